@@ -1,0 +1,110 @@
+"""Read a content directory into a Generation.
+
+Rules kept here:
+1. All findings at once, each with its file and field; nothing half-read is ever used.
+2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
+3. No model file is opened here; digests are checked by whoever loads the file.
+
+Layout: `cards/*.json`, `policy.json`, `router/weights.json`, `router/gate-*.json`, `models/…`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from appliance.decide.generation import Gate, Generation, Weights
+from appliance.errors import ConfigInvalid
+from appliance.judge import FEATURES
+from appliance.policy import Policy
+from appliance.records.card import ModelCard, Place
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_generation(
+    content_dir: Path,
+    extra_cards: tuple[Path, ...] = (),
+    *,
+    home: Place | None = None,
+    weights: Mapping[str, object] | None = None,
+) -> Generation:
+    """The content as one value, with what the host states of itself laid over it. Raises ConfigInvalid.
+
+    `home` says where this host stands, and with it where paths on this host do; `weights` replaces single fields.
+    """
+    findings: list[str] = []
+    policy = _read(content_dir / "policy.json", Policy, findings)
+    weights_path = content_dir / "router" / "weights.json"
+    weighed = _read(weights_path, Weights, findings) if weights_path.exists() else Weights()
+    card_paths = sorted((content_dir / "cards").glob("*.json")) + list(extra_cards)
+    cards = [card for path in card_paths if (card := _read(path, ModelCard, findings))]
+    gates = [
+        gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
+    ]
+    findings += _cross_check(cards, gates)
+    if findings or policy is None or weighed is None:
+        raise ConfigInvalid(
+            f"The content in {content_dir} cannot be used: {len(findings)} finding(s).",
+            next_step="Import the bundle again, or repair the named files.",
+            details=tuple(findings),
+        )
+    if weights:
+        weighed = Weights.model_validate(weighed.model_dump() | dict(weights))
+    if home is not None:
+        policy = policy.model_copy(update={"home": home})
+        cards = [_at_home(card, home) for card in cards]
+    return Generation(_digest(policy, weighed, cards, gates), policy, tuple(cards), tuple(gates), weighed)
+
+
+def _at_home(card: ModelCard, home: Place) -> ModelCard:
+    """What this program computes itself stands where the host stands."""
+    return card.model_copy(update={"place": home}) if card.tier in ("cache", "reuse", "device") else card
+
+
+def _read(path: Path, kind: type[M], findings: list[str]) -> M | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        findings.append(f"{path.name}: missing")
+    except OSError as error:
+        findings.append(f"{path.name}: {error.strerror}")
+    except ValidationError as error:
+        for item in error.errors(include_input=False, include_url=False):
+            field = ".".join(str(part) for part in item["loc"]) or "(file)"
+            findings.append(f"{path.name}: {field}: {item['msg']}")
+    return None
+
+
+def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
+    findings = []
+    seen: set[str] = set()
+    for card in cards:
+        if card.id in seen:
+            findings.append(f"cards: id '{card.id}' stands twice")
+        seen.add(card.id)
+        if card.gate and card.gate not in {gate.id for gate in gates}:
+            findings.append(f"cards: '{card.id}' names gate '{card.gate}', which is not there")
+        if card.runtime == "openai_http" and card.endpoint is None:
+            findings.append(f"cards: '{card.id}' has runtime openai_http but no endpoint")
+    for gate in gates:
+        if gate.features != FEATURES:
+            findings.append(f"gates: '{gate.id}' was fitted on other signals than this program computes")
+        if not len(gate.mean) == len(gate.scale) == len(gate.weights) == len(gate.features):
+            findings.append(f"gates: '{gate.id}' has vectors of different lengths")
+    return findings
+
+
+def _digest(policy: Policy, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
+    content = {
+        "policy": policy.model_dump(mode="json"),
+        "weights": weights.model_dump(mode="json"),
+        "cards": [card.model_dump(mode="json") for card in cards],
+        "gates": [gate.model_dump(mode="json") for gate in gates],
+    }
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

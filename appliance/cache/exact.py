@@ -1,0 +1,159 @@
+"""The exact cache: the same question from the same tenant under the same labels, asked of the same generation.
+
+Rules kept here:
+1. The key holds tenant, labels and generation by equality; nothing is ever similar here.
+2. Only complete, accepted answers are stored; lifetime is absolute and never renewed by hits.
+3. SQLite is the truth. Memory holds the most recent entries; an entry is served from memory only while it lives.
+4. A caller may raise the bar (no-store, no-cache, max-age), never lower it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections import OrderedDict
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+
+import orjson
+from pydantic import TypeAdapter
+
+from appliance.records.answer import Answer
+from appliance.records.decision import CacheHit
+from appliance.records.request import Request
+from appliance.store import Store
+
+PATH_ID = "cache/exact"
+
+
+@lru_cache(maxsize=1)
+def _answers() -> TypeAdapter[Answer]:
+    return TypeAdapter(Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored answer. Times in Unix seconds."""
+
+    key: str
+    created: float
+    expires: float
+    origin: str
+    p_good: float
+    answer: Answer
+    bytes: int
+
+
+def cacheable(request: Request) -> bool:
+    """Whether an answer may be looked up or stored for this request at all."""
+    labels = request.labels
+    return (
+        request.kind != "embedding"
+        and labels.cache != "no-store"
+        and labels.classification in ("public", "internal")
+        and labels.variation in ("", "replay")
+        and request.sampling.seed is None
+        and not request.tools
+        and not any(message.tool_calls or message.role == "tool" for message in request.messages)
+        and (request.n == 1 or request.sampling.temperature == 0)
+    )
+
+
+def key_of(request: Request, generation: str) -> str:
+    """SHA-256 over what must be equal: tenant, user scope, labels that part, generation, content digest."""
+    parts = (
+        request.tenant,
+        request.labels.classification,
+        request.labels.residency,
+        generation,
+        request.digest,
+    )
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+class ExactCache:
+    """Lookups are memory first, then one indexed read; writes go through the store's writer."""
+
+    def __init__(self, store: Store, *, ttl_s: float, memory_bytes: int = 64 << 20, max_bytes: int = 1 << 30) -> None:
+        self._store = store
+        self._ttl_s = ttl_s
+        self._memory_bytes = memory_bytes
+        self._max_bytes = max_bytes
+        self._held = 0
+        self._memory: OrderedDict[str, Entry] = OrderedDict()
+        self._reader = sqlite3.connect(f"file:{store.cache_path}?mode=ro", uri=True, timeout=1, check_same_thread=False)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def look_up(self, key: str, now: float, max_age_s: int | None = None) -> tuple[CacheHit, Answer] | None:
+        """The living entry under this key, or None. Any error in reading is a miss."""
+        entry = self._memory.get(key)
+        if entry is None:
+            entry = self._read(key, now)
+            if entry is None:
+                return None
+            self._hold(entry)
+        else:
+            self._memory.move_to_end(key)
+        age = now - entry.created
+        if now >= entry.expires or age < 0 or (max_age_s is not None and age > max_age_s):
+            return None
+        return CacheHit(PATH_ID, key, age, entry.origin, entry.p_good), entry.answer
+
+    def store(self, key: str, tenant: str, answer: Answer, *, origin: str, p_good: float, now: float) -> None:
+        """Keep one complete, accepted answer."""
+        blob = orjson.dumps(answer)
+        entry = Entry(key, now, now + self._ttl_s, origin, p_good, answer, len(blob))
+        self._hold(entry)
+        row = (key, tenant, entry.created, entry.expires, origin, p_good, entry.bytes, blob)
+        self._store.writer.put("cache", lambda c: c.execute("REPLACE INTO exact VALUES (?,?,?,?,?,?,?,?)", row))
+
+    def sweep(self, now: float) -> None:
+        """Drop what is over its time, then the oldest beyond the quota."""
+        limit = self._max_bytes
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM exact WHERE expires <= ?", (now,))
+            held = connection.execute("SELECT COALESCE(SUM(bytes), 0) FROM exact").fetchone()[0]
+            if held > limit:
+                connection.execute(
+                    """DELETE FROM exact WHERE key IN (SELECT key FROM (SELECT key,
+                    SUM(bytes) OVER (ORDER BY created DESC, key) AS kept FROM exact) WHERE kept > ?)""",
+                    (limit,),
+                )
+
+        self._store.writer.put("cache", work)
+        for key in [key for key, entry in self._memory.items() if entry.expires <= now]:
+            self._held -= self._memory.pop(key).bytes
+
+    def _hold(self, entry: Entry) -> None:
+        old = self._memory.pop(entry.key, None)
+        if old is not None:
+            self._held -= old.bytes
+        self._memory[entry.key] = entry
+        self._held += entry.bytes
+        while self._held > self._memory_bytes and self._memory:
+            _, dropped = self._memory.popitem(last=False)
+            self._held -= dropped.bytes
+
+    def _read(self, key: str, now: float) -> Entry | None:
+        try:
+            with (
+                self._lock,
+                closing(
+                    self._reader.execute(
+                        "SELECT created, expires, origin, p_good, answer FROM exact WHERE key=? AND expires>?",
+                        (key, now),
+                    )
+                ) as cursor,
+            ):
+                row = cursor.fetchone()
+            if row is None:
+                return None
+            return Entry(key, row[0], row[1], row[2], row[3], _answers().validate_json(row[4]), len(row[4]))
+        except (sqlite3.Error, ValueError):
+            return None

@@ -1,0 +1,44 @@
+"""`weir serve`: the node in the foreground."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+from appliance import __version__
+from appliance.cli.common import CliError, WeirCommand, where_options
+from appliance.cli.out import clean
+
+
+@click.command(
+    "serve",
+    cls=WeirCommand,
+    short_help="Run the node in the foreground.",
+    examples=("weir serve", "weir serve --state /srv/weir --port 9000"),
+)
+@where_options
+@click.option("--host", help="IP address to listen on, instead of listen.host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="TCP port to listen on, instead of listen.port.")
+def command(state: Path | None, config_file: Path | None, host: str | None, port: int | None) -> object:
+    """Run the node in the foreground.
+
+    Without any configuration it listens on loopback, lets nothing out and uses the content that was
+    shipped. Where it listens is said on stderr; SIGTERM lets requests in flight finish.
+    """
+    from appliance.cli.init import prepare
+    from appliance.config import listening_on, load
+
+    config = listening_on(load(state, file=config_file), host, port)
+    prepare(config.state_dir)
+    try:
+        server = importlib.import_module("appliance.web.server")
+    except ModuleNotFoundError as error:
+        if error.name != "appliance.web.server":
+            raise
+        raise CliError("This build of Weir holds no server.", next_step="Install the full package.") from None
+    for card in config.paths.unsigned_cards:
+        click.echo(f"weir: warning: the card {clean(card)} is not signed", err=True)
+    click.echo(f"weir {__version__}: state {clean(config.state_dir)}, listening on {config.url}", err=True)
+    return server.run(config)

@@ -1,0 +1,224 @@
+"""Decisions and records as a person reads them, whether they came from the node or from telemetry.db.
+
+Rules kept here:
+1. Two forms are read: the one that the node explains (`/v1/route`, `/v1/decisions/ID`) and the stored record.
+2. What is absent is shown as absent, never as zero; every text is cleaned before it is shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.cli.out import clean, duration, money, number, paint, table
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """One request in one line. `time` in Unix seconds."""
+
+    id: str
+    time: float | None
+    model: str
+    path: str
+    tier: str
+    status: str
+    reason: str
+    seconds: float | None
+    tokens: int | None
+    cost: float | None
+
+
+def brief(record: Json) -> Brief:
+    """The one-line form."""
+    decision, outcome = _decision(record), _mapping(record.get("outcome"))
+    steps = _list(outcome.get("steps"))
+    tokens = [count for step in steps if (count := step_tokens(step)) is not None]
+    planned = step_paths(decision)
+    tiers = {str(c.get("path")): str(c.get("tier", "")) for c in _list(decision.get("candidates"))}
+    path = str(outcome.get("path") or (planned[0] if planned else ""))
+    at = record.get("time", record.get("at"))
+    return Brief(
+        id=identity(record),
+        time=float(at) if isinstance(at, (int, float)) else None,
+        model=str(_mapping(record.get("asked")).get("model") or record.get("model") or ""),
+        path=path,
+        tier=str(outcome.get("tier") or record.get("tier") or tiers.get(path, "")),
+        status=str(outcome.get("status") or ("planned" if planned else "refused")),
+        reason=reason_of(decision),
+        seconds=_number(outcome.get("seconds")),
+        tokens=sum(tokens) if tokens else None,
+        cost=_number(outcome.get("cost")),
+    )
+
+
+def identity(record: Json) -> str:
+    """The id that `why` takes."""
+    return str(record.get("decision_id") or record.get("id") or _decision(record).get("id") or "")
+
+
+def step_paths(decision: Json) -> list[str]:
+    """The ids of the planned paths, in order."""
+    chosen = decision.get("chosen")
+    steps = chosen.get("steps") if isinstance(chosen, Mapping) else decision.get("steps")
+    return [str(s.get("path")) if isinstance(s, Mapping) else str(s) for s in steps or ()]
+
+
+def reason_of(decision: Json) -> str:
+    """Why the plan was chosen, or why nothing was."""
+    chosen = decision.get("chosen")
+    text = decision.get("reason") or (chosen if isinstance(chosen, str) else "")
+    refusal = decision.get("refusal")
+    return f"{text}: {refusal}" if refusal else str(text or "")
+
+
+def step_tokens(step: Json) -> int | None:
+    """Tokens in and out of one step."""
+    if isinstance(step.get("tokens"), int):
+        return int(step["tokens"])
+    counts = [step.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    return sum(c for c in counts if isinstance(c, int)) if any(isinstance(c, int) for c in counts) else None
+
+
+def clock(at: float | None) -> str:
+    """Local time of day with the date, sortable."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at is not None else "-"
+
+
+def explanation(record: Json) -> str:
+    """All of it, for `why` and `route`."""
+    return "\n".join(_lines(record))
+
+
+def _lines(record: Json) -> Iterator[str]:
+    decision, outcome = _decision(record), _mapping(record.get("outcome"))
+    line = brief(record)
+    head = [line.id or "(not recorded)"]
+    if line.time is not None:
+        head.append(clock(line.time))
+    if line.model:
+        head.append(f"asked for {line.model}")
+    yield clean("  ".join(head))
+    steps = step_paths(decision)
+    if steps:
+        yield f"{paint('chosen', 'green')}   {clean(' then '.join(steps))}"
+    else:
+        yield paint("refused", "red")
+    yield f"because  {clean(line.reason) or '-'}"
+    if generation := decision.get("generation") or record.get("generation"):
+        yield f"under    generation {clean(generation)}"
+    features = _mapping(record.get("features"))
+    if features:
+        yield f"request  {clean(', '.join(_features(features)))}"
+    candidates = _list(decision.get("candidates"))
+    if candidates:
+        yield ""
+        yield _candidates(candidates, steps)
+    ran = _list(outcome.get("steps"))
+    if ran:
+        yield ""
+        yield _ran(ran)
+    if outcome:
+        yield ""
+        yield clean(", ".join(_result(outcome)))
+
+
+def _features(features: Json) -> Iterator[str]:
+    cells = features.get("cells")
+    if isinstance(cells, Mapping):
+        cells = list(cells.items())
+    for cell in list(cells or ())[:3]:
+        if isinstance(cell, (list, tuple)) and len(cell) == 2:
+            yield f"{cell[0]} {number(cell[1])}"
+        else:
+            yield str(cell)
+    for name, value in features.items():
+        if name == "cells" or value in (None, "", [], {}, False):
+            continue
+        if isinstance(value, (str, int, float)):
+            yield f"{name.replace('_', ' ')} {number(value) if isinstance(value, float) else value}"
+
+
+def _candidates(candidates: list[Json], steps: list[str]) -> str:
+    rows = []
+    for item in candidates:
+        figures = {**item, **_mapping(item.get("estimate"))}
+        path = str(item.get("path", ""))
+        mark = "*" if path in steps else ("" if item.get("eligible") else "-")
+        rows.append(
+            (
+                mark,
+                path,
+                number(figures.get("p_good")),
+                number(figures.get("p_good_low")),
+                money(figures.get("cost")),
+                duration(figures.get("latency_p50_s", figures.get("latency_s"))),
+                duration(figures.get("latency_p95_s")),
+                money(figures.get("utility")),
+                "; ".join(_reason(reason) for reason in item.get("reasons") or ()),
+            )
+        )
+    headers = ("", "PATH", "GOOD", "LOW", "COST", "P50", "P95", "UTILITY", "WHY NOT")
+    return table(headers, rows, right=("GOOD", "LOW", "COST", "P50", "P95", "UTILITY"))
+
+
+def _reason(reason: object) -> str:
+    if not isinstance(reason, Mapping):
+        return str(reason)
+    rule = f" [{reason['rule']}]" if reason.get("rule") else ""
+    return f"{reason.get('code', '')}: {reason.get('text', '')}{rule}"
+
+
+def _ran(steps: list[Json]) -> str:
+    rows = []
+    for step in steps:
+        judged = _mapping(step.get("judgement")).get("p_good", step.get("judged"))
+        status = " ".join(str(part) for part in (step.get("status"), step.get("fault")) if part)
+        rows.append(
+            (
+                step.get("path", ""),
+                status,
+                duration(step.get("seconds")),
+                number(step_tokens(step)),
+                money(step.get("cost")),
+                number(judged) if isinstance(judged, (int, float)) else judged or "-",
+                step.get("device") or "-",
+                step.get("message", ""),
+            )
+        )
+    headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")
+    return table(headers, rows, right=("TIME", "TOKENS", "COST", "JUDGED"))
+
+
+def _result(outcome: Json) -> Iterator[str]:
+    status = str(outcome.get("status") or "")
+    if status:
+        yield f"{status} ({outcome['error_code']})" if outcome.get("error_code") else status
+    if outcome.get("below_floor"):
+        yield "below the quality floor"
+    if _number(outcome.get("seconds")) is not None:
+        yield f"in {duration(outcome['seconds'])}"
+    if _number(outcome.get("cost")) is not None:
+        yield f"cost {money(outcome['cost'])}"
+    if _number(outcome.get("frontier_cost")) is not None:
+        yield f"the frontier would have cost {money(outcome['frontier_cost'])}"
+
+
+def _decision(record: Json) -> Json:
+    return _mapping(record.get("decision")) or record
+
+
+def _mapping(value: object) -> Json:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Json]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,361 @@
+"""The host's own configuration: `weir.yaml`, read once into frozen values.
+
+Rules kept here:
+1. The host's file can only narrow: what may leave and what runs is signed content, not configuration. The one
+   exception, `paths.unsigned_cards`, is for development and is named after what it is.
+2. Everything has a default; a node starts without any file, on loopback, with nothing let out.
+3. Unknown keys are refused; all findings come at once, each with file, line, column, path and likely meaning.
+4. A secret is a reference (`env:NAME` or `file:/path`), never a value, and a value put there is never echoed.
+5. Environment variables set nothing; they are read only where a reference to a secret names one.
+
+It does not watch the file, does not write it (`cli/init.py` does) and does not look at the network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
+
+from appliance.config_places import FILE_NAME, HOST, PORT, default_content_dir, default_state_dir, url_of
+from appliance.config_read import Finding, Mark, Tree, parse_yaml
+from appliance.config_words import explain, sections
+from appliance.errors import ConfigInvalid
+
+MAX_FILE_BYTES = 1 << 20
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
+_REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a number counts; shown in the reference and used to print it readably."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DefaultText:
+    """How the reference states a default that depends on the host."""
+
+    text: str
+
+
+def _expand(value: object, info: ValidationInfo) -> object:
+    """`~` becomes the home directory; a relative path counts from the directory of the file that says it."""
+    if not isinstance(value, str):
+        return value
+    if not value or "\0" in value:
+        raise ValueError("must name a file or directory")
+    base = (info.context or {}).get("base", ".")
+    return Path(base, Path(value).expanduser()).absolute()
+
+
+def _size(value: object) -> object:
+    """Bytes, as a number or as '512 MiB', '2GB'."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", value.strip())
+    if found is None or found[2].lower() not in _UNITS:
+        raise ValueError("must be a number of bytes, or a number with KiB, MiB, GiB, kB, MB or GB")
+    return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def _address(value: str) -> str:
+    if value == "localhost":
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("must be an IP address, such as 127.0.0.1, ::1 or 0.0.0.0") from None
+
+
+def _country(value: str) -> str:
+    # YAML 1.1 readers turn `country: no` into False; ours keeps the string, and the hint says how to write.
+    if re.fullmatch(r"[A-Z]{2}|", value):
+        return value
+    if re.fullmatch(r"[A-Za-z]{2}", value):
+        raise ValueError(f"must be an ISO 3166 code in capitals: write {value.upper()}")
+    raise ValueError("must be a two-letter ISO 3166 code, such as CH")
+
+
+def _reference(value: str) -> str:
+    if _REFERENCE.match(value):
+        return value
+    raise ValueError("must be a reference, env:NAME or file:/path, never the secret itself")
+
+
+HostPath = Annotated[Path, BeforeValidator(_expand)]
+Size = Annotated[int, BeforeValidator(_size), Field(ge=0), Unit("bytes")]
+Seconds = Annotated[float, Field(gt=0, le=86_400 * 3650, allow_inf_nan=False), Unit("seconds")]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False), Unit("currency")]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, strict about types, closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class Listen(Section):
+    """Where applications reach the node."""
+
+    host: Annotated[str, AfterValidator(_address)] = Field(
+        default=HOST,
+        description="IP address of the data plane. Anything but loopback is reachable by others.",
+    )
+    port: int = Field(
+        default=PORT, ge=0, le=65535, description="TCP port of the data plane; 0 takes any free one."
+    )
+
+
+class PlaceOfHost(Section):
+    """Where this host stands, as its operator states it; empty means 'not stated'. Never guessed."""
+
+    site: str = Field(default="", max_length=64, description="Name of the site.")
+    country: Annotated[str, AfterValidator(_country)] = Field(
+        default="", description="ISO 3166 code, in capitals."
+    )
+    region: str = Field(default="", max_length=64, description="Name of the region, such as EU.")
+
+
+class Limits(Section):
+    """What one request, and all of them together, may ask of the node."""
+
+    body_bytes: Size = Field(default=16 << 20, ge=1024, description="Largest request body.")
+    messages: int = Field(default=4096, ge=1, description="Most messages in one request.")
+    text_chars: int = Field(default=4_000_000, ge=1, description="Most characters of text in one request.")
+    header_timeout_s: Seconds = Field(default=10.0, description="Time for a client to send its headers.")
+    body_timeout_s: Seconds = Field(default=60.0, description="Time for a client to send its body.")
+    concurrent_requests: int = Field(
+        default=256, ge=1, le=65536, description="Requests in work at once; more get 503."
+    )
+
+
+class Egress(Section):
+    """The door outwards. Destinations are signed content; the host can only close the door."""
+
+    deny_all: bool = Field(
+        default=True, description="Refuse every connection outside loopback, whatever content allows."
+    )
+
+
+class Paths(Section):
+    """Paths that the host adds to those of the signed content."""
+
+    unsigned_cards: tuple[HostPath, ...] = Field(
+        default=(),
+        description="Card files that nobody signed. For development; doctor and status warn of each.",
+    )
+
+
+class Hardware(Section):
+    """What of this host the node may use."""
+
+    threads: int = Field(default=0, ge=0, le=1024, description="CPU threads for models; 0 means all cores.")
+    memory_limit: Size = Field(default=0, description="Memory for models; 0 means what the host has.")
+
+
+class Records(Section):
+    """What is kept of past requests (never their text). Oldest go first."""
+
+    keep_days: int = Field(default=30, ge=0, le=3650, description="Days that a record is kept.")
+    max_bytes: Size = Field(default=1 << 30, ge=1 << 20, description="Largest size of telemetry.db.")
+
+
+class Cache(Section):
+    """Answers kept for reuse."""
+
+    enabled: bool = Field(default=True, description="Whether answers are kept and reused at all.")
+    max_bytes: Size = Field(default=1 << 30, ge=1 << 20, description="Largest size of cache.db.")
+    ttl_s: Seconds = Field(default=86_400.0, description="Age at which an answer is no longer reused.")
+
+
+class Routing(Section):
+    """How the node weighs quality, cost and delay among the paths that policy permits."""
+
+    business_value: Money = Field(
+        default=0.01, description="What a good answer is worth, in the currency of the cards."
+    )
+    latency_weight: Money = Field(
+        default=0.0002, description="What one second of waiting costs, in the same currency."
+    )
+    quality_floor: float = Field(
+        default=0.9, ge=0, le=1, description="Probability of a good answer that a plan must reach."
+    )
+    preference: Literal["balanced", "cheap", "fast", "best"] = Field(
+        default="balanced", description="What 'auto' means when the caller adds no suffix."
+    )
+    below_floor: Literal["serve", "refuse"] = Field(
+        default="serve", description="When no permitted path reaches the floor: answer and say so, or refuse."
+    )
+
+
+class Logging(Section):
+    """The log of the node, on stderr. It never holds prompt or answer text."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level written."
+    )
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="'auto' is text on a terminal and JSON lines elsewhere."
+    )
+
+
+class Config(Section):
+    """All of `weir.yaml`."""
+
+    state_dir: Annotated[HostPath, DefaultText("`/var/lib/weir` as root, else `~/.local/state/weir`")] = (
+        Field(default_factory=default_state_dir, description="Where the node keeps what it writes.")
+    )
+    content_dir: Annotated[HostPath, DefaultText("the starter content shipped with the program")] = Field(
+        default_factory=default_content_dir, description="Content: cards, prices, models."
+    )
+    listen: Listen = Listen()
+    place: PlaceOfHost = PlaceOfHost()
+    limits: Limits = Limits()
+    egress: Egress = Egress()
+    paths: Paths = Paths()
+    hardware: Hardware = Hardware()
+    records: Records = Records()
+    cache: Cache = Cache()
+    routing: Routing = Routing()
+    logging: Logging = Logging()
+    secrets: dict[str, Annotated[str, AfterValidator(_reference)]] = Field(
+        default_factory=dict, description="Names for secrets: each `env:NAME` or `file:/path`, never a value."
+    )
+
+    @property
+    def url(self) -> str:
+        """Where this host's own commands reach the node: loopback when it listens on every address."""
+        return url_of(self.listen.host, self.listen.port)
+
+
+_SECTIONS = {path[0] for path, _ in sections(Config) if path} | {"secrets"}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration with its origin: `marks` has the place in `file` of every key that the file states."""
+
+    config: Config
+    file: Path | None
+    marks: Mapping[tuple[str, ...], Mark]
+
+
+def load(state: Path | None = None, *, file: Path | None = None) -> Config:
+    """The configuration for `--state state` and `--config file`. Raises ConfigInvalid with all findings."""
+    return load_with_origin(state, file=file).config
+
+
+def load_with_origin(state: Path | None = None, *, file: Path | None = None) -> Loaded:
+    """Like `load`, and says which line set what. `state` wins over the file's `state_dir`.
+
+    A named file must exist; the file in the state directory may be missing, then the defaults hold.
+    """
+    directory = (state or default_state_dir()).expanduser().absolute()
+    source = file.expanduser().absolute() if file else directory / FILE_NAME
+    # A directory that was named on the command line holds, whatever a copied file says.
+    chosen = {"state_dir": directory} if state else {}
+    try:
+        with source.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        if file:
+            raise ConfigInvalid(
+                f"There is no file {source}.", next_step="Write it with 'weir init'."
+            ) from None
+        return Loaded(Config(state_dir=directory), None, {})
+    except OSError as error:
+        raise ConfigInvalid(f"{source} cannot be read: {error.strerror}.") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigInvalid(f"{source} is larger than {MAX_FILE_BYTES} bytes.")
+    tree = parse_yaml(raw)
+    if file is None:
+        chosen = chosen or ({} if "state_dir" in tree.value else {"state_dir": directory})
+    findings = list(tree.findings)
+    config: Config | None = None
+    try:
+        # A section whose keys are all commented out reads as null: it says nothing.
+        stated = {
+            key: value for key, value in tree.value.items() if value is not None or key not in _SECTIONS
+        }
+        read = Config.model_validate(stated, context={"base": source.parent})
+        config = read.model_copy(update=chosen)
+    except ValidationError as error:
+        if not tree.broken:
+            findings += _findings(error, tree)
+    if findings or config is None:
+        raise ConfigInvalid(
+            f"{source} is not valid: {len(findings)} {'error' if len(findings) == 1 else 'errors'}.",
+            details=tuple(f.at(str(source)) for f in sorted(findings, key=lambda f: (f.mark, f.path))),
+            next_step="Correct the lines named and run 'weir config check'.",
+        )
+    return Loaded(config, source, tree.marks)
+
+
+def listening_on(config: Config, host: str | None, port: int | None) -> Config:
+    """The same with another address, as the command line may say. Raises ConfigInvalid."""
+    try:
+        listen = Listen(
+            host=config.listen.host if host is None else host,
+            port=config.listen.port if port is None else port,
+        )
+    except ValidationError as error:
+        raise ConfigInvalid(f"--host {explain(error.errors()[0], Listen, host)}.") from None
+    return config.model_copy(update={"listen": listen})
+
+
+def resolve_secret(reference: str) -> str:
+    """The secret behind `env:NAME` or `file:/path`. Raises ConfigInvalid naming the reference only."""
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(name, "")
+    elif kind == "file":
+        try:
+            value = Path(name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            value = ""
+    else:
+        raise ConfigInvalid("A secret must be given as env:NAME or file:/path.")
+    if not value:
+        raise ConfigInvalid(f"The secret {reference} is missing or empty.", next_step="Set it on this host.")
+    return value
+
+
+def _findings(error: ValidationError, tree: Tree) -> Iterator[Finding]:
+    for item in error.errors(include_url=False, include_input=False):
+        loc = tuple(str(part) for part in item["loc"] if part != "[key]")
+        secret = bool(loc) and loc[0] == "secrets"
+        mark = tree.key_marks.get(loc) if item["type"] == "extra_forbidden" else tree.marks.get(loc)
+        at: Any = tree.value
+        for part in item["loc"]:
+            try:
+                at = at[part]
+            except (KeyError, IndexError, TypeError):
+                at = None
+                break
+        yield Finding(mark or tree.nearest(loc), ".".join(loc), explain(item, Config, None if secret else at))

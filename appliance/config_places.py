@@ -1,0 +1,29 @@
+"""Where a node's things are when nobody says otherwise: state, content, configuration file, address.
+
+Apart from `config`, so that a command which only asks a running node need not load the models of pydantic.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FILE_NAME = "weir.yaml"
+HOST = "127.0.0.1"
+PORT = 8377
+
+
+def default_state_dir() -> Path:
+    """The system's directory for root, the user's otherwise."""
+    return Path("/var/lib/weir") if os.geteuid() == 0 else Path.home() / ".local" / "state" / "weir"
+
+
+def default_content_dir() -> Path:
+    """The content that travels with the program: beside the package in a checkout and in the frozen tree."""
+    return Path(__file__).resolve().parent.parent / "bundles" / "starter"
+
+
+def url_of(host: str, port: int) -> str:
+    """Where this host's own commands reach the node: loopback when it listens on every address."""
+    reach = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"http://[{reach}]:{port}" if ":" in reach else f"http://{reach}:{port}"

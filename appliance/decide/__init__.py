@@ -1,0 +1,155 @@
+"""The decision: `decide` chooses a plan, `next_step` follows it. Both pure: no I/O, clock, randomness or logging.
+
+Rules kept here:
+1. A cached answer is looked at first and used only if policy says so.
+2. Policy, health, budget and deadline come before utility; utility never brings a path back.
+3. Every refusal names every reason.
+4. `next_step` yields only paths that `decide` found eligible.
+"""
+
+from __future__ import annotations
+
+from appliance.decide.candidates import candidates
+from appliance.decide.generation import Generation
+from appliance.decide.plans import Plan, enumerate_plans, last_step
+from appliance.records.decision import (
+    Asked,
+    Candidate,
+    Chosen,
+    Decision,
+    Estimate,
+    Refusal,
+    Snapshot,
+    Step,
+    StepOutcome,
+)
+from appliance.records.features import Features
+
+__all__ = ["decide", "next_step"]
+
+
+def decide(asked: Asked, features: Features, generation: Generation, snapshot: Snapshot) -> Decision:
+    """The plan for one request, or the refusal with every reason."""
+    stated = asked.labels.quality_floor
+    floor = generation.weights.quality_floor if stated is None else stated
+    hit = _cached(asked, generation, snapshot, floor)
+    if hit is not None:
+        return hit
+    found = candidates(asked, features, generation, snapshot)
+    eligible = tuple(c for c in found if c.eligible)
+    if not eligible:
+        return _refused(asked, generation, floor, found)
+    plans = list(enumerate_plans(asked, features, generation, eligible, floor))
+    if snapshot.budget_left is not None:
+        affordable = [plan for plan in plans if plan.expected.cost <= snapshot.budget_left]
+        plans = affordable or plans[: len(eligible)]
+    good = [plan for plan in plans if plan.meets_floor]
+    below = not good
+    named = asked.model != "auto"
+    if below and asked.labels.below_floor == "refuse" and not named:
+        return _refused(asked, generation, floor, found, quality=True)
+    # Utility first; the shorter plan on a tie, then the order of the cards, so that the choice is one value.
+    best = max(good or plans, key=lambda plan: (plan.expected.utility, -len(plan.steps)))
+    chosen: Chosen = "best-utility"
+    if named:
+        chosen = "named"
+    elif below:
+        chosen = "below-floor"
+    elif len(plans) == 1:
+        chosen = "only-path"
+    return Decision(
+        id=asked.id,
+        generation=generation.id,
+        chosen=chosen,
+        steps=best.steps,
+        fallbacks=_fallbacks(best, eligible, generation, floor),
+        floor=floor,
+        expected=best.expected,
+        candidates=found,
+        plans_weighed=len(plans),
+    )
+
+
+def next_step(decision: Decision, outcomes: tuple[StepOutcome, ...]) -> Step | None:
+    """What to run after these outcomes: the plan's next step; after failures, the fallbacks in their order.
+
+    An answered step ends it. A rejected answer goes on within the plan only: a fallback stands in for a path that
+    failed, it is no third opinion. None means that nothing is left.
+    """
+    if outcomes and outcomes[-1].status in ("answered", "cancelled"):
+        return None
+    tried = {outcome.path for outcome in outcomes}
+    for step in decision.steps:
+        if step.path not in tried:
+            return step
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    if not failed:
+        return None
+    spare = [step for step in decision.fallbacks if step.path not in tried]
+    stood_in = sum(1 for step in decision.fallbacks if step.path in tried)
+    return spare[0] if spare and stood_in < failed else None
+
+
+def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: float) -> Decision | None:
+    hit = snapshot.cache
+    if hit is None:
+        return None
+    card = generation.card_by_id.get(hit.path)
+    if card is None or generation.policy.refusal(card, asked.labels) is not None:
+        return None
+    if asked.model not in ("auto", hit.origin) or (asked.labels.quality_floor or 0.0) > hit.p_good:
+        return None
+    middle = card.speed.first_token_s
+    expected = Estimate(hit.p_good, hit.p_good, 0.0, middle, card.speed.first_token_p95_s)
+    return Decision(
+        id=asked.id,
+        generation=generation.id,
+        chosen="cache-hit",
+        steps=(Step(hit.path),),
+        floor=floor,
+        expected=expected,
+        plans_weighed=1,
+    )
+
+
+def _fallbacks(best: Plan, eligible: tuple[Candidate, ...], generation: Generation, floor: float) -> tuple[Step, ...]:
+    used = {step.path for step in best.steps}
+    rest = [c for c in eligible if c.path not in used and c.estimate is not None]
+    rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
+    return tuple(last_step(c.path, generation, floor) for c in rest)
+
+
+# Which reasons make a refusal of which kind, the first that holds for a path that otherwise could serve.
+_KINDS: tuple[tuple[Refusal, frozenset[str]], ...] = (
+    ("unsupported", frozenset({"modality", "capability", "context", "language"})),
+    ("policy", frozenset({"policy"})),
+    ("capacity", frozenset({"health", "busy", "budget", "deadline"})),
+)
+
+
+def _refused(
+    asked: Asked, generation: Generation, floor: float, found: tuple[Candidate, ...], *, quality: bool = False
+) -> Decision:
+    return Decision(
+        id=asked.id,
+        generation=generation.id,
+        chosen="refused",
+        floor=floor,
+        candidates=found,
+        refusal="quality" if quality else _refusal_kind(asked, generation, found),
+    )
+
+
+def _refusal_kind(asked: Asked, generation: Generation, found: tuple[Candidate, ...]) -> Refusal:
+    if asked.model != "auto" and asked.model not in generation.card_by_id:
+        return "unknown-model"
+    named = [c for c in found if not any(reason.code == "not-named" for reason in c.reasons)]
+    # The path that came nearest to being eligible tells the caller what to change.
+    for kind, codes in reversed(_KINDS):
+        for candidate in named:
+            if candidate.reasons and all(reason.code in codes for reason in candidate.reasons):
+                return kind
+    for kind, codes in _KINDS:
+        if any(reason.code in codes for c in named for reason in c.reasons):
+            return kind
+    return "capacity"

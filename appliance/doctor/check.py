@@ -1,0 +1,120 @@
+"""What a check is, what it looks at, what it says, and how many of them run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from appliance.config import Config, load
+from appliance.config_places import default_state_dir
+from appliance.doctor.shelf import CardFile, read_cards
+from appliance.errors import ConfigInvalid
+
+State = Literal["pass", "warn", "fail", "skip"]
+PARALLEL = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check came to: `seen` is the evidence in a sentence, `fix` what to do, `more` the figures."""
+
+    state: State
+    seen: str
+    fix: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finding with the name of its check."""
+
+    name: str
+    state: State
+    seen: str
+    fix: str
+    more: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "state": self.state, "seen": self.seen, "fix": self.fix, "more": self.more}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All results in one word, and the exit code that says it: 0 pass, 1 warn, 2 fail."""
+
+    word: Literal["pass", "warn", "fail"]
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined. With an invalid configuration `config` holds the defaults and `invalid` the error."""
+
+    config: Config
+    invalid: ConfigInvalid | None = None
+
+    @classmethod
+    def of(cls, state: Path | None, config_file: Path | None = None) -> Subject:
+        """From the options of the command line."""
+        try:
+            return cls(load(state, file=config_file))
+        except ConfigInvalid as error:
+            directory = (state or default_state_dir()).expanduser().absolute()
+            return cls(Config(state_dir=directory), error)
+
+    @cached_property
+    def shelf(self) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:
+        """The cards of the content and of the host, and what is wrong with those that are not here."""
+        return read_cards(self.config.content_dir, self.config.paths.unsigned_cards)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named question. `run` may raise: that is a failure of the check, said as such."""
+
+    name: str
+    about: str
+    run: Callable[[Subject], Finding]
+
+
+def passed(seen: str, **more: Any) -> Finding:
+    return Finding("pass", seen, "", more)
+
+
+def warned(seen: str, fix: str, **more: Any) -> Finding:
+    return Finding("warn", seen, fix, more)
+
+
+def failed(seen: str, fix: str, **more: Any) -> Finding:
+    return Finding("fail", seen, fix, more)
+
+
+def skipped(reason: str, **more: Any) -> Finding:
+    return Finding("skip", reason, "", more)
+
+
+def examine_all(checks: Sequence[Check], subject: Subject) -> list[Result]:
+    """Every check once, a few at a time; results in the order given."""
+    with ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="doctor") as pool:
+        return list(pool.map(lambda check: _one(check, subject), checks))
+
+
+def verdict(results: Sequence[Result]) -> Verdict:
+    """The worst of them; skipped checks do not count."""
+    states = {result.state for result in results}
+    if "fail" in states:
+        return Verdict("fail", 2)
+    return Verdict("warn", 1) if "warn" in states else Verdict("pass", 0)
+
+
+def _one(check: Check, subject: Subject) -> Result:
+    try:
+        found = check.run(subject)
+    except Exception as error:  # rule 3 of the package: whatever broke, the other checks still report
+        what = f"the check itself broke: {type(error).__name__}: {error}"
+        found = failed(what, "Report this with the output of 'weir doctor --json'.")
+    return Result(check.name, found.state, found.seen, found.fix, found.more)

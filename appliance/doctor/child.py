@@ -1,0 +1,75 @@
+"""Asking a probe in a child process, which may crash, hang or be refused without harm to doctor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the child said, or in `problem` how it failed; `signal` names the signal that ended it."""
+
+    ok: bool
+    value: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    signal: str = ""
+
+
+def ask(
+    probe: str, argument: Mapping[str, Any], *, timeout_s: float = 60, env: Mapping[str, str] | None = None
+) -> Answer:
+    """Runs one of `probes.PROBES`. `env` replaces the environment. Never raises for what the child does."""
+    try:
+        ended = subprocess.run(  # noqa: S603  our own program, our own arguments, no shell
+            [*command(), "probe", probe, json.dumps(dict(argument))],
+            env=environment(os.environ if env is None else env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(False, problem=f"gave no answer within {timeout_s:g} s")
+    except OSError as error:
+        return Answer(False, problem=f"could not be started: {error.strerror}")
+    if ended.returncode < 0:
+        try:
+            name = signal.Signals(-ended.returncode).name
+        except ValueError:
+            name = f"signal {-ended.returncode}"
+        return Answer(False, problem=f"was ended by {name}", signal=name)
+    try:
+        value = json.loads(ended.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2])
+    except ValueError:
+        words = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return Answer(False, problem=f"ended with {ended.returncode}: {words[:300]}")
+    if not isinstance(value, dict):
+        return Answer(False, problem="answered with something that is no object")
+    problem = str(value.get("problem") or "")
+    return Answer(not problem, value, problem)
+
+
+def command() -> list[str]:
+    """How this program starts itself again."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    return [sys.executable, "-m", "appliance.cli.main"]
+
+
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """The environment with this package importable, wherever doctor was started from."""
+    if getattr(sys, "frozen", False):
+        return dict(base)
+    root = str(Path(__file__).resolve().parent.parent.parent)
+    return {
+        **base,
+        "PYTHONPATH": os.pathsep.join(part for part in (root, base.get("PYTHONPATH", "")) if part),
+    }

@@ -1,0 +1,162 @@
+"""Checks of what is this host's own: configuration, secrets, state directory, disk, databases."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from pathlib import Path
+
+from appliance.config import resolve_secret
+from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
+from appliance.errors import ConfigInvalid
+
+DATABASES = ("telemetry.db", "cache.db", "node.db", "audit.db")
+LEAST_FREE = 256 << 20
+CHECK_S = 20.0
+# SQLite's write-ahead log needs shared memory, which these do not give.
+_REMOTE = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs")
+
+
+def _config(subject: Subject) -> Finding:
+    if error := subject.invalid:
+        fix = "Correct the lines named; 'weir config check' shows them. Other checks used the defaults."
+        return failed("; ".join(error.details) or error.message, fix, findings=list(error.details))
+    config = subject.config
+    if not ipaddress.ip_address(config.listen.host).is_loopback:
+        return warned(
+            f"the node listens on {config.listen.host}: whoever reaches this host may use it",
+            "Set listen.host to 127.0.0.1 and put an authenticating proxy in front of it.",
+        )
+    return passed("valid")
+
+
+def _secrets(subject: Subject) -> Finding:
+    stated = subject.config.secrets
+    if not stated:
+        return skipped("no secrets are configured")
+    missing, open_to_all = [], []
+    for name, reference in stated.items():
+        try:
+            resolve_secret(reference)
+        except ConfigInvalid:
+            missing.append(f"{name} ({reference})")
+            continue
+        kind, _, path = reference.partition(":")
+        if kind == "file" and Path(path).stat().st_mode & 0o077:
+            open_to_all.append(path)
+    if missing:
+        return failed(
+            f"missing or empty: {', '.join(missing)}", "Set them on this host; see 'secrets' in weir.yaml."
+        )
+    if open_to_all:
+        return warned(f"readable by others: {', '.join(open_to_all)}", f"chmod 600 {' '.join(open_to_all)}")
+    return passed(f"{len(stated)} found")
+
+
+def _state_dir(subject: Subject) -> Finding:
+    path = subject.config.state_dir
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return skipped(f"{path} is not there yet; 'weir init' or the first 'weir serve' makes it")
+    except OSError as error:
+        return failed(f"{path}: {error.strerror}", "Run doctor as the user that the node runs as.")
+    if not stat.S_ISDIR(facts.st_mode):
+        return failed(f"{path} is not a directory", "Name another with --state DIR.")
+    mode = stat.S_IMODE(facts.st_mode)
+    seen = f"{path}, mode {mode:04o}, owner {facts.st_uid}"
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return failed(f"{seen}: not writable for user {os.geteuid()}", f"chown -R {os.geteuid()} {path}")
+    if (kind := _filesystem(path)) in _REMOTE:
+        return failed(f"{seen}, on {kind}", "Use a local disk: SQLite's log does not work over a network.")
+    if mode & 0o077:
+        return warned(f"{seen}: open to other users", f"chmod 700 {path}")
+    if facts.st_uid != os.geteuid() and os.geteuid() != 0:
+        return warned(f"{seen}: owned by somebody else", "Run the node as the owner of its state directory.")
+    return passed(seen)
+
+
+def _filesystem(path: Path) -> str:
+    """The type of the filesystem that holds the path, '' where unknown."""
+    best, kind = "", ""
+    try:
+        lines = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        _, mount, type_, *_ = line.split(" ")
+        if path.resolve().is_relative_to(mount) and len(mount) >= len(best):
+            best, kind = mount, type_
+    return kind
+
+
+def _disk(subject: Subject) -> Finding:
+    path = subject.config.state_dir
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    usage = shutil.disk_usage(path)
+    inodes = os.statvfs(path)
+    used = sum(f.stat().st_size for name in DATABASES if (f := subject.config.state_dir / name).is_file())
+    want = max(0, subject.config.records.max_bytes + subject.config.cache.max_bytes - used)
+    free, more_gib = usage.free / (1 << 30), want / (1 << 30)
+    seen = f"{free:.1f} GiB free on the disk of {path}; quotas may take {more_gib:.1f} GiB more"
+    more = {"free_bytes": usage.free, "quota_left_bytes": want}
+    if usage.free < LEAST_FREE or (inodes.f_files and inodes.f_favail < 1000):
+        return failed(seen, "Free space: a full disk stops records, caches and updates.", **more)
+    if usage.free < want:
+        return warned(seen, "Lower records.max_bytes or cache.max_bytes, or free space.", **more)
+    return passed(seen, **more)
+
+
+def _databases(subject: Subject) -> Finding:
+    there = [path for name in DATABASES if (path := subject.config.state_dir / name).is_file()]
+    if not there:
+        return skipped("there are no databases yet")
+    bad, unfinished = {}, []
+    for path in there:
+        problem = _quick_check(path)
+        if problem == "interrupted":
+            unfinished.append(path.name)
+        elif problem:
+            bad[path.name] = problem
+    if bad:
+        said = "; ".join(f"{name}: {problem}" for name, problem in bad.items())
+        fix = (
+            "Stop the node, move the file away and restore it from a backup; cache.db may simply be deleted."
+        )
+        return failed(said, fix, damaged=bad)
+    if unfinished:
+        fix = "Stop the node and run 'PRAGMA quick_check' by hand."
+        return warned(f"{', '.join(unfinished)}: not finished within {CHECK_S:g} s", fix)
+    return passed(f"quick_check ok: {', '.join(path.name for path in there)}")
+
+
+def _quick_check(path: Path) -> str:
+    """'' when sound, 'interrupted' when it took too long, else SQLite's words."""
+    end = time.monotonic() + CHECK_S
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+        ) as connection:
+            connection.set_progress_handler(lambda: int(time.monotonic() > end), 100_000)
+            rows = connection.execute("PRAGMA quick_check(5)").fetchall()
+    except sqlite3.OperationalError as error:
+        return "interrupted" if "interrupted" in str(error) else str(error)
+    except sqlite3.Error as error:
+        return str(error)
+    words = [str(row[0]) for row in rows]
+    return "" if words == ["ok"] else "; ".join(words)
+
+
+CHECKS = (
+    Check("config", "weir.yaml is valid and listens on loopback", _config),
+    Check("secrets", "every secret that is referred to is there", _secrets),
+    Check("state-dir", "the state directory is private and local", _state_dir),
+    Check("disk", "there is room for the quotas", _disk),
+    Check("databases", "the databases are sound", _databases),
+)

@@ -1,0 +1,338 @@
+"""Run a decision: the only caller of paths.
+
+Rules kept here:
+1. Only steps that `next_step` yields are run, so nothing runs that `decide` did not find eligible.
+2. A step whose answer may still be sent back is buffered until judged; a step that cannot be followed streams at once.
+3. After the first byte went out a failing path ends in an honest error; never a silent restart.
+4. Where every step failed or was judged too weak, the best weak answer is served and marked, unless the caller
+   forbade it.
+5. Whatever happens, `outcomes` tells it, cancelled clients included.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+
+from appliance.decide import next_step
+from appliance.decide.estimate import p_good, price_of
+from appliance.decide.generation import Generation
+from appliance.errors import (
+    BadRequest,
+    ContextTooLong,
+    NoCapacity,
+    NotGoodEnough,
+    PolicyRefused,
+    UnknownModel,
+    Unsupported,
+    UpstreamFailed,
+    WeirError,
+)
+from appliance.judge import judge
+from appliance.paths.contract import (
+    Chunk,
+    Done,
+    ExecutionPath,
+    Job,
+    PathError,
+    Signals,
+    Text,
+    ToolCall,
+    Usage,
+)
+from appliance.records.decision import Decision, Judgement, Step, StepOutcome
+from appliance.records.features import Features
+from appliance.records.request import Request
+
+Clock = Callable[[], float]
+
+
+class Execution:
+    """One run of one decision. Iterate `chunks` to its end, then read the rest."""
+
+    def __init__(
+        self,
+        request: Request,
+        features: Features,
+        decision: Decision,
+        generation: Generation,
+        paths: Mapping[str, ExecutionPath],
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self._request = request
+        self._features = features
+        self._decision = decision
+        self._generation = generation
+        self._paths = paths
+        self._clock = clock
+        self._began = clock()
+        self._may_serve_below = request.labels.below_floor == "serve"
+        self.outcomes: tuple[StepOutcome, ...] = ()
+        self.path = ""  # the path whose answer is being served
+        self.below_floor = decision.below_floor
+        self.judgement: Judgement | None = None
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        """The served answer, chunk by chunk. Raises a WeirError where there is none or it breaks off."""
+        refuse(self._decision)
+        weak: list[tuple[float, str, list[Chunk]]] = []
+        step = next_step(self._decision, self.outcomes)
+        while step is not None:
+            run = _Run(self, step, hold=self._must_hold(step))
+            try:
+                async with aclosing(run.chunks()) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            finally:
+                self.outcomes += (run.outcome(),)
+            if run.status == "answered":
+                return
+            if run.status == "rejected":
+                weak.append((run.judgement.p_good if run.judgement else 0.0, step.path, run.held))
+            elif run.sent:
+                raise _broken(self.outcomes)
+            step = next_step(self._decision, self.outcomes)
+        if not weak:
+            raise failed(self.outcomes)
+        if not self._may_serve_below:
+            raise NotGoodEnough(
+                "No permitted path gave an answer that meets the quality floor.",
+                next_step="Lower X-Weir-Quality-Floor, or send X-Weir-Below-Floor: serve.",
+                details=tuple(f"{path}: judged {p:.2f}" for p, path, _ in weak),
+            )
+        _, self.path, held = max(weak, key=lambda item: item[0])
+        self.below_floor = True
+        self.judgement = next(o.judgement for o in self.outcomes if o.path == self.path)
+        for chunk in held:
+            yield chunk
+
+    def _must_hold(self, step: Step) -> bool:
+        """Whether the answer may still be sent back after it was judged."""
+        if step.gate == "":
+            return False
+        return not self._may_serve_below or self._follows(step)
+
+    def _follows(self, step: Step) -> bool:
+        imagined = StepOutcome(step.path, "rejected")
+        return next_step(self._decision, (*self.outcomes, imagined)) is not None
+
+    def job(self, step: Step, hold: bool) -> Job:
+        request = self._request
+        deadline = request.labels.deadline_s
+        left = None if deadline is None else max(0.01, deadline - (self._clock() - self._began))
+        return Job(
+            id=request.id,
+            kind=request.kind,
+            messages=request.messages,
+            prompt=request.prompt,
+            inputs=request.inputs,
+            sampling=request.sampling,
+            format=request.format,
+            tools=request.tools,
+            tool_choice=request.tool_choice,
+            parallel_tool_calls=request.parallel_tool_calls,
+            n=request.n,
+            signals=step.gate != "",
+            stream=request.stream and not hold,
+            deadline_s=left,
+            tenant_salt=request.tenant,
+            forwarded=request.forwarded,
+        )
+
+
+class _Run:
+    """One step: what it said, how long it took, how it was judged."""
+
+    def __init__(self, execution: Execution, step: Step, *, hold: bool) -> None:
+        self._execution = execution
+        self._step = step
+        self._hold = hold
+        self._began = execution._clock()
+        self._first: float | None = None
+        self._fault: PathError | None = None
+        self._done: Done | None = None
+        self._signals: Signals | None = None
+        self._text: list[str] = []
+        self._called_tools = False
+        self.status: str = "cancelled"  # until it comes to an end of its own
+        self.held: list[Chunk] = []
+        self.sent = False
+        self.judgement: Judgement | None = None
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        execution, step = self._execution, self._step
+        path = execution._paths.get(step.path)
+        if path is None:
+            self._fail(PathError("unavailable", "the path is not running"))
+            return
+        if not self._hold:
+            execution.path = step.path
+        try:
+            async with aclosing(_closable(path.stream(execution.job(step, self._hold)))) as stream:
+                async for chunk in stream:
+                    self._note(chunk)
+                    if self._hold:
+                        self.held.append(chunk)
+                    elif not isinstance(chunk, Signals):
+                        self.sent = self.sent or not isinstance(chunk, Done)
+                        if isinstance(chunk, Done):
+                            self._settle()
+                        yield chunk
+        except PathError as error:
+            self._fail(error)
+            return
+        if self._done is None:
+            self._fail(PathError("broken_stream", "the path ended without saying so"))
+            return
+        if self._hold:
+            self._settle()
+            if self.status == "answered":
+                execution.path = step.path
+                for chunk in self.held:
+                    if not isinstance(chunk, Signals):
+                        self.sent = True
+                        yield chunk
+
+    def _note(self, chunk: Chunk) -> None:
+        if self._first is None and not isinstance(chunk, Done):
+            self._first = self._execution._clock() - self._began
+        if isinstance(chunk, Text):
+            if chunk.index == 0:
+                self._text.append(chunk.text)
+        elif isinstance(chunk, Signals):
+            # Of several choices the weakest speaks for all.
+            if self._signals is None or chunk.mean_logprob < self._signals.mean_logprob:
+                self._signals = chunk
+        elif isinstance(chunk, ToolCall):
+            self._called_tools = True
+        elif isinstance(chunk, Done):
+            self._done = chunk
+
+    def _fail(self, error: PathError) -> None:
+        self._fault = error
+        self.status = "failed"
+
+    def _settle(self) -> None:
+        """Judge the complete answer and say whether it is the one that is served."""
+        execution, step = self._execution, self._step
+        card = execution._generation.card_by_id[step.path]
+        if execution._request.kind == "embedding":
+            self.status = "answered"
+            return
+        prior, _ = p_good(card, execution._features, execution._generation.weights)
+        assert self._done is not None
+        self.judgement = judge(
+            "".join(self._text),
+            self._done.finish_reasons[0] if self._done.finish_reasons else "",
+            execution._request.format,
+            execution._features,
+            self._signals,
+            execution._generation.gate_by_id.get(step.gate) if step.gate else None,
+            step.threshold,
+            prior,
+            called_tools=self._called_tools,
+        )
+        self.status = "answered" if self.judgement.accepted or not self._hold else "rejected"
+        if self.status == "answered":
+            execution.judgement = self.judgement
+            if not self.judgement.accepted:
+                execution.below_floor = True
+
+    def outcome(self) -> StepOutcome:
+        execution = self._execution
+        card = execution._generation.card_by_id[self._step.path]
+        usage = self._done.usage if self._done else Usage()
+        outcome = StepOutcome(
+            path=self._step.path,
+            status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
+            fault=self._fault.fault if self._fault else "",
+            message=self._fault.message if self._fault else "",
+            first_token_s=self._first,
+            seconds=execution._clock() - self._began,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            cost=price_of(card.price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens),
+            finish_reason=self._done.finish_reasons[0] if self._done and self._done.finish_reasons else "",
+            device=self._done.device if self._done else "",
+            judgement=self.judgement,
+        )
+        if self._signals is None:
+            return outcome
+        return replace(outcome, mean_logprob=self._signals.mean_logprob, min_logprob=self._signals.min_logprob)
+
+
+async def _closable(stream: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+    """Gives any async iterator an `aclose` that reaches the path."""
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def refuse(decision: Decision) -> None:
+    """Raise the error that a refusal stands for, with every reason."""
+    if not decision.refusal:
+        return
+    details = tuple(
+        f"{candidate.path}: {reason.text}" for candidate in decision.candidates for reason in candidate.reasons
+    )
+    named = [c for c in decision.candidates if all(r.code != "not-named" for r in c.reasons)]
+    if named:
+        details = tuple(f"{c.path}: {r.text}" for c in named for r in c.reasons)
+    error: WeirError
+    if decision.refusal == "unknown-model":
+        error = UnknownModel(
+            "No model of that name is on this node.", param="model", next_step="GET /v1/models lists them."
+        )
+    elif decision.refusal == "unsupported":
+        codes = {reason.code for c in named for reason in c.reasons}
+        kind = ContextTooLong if codes == {"context"} else Unsupported
+        error = kind("No path can serve this request as it is.", details=details, next_step="See error.weir.reasons.")
+    elif decision.refusal == "policy":
+        error = PolicyRefused(
+            "Policy permits no path for this request.", details=details, next_step="See error.weir.reasons."
+        )
+    elif decision.refusal == "quality":
+        error = NotGoodEnough(
+            "No permitted path meets the quality floor.",
+            details=details,
+            next_step="Lower X-Weir-Quality-Floor, or send X-Weir-Below-Floor: serve.",
+        )
+    else:
+        error = NoCapacity(
+            "No permitted path can take this request now.",
+            details=details,
+            next_step="Try again shortly.",
+            retry_after_s=2,
+        )
+    raise error
+
+
+def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
+    """The error of a request whose every step failed, with each path's reason."""
+    details = tuple(f"{outcome.path}: {outcome.fault}: {outcome.message}" for outcome in outcomes)
+    faults = {outcome.fault for outcome in outcomes}
+    if faults == {"context_too_long"}:
+        return ContextTooLong("The prompt does not fit into the model's context.", param="messages", details=details)
+    if faults == {"unsupported"}:
+        return Unsupported("No path can serve this request as it is.", details=details)
+    if faults == {"rejected"}:
+        return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"overloaded"}:
+        return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=2)
+    return UpstreamFailed("Every path that was tried failed.", details=details, next_step="Try again shortly.")
+
+
+def _broken(outcomes: tuple[StepOutcome, ...]) -> WeirError:
+    last = outcomes[-1]
+    return UpstreamFailed(
+        "The path that was answering broke off; what was sent so far is not complete.",
+        details=(f"{last.path}: {last.fault}: {last.message}",),
+        next_step="Send the request again.",
+    )

@@ -1,0 +1,1 @@
+"""Describes a request without keeping its text: task cell, language, size, needs, embedding."""

@@ -1,0 +1,9 @@
+"""The wire border inwards: parse the body and headers of a request, enforce every limit, yield a Request.
+
+See `parse` for the entry points, `parameters` for what is known, `limits` for how much is taken.
+"""
+
+from appliance.intake.limits import Limits
+from appliance.intake.parse import last_user_text, parse_chat, parse_completion, parse_embedding, parse_route
+
+__all__ = ["Limits", "last_user_text", "parse_chat", "parse_completion", "parse_embedding", "parse_route"]

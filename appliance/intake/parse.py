@@ -1,0 +1,154 @@
+"""The wire border inwards: bytes and headers of one HTTP request become a frozen Request, or a WeirError.
+
+Rules kept here:
+1. Pure: no I/O, no clock, no ids; the caller brings the request's id and the tenant.
+2. Whatever the bytes are, the only exceptions are BadRequest and its kinds.
+3. What spans several parameters is checked here, what concerns one is in `parameters`.
+
+A request of two short messages takes about 20 us (see tests/intake/test_speed.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.errors import BadRequest, Unsupported
+from appliance.intake.body import read_object
+from appliance.intake.canon import digest
+from appliance.intake.fields import array, missing, refused, text, wrong
+from appliance.intake.labels import read_labels
+from appliance.intake.limits import Limits
+from appliance.intake.messages import read_messages
+from appliance.intake.parameters import CHAT, COMPLETION, EMBEDDING, Draft, read_parameters, require_model
+from appliance.intake.shapes import chosen_tool, has_tool
+from appliance.records.request import Format, Kind, Request, Sampling
+
+_NOTHING_STATED = Sampling()
+_ANY_TEXT = Format()
+
+
+def parse_chat(
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+) -> Request:
+    """POST /v1/chat/completions. Raises BadRequest (or a kind of it) naming the field."""
+    return _chat(read_object(body, limits), headers, limits, request_id, tenant)
+
+
+def parse_completion(
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+) -> Request:
+    """POST /v1/completions; one prompt as text. Raises BadRequest naming the field."""
+    return _completion(read_object(body, limits), headers, limits, request_id, tenant)
+
+
+def parse_embedding(
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+) -> Request:
+    """POST /v1/embeddings; one text or several. Raises BadRequest naming the field."""
+    return _embedding(read_object(body, limits), headers, limits, request_id, tenant)
+
+
+def parse_route(
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+) -> Request:
+    """POST /v1/route: the body of any of the three, told apart by messages, prompt or input."""
+    wire = read_object(body, limits)
+    stated = [name for name in ("messages", "prompt", "input") if name in wire]
+    if len(stated) != 1:
+        raise BadRequest(
+            "The body must hold exactly one of 'messages', 'prompt' and 'input'.",
+            param=stated[1] if stated else "messages",
+            next_step="Send what you would send to the endpoint whose routing you ask about.",
+        )
+    read = {"messages": _chat, "prompt": _completion, "input": _embedding}[stated[0]]
+    return read(wire, headers, limits, request_id, tenant)
+
+
+def last_user_text(request: Request) -> str:
+    """The text that the caller asks about: the last user message, the prompt or the first input."""
+    for message in reversed(request.messages):
+        if message.role == "user":
+            return message.content
+    return request.prompt or (request.inputs[0] if request.inputs else "")
+
+
+def _chat(
+    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
+) -> Request:
+    if wire.get("messages") is None:
+        raise missing("messages", "a list of messages")
+    draft = Draft(limits, wire)
+    draft.fields["messages"] = read_messages(wire["messages"], limits)
+    read_parameters(draft, CHAT)
+    fields = draft.fields
+    if "tool_choice" in fields or "parallel_tool_calls" in fields:
+        tools = fields.get("tools", ())
+        if not tools and fields.get("tool_choice", "none") not in ("none", "auto"):
+            raise refused("tool_choice", "used together with 'tools'", "Send 'tools' as well.")
+        name = chosen_tool(fields.get("tool_choice"))
+        if name is not None and not has_tool(tools, name):
+            raise refused("tool_choice.function.name", "the name of one of the tools")
+    return _finish("chat", draft, headers, request_id, tenant)
+
+
+def _completion(
+    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
+) -> Request:
+    prompt = wire.get("prompt")
+    if prompt is None:
+        raise missing("prompt", "a string")
+    if type(prompt) is list:
+        if prompt and type(prompt[0]) in (int, list):
+            raise Unsupported("Prompts of tokens are not supported.", param="prompt", next_step="Send text.")
+        if len(prompt) != 1:
+            raise refused("prompt", "a string, or a list of one string", "Send one request for each prompt.")
+        prompt = prompt[0]
+    draft = Draft(limits, wire)
+    draft.fields["prompt"] = text("prompt", prompt, min(limits.string_chars, limits.text_chars), least=1)
+    read_parameters(draft, COMPLETION)
+    return _finish("completion", draft, headers, request_id, tenant)
+
+
+def _embedding(
+    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
+) -> Request:
+    value = wire.get("input")
+    if value is None:
+        raise missing("input", "a string or a list of strings")
+    if type(value) is str:
+        inputs: tuple[str, ...] = (text("input", value, limits.string_chars, least=1),)
+    elif type(value) is not list:
+        raise wrong("input", "a string or a list of strings", value)
+    else:
+        entries = array("input", value, limits.inputs, least=1)
+        if type(entries[0]) in (int, list):
+            raise Unsupported("Inputs of tokens are not supported.", param="input", next_step="Send text.")
+        inputs = tuple(
+            text(f"input[{index}]", entry, limits.string_chars, least=1)
+            for index, entry in enumerate(entries)
+        )
+    if sum(map(len, inputs)) > limits.text_chars:
+        raise refused("input", f"at most {limits.text_chars} characters in all", "Send less text.")
+    draft = Draft(limits, wire)
+    draft.fields["inputs"] = inputs
+    read_parameters(draft, EMBEDDING)
+    return _finish("embedding", draft, headers, request_id, tenant)
+
+
+def _finish(kind: Kind, draft: Draft, headers: Mapping[str, str], request_id: str, tenant: str) -> Request:
+    require_model(draft)
+    fields, forwarded = draft.fields, draft.forwarded
+    sampling = Sampling(**draft.sampling) if draft.sampling else _NOTHING_STATED
+    form = _ANY_TEXT if draft.format is None else draft.format
+    return Request(
+        id=request_id,
+        kind=kind,
+        sampling=sampling,
+        format=form,
+        labels=read_labels(headers, draft.limits),
+        tenant=tenant,
+        forwarded=forwarded,
+        digest=digest(kind, fields, draft.sampling, form, forwarded),
+        **fields,
+    )

@@ -1,0 +1,277 @@
+"""The node: wires content, paths, cache and store together. It decides nothing and parses nothing.
+
+Rules kept here:
+1. A request keeps the generation it started with.
+2. Every request leaves exactly one record, also when its client goes away or its body was malformed.
+3. The cache is looked at before anything is classified; what nobody needs is not computed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import structlog
+
+from appliance import __version__
+from appliance.bundle.content import load_generation
+from appliance.cache.exact import ExactCache
+from appliance.config import Config
+from appliance.decide.generation import Generation
+from appliance.egress import Destination, Egress
+from appliance.errors import ConfigInvalid, NoCapacity, WeirError
+from appliance.features.classify import Classifier
+from appliance.features.describe import describe
+from appliance.features.embedder import ModelInvalid
+from appliance.paths.contract import ExecutionPath, PathError
+from appliance.paths.registry import PathContext, build_path
+from appliance.records.card import Place
+from appliance.records.decision import StepOutcome
+from appliance.records.features import Features
+from appliance.records.record import Record
+from appliance.records.request import Request
+from appliance.serve import Serving
+from appliance.snapshot import LiveFigures
+from appliance.store import Reader, Store
+
+log = structlog.get_logger("weir.node")
+_NOT_A_PATH = ("cache", "reuse")
+_SWEEP_S = 300.0
+
+
+@dataclass
+class Counters:
+    """Since the node started. `off_frontier` counts answered requests that no frontier path had a part in."""
+
+    requests: int = 0
+    answered: int = 0
+    refused: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    bad_requests: int = 0
+    off_frontier: int = 0
+    cost: float = 0.0
+    frontier_cost: float = 0.0
+
+
+class Node:
+    """One appliance. `start` before use, `stop` to drain and flush."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.began = time.time()
+        self.state = "starting"
+        self.problems: list[str] = []
+        self.generation = _generation(config)
+        self.store = Store(config.state_dir)
+        self.reader = Reader(self.store.telemetry_path)
+        self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
+        self.paths: dict[str, ExecutionPath] = {}
+        self.figures: dict[str, LiveFigures] = {}
+        self.counters = Counters()
+        self.by_path: dict[str, int] = {}
+        self.classifier: Classifier | None = None
+        self.active = 0
+        self.news = asyncio.Event()  # set whenever a record was handed to the store
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
+        self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
+        self._egress = Egress(_destinations(self.generation, config))
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start every path; one that does not come up costs the node that path, not its life."""
+        context = PathContext(self.config.content_dir, self._egress)
+        for card in self.generation.cards:
+            if card.tier not in _NOT_A_PATH:
+                self._build(card.id, context)
+        await asyncio.gather(*(self._start(name, path) for name, path in self.paths.items()))
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._load_classifier)
+        self._housekeeping = asyncio.create_task(self._keep_house())
+        self.state = "ready"
+
+    def _build(self, name: str, context: PathContext) -> None:
+        try:
+            self.paths[name] = build_path(self.generation.card_by_id[name], context)
+        except (WeirError, ImportError) as error:
+            self.problems.append(f"{name}: {error}")
+            return
+        self.figures[name] = LiveFigures()
+
+    async def _start(self, name: str, path: ExecutionPath) -> None:
+        try:
+            await path.start()
+        except PathError as error:
+            self.problems.append(f"{name}: {error.message}")
+            log.error("path-not-started", path=name, fault=error.fault)
+
+    def _load_classifier(self) -> None:
+        models = self.config.content_dir / "models"
+        try:
+            self.classifier = Classifier.load(models / "embedder", models / "task-classifier.onnx")
+        except ModelInvalid as error:
+            self.problems.append(f"task classifier: {error}")
+            log.error("no-classifier", reason=str(error))
+
+    async def stop(self) -> None:
+        """Stop the paths and write all that is queued."""
+        self.state = "stopping"
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        await asyncio.gather(*(path.stop() for path in self.paths.values()))
+        await self._egress.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.cache.close()
+        await asyncio.to_thread(self.store.close)
+
+    async def _keep_house(self) -> None:
+        while True:
+            now = time.time()
+            self.cache.sweep(now)
+            if self.config.records.keep_days:
+                self.store.prune(before=now - 86_400 * self.config.records.keep_days)
+            await asyncio.sleep(_SWEEP_S)
+
+    # ---- requests -------------------------------------------------------------------------------------------
+
+    def serving(self, request: Request) -> Serving:
+        """Take a request in. Raises NoCapacity when as many are in work as the configuration allows."""
+        if self.active >= self.config.limits.concurrent_requests:
+            raise NoCapacity(
+                "The node has as many requests in work as it takes.",
+                next_step="Try again shortly.",
+                retry_after_s=1,
+            )
+        return Serving(self, request, self.generation, now=time.time(), draw=self._random.random())
+
+    async def describe(self, request: Request) -> Features:
+        """The request's features. Its task is classified, off the loop, only where there is something to choose."""
+        if request.model != "auto" or request.kind == "embedding" or self.classifier is None:
+            return describe(request)
+        loop = asyncio.get_running_loop()
+        features = await loop.run_in_executor(self._threads, describe, request, self.classifier)
+        return replace(features, embedding=None)
+
+    def note_step(self, outcome: StepOutcome) -> None:
+        figures = self.figures.get(outcome.path)
+        if figures is not None:
+            figures.note(outcome)
+
+    def note(self, record: Record) -> None:
+        """Count a finished request and hand its record to the store."""
+        counters, outcome = self.counters, record.outcome
+        counters.requests += 1
+        counters.cost += outcome.cost
+        counters.frontier_cost += outcome.frontier_cost
+        if outcome.status == "answered":
+            counters.answered += 1
+            self.by_path[outcome.path] = self.by_path.get(outcome.path, 0) + 1
+            cards = self.generation.card_by_id
+            if not any((card := cards.get(s.path)) and card.tier == "frontier" for s in outcome.steps):
+                counters.off_frontier += 1
+        elif outcome.status == "refused":
+            counters.refused += 1
+        elif outcome.status == "cancelled":
+            counters.cancelled += 1
+        else:
+            counters.failed += 1
+        self.store.add(record)
+        self.news.set()
+
+    # ---- what operators ask ---------------------------------------------------------------------------------
+
+    def readiness(self) -> tuple[str, list[str]]:
+        """The node's state and why it is not simply 'ready'."""
+        if self.state != "ready":
+            return self.state, [f"the node is {self.state}"]
+        reasons = list(self.problems)
+        serving = 0
+        for name, path in self.paths.items():
+            ready = path.ready()
+            serving += ready.ok
+            if not ready.ok:
+                reasons.append(f"{name}: {ready.reason or 'not ready'}")
+        if self.paths and not serving:
+            return "unavailable", reasons
+        return ("degraded" if reasons else "ready"), reasons
+
+    def status(self) -> dict[str, object]:
+        """The body of GET /weir/v1/status."""
+        state, reasons = self.readiness()
+        counters = self.counters
+        return {
+            "version": __version__,
+            "state": state,
+            "reasons": reasons,
+            "uptime_s": round(time.time() - self.began, 1),
+            "generation": self.generation.id,
+            "policy": self.generation.policy.id,
+            "trusted_root": None,
+            "warnings": [f"unsigned card: {card}" for card in self.config.paths.unsigned_cards],
+            "paths": [self._path_status(name, path) for name, path in self.paths.items()],
+            "counters": {
+                "requests": counters.requests,
+                "answered": counters.answered,
+                "refused": counters.refused,
+                "failed": counters.failed,
+                "cancelled": counters.cancelled,
+                "bad_requests": counters.bad_requests,
+                "kept_off_frontier_share": counters.off_frontier / counters.answered if counters.answered else None,
+                "cost": counters.cost,
+                "frontier_cost": counters.frontier_cost,
+                "by_path": dict(self.by_path),
+            },
+            "memory_bytes": _resident_bytes(),
+        }
+
+    def _path_status(self, name: str, path: ExecutionPath) -> dict[str, object]:
+        card, ready = path.card, path.ready()
+        return {
+            "id": name,
+            "tier": card.tier,
+            "runtime": card.runtime,
+            "place": card.place.model_dump(),
+            "ready": ready.ok,
+            "reason": ready.reason,
+            "busy": ready.busy,
+            "queued": ready.queued,
+            "slots": ready.slots,
+            "device": card.accelerator,
+        }
+
+
+def _generation(config: Config) -> Generation:
+    """Content, narrowed by what the host states of itself and of its weights."""
+    content = load_generation(
+        config.content_dir,
+        config.paths.unsigned_cards,
+        home=Place(node="local", site=config.place.site, country=config.place.country, region=config.place.region),
+        weights={name: getattr(config.routing, name) for name in _stated(config)},
+    )
+    if not content.cards:
+        raise ConfigInvalid(f"{config.content_dir} holds no cards.", next_step="Run the set-up, or import a bundle.")
+    return content
+
+
+def _stated(config: Config) -> list[str]:
+    fields = ("business_value", "latency_weight", "quality_floor")
+    return [name for name in fields if name in config.routing.model_fields_set]
+
+
+def _destinations(generation: Generation, config: Config) -> frozenset[Destination]:
+    """What may be connected to: the endpoints of the cards, loopback alone while the host denies all else."""
+    wanted = {Destination.parse(card.endpoint.base_url) for card in generation.cards if card.endpoint is not None}
+    if config.egress.deny_all:
+        wanted = {d for d in wanted if d.host in ("127.0.0.1", "::1", "localhost")}
+    return frozenset(wanted)
+
+
+def _resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - one read of a kernel file
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,0 +1,173 @@
+"""The one stable contract: an execution path is a card and five members.
+
+Rules kept here:
+1. A path knows nothing of policy, price, retry, cache or fallback.
+2. `stream` yields Text, ToolCall, Embedding or Signals chunks and ends with exactly one Done.
+3. Only PathError escapes (`guard.Guarded` sees to it), and closing the iterator cancels the runtime.
+4. `ready` is cheap and does no I/O.
+
+A new kind of path is one file in this package, one line in `registry`, a card, and the contract suite passing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from appliance.records.card import ModelCard
+from appliance.records.request import Format, Kind, Message, Sampling
+
+PathFault = Literal[
+    "unavailable",  # not up, crashed, connection refused: try another path
+    "timeout",  # connect, first token or gap ran out
+    "overloaded",  # 429, queue full: try another, later
+    "rejected",  # the runtime says the job is invalid (4xx): another path may take it
+    "context_too_long",
+    "unsupported",  # a capability the card did not claim
+    "auth",  # key missing or refused
+    "broken_stream",  # ended without Done, or malformed
+    "internal",
+]
+
+
+class PathError(Exception):
+    """The only exception that leaves a path. The message is safe to show: no prompt, secret or traceback."""
+
+    def __init__(
+        self, fault: PathFault, message: str, *, retry_after_s: float | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.fault: PathFault = fault
+        self.message = message
+        self.retry_after_s = retry_after_s
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a path is asked to do; already checked against its card's capabilities.
+
+    `inputs` is for embeddings and classification (one vector or distribution each). `signals` asks for token
+    statistics; `deadline_s` is the time left, in seconds, when the job was made. `tenant_salt` parts prefix reuse.
+    """
+
+    id: str
+    kind: Kind | Literal["classification"]
+    messages: tuple[Message, ...] = ()
+    prompt: str = ""
+    inputs: tuple[str, ...] = ()
+    sampling: Sampling = Sampling()
+    format: Format = Format()
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    n: int = 1
+    signals: bool = False
+    stream: bool = False  # a hint: the caller wants tokens as they come
+    deadline_s: float | None = None
+    tenant_salt: str = ""
+    forwarded: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, counted by the runtime that did the work. `cached_tokens` were not prefilled anew."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One generated token with its log-probability (natural log) and the most probable alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of choice `index`'s text. `tokens` is how many were sampled for it."""
+
+    text: str
+    index: int = 0
+    tokens: int = 1
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A piece of a tool call in OpenAI's delta form."""
+
+    delta: dict[str, Any]
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One embedding or class distribution, float32 values."""
+
+    values: tuple[float, ...]
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Token statistics of one finished choice; natural logs, over all generated tokens including the end token.
+
+    `quantiles` are the 10th, 25th and 50th percentile of the token log-probabilities; `entropy` and `margin`
+    are means over tokens (margin: best minus second-best log-probability).
+    """
+
+    index: int
+    tokens: int
+    sum_logprob: float
+    mean_logprob: float
+    min_logprob: float
+    quantiles: tuple[float, float, float]
+    entropy: float
+    margin: float
+
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for."""
+
+    usage: Usage
+    finish_reasons: tuple[FinishReason, ...] = ("stop",)
+    device: str = ""
+
+
+Chunk = Text | ToolCall | Vector | Signals | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a path takes jobs now; `reason` in words when it does not. `busy` and `slots` for queue estimates."""
+
+    ok: bool
+    reason: str = ""
+    busy: int = 0
+    queued: int = 0
+    slots: int = 1
+
+
+class ExecutionPath(Protocol):
+    """Implemented by every runtime."""
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def ready(self) -> Readiness: ...
+
+    def stream(self, job: Job) -> AsyncIterator[Chunk]: ...

@@ -1,0 +1,1 @@
+"""The local generative path: llama.cpp in a supervised child process."""

@@ -1,0 +1,241 @@
+"""How the next token is chosen, and what its choice says about the model's confidence.
+
+Rules kept here:
+1. Defaults live in `Plan.of` and nowhere else; where the caller said nothing they are OpenAI's.
+2. Statistics are taken from the raw logits, before bias, penalties, temperature or a grammar change them.
+3. A choice depends on its own logits, its own seed and its own past: never on what else was in the batch.
+4. A grammar is asked about the chosen token first; only when it refuses is it applied to the whole vocabulary.
+
+Statistics of all rows of a step are computed in one NumPy operation each.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from appliance.paths.contract import Signals
+from appliance.paths.llama_cpp.library import C, Candidates, Context, Floats, Model
+from appliance.records.request import Sampling
+
+_BLOCK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A Sampling with every default filled in."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    seed: int
+    frequency: float
+    presence: float
+    repeat: float
+    bias: tuple[tuple[int, float], ...]
+
+    @classmethod
+    def of(cls, sampling: Sampling, choice: int) -> Plan:
+        """`choice` parts the seeds of several answers to one request."""
+        seed = secrets.randbits(32) if sampling.seed is None else (sampling.seed + choice) & 0xFFFFFFFF
+        return cls(
+            temperature=1.0 if sampling.temperature is None else sampling.temperature,
+            top_p=1.0 if sampling.top_p is None else sampling.top_p,
+            top_k=sampling.top_k or 0,
+            min_p=sampling.min_p or 0.0,
+            seed=seed,
+            frequency=sampling.frequency_penalty or 0.0,
+            presence=sampling.presence_penalty or 0.0,
+            repeat=sampling.repeat_penalty or 1.0,
+            bias=sampling.logit_bias,
+        )
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature < 1e-4 or self.top_k == 1
+
+    @property
+    def plain(self) -> bool:
+        """Temperature only: one draw from the softmax, made in NumPy."""
+        return self.top_k <= 0 and self.top_p >= 1.0 and self.min_p <= 0.0
+
+
+class Sampler:
+    """One choice's way to its next token. Owns C samplers: call `close`."""
+
+    __slots__ = ("_chain", "_counts", "_draw", "_grammar", "_plan", "adjusts", "greedy")
+
+    def __init__(self, plan: Plan, model: Model, grammar: str | None) -> None:
+        """Raises ValueError where llama.cpp refuses the grammar."""
+        self._plan = plan
+        self.greedy = plan.greedy
+        self._counts: dict[int, int] = {}
+        self.adjusts = bool(plan.bias or plan.frequency or plan.presence or plan.repeat != 1.0)
+        self._draw = np.random.default_rng(plan.seed) if plan.plain and not plan.greedy else None
+        self._chain: Any = None
+        self._grammar: Any = None
+        if grammar is not None:
+            self._grammar = C.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
+            if not self._grammar:
+                raise ValueError("llama.cpp refused the grammar")
+        if not plan.greedy and not plan.plain:
+            self._chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
+            add = C.llama_sampler_chain_add
+            if plan.top_k > 0:
+                add(self._chain, C.llama_sampler_init_top_k(plan.top_k))
+            if plan.top_p < 1.0:
+                add(self._chain, C.llama_sampler_init_top_p(plan.top_p, 1))
+            if plan.min_p > 0.0:
+                add(self._chain, C.llama_sampler_init_min_p(plan.min_p, 1))
+            add(self._chain, C.llama_sampler_init_temp(plan.temperature))
+            add(self._chain, C.llama_sampler_init_dist(plan.seed))
+
+    @property
+    def changes(self) -> bool:
+        """Whether `choose` may change the row."""
+        return self.adjusts or self._grammar is not None
+
+    @property
+    def simple(self) -> bool:
+        """Whether the token is the row's largest entry and nothing more."""
+        return self.greedy and not self.changes
+
+    def choose(self, row: Floats, at: int, context: Context, candidates: Candidates) -> int:
+        """The next token from `row` (changed in place), which is batch entry `at` of the last decode.
+
+        Raises ValueError where no token is possible: the numbers are broken, or the grammar has no way on.
+        """
+        if self.adjusts:
+            self._adjust(row)
+        token = self._pick(row, at, context)
+        if self._grammar is not None:
+            if not candidates.allows(self._grammar, token):
+                candidates.mask(self._grammar, row)
+                if not np.isfinite(row.max()):
+                    raise ValueError("the grammar allows no token of this model here")
+                token = self._pick(row, at, context)
+            C.llama_sampler_accept(self._grammar, token)
+        if self.adjusts:
+            self._counts[token] = self._counts.get(token, 0) + 1
+        return token
+
+    def _pick(self, row: Floats, at: int, context: Context) -> int:
+        if self.greedy:
+            return int(row.argmax())
+        top = float(row.max())
+        if not np.isfinite(top):
+            raise ValueError("the model's numbers are broken")  # C samplers abort the process on NaN
+        if self._draw is None:
+            return int(C.llama_sampler_sample(self._chain, context.raw, at))
+        return draw(row, top, self._plan.temperature, self._draw.random())
+
+    def _adjust(self, row: Floats) -> None:
+        plan = self._plan
+        for token, bias in plan.bias:
+            if 0 <= token < len(row):
+                row[token] += bias
+        if self._counts and (plan.frequency or plan.presence or plan.repeat != 1.0):
+            ids = np.fromiter(self._counts.keys(), np.int64, len(self._counts))
+            times = np.fromiter(self._counts.values(), np.float32, len(self._counts))
+            seen = row[ids]
+            if plan.repeat != 1.0:
+                seen = np.where(seen > 0, seen / plan.repeat, seen * plan.repeat)
+            row[ids] = seen - times * plan.frequency - plan.presence
+
+    def close(self) -> None:
+        for sampler in (self._chain, self._grammar):
+            if sampler:
+                C.llama_sampler_free(sampler)
+        self._chain = self._grammar = None
+
+
+def draw(row: Floats, top: float, temperature: float, point: float) -> int:
+    """The token at `point` in [0, 1) of softmax(row / temperature), found through block sums.
+
+    Two short cumulative sums instead of one over the vocabulary: 3 times faster at 4,096 entries.
+    """
+    weights = row - top
+    if temperature != 1.0:
+        weights /= temperature
+    np.exp(weights, out=weights)
+    whole = len(weights) - len(weights) % _BLOCK
+    blocks = np.empty(whole // _BLOCK + 1, np.float64)
+    blocks[:-1] = weights[:whole].reshape(-1, _BLOCK).sum(axis=1)
+    blocks[-1] = weights[whole:].sum()
+    sums = blocks.cumsum()
+    goal = point * float(sums[-1])
+    block = min(int(sums.searchsorted(goal, side="right")), len(blocks) - 1)
+    while blocks[block] == 0.0:
+        block -= 1
+    start = block * _BLOCK
+    inside = weights[start : start + _BLOCK].cumsum(dtype=np.float64)
+    rest = goal - (float(sums[block - 1]) if block else 0.0)
+    at = min(int(inside.searchsorted(rest, side="right")), len(inside) - 1)
+    while weights[start + at] == 0.0:
+        at -= 1
+    return start + at
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Of several rows at once: log of the partition sum, entropy and margin each, natural logs."""
+
+    log_sum: Floats
+    entropy: Floats
+    margin: Floats
+
+
+def statistics(rows: Floats) -> Statistics:
+    """Of raw logits, shape (n, vocabulary). Entropy is log Z minus the mean logit under the softmax."""
+    top = rows.max(axis=1, keepdims=True)
+    shifted = rows - top
+    weights = np.exp(shifted)
+    total = weights.sum(axis=1)
+    log_total = np.log(total)
+    np.multiply(weights, shifted, out=weights)
+    entropy = log_total - weights.sum(axis=1) / total
+    index = np.arange(len(rows))
+    shifted[index, shifted.argmax(axis=1)] = -np.inf
+    return Statistics(log_total + top[:, 0], np.maximum(entropy, 0.0), -shifted.max(axis=1))
+
+
+@dataclass(slots=True)
+class Tally:
+    """One choice's statistics so far."""
+
+    logprobs: list[float]
+    entropy: float = 0.0
+    margin: float = 0.0
+
+    def signals(self, index: int) -> Signals:
+        count = len(self.logprobs)
+        ordered = sorted(self.logprobs)
+
+        def at(share: float) -> float:
+            low = int(spot := share * (count - 1))
+            high = min(low + 1, count - 1)
+            return ordered[low] + (ordered[high] - ordered[low]) * (spot - low)
+
+        if not count:
+            return Signals(index, 0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0), 0.0, 0.0)
+        total = sum(ordered)
+        return Signals(
+            index, count, total, total / count, ordered[0], (at(0.1), at(0.25), at(0.5)),
+            self.entropy / count, self.margin / count,
+        )  # fmt: skip
+
+
+def best(row: Floats, count: int) -> list[int]:
+    """The `count` most probable tokens, best first."""
+    count = min(count, len(row))
+    if count <= 0:
+        return []
+    top = np.argpartition(row, -count)[-count:]
+    ordered: list[int] = top[np.argsort(-row[top], kind="stable")].tolist()
+    return ordered
+
+

@@ -1,0 +1,167 @@
+"""The child process: loads one model, takes jobs from its socket, and computes until the node is gone.
+
+Rules kept here:
+1. One socket, inherited; no other is opened. `confine` is where a seccomp filter goes.
+2. It dies with the node: by signal when the parent dies, and by itself at the socket's end.
+3. Nothing of a prompt or an answer is logged or printed.
+4. All that one step yields goes out in one frame.
+
+Started by `supervisor` only: `python -m appliance.paths.llama_cpp.worker --fd N --parent PID`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+import jinja2
+
+from appliance.paths.llama_cpp import library
+from appliance.paths.llama_cpp.engine import Engine
+from appliance.paths.llama_cpp.library import Context, LoadError, Model
+from appliance.paths.llama_cpp.protocol import (
+    ALIVE,
+    CANCEL,
+    CONFIGURE,
+    FAILED,
+    READY,
+    RUN,
+    STEP,
+    Facts,
+    FrameError,
+    Settings,
+    Unpacker,
+    job_from_wire,
+    pack,
+)
+
+EXIT_LOAD = 3
+_PR_SET_PDEATHSIG = 1
+_SMALL = 30_000_000  # parameters; below, threads cost more in waiting for each other than they compute
+_MOST_THREADS = 8
+_DEFAULT_CONTEXT = 4096
+_ALIVE_S = 1.0
+
+
+def confine(parent: int, address_space: int) -> None:
+    """Bind this process to its parent's life and to its share of memory."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # the parent died before the call above
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node's own Ctrl-C is answered by the supervisor
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if address_space:
+        resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+
+
+def threads_for(parameters: int, wanted: int) -> int:
+    """Threads of a computation where the card states none."""
+    cores = len(os.sched_getaffinity(0))
+    return min(wanted, cores) or (1 if parameters < _SMALL else min(cores, _MOST_THREADS))
+
+
+def load(settings: Settings) -> tuple[Engine, Facts]:
+    """Raises LoadError with a sentence."""
+    library.start()
+    model = Model(settings.model, settings.gpu_layers)
+    length = min(settings.context or min(model.n_ctx_train, _DEFAULT_CONTEXT), model.n_ctx_train)
+    if length < 8:
+        raise LoadError(f"the model states a context of {length} tokens")
+    sequences = settings.sequences
+    if settings.kv_bytes:
+        each = model.kv_bytes_per_token * length
+        sequences = max(1, min(sequences, settings.kv_bytes // each))
+    threads = threads_for(model.n_params, settings.threads)
+    batch = max(settings.batch_tokens, sequences)
+    context = Context(model, context=length, sequences=sequences, batch=batch, threads=threads)
+    try:
+        engine = Engine(
+            model, context, length=length, sequences=sequences, max_output=settings.max_output_tokens
+        )
+    except jinja2.TemplateError as error:
+        raise LoadError(f"its chat template does not parse ({type(error).__name__})") from None
+    on_gpu = settings.gpu_layers > 0 and library.C.llama_supports_gpu_offload()
+    device = f"{'gpu and ' if on_gpu else ''}cpu:{threads} thread{'s' if threads > 1 else ''}"
+    return engine, Facts(device, length, sequences, model.n_vocab, model.n_params)
+
+
+class Link:
+    """The worker's end of the socket."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._unpacker = Unpacker()
+        self._poll = select.poll()
+        self._poll.register(link, select.POLLIN)
+
+    def receive(self, wait_ms: int | None) -> list[list[Any]]:
+        """Frames that are here, or that come within `wait_ms` (None: however long). Raises EOFError."""
+        if not self._poll.poll(wait_ms):
+            return []
+        raw = self._link.recv(1 << 18)
+        if not raw:
+            raise EOFError
+        return self._unpacker.feed(raw)
+
+    def send(self, frame: list[Any]) -> None:
+        self._link.sendall(pack(frame))
+
+
+def serve(link: Link, engine: Engine) -> None:
+    """Work until the node hangs up."""
+    said = time.monotonic()
+    while True:
+        for frame in link.receive(0 if engine.busy else None):
+            if frame[0] == RUN:
+                engine.submit(frame[1], job_from_wire(frame[2]))
+            elif frame[0] == CANCEL:
+                engine.cancel(frame[1])
+        if engine.busy:
+            engine.step()
+        if (parts := engine.take()) is not None:
+            link.send([STEP, *parts])
+            said = time.monotonic()
+        elif engine.busy and time.monotonic() - said > _ALIVE_S:
+            link.send([ALIVE])
+            said = time.monotonic()
+
+
+def main(argv: list[str]) -> int:
+    options = dict(zip(argv[::2], argv[1::2], strict=True))
+    raw = socket.socket(fileno=int(options["--fd"]))
+    raw.setblocking(True)
+    link = Link(raw)
+    try:
+        first: list[list[Any]] = []
+        while not first:
+            first = link.receive(None)
+        if first[0][0] != CONFIGURE:
+            return 2
+        settings = Settings(**first[0][1])
+        confine(int(options["--parent"]), settings.address_space)
+        try:
+            engine, facts = load(settings)
+        except LoadError as error:
+            link.send([FAILED, str(error)])
+            return EXIT_LOAD
+        except MemoryError:
+            link.send([FAILED, "it needs more memory than this path may take"])
+            return EXIT_LOAD
+        link.send([READY, asdict(facts)])
+        serve(link, engine)
+    except (EOFError, ConnectionError, FrameError):
+        return 0  # the node is gone
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    os._exit(code)  # not through destructors: the kernel frees everything faster and without surprises

@@ -1,0 +1,292 @@
+"""OpenAI's wire format from the client's side: a Job becomes a body, answers and deltas become chunks.
+
+Rules kept here:
+1. Faithful: what the Job says is sent, what it does not say is left to the server.
+2. Whatever does not look like the format raises BrokenAnswer; no guess fills a gap.
+
+Not carried, because the contract has no place for it: reasoning text that some servers send beside the
+content. A refusal arrives as Text, with 'content_filter' as its finish reason, so that nobody takes it for an
+answer in form. It opens no connection.
+"""
+
+from __future__ import annotations
+
+import base64
+from array import array
+from typing import Any
+
+import orjson
+
+from appliance.paths.contract import (
+    Chunk,
+    FinishReason,
+    Job,
+    Text,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+    Vector,
+)
+from appliance.records.request import Format, Message, Sampling
+
+MAX_CHOICES = 128
+
+_FINISH: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+
+class BrokenAnswer(ValueError):
+    """The server's answer is not in the format."""
+
+
+def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False) -> dict[str, Any]:
+    """The JSON body for `job`. `max_key` is how this server names the limit of new tokens in a chat."""
+    body: dict[str, Any] = {**job.forwarded} if job.forwarded else {}
+    body["model"] = model
+    if job.kind == "embedding":
+        body["input"] = job.inputs
+        body.setdefault("encoding_format", "float")
+        return body
+    if job.kind == "chat":
+        body["messages"] = [_message(message) for message in job.messages]
+        if job.tools:
+            body["tools"] = job.tools
+            if job.tool_choice is not None:
+                body["tool_choice"] = job.tool_choice
+            if job.parallel_tool_calls is not None:
+                body["parallel_tool_calls"] = job.parallel_tool_calls
+    else:
+        body["prompt"] = job.prompt
+        max_key = "max_tokens"
+    if job.sampling is not _NOTHING_SAID:
+        _sampling(body, job.sampling, max_key, chat=job.kind == "chat")
+    if job.format.kind != "text":
+        _format(body, job.format)
+    if job.n != 1:
+        body["n"] = job.n
+    if streaming:
+        body["stream"] = True
+        options = body.get("stream_options")
+        body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    else:
+        body.pop("stream", None)
+        body.pop("stream_options", None)
+    return body
+
+
+_NOTHING_SAID = Job.__dataclass_fields__["sampling"].default
+
+
+def _message(message: Message) -> dict[str, Any]:
+    content: Any = message.content
+    if message.parts:
+        # Parts may be the whole content or only what is not text; text is not sent twice.
+        whole = not content or any(part.get("type") in ("text", "input_text") for part in message.parts)
+        content = list(message.parts) if whole else [{"type": "text", "text": content}, *message.parts]
+    made: dict[str, Any] = {"role": message.role, "content": content}
+    if message.name is not None:
+        made["name"] = message.name
+    if message.tool_call_id is not None:
+        made["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        made["tool_calls"] = message.tool_calls
+        if not content:
+            made["content"] = None
+    return made
+
+
+def _sampling(body: dict[str, Any], sampling: Sampling, max_key: str, *, chat: bool) -> None:
+    if sampling.max_tokens is not None:
+        body[max_key] = sampling.max_tokens
+    for key in ("temperature", "top_p", "top_k", "min_p", "seed", "frequency_penalty", "presence_penalty"):
+        value = getattr(sampling, key)
+        if value is not None:
+            body[key] = value
+    if sampling.repeat_penalty is not None:
+        # vLLM and TGI know the first name, llama-server the second; each ignores the other.
+        body["repetition_penalty"] = body["repeat_penalty"] = sampling.repeat_penalty
+    if sampling.stop:
+        body["stop"] = sampling.stop
+    if sampling.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
+    if sampling.logprobs and chat:
+        body["logprobs"] = True
+        if sampling.top_logprobs:
+            body["top_logprobs"] = sampling.top_logprobs
+    elif sampling.logprobs:
+        body["logprobs"] = sampling.top_logprobs
+
+
+def _format(body: dict[str, Any], form: Format) -> None:
+    if form.kind == "json_object":
+        body["response_format"] = {"type": "json_object"}
+    elif form.kind == "json_schema":
+        schema = {"name": form.name or "answer", "schema": form.schema or {}, "strict": form.strict}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    else:
+        # vLLM renamed it; each version ignores the other's name. Only cards that claim regex get here.
+        body["guided_regex"] = form.pattern
+        body["structured_outputs"] = {"regex": form.pattern}
+
+
+def _usage(found: Any) -> Usage:
+    details = found.get("prompt_tokens_details") or {}
+    return Usage(
+        int(found.get("prompt_tokens") or 0),
+        int(found.get("completion_tokens") or 0),
+        int(details.get("cached_tokens") or 0),
+    )
+
+
+def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:
+    if not found:
+        return ()
+    if "tokens" in found:  # the older completions form: parallel lists
+        tops = found.get("top_logprobs") or [None] * len(found["tokens"])
+        return tuple(
+            TokenLogprob(token, float(value or 0.0), tuple((top or {}).items()))
+            for token, value, top in zip(found["tokens"], found["token_logprobs"], tops, strict=True)
+        )
+    return tuple(
+        TokenLogprob(
+            row["token"],
+            float(row["logprob"]),
+            tuple((top["token"], float(top["logprob"])) for top in row.get("top_logprobs") or ()),
+        )
+        for row in found.get("content") or ()
+    )
+
+
+class Reading:
+    """What has been read of one generative answer, streamed or whole.
+
+    `usage` is None until the provider says it. `refusals` are choices that refused; `ended` is set by
+    `[DONE]`.
+    """
+
+    __slots__ = ("_chat", "ended", "finished", "refusals", "usage", "wanted")
+
+    def __init__(self, job: Job) -> None:
+        self._chat = job.kind == "chat"
+        self.wanted = job.n
+        self.usage: Usage | None = None
+        self.finished: dict[int, FinishReason] = {}
+        self.refusals: set[int] = set()
+        self.ended = False
+
+    @property
+    def complete(self) -> bool:
+        """Every choice said why it ended."""
+        return len(self.finished) >= self.wanted
+
+    def reasons(self) -> tuple[FinishReason, ...]:
+        """One finish reason per choice. Raises BrokenAnswer if one is missing."""
+        try:
+            return tuple(
+                "content_filter" if index in self.refusals else self.finished[index] for index in range(self.wanted)
+            )
+        except KeyError:
+            raise BrokenAnswer("a choice has no finish reason") from None
+
+    def whole(self, raw: bytes) -> list[Chunk]:
+        """Chunks of an answer that came in one piece."""
+        return self._read(raw, "message")
+
+    def event(self, name: bytes, data: bytes) -> list[Chunk]:
+        """Chunks of one streamed event. Raises ErrorEvent if the event is an error."""
+        if self.ended:
+            return []
+        if data == b"[DONE]":
+            self.ended = True
+            return []
+        if name == b"error":
+            raise ErrorEvent({})
+        return self._read(data, "delta")
+
+    def _read(self, raw: bytes, key: str) -> list[Chunk]:
+        try:
+            found = orjson.loads(raw)
+            if found.get("error"):
+                raise ErrorEvent(found)
+            usage = found.get("usage")
+            if usage:
+                self.usage = _usage(usage)
+            chunks: list[Chunk] = []
+            for choice in found.get("choices") or ():
+                self._choice(choice, key, chunks)
+            return chunks
+        except (ErrorEvent, BrokenAnswer):
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            raise BrokenAnswer("not in the form of OpenAI's answers") from None
+
+    def _choice(self, choice: Any, key: str, chunks: list[Chunk]) -> None:
+        index = choice.get("index", 0)
+        if type(index) is not int or not 0 <= index < MAX_CHOICES:
+            raise BrokenAnswer("a choice has no valid index")
+        found = choice.get("logprobs")
+        logprobs = _logprobs(found) if found else ()
+        calls: Any = None
+        if self._chat:
+            said = choice.get(key) or {}
+            text = said.get("content")
+            calls = said.get("tool_calls")
+            refusal = said.get("refusal")
+            if refusal:
+                self.refusals.add(index)
+                text = f"{text or ''}{refusal}"
+        else:
+            text = choice.get("text")
+        if text:
+            if type(text) is not str:
+                raise BrokenAnswer("content is not text")
+            tokens = len(logprobs) or (1 if key == "delta" else self._tokens_each())
+            chunks.append(Text(text, index, tokens, logprobs))
+        if calls:
+            for position, call in enumerate(calls):
+                # In a whole message the position is implied; the delta form says it.
+                chunks.append(ToolCall(call if "index" in call else {"index": position, **call}, index))
+        reason = choice.get("finish_reason")
+        if reason:
+            self.finished[index] = _FINISH.get(reason, "stop")
+
+    def _tokens_each(self) -> int:
+        return max(1, self.usage.completion_tokens // self.wanted) if self.usage else 1
+
+
+class ErrorEvent(Exception):
+    """The server sent an error where an answer was due; `found` is its body."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        super().__init__("the server sent an error")
+        self.found = found
+
+
+def read_embeddings(raw: bytes, wanted: int) -> tuple[list[Vector], Usage | None]:
+    """Vectors in the order of their inputs. Raises BrokenAnswer unless there is exactly one for each."""
+    try:
+        found = orjson.loads(raw)
+        rows = sorted(found["data"], key=lambda row: row["index"])
+        if [row["index"] for row in rows] != list(range(wanted)):
+            raise BrokenAnswer("not one embedding for each input")
+        usage = found.get("usage")
+        vectors = [Vector(_values(row["embedding"]), row["index"]) for row in rows]
+        return vectors, _usage(usage) if usage else None
+    except BrokenAnswer:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        raise BrokenAnswer("not in the form of OpenAI's embeddings") from None
+
+
+def _values(found: Any) -> tuple[float, ...]:
+    if isinstance(found, str):
+        values = array("f")
+        values.frombytes(base64.b64decode(found, validate=True))
+        return tuple(values)
+    return tuple(map(float, found))

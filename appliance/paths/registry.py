@@ -1,0 +1,71 @@
+"""Which runtimes there are: one line each.
+
+Rules kept here:
+1. Importing this file imports no runtime; a factory imports its own when it is called.
+2. What it builds is guarded (`guard.Guarded`).
+
+It starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.errors import ConfigInvalid
+from appliance.paths.contract import ExecutionPath
+from appliance.paths.guard import Guarded
+
+if TYPE_CHECKING:
+    from appliance.egress import Egress
+    from appliance.records.card import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class PathContext:
+    """What runtimes need of the node. `secrets` turns 'env:NAME' or 'file:/path' into a key; None: the usual
+    way.
+    """
+
+    content_dir: Path
+    egress: Egress
+    secrets: Callable[[str], str] | None = None
+
+
+def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.llama_cpp.path import LlamaCppPath
+
+    return LlamaCppPath(card, context.content_dir)
+
+
+def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.onnx import OnnxPath
+
+    return OnnxPath(card, context.content_dir)
+
+
+def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.openai_http import OpenAIHttpPath, resolve_secret
+
+    return OpenAIHttpPath(card, context.egress, context.secrets or resolve_secret)
+
+
+RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
+    "llama_cpp": _llama_cpp,
+    "onnx": _onnx,
+    "openai_http": _openai_http,
+}
+
+
+def build_path(card: ModelCard, context: PathContext) -> ExecutionPath:
+    """The path that `card` describes, guarded and not started. ConfigInvalid for an unknown runtime."""
+    factory = RUNTIMES.get(card.runtime)
+    if factory is None:
+        raise ConfigInvalid(
+            f"Card {card.id} names the runtime {card.runtime!r}, which this program does not have.",
+            param="runtime",
+            next_step=f"Known runtimes: {', '.join(sorted(RUNTIMES))}.",
+        )
+    return Guarded(factory(card, context))

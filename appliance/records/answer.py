@@ -1,0 +1,42 @@
+"""A whole answer: what a path's chunks add up to, what a body is written from and what the cache keeps.
+
+Rules kept here:
+1. Frozen; ids and times are made by the caller.
+2. `model` is the id of the path that answered, not the name that was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.records.chunks import FinishReason, Signals, TokenLogprob, Usage
+
+_NOT_COUNTED = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of n answers. `tool_calls` in OpenAI's form, complete."""
+
+    text: str = ""
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    finish_reason: FinishReason = "stop"
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Choices of a chat or completion, or `vectors` of an embedding; `created` in Unix seconds.
+
+    `device` is where it ran, `signals` are the token statistics of the run; neither is written to a body.
+    """
+
+    id: str
+    model: str
+    created: int
+    choices: tuple[Choice, ...] = ()
+    usage: Usage = _NOT_COUNTED
+    vectors: tuple[tuple[float, ...], ...] = ()
+    device: str = ""
+    signals: tuple[Signals, ...] = ()

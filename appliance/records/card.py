@@ -1,0 +1,165 @@
+"""The model card: what an execution path is, may do, costs and is worth, as stated by whoever brought it.
+
+Rules kept here:
+1. A card is content of a bundle; unknown fields are refused, values are frozen.
+2. A place is stated, never guessed from a name or an address.
+3. Accuracy carries its sample size; a claim without one weighs as a weak prior (see `decide.estimate`).
+
+The JSON Schema under `models/contract/` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Tier = Literal["cache", "reuse", "device", "site", "sovereign", "frontier"]
+TIERS: tuple[Tier, ...] = ("cache", "reuse", "device", "site", "sovereign", "frontier")
+Modality = Literal["chat", "completion", "embedding", "classification", "image", "video"]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+
+
+class Frozen(BaseModel):
+    """Base of every value that crosses an edge."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Place(Frozen):
+    """Where a path computes: node, in site, in country, in region; empty means 'not stated'."""
+
+    node: str = ""
+    site: str = ""
+    country: str = ""
+    region: str = ""
+
+
+class Capabilities(Frozen):
+    """What a path honours; anything not listed is refused by name, never dropped."""
+
+    streaming: bool = True
+    system: bool = True
+    tools: bool = False
+    json_object: bool = False
+    json_schema: bool = False
+    regex: bool = False
+    logprobs: bool = False
+    signals: bool = False
+    images_in: bool = False
+    seed: bool = False
+    multiple: bool = False  # n > 1
+    penalties: bool = False
+    logit_bias: bool = False
+    top_k: bool = False
+
+
+class Price(Frozen):
+    """Money in `currency`; tokens per million."""
+
+    currency: str = "USD"
+    input_per_million: NonNegative = 0.0
+    cached_input_per_million: NonNegative = 0.0
+    output_per_million: NonNegative = 0.0
+    per_request: NonNegative = 0.0
+
+
+class Speed(Frozen):
+    """As measured by whoever wrote the card: the start until live figures exist."""
+
+    first_token_s: NonNegative = 0.5
+    first_token_p95_s: NonNegative = 1.5
+    prefill_tokens_per_s: Annotated[float, Field(gt=0)] = 1000.0
+    decode_tokens_per_s: Annotated[float, Field(gt=0)] = 50.0
+
+
+class CellAccuracy(Frozen):
+    """P(right) of this path in one task cell, over `n` examples of the named set."""
+
+    cell: str
+    p: Probability
+    n: Annotated[int, Field(ge=0)]
+    source: str = ""
+
+
+class File(Frozen):
+    """One file of a model, relative to the content directory."""
+
+    path: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class Endpoint(Frozen):
+    """Where and how a server is spoken to. The secret is a reference, never a value."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://")]
+    model: str
+    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file):.+")] = None
+    flavour: Literal["openai", "azure"] = "openai"
+    api_version: str = ""
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    first_byte_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    max_concurrent: Annotated[int, Field(ge=1)] = 64
+
+
+class LlamaSettings(Frozen):
+    """How a local generative model is loaded. Zero means 'as the model or the host says'."""
+
+    context_per_sequence: Annotated[int, Field(ge=0)] = 0
+    sequences: Annotated[int, Field(ge=1, le=256)] = 16
+    batch_tokens: Annotated[int, Field(ge=32)] = 512
+    threads: Annotated[int, Field(ge=0)] = 0
+    gpu_layers: Annotated[int, Field(ge=0)] = 0
+
+
+class ModelCard(Frozen):
+    """All that routing knows of a path before it runs."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")]
+    runtime: str
+    tier: Tier
+    modalities: tuple[Modality, ...]
+    description: str = ""
+    place: Place = Place()
+    operator: str = ""
+    jurisdiction: str = ""
+    retention: Literal["none", "transient", "logged", "unknown"] = "unknown"
+    trains_on_input: Literal["no", "yes", "unknown"] = "unknown"
+    licence: str = ""
+    provenance: str = ""
+    architecture: str = ""
+    parameters: Annotated[int, Field(ge=0)] = 0
+    quantisation: str = ""
+    context_tokens: Annotated[int, Field(ge=0)] = 0
+    max_output_tokens: Annotated[int, Field(ge=0)] = 0
+    dimensions: Annotated[int, Field(ge=0)] = 0
+    languages: dict[str, Probability] = Field(default_factory=dict)
+    accelerator: Literal["none", "cpu", "npu", "gpu", "unknown"] = "unknown"
+    memory_bytes: Annotated[int, Field(ge=0)] = 0
+    watts: NonNegative = 0.0
+    capabilities: Capabilities = Capabilities()
+    price: Price = Price()
+    speed: Speed = Speed()
+    accuracy: tuple[CellAccuracy, ...] = ()
+    accuracy_default: Probability = 0.5  # for cells that are not stated
+    accuracy_default_n: Annotated[int, Field(ge=0)] = 0  # examples behind it; 0: an unproven claim
+    files: tuple[File, ...] = ()
+    endpoint: Endpoint | None = None
+    llama: LlamaSettings = LlamaSettings()
+    gate: str = ""  # id of the confidence gate that judges its answers; empty: answers are taken as they come
+    known_failures: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _accuracy_cells_are_unique(self) -> ModelCard:
+        cells = [row.cell for row in self.accuracy]
+        if len(cells) != len(set(cells)):
+            raise ValueError("accuracy: a cell is stated twice")
+        return self
+
+    @cached_property
+    def accuracy_by_cell(self) -> dict[str, CellAccuracy]:
+        return {row.cell: row for row in self.accuracy}

@@ -1,0 +1,196 @@
+"""The values between looking and answering: what was asked, what was seen, what was decided, what came of it.
+
+Rules kept here:
+1. No text of a request or an answer, so that every one of these may be recorded.
+2. Frozen; a Decision is a function of (Asked, Features, Generation, Snapshot) and of nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.records.card import Tier
+from appliance.records.request import Kind, Labels, Preference
+
+ReasonCode = Literal[
+    "not-named",  # the caller named another path
+    "modality",
+    "capability",
+    "context",
+    "language",
+    "policy",
+    "health",
+    "busy",
+    "budget",
+    "deadline",
+    "quality-floor",
+]
+Refusal = Literal["", "unknown-model", "unsupported", "policy", "capacity", "quality"]
+Chosen = Literal[
+    "cache-hit",  # an answer exists and may be used
+    "named",  # the caller named this path
+    "only-path",  # nothing else was left
+    "best-utility",
+    "below-floor",  # nothing left meets the floor; policy prefers an answer that says so
+    "refused",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The part of a request that decides, without its text."""
+
+    id: str
+    kind: Kind
+    model: str
+    preference: Preference
+    labels: Labels
+    tenant: str
+    n: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PathState:
+    """One path as it was when the snapshot was taken. Live figures are None until there are enough of them."""
+
+    path: str
+    ok: bool
+    reason: str = ""
+    busy: int = 0
+    queued: int = 0
+    slots: int = 1
+    first_token_s: float | None = None
+    first_token_p95_s: float | None = None
+    decode_tokens_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheHit:
+    """An answer that exists. `p_good` is what was known of it when it was stored."""
+
+    path: str
+    key: str
+    age_s: float
+    origin: str
+    p_good: float
+    score: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What changes between two requests, looked at once. `now` in Unix seconds; `draw` uniform in [0, 1)."""
+
+    now: float
+    draw: float
+    paths: tuple[PathState, ...]
+    cache: CacheHit | None = None
+    budget_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a path is out. `rule` names the policy rule where there is one."""
+
+    code: ReasonCode
+    text: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is expected. Probabilities, money in the generation's currency, seconds."""
+
+    p_good: float
+    p_good_low: float
+    cost: float
+    latency_s: float
+    latency_p95_s: float
+    utility: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One path with everything that spoke for or against it."""
+
+    path: str
+    tier: Tier
+    eligible: bool
+    reasons: tuple[Reason, ...] = ()
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One path to run. With a gate, an answer judged below `threshold` goes on to the next step."""
+
+    path: str
+    gate: str = ""
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind."""
+
+    id: str
+    generation: str
+    chosen: Chosen
+    steps: tuple[Step, ...] = ()
+    fallbacks: tuple[Step, ...] = ()
+    floor: float = 0.0
+    expected: Estimate | None = None
+    candidates: tuple[Candidate, ...] = ()
+    refusal: Refusal = ""
+    plans_weighed: int = 0
+
+    @property
+    def below_floor(self) -> bool:
+        return self.chosen == "below-floor"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How good an answer is thought to be. `form` names what was wrong with its form, if anything."""
+
+    p_good: float
+    accepted: bool
+    threshold: float | None = None
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it."""
+
+    path: str
+    status: Literal["answered", "rejected", "failed", "cancelled"]
+    fault: str = ""
+    message: str = ""
+    first_token_s: float | None = None
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float = 0.0
+    finish_reason: str = ""
+    device: str = ""
+    judgement: Judgement | None = None
+    mean_logprob: float | None = None
+    min_logprob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the request came to. `frontier_cost` is the fixed counterfactual: all of it to the named frontier path."""
+
+    status: Literal["answered", "refused", "failed", "cancelled"]
+    path: str = ""
+    tier: Tier | Literal[""] = ""
+    steps: tuple[StepOutcome, ...] = ()
+    seconds: float = 0.0
+    cost: float = 0.0
+    frontier_cost: float = 0.0
+    below_floor: bool = False
+    error_code: str = ""
+    http_status: int = 200

@@ -1,0 +1,102 @@
+"""The request as Weir understands it, whichever wire it came in on.
+
+Rules kept here:
+1. Frozen and complete: later stages never look at the wire again.
+2. Text lives here and in the Job only; Features, Decisions and Records carry none of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["chat", "completion", "embedding"]
+Preference = Literal["balanced", "cheap", "fast", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn. `content` is text; `parts` keeps the wire form of non-text content for paths that take it."""
+
+    role: str
+    content: str
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    parts: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample; None means that the caller said nothing and the path's default holds."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repeat_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The form that the answer must have. `schema` for json_schema, `pattern` for regex."""
+
+    kind: Literal["text", "json_object", "json_schema", "regex"] = "text"
+    schema: dict[str, Any] | None = None
+    name: str = ""
+    strict: bool = False
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What policy is asked about. A caller may only tighten them."""
+
+    classification: Literal["public", "internal", "restricted", "secret"] = "internal"
+    residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'
+    deadline_s: float | None = None
+    quality_floor: float | None = None
+    below_floor: Literal["serve", "refuse"] = "serve"
+    cache: Literal["default", "no-cache", "no-store"] = "default"
+    cache_max_age_s: int | None = None
+    variation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One parsed request.
+
+    `model` is 'auto' or a concrete path id; `preference` comes from the suffix. `forwarded` holds parameters
+    that Weir does not interpret and passes on to paths that speak the same dialect.
+    """
+
+    id: str
+    kind: Kind
+    model: str
+    preference: Preference = "balanced"
+    messages: tuple[Message, ...] = ()
+    prompt: str = ""
+    inputs: tuple[str, ...] = ()
+    sampling: Sampling = Sampling()
+    format: Format = Format()
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    n: int = 1
+    stream: bool = False
+    stream_usage: bool = False
+    dimensions: int | None = None
+    encoding: Literal["float", "base64"] = "float"
+    labels: Labels = Labels()
+    tenant: str = "local"
+    user: str = ""
+    forwarded: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""  # SHA-256 of the canonical content; the exact cache's key material

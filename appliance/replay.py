@@ -1,0 +1,33 @@
+"""Replay: decide a recorded request again, under the same content or another.
+
+Rules kept here:
+1. Under the generation of the record the decision must come out equal; anything else is a defect.
+2. Under another generation the difference is the result, printed field by field, never just 'differs'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from appliance.decide import decide
+from appliance.decide.generation import Generation
+from appliance.records.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of the decision that came out otherwise."""
+
+    field: str
+    recorded: str
+    replayed: str
+
+
+def replay(record: Record, generation: Generation) -> tuple[Difference, ...]:
+    """What would have been decided otherwise; empty means the same value. The id of the generation is not compared."""
+    again = decide(record.asked, record.features, generation, record.snapshot)
+    return tuple(
+        Difference(f.name, repr(getattr(record.decision, f.name)), repr(getattr(again, f.name)))
+        for f in fields(again)
+        if f.name != "generation" and getattr(again, f.name) != getattr(record.decision, f.name)
+    )

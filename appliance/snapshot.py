@@ -1,0 +1,76 @@
+"""Snapshot: what changes between two requests, looked at once.
+
+Rules kept here:
+1. Reading is cheap and does no I/O; `decide` sees one moment, not several.
+2. Live figures replace the card's only after `_ENOUGH` answers, and only recent ones count.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from appliance.paths.contract import ExecutionPath
+from appliance.records.decision import CacheHit, PathState, Snapshot, StepOutcome
+
+_WINDOW = 64
+_ENOUGH = 8
+_REFRESH = 4  # answers between two recomputations
+
+
+@dataclass
+class LiveFigures:
+    """Recent first-token times (seconds) and decode rates (tokens per second) of one path."""
+
+    first: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    rate: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    seen: int = 0
+    first_p50: float | None = None
+    first_p95: float | None = None
+    rate_p50: float | None = None
+
+    def note(self, outcome: StepOutcome) -> None:
+        """Take in one finished step; failures say nothing of speed."""
+        if outcome.status not in ("answered", "rejected") or outcome.first_token_s is None:
+            return
+        self.first.append(outcome.first_token_s)
+        spent = outcome.seconds - outcome.first_token_s
+        if outcome.completion_tokens > 4 and spent > 1e-3:
+            self.rate.append((outcome.completion_tokens - 1) / spent)
+        self.seen += 1
+        if len(self.first) >= _ENOUGH and self.seen % _REFRESH == 0:
+            ordered = sorted(self.first)
+            self.first_p50 = ordered[len(ordered) // 2]
+            self.first_p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+            if len(self.rate) >= _ENOUGH:
+                self.rate_p50 = sorted(self.rate)[len(self.rate) // 2]
+
+
+def take_snapshot(
+    paths: Mapping[str, ExecutionPath],
+    figures: Mapping[str, LiveFigures],
+    *,
+    now: float,
+    draw: float,
+    cache: CacheHit | None = None,
+) -> Snapshot:
+    """One look at every path."""
+    return Snapshot(now, draw, tuple(_state(name, path, figures.get(name)) for name, path in paths.items()), cache)
+
+
+def _state(name: str, path: ExecutionPath, figures: LiveFigures | None) -> PathState:
+    readiness = path.ready()
+    if figures is None:
+        return PathState(name, readiness.ok, readiness.reason, readiness.busy, readiness.queued, readiness.slots)
+    return PathState(
+        name,
+        readiness.ok,
+        readiness.reason,
+        readiness.busy,
+        readiness.queued,
+        readiness.slots,
+        figures.first_p50,
+        figures.first_p95,
+        figures.rate_p50,
+    )

@@ -1,0 +1,123 @@
+"""The state directory: where records and answers are kept.
+
+Rules kept here:
+1. Ids and times come from the caller; the store inserts what it is given.
+2. Reading opens its own read-only connection, so that `weir why` works beside a node and without one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from appliance.errors import StateInvalid
+from appliance.records.record import Record, to_json
+from appliance.store.schema import cache, migrate, telemetry
+from appliance.store.writer import Writer
+
+__all__ = ["Reader", "Store", "open_reader"]
+
+_INSERT = """INSERT INTO records (id,time,status,path,tier,chosen,cell,generation,seconds,cost,frontier_cost,json)
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"""
+
+
+class Store:
+    """The node's side: migrated databases and the writer thread."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.telemetry_path = state_dir / "telemetry.db"
+        self.cache_path = state_dir / "cache.db"
+        migrate(self.telemetry_path, telemetry)
+        migrate(self.cache_path, cache)
+        self.writer = Writer({"telemetry": self.telemetry_path, "cache": self.cache_path})
+        self.writer.start()
+
+    def close(self) -> None:
+        self.writer.stop()
+
+    def add(self, record: Record) -> None:
+        """Queue a record; the writer thread encodes and inserts it."""
+        self.writer.put("telemetry", lambda connection: _insert(connection, record))
+
+    def prune(self, *, before: float) -> None:
+        """Drop records older than a Unix time."""
+        self.writer.put("telemetry", lambda c: c.execute("DELETE FROM records WHERE time < ?", (before,)))
+
+
+def _insert(connection: sqlite3.Connection, record: Record) -> None:
+    outcome = record.outcome
+    connection.execute(
+        _INSERT,
+        (
+            record.id,
+            record.time,
+            outcome.status,
+            outcome.path,
+            outcome.tier,
+            record.decision.chosen,
+            record.features.cells[0][0] if record.features.cells else "",
+            record.decision.generation,
+            outcome.seconds,
+            outcome.cost,
+            outcome.frontier_cost,
+            to_json(record).decode(),
+        ),
+    )
+
+
+class Reader:
+    """Read-only access to the records of a state directory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def _rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=5)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def record(self, id: str) -> dict[str, Any] | None:
+        """The record as parsed JSON, or None."""
+        rows = self._rows("SELECT json FROM records WHERE id = ?", (id,))
+        return orjson.loads(rows[0][0]) if rows else None
+
+    def after(self, seq: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """Records in the order of arrival, from the one after `seq`."""
+        rows = self._rows("SELECT seq, json FROM records WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
+        return [(row[0], orjson.loads(row[1])) for row in rows]
+
+    def newest(self, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """The last `limit` records, oldest first."""
+        rows = self._rows("SELECT seq, json FROM records ORDER BY seq DESC LIMIT ?", (limit,))
+        return [(row[0], orjson.loads(row[1])) for row in reversed(rows)]
+
+    def seq_of(self, id: str) -> int | None:
+        rows = self._rows("SELECT seq FROM records WHERE id = ?", (id,))
+        return rows[0][0] if rows else None
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        for row in self._rows("SELECT json FROM records ORDER BY seq"):
+            yield orjson.loads(row[0])
+
+    def totals(self) -> dict[str, Any]:
+        """Counts, money and seconds by path."""
+        rows = self._rows(
+            "SELECT path, tier, status, COUNT(*), SUM(cost), SUM(frontier_cost) FROM records GROUP BY 1,2,3"
+        )
+        names = ("path", "tier", "status", "requests", "cost", "frontier_cost")
+        return {"by_path": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
+def open_reader(state_dir: Path) -> Reader:
+    """Raises StateInvalid where the directory holds no records database."""
+    path = Path(state_dir) / "telemetry.db"
+    if not path.is_file():
+        raise StateInvalid(
+            f"{state_dir} holds no records.", next_step="Name the node's state directory with --state DIR."
+        )
+    return Reader(path)

@@ -1,0 +1,58 @@
+"""The databases of the state directory and their append-only migrations.
+
+Rules kept here:
+1. A migration is never edited once released; the next one is added below it.
+2. A database that knows migrations which this program does not know is from a newer program: refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from appliance.errors import StateInvalid
+
+telemetry = Migrations("weir-telemetry")
+cache = Migrations("weir-cache")
+
+
+@telemetry()
+def m001_records(db: Database) -> None:
+    db.execute(
+        """CREATE TABLE records (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time REAL NOT NULL,
+            status TEXT NOT NULL, path TEXT NOT NULL, tier TEXT NOT NULL, chosen TEXT NOT NULL,
+            cell TEXT NOT NULL, generation TEXT NOT NULL, seconds REAL NOT NULL, cost REAL NOT NULL,
+            frontier_cost REAL NOT NULL, json TEXT NOT NULL)"""
+    )
+    db.execute("CREATE INDEX records_time ON records(time)")
+
+
+@cache()
+def m001_exact(db: Database) -> None:
+    db.execute(
+        """CREATE TABLE exact (
+            key TEXT PRIMARY KEY, tenant TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL,
+            origin TEXT NOT NULL, p_good REAL NOT NULL, bytes INTEGER NOT NULL, answer BLOB NOT NULL)
+            WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX exact_expires ON exact(expires)")
+
+
+def migrate(path: Path, migrations: Migrations) -> None:
+    """Create the database or bring it up to date. Raises StateInvalid where it is newer than the program."""
+    db = Database(path)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        known = {migration.name for migration in migrations._migrations}
+        newer = [m.name for m in migrations.applied(db) if m.name not in known]
+        if newer:
+            raise StateInvalid(
+                f"{path.name} was written by a newer Weir (it has {newer[0]}).",
+                next_step="Start that version, or restore a backup that this version made.",
+            )
+        migrations.apply(db)
+    finally:
+        db.close()

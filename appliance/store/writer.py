@@ -1,0 +1,139 @@
+"""The one thread that writes to SQLite, with group commit; readers never wait for it.
+
+Rules kept here:
+1. Callers hand over work and go on; what waits is bounded in rows, and beyond that the oldest caller waits.
+2. All that is queued goes into one transaction, at most `batch` pieces or `window_s` seconds of it.
+3. A failing piece is rolled back alone and counted; it never takes the others with it.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger("weir.store")
+Work = Callable[[sqlite3.Connection], object]
+
+
+class Writer:
+    """Writes to several databases by name. Start before use, stop to flush."""
+
+    def __init__(
+        self,
+        databases: dict[str, Path],
+        *,
+        batch: int = 512,
+        window_s: float = 0.02,
+        backlog: int = 50_000,
+        synchronous: str = "NORMAL",
+    ) -> None:
+        self._databases = databases
+        self._batch = batch
+        self._window_s = window_s
+        self._synchronous = synchronous
+        self._queue: queue.Queue[tuple[str, Work, Future[object] | None] | None] = queue.Queue(backlog)
+        self._thread = threading.Thread(target=self._run, name="weir-writer", daemon=True)
+        self.failures = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write all that is queued, then end the thread."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def put(self, database: str, work: Work) -> None:
+        """Hand over a piece of work; it is durable after the next commit."""
+        self._queue.put((database, work, None))
+
+    def submit(self, database: str, work: Work) -> Future[object]:
+        """Hand over a piece of work whose commit (or failure) the caller wants to know."""
+        future: Future[object] = Future()
+        self._queue.put((database, work, future))
+        return future
+
+    def flush(self) -> None:
+        """Wait until all that was handed over before is committed."""
+        for name in self._databases:
+            self.submit(name, lambda _: None).result()
+
+    def _run(self) -> None:
+        connections = {name: self._connect(path) for name, path in self._databases.items()}
+        stopping = False
+        while not stopping:
+            pieces: list[tuple[str, Work, Future[object] | None]] = []
+            piece = self._queue.get()
+            while True:
+                if piece is None:
+                    stopping = True
+                    break
+                pieces.append(piece)
+                if len(pieces) >= self._batch:
+                    break
+                # A caller that waits gets its commit at once; others may gather for a moment.
+                waiting = any(future is not None for _, _, future in pieces)
+                try:
+                    piece = self._queue.get_nowait() if waiting else self._queue.get(timeout=self._window_s)
+                except queue.Empty:
+                    break
+            for name, connection in connections.items():
+                self._commit(connection, [(work, future) for db, work, future in pieces if db == name])
+        for connection in connections.values():
+            connection.close()
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        return connection
+
+    def _commit(self, connection: sqlite3.Connection, pieces: list[tuple[Work, Future[object] | None]]) -> None:
+        if not pieces:
+            return
+        results: list[tuple[Future[object], object]] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for work, future in pieces:
+                self._one(connection, work, future, results)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:  # the transaction as a whole: disk full, locked, corrupt
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self.failures += len(pieces)
+            log.error("commit-failed", kind=type(error).__name__, pieces=len(pieces))
+            for _, future in pieces:
+                if future is not None and not future.done():
+                    future.set_exception(error)
+            return
+        for done, result in results:
+            done.set_result(result)
+
+    def _one(
+        self,
+        connection: sqlite3.Connection,
+        work: Work,
+        future: Future[object] | None,
+        results: list[tuple[Future[object], object]],
+    ) -> None:
+        connection.execute("SAVEPOINT piece")
+        try:
+            result = work(connection)
+        except Exception as error:  # noqa: BLE001 - one caller's bad work must not end the thread for all
+            connection.execute("ROLLBACK TO piece")
+            connection.execute("RELEASE piece")
+            self.failures += 1
+            log.error("write-failed", kind=type(error).__name__)
+            if future is not None:
+                future.set_exception(error)
+            return
+        connection.execute("RELEASE piece")
+        if future is not None:
+            results.append((future, result))

@@ -1,0 +1,73 @@
+"""What the task classifier's card says: words and measured numbers, no computation."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+
+def card(content: bytes, measured: dict[str, Any], cells: tuple[str, ...]) -> dict[str, Any]:
+    """The ModelCard as JSON. `accuracy` is of the task, over held-out templates, in the cell's row of its task."""
+    test, own = measured["test"], measured["handwritten"]
+    tasks = dict.fromkeys(cell.split("/")[0] for cell in cells)
+    return {
+        "id": "weir-task-classifier",
+        "runtime": "onnx",
+        "tier": "device",
+        "modalities": ["classification"],
+        "description": (
+            f"Task and difficulty of a request, {len(cells)} cells 'task/difficulty', from the embedding of "
+            "all-MiniLM-L6-v2 (int8) and the shape of the text. A row of `accuracy` named after a task alone is the "
+            "share of its held-out prompts whose task was named rightly; a row 'task/difficulty' does not exist: see "
+            "`known_failures` for difficulty."
+        ),
+        "retention": "none",
+        "trains_on_input": "no",
+        "licence": "Apache-2.0",
+        "provenance": (
+            f"models/classifier/train.py: {measured['train_n']} prompts composed for the purpose (templates of "
+            "models/generator and models/classifier/general_prompts.txt); no user's text. Temperature "
+            f"{measured['temperature']} fitted on {measured['calibration_n']} prompts of other templates and values; "
+            f"calibration error (ECE, 15 bins) on {test['n']} test prompts: task {test['ece_task']}, cell "
+            f"{test['ece_cell']}; on {own['n']} handwritten prompts: task {own['ece_task']}, cell {own['ece_cell']}."
+        ),
+        "architecture": "one hidden layer of 128, softmax",
+        "parameters": (len(content) // 4) // 1000 * 1000,
+        "quantisation": "fp32",
+        "context_tokens": 256,
+        "dimensions": len(cells),
+        "languages": {"en": 0.9},
+        "accelerator": "cpu",
+        "memory_bytes": 2_000_000,
+        "capabilities": {"streaming": False, "system": False},
+        "speed": {
+            "first_token_s": 0.004,
+            "first_token_p95_s": 0.014,
+            "prefill_tokens_per_s": 5000,
+            "decode_tokens_per_s": 1000,
+        },
+        "accuracy": [
+            {"cell": task, "p": row["task"], "n": row["n"], "source": "held-out templates and values"}
+            for task in tasks
+            if (row := test["by_task"].get(task))
+        ],
+        "accuracy_default": test["task_accuracy"],
+        "files": [
+            {
+                "path": "models/classifier/task-classifier.onnx",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "bytes": len(content),
+            }
+        ],
+        "known_failures": [
+            f"On {own['n']} prompts typed by hand the task was right for {own['task_accuracy']:.0%}, the cell for "
+            f"{own['cell_accuracy']:.0%}; on held-out templates {test['task_accuracy']:.0%} and "
+            f"{test['cell_accuracy']:.0%}.",
+            "Difficulty within the right task, held-out templates: "
+            + ", ".join(f"{t} {r['difficulty']:.2f}" for t, r in test["by_task"].items())
+            + ".",
+            "Difficulty of the general tasks is what its templates' author called it; of the desk tasks, the "
+            "generator's own measure.",
+            "English only; other languages drift to 'translate' and 'other'.",
+        ],
+    }

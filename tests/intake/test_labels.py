@@ -1,0 +1,82 @@
+"""Labels in headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.intake.labels import read_labels
+from appliance.records.request import Labels
+from tests.intake.wire import LIMITS, chat, refusal
+
+
+@pytest.mark.parametrize(
+    ("headers", "labels"),
+    [
+        ({}, {}),
+        ({"Accept": "*/*", "X-Stainless-OS": "Linux", "": ""}, {}),
+        ({"X-Weir-Classification": "Restricted"}, {"classification": "restricted"}),
+        ({"x-weir-residency": "node"}, {"residency": "node"}),
+        ({"X-WEIR-RESIDENCY": "country:ch"}, {"residency": "country:CH"}),
+        ({"X-Weir-Residency": " region:EU-west.1 "}, {"residency": "region:EU-west.1"}),
+        ({"X-Weir-Deadline": "2.5"}, {"deadline_s": 2.5}),
+        ({"X-Weir-Quality-Floor": "0.8"}, {"quality_floor": 0.8}),
+        ({"X-Weir-Quality-Floor": "1"}, {"quality_floor": 1.0}),
+        ({"X-Weir-Below-Floor": "refuse"}, {"below_floor": "refuse"}),
+        ({"X-Weir-Variation": "b-2"}, {"variation": "b-2"}),
+        ({"Cache-Control": "no-store"}, {"cache": "no-store"}),
+        ({"Cache-Control": "no-cache, no-store"}, {"cache": "no-store"}),
+        ({"Cache-Control": "no-store, no-cache"}, {"cache": "no-store"}),
+        ({"cache-control": "No-Cache"}, {"cache": "no-cache"}),
+        ({"Cache-Control": "max-age=60"}, {"cache_max_age_s": 60}),
+        ({"Cache-Control": "max-age=0, no-transform"}, {"cache_max_age_s": 0}),
+    ],
+)
+def test_labels_are_read(headers: dict[str, str], labels: dict[str, Any]) -> None:
+    assert chat(headers=headers).labels == Labels(**labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Weir-Classification", "kanarienvogel"),
+        ("X-Weir-Classification", ""),
+        ("X-Weir-Residency", "mars"),
+        ("X-Weir-Residency", "country:CHE"),
+        ("X-Weir-Residency", "region:"),
+        ("X-Weir-Deadline", "0"),
+        ("X-Weir-Deadline", "-1"),
+        ("X-Weir-Deadline", "nan"),
+        ("X-Weir-Deadline", "1e2"),
+        ("X-Weir-Deadline", "٣"),
+        ("X-Weir-Deadline", "3601"),
+        ("X-Weir-Quality-Floor", "1.1"),
+        ("X-Weir-Quality-Floor", "inf"),
+        ("X-Weir-Below-Floor", "maybe"),
+        ("X-Weir-Variation", "a b"),
+        ("X-Weir-Variation", "x" * 65),
+        ("Cache-Control", "max-age=soon"),
+        ("Cache-Control", "max-age"),
+        ("Cache-Control", "only-if-cached"),
+    ],
+)
+def test_an_invalid_label_is_refused_by_the_name_of_its_header(name: str, value: str) -> None:
+    error = refusal(chat, headers={name: value})
+    assert error.param == name
+
+
+@pytest.mark.parametrize("name", ["X-Weir-Classification", "X-Weir-Residency", "X-Weir-Deadline", "Cache-Control"])
+def test_the_value_of_a_header_is_not_repeated(name: str) -> None:
+    assert "kanarienvogel" not in str(refusal(chat, headers={name: "kanarienvogel"}).to_wire())
+
+
+def test_an_unknown_weir_header_is_refused_rather_than_overlooked() -> None:
+    error = refusal(chat, headers={"X-Weir-Residancy": "node"})
+    assert error.param == "x-weir-residancy"
+    assert "x-weir-residency" in error.next_step
+
+
+def test_a_label_stated_twice_is_refused() -> None:
+    headers = {"X-Weir-Residency": "node", "x-weir-residency": "site"}
+    assert refusal(read_labels, headers, LIMITS).param == "x-weir-residency"

@@ -1,0 +1,151 @@
+"""Every registered path keeps the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from appliance.egress import Destination, Egress
+from appliance.paths.contract import Job
+from appliance.paths.registry import RUNTIMES, PathContext, build_path
+from appliance.records.card import Capabilities, Endpoint, File, LlamaSettings, ModelCard
+from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, Opened, Subject, only_path_errors_escape
+from tests.standins.openai_server import Behaviour, OpenAIStandIn
+
+ROOT = Path(__file__).parents[2]
+EMBEDDER = ROOT / "build" / "models" / "embedder"
+EMBEDDER_CARD = ROOT / "bundles" / "starter" / "cards" / "minilm-embedder.json"
+
+
+@asynccontextmanager
+async def openai_http(directory: Path) -> AsyncIterator[Opened]:
+    async with OpenAIStandIn(Behaviour(context_tokens=200, tokens_per_s=1000.0)) as server:
+        card = ModelCard(
+            id="upstream",
+            runtime="openai_http",
+            tier="frontier",
+            modalities=("chat", "completion", "embedding"),
+            capabilities=Capabilities(tools=True, multiple=True, logprobs=True, json_schema=True, json_object=True),
+            endpoint=Endpoint(base_url=server.base_url, model="stand-in"),
+        )
+        egress = Egress(frozenset({Destination.parse(server.base_url)}))
+        path = build_path(card, PathContext(directory, egress))
+        try:
+            yield Opened(path, too_long=PROMPT * 20)
+        finally:
+            await path.stop()
+            await egress.close()
+
+
+@asynccontextmanager
+async def llama_cpp(directory: Path) -> AsyncIterator[Opened]:
+    from tests.standins.tiny_gguf import write
+
+    raw = write(directory / "tiny.gguf").read_bytes()
+    card = ModelCard(
+        id="tiny",
+        runtime="llama_cpp",
+        tier="device",
+        modalities=("chat", "completion"),
+        context_tokens=512,
+        files=(File(path="tiny.gguf", sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw)),),
+        llama=LlamaSettings(context_per_sequence=512, sequences=16, batch_tokens=128, threads=1),
+    )
+    path = build_path(card, PathContext(directory, Egress(frozenset())))
+    try:
+        yield Opened(path, too_long=PROMPT * 40)
+    finally:
+        await path.stop()
+
+
+@asynccontextmanager
+async def onnx(directory: Path) -> AsyncIterator[Opened]:
+    card = ModelCard.model_validate_json(EMBEDDER_CARD.read_bytes())
+    path = build_path(card, PathContext(EMBEDDER, Egress(frozenset())))
+    try:
+        yield Opened(path)
+    finally:
+        await path.stop()
+
+
+def _absent(module: str, *needed: Path) -> str:
+    """Why a path cannot be asked, or ''."""
+    parent = module.rpartition(".")[0]
+    if find_spec(parent) is None or find_spec(module) is None:
+        return f"{module} does not exist yet"
+    return next((f"{path.relative_to(ROOT)} is not built" for path in needed if not path.exists()), "")
+
+
+SUBJECTS = (
+    Subject("openai_http", frozenset({"chat", "completion", "embedding"}), openai_http),
+    Subject("llama_cpp", frozenset({"chat", "completion"}), llama_cpp, _absent("appliance.paths.llama_cpp.path")),
+    Subject("onnx", frozenset({"embedding"}), onnx, _absent("appliance.paths.onnx", EMBEDDER, EMBEDDER_CARD)),
+)
+ASKED = [
+    pytest.param(
+        subject,
+        name,
+        id=f"{subject.name}-{name}",
+        marks=[pytest.mark.skip(reason=subject.missing)] if subject.missing else [],
+    )
+    for subject in SUBJECTS
+    for name, (kinds, _) in CLAIMS.items()
+    if kinds & subject.kinds
+]
+
+
+def test_every_registered_runtime_is_asked() -> None:
+    assert {subject.name for subject in SUBJECTS} == set(RUNTIMES)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("subject", "name"), ASKED)
+async def test_the_contract_holds(subject: Subject, name: str, tmp_path: Path) -> None:
+    async with subject.open(tmp_path) as opened:
+        await CLAIMS[name][1](opened)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+def test_only_path_errors_escape_whatever_the_job(subject: Subject, tmp_path: Path) -> None:
+    if subject.missing:
+        pytest.skip(subject.missing)
+    with asyncio.Runner() as runner:
+        context = subject.open(tmp_path)
+        opened = runner.run(context.__aenter__())
+        try:
+            runner.run(opened.path.start())
+
+            @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            @given(JUNK)
+            def ask(job: Job) -> None:
+                runner.run(only_path_errors_escape(opened.path, job))
+
+            ask()
+        finally:
+            runner.run(context.__aexit__(None, None, None))
+
+
+def test_an_unknown_runtime_is_refused_by_name() -> None:
+    from appliance.errors import ConfigInvalid
+
+    card = ModelCard(id="x", runtime="abacus", tier="device", modalities=("chat",))
+    with pytest.raises(ConfigInvalid, match="abacus") as caught:
+        build_path(card, PathContext(ROOT, Egress(frozenset())))
+    assert all(name in caught.value.next_step for name in RUNTIMES)
+
+
+def test_importing_the_registry_imports_no_runtime() -> None:
+    import subprocess
+    import sys
+
+    code = "import appliance.paths.registry, sys, json; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True).stdout)
+    assert not {"aiohttp", "onnxruntime", "llama_cpp", "appliance.egress"} & set(loaded)

@@ -1,0 +1,174 @@
+"""The guard keeps the contract for runtimes that do not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, Usage
+from appliance.paths.guard import Guarded
+from appliance.records.card import ModelCard
+
+JOB = Job(id="j", kind="chat")
+SECRET = "sk-the-prompt-or-the-key"
+
+
+class Runtime:
+    """A path that does what `body` does; `closed` counts how often its iterator was closed."""
+
+    def __init__(self, body: Callable[[], AsyncIterator[Any]]) -> None:
+        self.card = ModelCard(id="r", runtime="test", tier="device", modalities=("chat",))
+        self.body = body
+        self.closed = 0
+
+    async def start(self) -> None:
+        raise ValueError(SECRET)
+
+    async def stop(self) -> None:
+        raise ValueError(SECRET)
+
+    def ready(self) -> Readiness:
+        raise ValueError(SECRET)
+
+    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        try:
+            async for chunk in self.body():
+                yield chunk
+        finally:
+            self.closed += 1
+
+
+def saying(*chunks: Any) -> Callable[[], AsyncIterator[Any]]:
+    async def body() -> AsyncIterator[Any]:
+        for chunk in chunks:
+            if isinstance(chunk, BaseException):
+                raise chunk
+            if isinstance(chunk, float):
+                await asyncio.sleep(chunk)
+            else:
+                yield chunk
+
+    return body
+
+
+async def said(runtime: Runtime, job: Job = JOB) -> tuple[list[Chunk], PathError | None]:
+    got: list[Chunk] = []
+    try:
+        async for chunk in Guarded(runtime).stream(job):
+            got.append(chunk)
+    except PathError as error:
+        return got, error
+    return got, None
+
+
+@pytest.mark.asyncio
+async def test_a_well_behaved_path_passes_unchanged() -> None:
+    chunks = [Text("a"), Text("b"), Done(Usage(1, 2))]
+    runtime = Runtime(saying(*chunks))
+    assert await said(runtime) == (chunks, None)
+    assert runtime.closed == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("chunks", "passed"),
+    [
+        ((Text("a"),), 1),
+        ((), 0),
+        ((Done(Usage()), Done(Usage())), 0),
+        ((Done(Usage()), Text("late")), 0),
+        ((Text("a"), "not a chunk"), 1),
+        ((Text("a"), None), 1),
+    ],
+)
+async def test_anything_but_one_done_at_the_end_is_a_broken_stream(chunks: tuple[Any, ...], passed: int) -> None:
+    runtime = Runtime(saying(*chunks))
+    got, error = await said(runtime)
+    assert error is not None
+    assert error.fault == "broken_stream"
+    assert len(got) == passed
+    assert not any(isinstance(chunk, Done) for chunk in got), (
+        "a Done was let out before the stream was known to be whole"
+    )
+    assert runtime.closed == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("raised", [ValueError(SECRET), KeyError(SECRET), MemoryError(), RuntimeError(SECRET)])
+async def test_other_errors_become_internal_and_their_text_goes_nowhere(
+    raised: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        got, error = await said(Runtime(saying(Text("a"), raised)))
+    assert len(got) == 1
+    assert error is not None
+    assert error.fault == "internal"
+    assert SECRET not in error.message
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    assert type(raised).__name__ in caplog.text
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_path_error_passes_as_it_is() -> None:
+    raised = PathError("overloaded", "full", retry_after_s=3.0)
+    assert (await said(Runtime(saying(raised))))[1] is raised
+
+
+@pytest.mark.asyncio
+async def test_closing_the_iterator_closes_the_runtime_s() -> None:
+    runtime = Runtime(saying(Text("a"), 60.0, Done(Usage())))
+    stream = Guarded(runtime).stream(JOB)
+    await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert runtime.closed == 1
+
+
+@pytest.mark.asyncio
+async def test_cancelling_the_consumer_closes_the_runtime_s() -> None:
+    runtime = Runtime(saying(Text("a"), 60.0, Done(Usage())))
+    task = asyncio.create_task(said(runtime))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert runtime.closed == 1
+
+
+@pytest.mark.asyncio
+async def test_the_deadline_ends_a_runtime_that_has_no_clock() -> None:
+    runtime = Runtime(saying(Text("a"), 60.0, Done(Usage())))
+    got, error = await said(runtime, Job(id="j", kind="chat", deadline_s=0.05))
+    assert len(got) == 1
+    assert error is not None
+    assert error.fault == "timeout"
+    assert runtime.closed == 1
+
+
+@pytest.mark.asyncio
+async def test_the_deadline_never_cancels_the_consumer() -> None:
+    runtime = Runtime(saying(Text("a"), Text("b"), 60.0, Done(Usage())))
+    stream = Guarded(runtime).stream(Job(id="j", kind="chat", deadline_s=0.02))
+    await anext(stream)
+    await asyncio.sleep(0.05)  # would raise CancelledError here, were the clock left running
+    assert await anext(stream) == Text("b")  # already there: given, though late
+    with pytest.raises(PathError) as caught:
+        await anext(stream)
+    assert caught.value.fault == "timeout"
+
+
+@pytest.mark.asyncio
+async def test_start_stop_and_ready_are_guarded_too(caplog: pytest.LogCaptureFixture) -> None:
+    guarded = Guarded(Runtime(saying()))
+    with pytest.raises(PathError) as caught:
+        await guarded.start()
+    assert caught.value.fault == "internal"
+    await guarded.stop()
+    assert not guarded.ready().ok
+    assert SECRET not in caplog.text
+    assert SECRET not in repr(guarded)

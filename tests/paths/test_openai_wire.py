@@ -1,0 +1,223 @@
+"""Jobs become bodies faithfully; whatever a server sends is read, or is broken, or is an error without its words."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from appliance.paths.contract import Job, ToolCall, Usage, Vector
+from appliance.paths.openai_errors import error_of, retry_after
+from appliance.paths.openai_wire import BrokenAnswer, ErrorEvent, Reading, build_body, read_embeddings
+from appliance.records.request import Format, Message, Sampling
+from tests.paths.upstream import HELLO, KEY, PROMPT, streamed
+
+
+def test_a_full_chat_job_is_sent_faithfully() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    job = Job(
+        id="j",
+        kind="chat",
+        messages=(
+            Message("system", "be brief", name="boss"),
+            Message("user", "what is this", parts=(image,)),
+            Message("user", "same", parts=({"type": "text", "text": "same"}, image)),
+            Message("assistant", "", tool_calls=(call,)),
+            Message("tool", "42", tool_call_id="c1"),
+        ),
+        sampling=Sampling(
+            max_tokens=9,
+            temperature=0.0,
+            top_p=0.9,
+            top_k=40,
+            min_p=0.1,
+            seed=1,
+            frequency_penalty=0.1,
+            presence_penalty=0.2,
+            stop=("a", "b"),
+            logit_bias=((7, -100.0),),
+            logprobs=True,
+            top_logprobs=3,
+        ),
+        format=Format("json_schema", {"type": "object"}, "thing", strict=True),
+        tools=(tool,),
+        tool_choice="auto",
+        parallel_tool_calls=False,
+        n=2,
+        forwarded={"user": "u1", "model": "smuggled", "stream": True, "service_tier": "flex"},
+    )
+    assert json.loads(orjson.dumps(build_body(job, "m"))) == {
+        "model": "m",
+        "messages": [
+            {"role": "system", "content": "be brief", "name": "boss"},
+            {"role": "user", "content": [{"type": "text", "text": "what is this"}, image]},
+            {"role": "user", "content": [{"type": "text", "text": "same"}, image]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "content": "42", "tool_call_id": "c1"},
+        ],
+        "max_tokens": 9,
+        "temperature": 0.0,
+        "top_p": 0.9,
+        "top_k": 40,
+        "min_p": 0.1,
+        "seed": 1,
+        "frequency_penalty": 0.1,
+        "presence_penalty": 0.2,
+        "stop": ["a", "b"],
+        "logit_bias": {"7": -100.0},
+        "logprobs": True,
+        "top_logprobs": 3,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "thing", "schema": {"type": "object"}, "strict": True},
+        },
+        "tools": [tool],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "n": 2,
+        "user": "u1",
+        "service_tier": "flex",
+    }
+
+
+def test_what_a_job_does_not_say_is_not_sent() -> None:
+    assert set(build_body(HELLO, "m")) == {"model", "messages"}
+    assert set(build_body(Job(id="j", kind="completion", prompt="x"), "m")) == {"model", "prompt"}
+    assert set(build_body(Job(id="j", kind="embedding", inputs=("x",)), "m")) == {
+        "model",
+        "input",
+        "encoding_format",
+    }
+
+
+def test_a_streamed_job_asks_for_usage_beside_what_was_forwarded() -> None:
+    job = streamed(forwarded={"stream_options": {"include_obfuscation": False, "include_usage": False}})
+    body = build_body(job, "m", streaming=True)
+    assert body["stream"] is True
+    assert body["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+
+
+def test_completions_use_their_own_form_of_logprobs_and_limit() -> None:
+    job = Job(id="j", kind="completion", prompt="x", sampling=Sampling(max_tokens=3, logprobs=True, top_logprobs=2))
+    body = build_body(job, "m", max_key="max_completion_tokens")
+    assert (body["max_tokens"], body["logprobs"]) == (3, 2)
+
+
+def test_base64_embeddings_are_the_same_floats() -> None:
+    rows = {"data": [{"index": 0, "embedding": "AACAPwAAAMA="}], "usage": {"prompt_tokens": 2}}
+    vectors, usage = read_embeddings(orjson.dumps(rows), 1)
+    assert vectors == [Vector((1.0, -2.0), 0)]
+    assert usage == Usage(2)
+    with pytest.raises(BrokenAnswer):
+        read_embeddings(orjson.dumps(rows), 2)
+
+
+def test_tool_calls_keep_their_delta_form() -> None:
+    reading = Reading(HELLO)
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    whole = {"choices": [{"index": 0, "message": {"tool_calls": [call, call]}, "finish_reason": "tool_calls"}]}
+    assert reading.whole(orjson.dumps(whole)) == [
+        ToolCall({"index": 0, **call}),
+        ToolCall({"index": 1, **call}),
+    ]
+    assert reading.reasons() == ("tool_calls",)
+    delta = {"index": 1, "function": {"arguments": "{"}}
+    piece = {"choices": [{"index": 0, "delta": {"tool_calls": [delta]}}]}
+    assert Reading(HELLO).event(b"", orjson.dumps(piece)) == [ToolCall(delta)]
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "choices",
+                    "delta",
+                    "message",
+                    "content",
+                    "index",
+                    "usage",
+                    "error",
+                    "logprobs",
+                    "tokens",
+                    "tool_calls",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(_json, st.booleans())
+def test_whatever_json_arrives_it_is_read_or_broken(found: Any, whole: bool) -> None:
+    raw = orjson.dumps(found)
+    reading = Reading(HELLO)
+    try:
+        reading.whole(raw) if whole else reading.event(b"", raw)
+        reading.reasons()
+    except (BrokenAnswer, ErrorEvent):
+        pass
+
+
+@given(st.integers(300, 599), st.binary(max_size=200) | _json.map(orjson.dumps))
+def test_whatever_error_arrives_it_becomes_a_path_error(status: int, raw: bytes) -> None:
+    assert len(error_of(status, CIMultiDict(), raw).message) <= 300
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (
+            400,
+            {"error": {"message": "This model's maximum context length is 9", "code": 400}},
+            "context_too_long",
+        ),
+        (400, {"error": {"type": "exceed_context_size_error", "code": 400}}, "context_too_long"),
+        (
+            422,
+            {"error": "`inputs` must have less than 10 tokens", "error_type": "validation"},
+            "context_too_long",
+        ),
+        (413, {}, "context_too_long"),
+        (408, {}, "timeout"),
+        (403, {}, "auth"),
+        (409, {}, "rejected"),
+        (422, {"detail": [{"msg": "x"}]}, "rejected"),
+        (529, {"error": {"type": "overloaded_error"}}, "overloaded"),
+        (504, {}, "unavailable"),
+        (204, {}, "broken_stream"),
+    ],
+)
+def test_statuses_and_dialects_of_errors(status: int, body: Any, expected: str) -> None:
+    assert error_of(status, CIMultiDict(), orjson.dumps(body)).fault == expected
+
+
+def test_an_error_quotes_neither_prose_nor_key_nor_anything_that_is_no_plain_word() -> None:
+    row = {"message": PROMPT, "code": KEY, "type": f"because {PROMPT}", "param": "messages[0].content"}
+    error = error_of(400, CIMultiDict(), orjson.dumps({"error": row}), hidden=KEY)
+    assert error.message == "The server says that the request is invalid. (HTTP 400)"
+    assert error.param == "messages[0].content"
+
+
+def test_retry_after_is_read_in_seconds_milliseconds_or_as_a_date() -> None:
+    assert retry_after(CIMultiDict({"retry-after": "2"})) == 2.0
+    assert retry_after(CIMultiDict({"retry-after-ms": "1500"})) == 1.5
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 25 < (retry_after(CIMultiDict({"Retry-After": soon})) or 0) <= 30
+    for odd, expected in {"-5": 0.0, "1e9": 3600.0, "inf": 3600.0, "nan": None, "soon": None}.items():
+        assert retry_after(CIMultiDict({"Retry-After": odd})) == expected
+    assert retry_after(CIMultiDict()) is None
