@@ -127,18 +127,14 @@ class Listen(Section):
         default=HOST,
         description="IP address of the data plane. Anything but loopback is reachable by others.",
     )
-    port: int = Field(
-        default=PORT, ge=0, le=65535, description="TCP port of the data plane; 0 takes any free one."
-    )
+    port: int = Field(default=PORT, ge=0, le=65535, description="TCP port of the data plane; 0 takes any free one.")
 
 
 class PlaceOfHost(Section):
     """Where this host stands, as its operator states it; empty means 'not stated'. Never guessed."""
 
     site: str = Field(default="", max_length=64, description="Name of the site.")
-    country: Annotated[str, AfterValidator(_country)] = Field(
-        default="", description="ISO 3166 code, in capitals."
-    )
+    country: Annotated[str, AfterValidator(_country)] = Field(default="", description="ISO 3166 code, in capitals.")
     region: str = Field(default="", max_length=64, description="Name of the region, such as EU.")
 
 
@@ -150,9 +146,7 @@ class Limits(Section):
     text_chars: int = Field(default=4_000_000, ge=1, description="Most characters of text in one request.")
     header_timeout_s: Seconds = Field(default=10.0, description="Time for a client to send its headers.")
     body_timeout_s: Seconds = Field(default=60.0, description="Time for a client to send its body.")
-    concurrent_requests: int = Field(
-        default=256, ge=1, le=65536, description="Requests in work at once; more get 503."
-    )
+    concurrent_requests: int = Field(default=256, ge=1, le=65536, description="Requests in work at once; more get 503.")
 
 
 class Egress(Section):
@@ -200,9 +194,7 @@ class Routing(Section):
     business_value: Money = Field(
         default=0.01, description="What a good answer is worth, in the currency of the cards."
     )
-    latency_weight: Money = Field(
-        default=0.0002, description="What one second of waiting costs, in the same currency."
-    )
+    latency_weight: Money = Field(default=0.0002, description="What one second of waiting costs, in the same currency.")
     quality_floor: float = Field(
         default=0.9, ge=0, le=1, description="Probability of a good answer that a plan must reach."
     )
@@ -228,8 +220,8 @@ class Logging(Section):
 class Config(Section):
     """All of `weir.yaml`."""
 
-    state_dir: Annotated[HostPath, DefaultText("`/var/lib/weir` as root, else `~/.local/state/weir`")] = (
-        Field(default_factory=default_state_dir, description="Where the node keeps what it writes.")
+    state_dir: Annotated[HostPath, DefaultText("`/var/lib/weir` as root, else `~/.local/state/weir`")] = Field(
+        default_factory=default_state_dir, description="Where the node keeps what it writes."
     )
     content_dir: Annotated[HostPath, DefaultText("the starter content shipped with the program")] = Field(
         default_factory=default_content_dir, description="Content: cards, prices, models."
@@ -285,9 +277,7 @@ def load_with_origin(state: Path | None = None, *, file: Path | None = None) -> 
             raw = stream.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         if file:
-            raise ConfigInvalid(
-                f"There is no file {source}.", next_step="Write it with 'weir init'."
-            ) from None
+            raise ConfigInvalid(f"There is no file {source}.", next_step="Write it with 'weir init'.") from None
         return Loaded(Config(state_dir=directory), None, {})
     except OSError as error:
         raise ConfigInvalid(f"{source} cannot be read: {error.strerror}.") from None
@@ -300,9 +290,7 @@ def load_with_origin(state: Path | None = None, *, file: Path | None = None) -> 
     config: Config | None = None
     try:
         # A section whose keys are all commented out reads as null: it says nothing.
-        stated = {
-            key: value for key, value in tree.value.items() if value is not None or key not in _SECTIONS
-        }
+        stated = {key: value for key, value in tree.value.items() if value is not None or key not in _SECTIONS}
         read = Config.model_validate(stated, context={"base": source.parent})
         config = read.model_copy(update=chosen)
     except ValidationError as error:

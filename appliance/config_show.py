@@ -180,9 +180,7 @@ def _limits(info: FieldInfo) -> str:
         parts.append(f"at least {yaml_text(max(lows), unit)}")
     parts += [f"more than {yaml_text(item.gt, unit)}" for item in info.metadata if hasattr(item, "gt")]
     parts += [f"at most {yaml_text(item.le, unit)}" for item in info.metadata if hasattr(item, "le")]
-    parts += [
-        f"at most {item.max_length} characters" for item in info.metadata if hasattr(item, "max_length")
-    ]
+    parts += [f"at most {item.max_length} characters" for item in info.metadata if hasattr(item, "max_length")]
     return ", ".join(parts)
 
 

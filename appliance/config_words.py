@@ -33,9 +33,7 @@ _TYPES = {
 }
 
 
-def sections(
-    model: type[BaseModel], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
+def sections(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
     """The model and every section in it, with their paths, in the order of the file."""
     yield path, model
     for name, info in model.model_fields.items():

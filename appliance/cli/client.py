@@ -51,11 +51,7 @@ def find(state: Path | None, config_file: Path | None, url: str | None) -> Where
         except OSError:
             tree = None
         listen = tree.value.get("listen") or {} if tree and not tree.findings else None
-        if (
-            not isinstance(listen, dict)
-            or (tree and "state_dir" in tree.value)
-            or listen.keys() - {"host", "port"}
-        ):
+        if not isinstance(listen, dict) or (tree and "state_dir" in tree.value) or listen.keys() - {"host", "port"}:
             from appliance.config import load
 
             config = load(state, file=config_file)
@@ -82,9 +78,7 @@ class Node:
         self._port = port or 80
         self._timeout_s = timeout_s
 
-    def get(
-        self, path: str, query: Mapping[str, object] | None = None, *, timeout_s: float | None = None
-    ) -> Reply:
+    def get(self, path: str, query: Mapping[str, object] | None = None, *, timeout_s: float | None = None) -> Reply:
         """GET; raises CliError (no node) when nothing answers, (failed) when it is not a node."""
         given = {key: value for key, value in (query or {}).items() if value is not None}
         return self._ask("GET", f"{path}?{urlencode(given)}" if given else path, None, {}, timeout_s)

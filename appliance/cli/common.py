@@ -72,7 +72,7 @@ class CliError(click.ClickException):
 
 
 class WeirCommand(click.Command):
-    """A command with examples, whose errors are Weir's."""
+    """A command with examples, whose errors are Weir's; an int that it returns is its exit code."""
 
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,7 +80,7 @@ class WeirCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except CliError as error:
             error.as_json = bool(ctx.params.get("as_json"))
             raise
@@ -95,6 +95,9 @@ class WeirCommand(click.Command):
             )
             wrapped.as_json = bool(ctx.params.get("as_json"))
             raise wrapped from error
+        if isinstance(result, int) and result:
+            ctx.exit(result)
+        return result
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -114,9 +117,7 @@ def where_options(command: F) -> F:
 
 def node_options(command: F) -> F:
     """Adds `--state`, `--config` and `--url`: how to find the running node."""
-    command = click.option("--url", help="Address of the node; by default the one that is configured.")(
-        command
-    )
+    command = click.option("--url", help="Address of the node; by default the one that is configured.")(command)
     return where_options(command)
 
 

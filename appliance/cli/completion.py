@@ -19,7 +19,7 @@ from appliance.cli.common import WeirCommand
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Write the completion script for SHELL."""
+    """Write the completion script for a shell."""
     from click.shell_completion import get_completion_class
 
     from appliance.cli.main import cli

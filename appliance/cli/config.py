@@ -61,11 +61,11 @@ def check(file: Path | None, state: Path | None, config_file: Path | None, as_js
 )
 @where_options
 @click.option(
-    "--effective", is_flag=True, help="Every setting in effect. This is what happens without options too."
+    "--effective", is_flag=True, expose_value=False, help="Every setting in effect; so it is without options too."
 )
 @click.option("--changed", is_flag=True, help="Only settings that differ from the default.")
 @json_option
-def show(state: Path | None, config_file: Path | None, effective: bool, changed: bool, as_json: bool) -> None:
+def show(state: Path | None, config_file: Path | None, changed: bool, as_json: bool) -> None:
     """Show the settings in effect and where each comes from.
 
     The output without --json is a valid weir.yaml. Secrets are shown as the references that they are.
@@ -83,9 +83,7 @@ def show(state: Path | None, config_file: Path | None, effective: bool, changed:
             for part in path:
                 at = at.setdefault(part, {})
             at[last] = item.value
-        emit_json(
-            {"file": str(loaded.file) if loaded.file else None, "values": values, "origin": _origins(shown)}
-        )
+        emit_json({"file": str(loaded.file) if loaded.file else None, "values": values, "origin": _origins(shown)})
         return
     section = ""
     for item in shown:

@@ -22,9 +22,7 @@ _COLOURS: dict[str, Colour] = {"pass": "green", "warn": "yellow", "fail": "red",
 @click.option("--only", multiple=True, metavar="NAME", help="Only this check; may be repeated.")
 @click.option("--list", "list_only", is_flag=True, help="List the checks and run none.")
 @json_option
-def command(
-    state: Path | None, config_file: Path | None, only: tuple[str, ...], list_only: bool, as_json: bool
-) -> int:
+def command(state: Path | None, config_file: Path | None, only: tuple[str, ...], list_only: bool, as_json: bool) -> int:
     """Check the host, the content and the node.
 
     Every check passes, warns, fails or is skipped, with what was seen and what to do. Ends with

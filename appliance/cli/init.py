@@ -32,9 +32,7 @@ def command(state: Path | None, as_json: bool) -> None:
     directory = (state or default_state_dir()).expanduser().absolute()
     file = directory / FILE_NAME
     if os.path.lexists(file):
-        raise CliError(
-            f"{file} is there already.", code="exists", next_step="Edit it, or name another --state."
-        )
+        raise CliError(f"{file} is there already.", code="exists", next_step="Edit it, or name another --state.")
     node_id = prepare(directory)
     try:
         _write_new(file, example())

@@ -37,10 +37,10 @@ COMMANDS: dict[str, tuple[str, str, bool]] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click names it
         return [name for name, (_, _, hidden) in COMMANDS.items() if not hidden]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(COMMANDS[cmd_name][0]).command
@@ -67,9 +67,7 @@ class LazyGroup(click.Group):
                 formatter.write(f"  {example}\n")
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="weir", message="%(prog)s %(version)s")
 def cli() -> None:
     """Weir answers each AI request down the cheapest path that policy permits and that is good enough."""
@@ -97,7 +95,7 @@ def run(arguments: list[str] | None = None) -> int:
         # Whoever read us has seen enough; the interpreter would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    return result if isinstance(result, int) else 0
+    return result if isinstance(result, int) else 0  # click hands back the code of an Exit
 
 
 if __name__ == "__main__":

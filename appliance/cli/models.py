@@ -26,9 +26,7 @@ _COLOURS: dict[str, Colour] = {
     examples=("weir models", "weir models --verify", "weir models --json"),
 )
 @where_options
-@click.option(
-    "--verify", is_flag=True, help="Compute the digest of every file and compare it with the card's."
-)
+@click.option("--verify", is_flag=True, help="Compute the digest of every file and compare it with the card's.")
 @json_option
 def command(state: Path | None, config_file: Path | None, verify: bool, as_json: bool) -> int:
     """List the models that the node knows.
@@ -115,14 +113,10 @@ def _show(content_dir: Path, described: list[dict[str, Any]], findings: tuple[st
         for item in described
     ]
     if rows:
-        click.echo(
-            table(("ID", "TIER", "RUNTIME", "FOR", "SIZE", "LICENCE", "", "STATE"), rows, right=("SIZE",))
-        )
+        click.echo(table(("ID", "TIER", "RUNTIME", "FOR", "SIZE", "LICENCE", "", "STATE"), rows, right=("SIZE",)))
     for item in described:
         if item["reason"]:
-            click.echo(
-                f"{clean(item['id'])}: {paint(clean(item['reason']), _COLOURS.get(item['state'], 'red'))}"
-            )
+            click.echo(f"{clean(item['id'])}: {paint(clean(item['reason']), _COLOURS.get(item['state'], 'red'))}")
         for file in item["files"]:
             if file["verified"]:
                 click.echo(f"{clean(item['id'])}: {clean(file['path'])} sha256 {clean(file['sha256'])}")

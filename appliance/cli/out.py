@@ -73,9 +73,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, right: Se
 
 
 def duration(seconds: object) -> str:
-    """'3 d 4 h', '5 min 2 s', '0.42 s'; '-' where there is none."""
+    """'3 d 4 h', '5 min 2 s', '4.2 s', '420 ms'; '-' where there is none."""
     if not isinstance(seconds, (int, float)):
         return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
     if seconds < 60:
         return f"{seconds:.3g} s" if seconds < 10 else f"{seconds:.0f} s"
     whole = int(seconds)

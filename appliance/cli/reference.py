@@ -100,7 +100,7 @@ def main() -> None:
 
 def _command(parent: click.Context, name: str) -> Iterator[str]:
     group = parent.command
-    assert isinstance(group, click.Group)  # noqa: S101  for mypy: only groups are walked
+    assert isinstance(group, click.Group)
     command = group.get_command(parent, name)
     if command is None or command.hidden:
         return
@@ -115,9 +115,10 @@ def _command(parent: click.Context, name: str) -> Iterator[str]:
     yield ""
     yield f"Usage: `{' '.join((context.command_path, *command.collect_usage_pieces(context)))}`"
     yield ""
-    records = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
-    yield "| option | |"
-    yield "|---|---|"
+    records = [record for param in command.params if (record := param.get_help_record(context))]
+    if records:
+        yield "| option | |"
+        yield "|---|---|"
     for option, text in records:
         escaped = option.replace("|", "\\|")
         yield f"| `{escaped}` | {text.replace('|', chr(92) + '|')} |"

@@ -11,7 +11,7 @@ import click
 from appliance.cli.client import Node, expect, find
 from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_option, node_options
 from appliance.cli.out import emit_json
-from appliance.cli.view import explanation, step_paths
+from appliance.cli.view import explanation, planned
 
 MAX_TEXT = 64 << 20
 _HEADERS = {
@@ -34,22 +34,16 @@ _HEADERS = {
 )
 @click.argument("text")
 @node_options
-@click.option(
-    "--model", default="auto", show_default=True, help="auto, auto:cheap, auto:fast, auto:best or a path."
-)
+@click.option("--model", default="auto", show_default=True, help="auto, auto:cheap, auto:fast, auto:best or a path.")
 @click.option("--system", help="Text of a system message.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest answer wanted, in tokens.")
 @click.option("--stream", is_flag=True, help="Decide as for a streamed answer.")
 @click.option("--json-answer", is_flag=True, help="Decide as for an answer that must be a JSON object.")
-@click.option(
-    "--classification", type=click.Choice(["public", "internal", "restricted", "secret"]), help="Label."
-)
+@click.option("--classification", type=click.Choice(["public", "internal", "restricted", "secret"]), help="Label.")
 @click.option("--residency", help="Label: node, site, country:XX or region:NAME.")
 @click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Label: seconds.")
 @click.option("--quality-floor", type=click.FloatRange(0, 1), help="Label: probability of a good answer.")
-@click.option(
-    "--below-floor", type=click.Choice(["serve", "refuse"]), help="Label: what if none reaches the floor."
-)
+@click.option("--below-floor", type=click.Choice(["serve", "refuse"]), help="Label: what if none reaches the floor.")
 @json_option
 def command(
     text: str,
@@ -64,9 +58,9 @@ def command(
     as_json: bool,
     **labels: Any,
 ) -> int:
-    """Show where a request with TEXT would go, and run nothing.
+    """Show where a request would go, and run nothing.
 
-    TEXT is the user's message; - reads it from stdin. Ends with 1 when the request would be refused.
+    TEXT is the message of the user; - reads it from stdin. Ends with 1 when the request would be refused.
     """
     if text == "-":
         text = sys.stdin.buffer.read(MAX_TEXT).decode("utf-8", "replace")
@@ -87,7 +81,7 @@ def command(
         emit_json(decision)
     else:
         click.echo(explanation(decision))
-    return OK if step_paths(decision) else NEGATIVE
+    return OK if planned(decision) else NEGATIVE
 
 
 def _plain(value: object) -> str:

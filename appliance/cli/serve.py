@@ -28,9 +28,11 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
     shipped. Where it listens is said on stderr; SIGTERM lets requests in flight finish.
     """
     from appliance.cli.init import prepare
+    from appliance.cli.logs import configure
     from appliance.config import listening_on, load
 
     config = listening_on(load(state, file=config_file), host, port)
+    configure(config.logging)
     prepare(config.state_dir)
     try:
         server = importlib.import_module("appliance.web.server")

@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.client import Node, expect, find
 from appliance.cli.common import NEGATIVE, OK, WeirCommand, json_option, node_options
-from appliance.cli.out import Colour, clean, duration, emit_json, number, paint, size, table
+from appliance.cli.out import Colour, clean, duration, emit_json, money, number, paint, size, table
 
 _COLOURS: dict[str, Colour] = {"ready": "green", "starting": "cyan", "degraded": "yellow", "safe-mode": "red"}
 
@@ -52,14 +52,15 @@ def _text(status: dict[str, Any], url: str) -> str:
     root = status.get("trusted_root")
     lines.append(f"generation {clean(status.get('generation') or '-')}  trusted root {clean(root or 'none')}")
     kept = counters.get("kept_off_frontier_share")
+    cost, frontier = money(counters.get("cost")), money(counters.get("frontier_cost"))
     share = f"{kept * 100:.1f} %" if isinstance(kept, (int, float)) else "-"
     lines.append(f"requests {number(counters.get('requests'))}  kept off the frontier {share}")
+    lines.append(f"cost {cost}  all of it at the frontier {frontier}")
     lines.append(f"memory {size(status.get('memory_bytes'))}")
-    for card in status.get("unsigned_cards") or ():
-        lines.append(f"{paint('unsigned card', 'yellow')} {clean(card)}")
+    lines += [f"{paint('warning', 'yellow')} {clean(warning)}" for warning in status.get("warnings") or ()]
     rows = [_row(path, counters) for path in status.get("paths") or () if isinstance(path, dict)]
     if rows:
-        headers = ("PATH", "TIER", "RUNTIME", "PLACE", "DEVICE", "READY", "BUSY", "QUEUED", "REQUESTS")
+        headers = ("PATH", "TIER", "RUNTIME", "PLACE", "DEVICE", "BUSY", "QUEUED", "REQUESTS", "READY")
         lines += ["", table(headers, rows, right=("BUSY", "QUEUED", "REQUESTS"))]
     else:
         lines += ["", "no paths"]
@@ -78,17 +79,14 @@ def _row(path: dict[str, Any], counters: dict[str, Any]) -> tuple[object, ...]:
         path.get("runtime"),
         _place(path.get("place")),
         path.get("device") or "-",
-        ready,
         f"{number(path.get('busy'))}/{number(path.get('slots'))}",
         number(path.get("queued")),
         number(count),
+        ready,
     )
 
 
 def _place(place: object) -> str:
     if isinstance(place, dict):
-        return (
-            "/".join(str(place[key]) for key in ("region", "country", "site", "node") if place.get(key))
-            or "-"
-        )
+        return "/".join(str(place[key]) for key in ("region", "country", "site", "node") if place.get(key)) or "-"
     return str(place or "-")

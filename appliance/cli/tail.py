@@ -27,9 +27,7 @@ RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 )
 @node_options
 @click.option("-f", "--follow", is_flag=True, help="Go on with requests as they come, until Ctrl-C.")
-@click.option(
-    "--limit", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Requests to look back."
-)
+@click.option("--limit", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Requests to look back.")
 @click.option("--path", "paths", multiple=True, help="Only requests answered by this path; may be repeated.")
 @click.option("--tier", "tiers", multiple=True, help="Only requests answered in this tier; may be repeated.")
 @click.option("--refused", is_flag=True, help="Only requests that were refused or failed.")
@@ -89,9 +87,7 @@ def _records(node: Node, limit: int, follow: bool) -> Iterator[dict[str, Any]]:
 
 def _page(node: Node, query: Mapping[str, object], *, timeout_s: float | None = None) -> list[dict[str, Any]]:
     reply = node.get("/weir/v1/records", query, timeout_s=timeout_s)
-    found = (
-        reply.body if isinstance(reply.body, list) and reply.status < 400 else expect(reply).get("records")
-    )
+    found = reply.body if isinstance(reply.body, list) and reply.status < 400 else expect(reply).get("records")
     return [record for record in found or () if isinstance(record, dict)]
 
 

@@ -6,7 +6,6 @@ The digests shown are those that the cards state; `weir models --verify` compute
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sqlite3
 import sys
@@ -40,9 +39,7 @@ BUILD_FILE = "build.json"
     short_help="Show the version, the build and the model digests.",
     examples=("weir version", "weir version --json"),
 )
-@click.option(
-    "--state", type=click.Path(file_okay=False, path_type=Path), help="State directory of the node."
-)
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="State directory of the node.")
 @json_option
 def command(state: Path | None, as_json: bool) -> None:
     """Show the version, the build and the model digests."""
@@ -91,7 +88,7 @@ def _build() -> dict[str, Any]:
 def _generation(state_dir: Path) -> str:
     """The name that `current` points at; the shipped content when no bundle was applied."""
     try:
-        return Path(os.readlink(state_dir / "current")).name
+        return (state_dir / "current").readlink().name
     except OSError:
         return "shipped content"
 

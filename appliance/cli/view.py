@@ -68,6 +68,11 @@ def step_paths(decision: Json) -> list[str]:
     return [str(s.get("path")) if isinstance(s, Mapping) else str(s) for s in steps or ()]
 
 
+def planned(record: Json) -> list[str]:
+    """The ids of the planned paths of a record or an explained decision."""
+    return step_paths(_decision(record))
+
+
 def reason_of(decision: Json) -> str:
     """Why the plan was chosen, or why nothing was."""
     chosen = decision.get("chosen")
@@ -114,6 +119,10 @@ def _lines(record: Json) -> Iterator[str]:
     features = _mapping(record.get("features"))
     if features:
         yield f"request  {clean(', '.join(_features(features)))}"
+    cache = _mapping(record.get("cache")) or _mapping(_mapping(record.get("snapshot")).get("cache"))
+    if cache:
+        near = f"{clean(cache.get('path'))}, score {number(cache.get('score'))}, {duration(cache.get('age_s'))} old"
+        yield f"cached   {near}, made by {clean(cache.get('origin') or '-')}"
     candidates = _list(decision.get("candidates"))
     if candidates:
         yield ""

@@ -22,9 +22,7 @@ from appliance.cli.view import explanation
 @click.argument("decision_id", metavar="ID")
 @node_options
 @json_option
-def command(
-    decision_id: str, state: Path | None, config_file: Path | None, url: str | None, as_json: bool
-) -> None:
+def command(decision_id: str, state: Path | None, config_file: Path | None, url: str | None, as_json: bool) -> None:
     """Explain where a past request went, and why.
 
     ID is the value of the response header x-weir-decision. When no node runs, the records in the state

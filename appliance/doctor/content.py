@@ -13,9 +13,7 @@ def _content(subject: Subject) -> Finding:
 
     config = subject.config
     if not config.content_dir.is_dir():
-        return failed(
-            f"{config.content_dir} is not there", "Import a bundle, or set content_dir in weir.yaml."
-        )
+        return failed(f"{config.content_dir} is not there", "Import a bundle, or set content_dir in weir.yaml.")
     try:
         generation = load_generation(config.content_dir, config.paths.unsigned_cards)
     except ConfigInvalid as error:
@@ -24,18 +22,14 @@ def _content(subject: Subject) -> Finding:
             "; ".join(error.details) or error.message, "Import the bundle again, or repair the files.", **more
         )
     cards = len(generation.cards)
-    return passed(
-        f"generation {generation.id} with {cards} cards from {config.content_dir}", generation=generation.id
-    )
+    return passed(f"generation {generation.id} with {cards} cards from {config.content_dir}", generation=generation.id)
 
 
 def _unsigned(subject: Subject) -> Finding:
     cards = subject.config.paths.unsigned_cards
     if cards:
         names = ", ".join(str(card) for card in cards)
-        return warned(
-            f"nobody signed {names}", "For development only: take paths.unsigned_cards out of weir.yaml."
-        )
+        return warned(f"nobody signed {names}", "For development only: take paths.unsigned_cards out of weir.yaml.")
     return passed("no unsigned cards")
 
 
@@ -69,9 +63,7 @@ def _embedder(subject: Subject) -> Finding:
         answer = ask("embedder", {"directory": directory})
         if not answer.ok:
             return failed(f"{name}: {answer.problem}", "Import the bundle again; see also 'model-files'.")
-        said.append(
-            f"{name} gives its golden vector on {answer.value['device']} in {answer.value['ms']:.1f} ms"
-        )
+        said.append(f"{name} gives its golden vector on {answer.value['device']} in {answer.value['ms']:.1f} ms")
     return passed("; ".join(said))
 
 
@@ -92,9 +84,7 @@ def _gguf(subject: Subject) -> Finding:
         if not answer.ok:
             return failed(f"{name}: {answer.problem}", "Import the bundle again, or convert the model anew.")
         value = answer.value
-        whole = (
-            "loads" if value["whole"] else "has a sound header and vocabulary (too large to load for a check)"
-        )
+        whole = "loads" if value["whole"] else "has a sound header and vocabulary (too large to load for a check)"
         said.append(f"{name} {whole}: {value['about']}, {value['ms']:.0f} ms")
     return passed("; ".join(said))
 

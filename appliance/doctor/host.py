@@ -22,16 +22,14 @@ FILES_BESIDES = 256
 _GIB = 1 << 30
 
 
-def _python(subject: Subject) -> Finding:
+def _python(_: Subject) -> Finding:
     seen = (
         f"{platform.python_implementation()} {platform.python_version()} on {sys.platform} "
         f"{platform.machine()}, "
         f"{' '.join(platform.libc_ver()).strip() or 'no glibc'}, SQLite {sqlite3.sqlite_version}"
     )
     if sys.version_info < OLDEST_PYTHON or sys.implementation.name != "cpython":
-        return failed(
-            seen, "Run Weir on CPython 3.11 or newer, or install the full package, which brings its own."
-        )
+        return failed(seen, "Run Weir on CPython 3.11 or newer, or install the full package, which brings its own.")
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         return failed(seen, "Install the full package, which brings a newer SQLite.")
     if sys.platform != "linux":

@@ -13,7 +13,7 @@ from appliance.doctor.check import Check, Finding, Subject, failed, passed, skip
 from appliance.doctor.child import ask
 
 MAX_BODY = 1 << 20
-_STATES = ("starting", "ready", "degraded", "safe-mode")
+_STATES = ("starting", "ready", "degraded", "safe-mode", "unavailable", "stopping")
 
 
 def _port(subject: Subject) -> Finding:
@@ -33,9 +33,7 @@ def _port(subject: Subject) -> Finding:
 def _taken(subject: Subject, error: OSError) -> Finding:
     where = f"{subject.config.listen.host}:{subject.config.listen.port}"
     if error.errno == errno.EACCES:
-        return failed(
-            f"{where} needs privileges", "Set listen.port to 1024 or more, or grant CAP_NET_BIND_SERVICE."
-        )
+        return failed(f"{where} needs privileges", "Set listen.port to 1024 or more, or grant CAP_NET_BIND_SERVICE.")
     if error.errno == errno.EADDRNOTAVAIL:
         return failed(f"{where}: this host does not have that address", "Set listen.host to one that it has.")
     if error.errno != errno.EADDRINUSE:
@@ -81,14 +79,10 @@ def _node(subject: Subject) -> Finding:
     reasons = "; ".join(str(reason) for reason in body.get("reasons") or ())
     if state == "ready" and status == 200:
         return passed(f"ready at {subject.config.url}")
-    if state in ("starting", "degraded"):
-        return warned(
-            f"{state}: {reasons or 'no reason given'}", "'weir status' shows which paths are not ready."
-        )
-    if state == "safe-mode":
-        return failed(
-            f"safe mode: {reasons or 'no reason given'}", "Correct what is named and restart the node."
-        )
+    if state in ("starting", "degraded", "stopping"):
+        return warned(f"{state}: {reasons or 'no reason given'}", "'weir status' shows which paths are not ready.")
+    if state in ("safe-mode", "unavailable"):
+        return failed(f"{state}: {reasons or 'no reason given'}", "Correct what is named and restart the node.")
     return failed(f"what answers at {subject.config.url} is not a node", "Look at what uses that port.")
 
 
@@ -109,18 +103,11 @@ def _attempts(subject: Subject, probe: str, escaped: str) -> Finding:
         return failed(f"the attempt {answer.problem}", "Reinstall the package.")
     tries: dict[str, str] = answer.value["tries"]
     out = [name for name, result in tries.items() if result == "reached"]
-    passed_by = [
-        f"{name} ({result})" for name, result in tries.items() if result not in ("refused", "reached")
-    ]
+    passed_by = [f"{name} ({result})" for name, result in tries.items() if result not in ("refused", "reached")]
     if out:
-        return failed(
-            f"{', '.join(out)} {escaped}",
-            "Do not use this build: report it.",
-            tries=tries,
-        )
-    if passed_by:
-        fix = "The host stopped it, the node did not. Do not rely on this build alone; report it."
-        return failed(f"not refused by the node: {', '.join(passed_by)}", fix, tries=tries)
+        besides = f"; stopped by the host alone: {', '.join(passed_by)}" if passed_by else ""
+        said = f"{', '.join(out)} {escaped}{besides}"
+        return failed(said, "Do not use this build: report it.", tries=tries)
     return passed(f"refused: {', '.join(tries)}", tries=tries)
 
 

@@ -56,7 +56,7 @@ def embedder(argument: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def llama(argument: Mapping[str, Any]) -> dict[str, Any]:
+def llama(_: Mapping[str, Any]) -> dict[str, Any]:
     """Loads llama.cpp and says what it was compiled for."""
     library = _llama_cpp()
     if library is None:
@@ -92,7 +92,7 @@ def gguf(argument: Mapping[str, Any]) -> dict[str, Any]:
     return {"whole": whole, "about": words, "ms": (time.perf_counter() - start) * 1000}
 
 
-def accelerators(argument: Mapping[str, Any]) -> dict[str, Any]:
+def accelerators(_: Mapping[str, Any]) -> dict[str, Any]:
     """The devices that each runtime offers, as it says itself."""
     onnx: list[str] = []
     if importlib.util.find_spec("onnxruntime"):
@@ -131,13 +131,13 @@ def ort_telemetry(argument: Mapping[str, Any]) -> dict[str, Any]:
 def _sockets() -> int:
     """Sockets that this process holds: C code opens them unseen by the hook."""
     held = 0
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            held += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one that lists them is gone already
+            held += str(descriptor.readlink()).startswith("socket:")
     return held
 
 
-def imports(argument: Mapping[str, Any]) -> dict[str, Any]:
+def imports(_: Mapping[str, Any]) -> dict[str, Any]:
     """Imports the server and names the libraries in it that fetch by themselves."""
     if importlib.util.find_spec("appliance.web.server") is None:
         return {"problem": "appliance.web.server is not installed"}
@@ -158,9 +158,7 @@ def egress(argument: Mapping[str, Any]) -> dict[str, Any]:
             f"TCP to {OUTSIDE_6}": _try(_connect_6),
             f"UDP to {OUTSIDE}": _try(_send),
             f"HTTP to {OUTSIDE}": _try(_fetch),
-            "a session to an unlisted address": _try(
-                lambda: Egress(frozenset()).session_for(f"https://{OUTSIDE}")
-            ),
+            "a session to an unlisted address": _try(lambda: Egress(frozenset()).session_for(f"https://{OUTSIDE}")),
             "a Unix socket elsewhere": _try(_unix),
         }
     }
@@ -192,7 +190,7 @@ def _try(attempt: Callable[[], object]) -> str:
         attempt()
     except EgressRefused:
         return "refused"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever stopped it is the answer
         # urllib wraps what its connection raised.
         inner = getattr(error, "reason", None)
         return "refused" if isinstance(inner, EgressRefused) else f"stopped by {type(error).__name__}"

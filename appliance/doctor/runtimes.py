@@ -63,7 +63,7 @@ def cpu_flags() -> set[str]:
     return set()
 
 
-def _llama(subject: Subject) -> Finding:
+def _llama(_: Subject) -> Finding:
     answer = ask("llama", {})
     if answer.signal == "SIGILL":
         return failed(
@@ -121,7 +121,7 @@ def _offloads(devices: list[str]) -> bool:
     return any(name not in ("CPU", "CPUExecutionProvider", "AzureExecutionProvider") for name in devices)
 
 
-def _ort_telemetry(subject: Subject) -> Finding:
+def _ort_telemetry(_: Subject) -> Finding:
     with tempfile.TemporaryDirectory(prefix="weir-doctor-") as home:
         # A home of its own shows what the library writes unasked; the variable is taken away because it is
         # the program that must set it.
@@ -145,12 +145,10 @@ def _ort_telemetry(subject: Subject) -> Finding:
         wrong.append(f"it tried {', '.join(value['refused'])}")
     if wrong:
         return failed("; ".join(wrong), "Do not use this build: it would call home. Report it.", **value)
-    return passed(
-        f"onnxruntime {value['version']}: telemetry off before its import, no file, no socket", **value
-    )
+    return passed(f"onnxruntime {value['version']}: telemetry off before its import, no file, no socket", **value)
 
 
-def _imports(subject: Subject) -> Finding:
+def _imports(_: Subject) -> Finding:
     answer = ask("imports", {})
     if not answer.ok:
         if _ABSENT in answer.problem:
@@ -158,12 +156,8 @@ def _imports(subject: Subject) -> Finding:
         return failed(f"the node {answer.problem}", "Reinstall the package.")
     found = list(answer.value["found"])
     if found:
-        return failed(
-            f"the node imports {', '.join(found)}", "Do not use this build: these fetch from the network."
-        )
-    return passed(
-        "the node imports no library that fetches by itself; HF_HUB_OFFLINE and the like are not needed"
-    )
+        return failed(f"the node imports {', '.join(found)}", "Do not use this build: these fetch from the network.")
+    return passed("the node imports no library that fetches by itself; HF_HUB_OFFLINE and the like are not needed")
 
 
 CHECKS = (

@@ -35,9 +35,7 @@ class CheckedFile:
     problem: str
 
 
-def read_cards(
-    content_dir: Path, unsigned: tuple[Path, ...] = ()
-) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:
+def read_cards(content_dir: Path, unsigned: tuple[Path, ...] = ()) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:
     """The readable cards, and one sentence for each that is not."""
     cards, findings = [], []
     sources = [(path, True) for path in sorted((content_dir / "cards").glob("*.json"))]

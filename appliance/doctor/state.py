@@ -36,26 +36,32 @@ def _config(subject: Subject) -> Finding:
 
 
 def _secrets(subject: Subject) -> Finding:
-    stated = subject.config.secrets
-    if not stated:
-        return skipped("no secrets are configured")
-    missing, open_to_all = [], []
-    for name, reference in stated.items():
-        try:
-            resolve_secret(reference)
-        except ConfigInvalid:
-            missing.append(f"{name} ({reference})")
-            continue
-        kind, _, path = reference.partition(":")
-        if kind == "file" and Path(path).stat().st_mode & 0o077:
-            open_to_all.append(path)
+    own = dict(subject.config.secrets)
+    of_cards = {
+        item.card.id: item.card.endpoint.api_key_ref
+        for item in subject.shelf[0]
+        if item.card.endpoint and item.card.endpoint.api_key_ref
+    }
+    if not own and not of_cards:
+        return skipped("neither weir.yaml nor a card refers to a secret")
+    missing = [f"{name} ({reference})" for name, reference in own.items() if not _resolves(reference)]
     if missing:
-        return failed(
-            f"missing or empty: {', '.join(missing)}", "Set them on this host; see 'secrets' in weir.yaml."
-        )
+        return failed(f"missing or empty: {', '.join(missing)}", "Set them on this host; see 'secrets' in weir.yaml.")
+    files = {ref.removeprefix("file:") for ref in (*own.values(), *of_cards.values()) if ref.startswith("file:")}
+    open_to_all = sorted(path for path in files if Path(path).is_file() and Path(path).stat().st_mode & 0o077)
     if open_to_all:
         return warned(f"readable by others: {', '.join(open_to_all)}", f"chmod 600 {' '.join(open_to_all)}")
-    return passed(f"{len(stated)} found")
+    if without := [f"{name} ({reference})" for name, reference in of_cards.items() if not _resolves(reference)]:
+        return warned(f"paths without their key: {', '.join(without)}", "Set the key, or take the card out.")
+    return passed(f"{len(own) + len(of_cards)} found")
+
+
+def _resolves(reference: str) -> bool:
+    try:
+        resolve_secret(reference)
+    except ConfigInvalid:
+        return False
+    return True
 
 
 def _state_dir(subject: Subject) -> Finding:
@@ -126,9 +132,7 @@ def _databases(subject: Subject) -> Finding:
             bad[path.name] = problem
     if bad:
         said = "; ".join(f"{name}: {problem}" for name, problem in bad.items())
-        fix = (
-            "Stop the node, move the file away and restore it from a backup; cache.db may simply be deleted."
-        )
+        fix = "Stop the node, move the file away and restore it from a backup; cache.db may simply be deleted."
         return failed(said, fix, damaged=bad)
     if unfinished:
         fix = "Stop the node and run 'PRAGMA quick_check' by hand."
@@ -140,9 +144,7 @@ def _quick_check(path: Path) -> str:
     """'' when sound, 'interrupted' when it took too long, else SQLite's words."""
     end = time.monotonic() + CHECK_S
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
-        ) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             connection.set_progress_handler(lambda: int(time.monotonic() > end), 100_000)
             rows = connection.execute("PRAGMA quick_check(5)").fetchall()
     except sqlite3.OperationalError as error:

@@ -1,9 +1,10 @@
 """Names the task and difficulty of a text: embedder and task classifier together, about 4 ms on one core.
 
 Rules kept here:
-1. The classifier's file states which embedder, shape features and cells it belongs to; any other embedder is refused,
-   because thresholds and weights belong to one file.
-2. Synchronous: the caller runs it in a thread (`asyncio.to_thread`), and it may be called from several at once.
+1. The classifier's file states which embedder, shape features and cells it belongs to; any other embedder is
+   refused, because thresholds and weights belong to one file.
+2. Synchronous: the caller runs it in a thread (`asyncio.to_thread`), and it may be called from several at
+   once.
 3. The embedding is computed once and handed on: the semantic cache needs the same one.
 """
 
@@ -16,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from appliance.features.embedder import Embedder, Floats, ModelInvalid, session
-from appliance.features.shape import NAMES, excerpt, shape
+from appliance.features.shape import NAMES, PROBE, WORDS_SHA256, excerpt, shape
 
 FEWEST = 0.02  # a cell less probable than this is not worth a line in a record
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """Cells with their probabilities, best first, sum at most 1; and the embedding that they were read from."""
+    """Cells with their probabilities, best first, sum at most 1; and the embedding they were read from."""
 
     cells: tuple[tuple[str, float], ...]
     embedding: Floats
@@ -42,9 +43,11 @@ class TaskClassifier:
             stated = self._session.get_modelmeta().custom_metadata_map
             self.cells = tuple(str(cell) for cell in json.loads(stated["cells"]))
             names, belongs = tuple(json.loads(stated["shape"])), stated["embedder_sha256"]
+            words, probed = stated["words_sha256"], np.array(json.loads(stated["probe"]), np.float32)
         except (KeyError, ValueError, TypeError) as error:
             raise ModelInvalid(f"{path.name} does not state its cells, shape or embedder") from error
-        if names != NAMES:
+        alike = names == NAMES and words == WORDS_SHA256 and np.allclose(shape(PROBE), probed, atol=1e-3)
+        if not alike:
             raise ModelInvalid(f"{path.name} was trained on other shape features than this program computes")
         if belongs != embedder_digest:
             raise ModelInvalid(

@@ -5,8 +5,8 @@ Rules kept here:
 2. `needs` names what the caller asked for in so many words; nothing is guessed from the text.
 3. What is classified is the last user message alone; sizes are of the whole request.
 
-Synchronous and free of I/O once loaded: about 5 ms with a classifier, 0.1 ms without. The caller runs it in a thread.
-It raises nothing: a classifier that fails costs the request its cell, never its answer.
+Synchronous and free of I/O once loaded: about 5 ms with a classifier, 0.1 ms without. The caller runs it in a
+thread. It raises nothing: a classifier that fails costs the request its cell, never its answer.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]|_")
 _IMAGES = frozenset({"image_url", "input_image", "image"})
 _OVERHEAD = 4  # tokens that a chat template spends on each message
 
-# Expected answer length in tokens: fixed, and as a share of the prompt, for easy, medium and hard. Rules of thumb of
-# the tasks' own forms; live figures replace them where there are some.
+# Expected answer length in tokens: fixed, and as a share of the prompt, for easy, medium and hard. Rules of
+# thumb of the tasks' own forms; live figures replace them where there are some.
 _ANSWER: dict[str, tuple[float, float]] = {
     "sentiment": (3, 0.0),
     "topic": (3, 0.0),
@@ -63,7 +63,7 @@ class Classifies(Protocol):
 
 
 def last_user_text(request: Request) -> str:
-    """The text that says what is wanted: the last user message, the prompt, or the first input."""
+    """What says what is wanted: the last user message, the prompt, or the first input."""
     for message in reversed(request.messages):
         if message.role == "user":
             return message.content
@@ -75,8 +75,8 @@ def last_user_text(request: Request) -> str:
 def estimated_tokens(text: str) -> int:
     """Tokens of an average tokenizer: about 1.3 a word for English, one a sign for digits, marks and Han.
 
-    Meant to err upwards by some 10 % on prose: a context that is judged too small costs a path, one judged too large
-    costs an error.
+    Meant to err upwards by some 10 % on prose: a context that is judged too small costs a path, one judged
+    too large costs an error.
     """
     seen = text[:READ]
     total = 0.0
@@ -94,7 +94,7 @@ def estimated_tokens(text: str) -> int:
 
 
 def estimated_output(request: Request, cells: tuple[tuple[str, float], ...], prompt_tokens: int) -> int:
-    """Expected answer length in tokens: by cell, weighted; never above the caller's own limit; 0 for embeddings."""
+    """Expected answer length in tokens: by cell, weighted; at most the caller's limit; 0 for embeddings."""
     if request.kind == "embedding":
         return 0
     weight = sum(p for _, p in cells) or 1.0

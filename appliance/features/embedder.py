@@ -1,13 +1,14 @@
 """Turns texts into vectors with the small ONNX embedder, on one thread.
 
 Rules kept here:
-1. A text's vector depends on the text and the file alone. Activations are quantised per tensor, so texts that share
-   a batch would shift each other's vectors (cosine down to 0.95): each text runs by itself.
-2. onnxruntime 1.29 and newer calls home unless ORT_DISABLE_TELEMETRY is set *before* its import; `runtime()` is the
-   only import of it in the node.
+1. A text's vector depends on the text and the file alone. Activations are quantised per tensor, so texts that
+   share a batch would shift each other's vectors (cosine down to 0.95): each text runs by itself.
+2. onnxruntime 1.29 and newer calls home unless ORT_DISABLE_TELEMETRY is set *before* its import; `runtime()`
+   is the only import of it in the node.
 3. Where it runs is proved, not believed: the manifest's probe text must give the manifest's vector again.
 
-Long texts are cut at the manifest's `max_tokens`; `Embedded.tokens` counts what was computed. It keeps no text.
+Long texts are cut at the manifest's `max_tokens`; `Embedded.tokens` counts what was computed. It keeps no
+text.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def runtime() -> Any:
 
 
 def session(path: Path, provider: str = CPU) -> Any:
-    """A session on one thread, wholly on `provider`: nodes that it cannot run are an error, not a silent detour."""
+    """A session on one thread, wholly on `provider`: a node that it cannot run is an error, not a detour."""
     ort = runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

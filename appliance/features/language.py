@@ -1,33 +1,28 @@
 """Which language a text is in, or '' where it is too short or too odd to say.
 
 Rules kept here:
-1. Unknown beats wrong: policy and candidates may remove paths by language, so a guess over three words says ''.
+1. Unknown beats wrong: policy and candidates may remove paths by language, so a guess over three words says
+   ''.
 2. No network; py3langid carries its model. It is loaded at first use, once (about
    a second): `load` does it early.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-import threading
 from typing import Any
 
 FEWEST_LETTERS = 20
 READ = 400  # characters; more changes little, and each costs about two microseconds
 _CODE = re.compile(r"`[^`]*`|https?://\S+|\S+@\S+|[{}\[\]()<>=;|\\_]+")
 
-_lock = threading.Lock()
-_loaded: Any = None
 
-
+@functools.cache
 def _identifier() -> Any:
-    global _loaded
-    with _lock:
-        if _loaded is None:
-            from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-            _loaded = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        return _loaded
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def load() -> None:

@@ -28,9 +28,7 @@ _BRACKET = re.compile(rb"[\[{]+|[\]}]+")
 def read_object(body: bytes, limits: Limits) -> dict[str, Any]:
     """The body as a JSON object. Raises BodyTooLarge or BadRequest."""
     if len(body) > limits.body_bytes:
-        raise BodyTooLarge(
-            f"The body is larger than {limits.body_bytes} bytes.", next_step="Send a smaller request."
-        )
+        raise BodyTooLarge(f"The body is larger than {limits.body_bytes} bytes.", next_step="Send a smaller request.")
     if body.count(b"{") + body.count(b"[") > _PARSER_DEPTH:
         _scan(body, limits)
     wire: Any = None
@@ -46,9 +44,7 @@ def read_object(body: bytes, limits: Limits) -> dict[str, Any]:
     pairs = _walk(wire, limits)
     # Colons in texts make the first count too high; then the texts are taken out and it is counted again.
     if body.count(b":") != pairs and _STRING.sub(b"", body).count(b":") != pairs:
-        raise BadRequest(
-            "The body states a name twice in the same object.", next_step="State every name once."
-        )
+        raise BadRequest("The body states a name twice in the same object.", next_step="State every name once.")
     return wire
 
 
@@ -94,9 +90,7 @@ def _walk(wire: dict[str, Any], limits: Limits) -> int:
 
 
 def _too_deep(limits: Limits) -> BadRequest:
-    return BadRequest(
-        f"The body is nested deeper than {limits.depth} levels.", next_step="Send flatter JSON."
-    )
+    return BadRequest(f"The body is nested deeper than {limits.depth} levels.", next_step="Send flatter JSON.")
 
 
 def _unreadable(body: bytes, place: int, too_deep: bool, limits: Limits) -> BadRequest:

@@ -23,6 +23,7 @@ _WITHOUT_INFLUENCE = frozenset(
     (
         "metadata",
         "prompt_cache_key",
+        "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
         "service_tier",

@@ -5,9 +5,11 @@ Rules kept here:
 2. bool is not a number, and a number with a fraction is not an integer.
 3. A name that the caller made up is shown only through `shown`, cut and printable.
 
-Why not pydantic: its errors carry the input and must be stripped, its union errors name paths that the
-caller never wrote ('content.list[union]...'), and a hand-written check of the common message is one
-comparison. Figures of both are in tests/intake/test_speed.py's docstring.
+Why not pydantic, although its validator is faster (3.2 us against 8.5 for parsing and checking a small chat;
+ours includes making the messages, nesting and names stated twice): the whole stays within its budget of 25 us
+either way, and here a path is written as the caller knows it ('messages[2].content', not
+'messages.2.content.list[union[...]]'), no input has to be stripped from errors, and a parameter's rule,
+destination and refusal stand in one table.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ _ROLES = ("system", "developer", "user", "assistant", "tool")
 _FIELDS = frozenset(("role", "content", "name", "tool_call_id", "tool_calls", "refusal"))
 # Output-side fields of an assistant's message; models are not shown them.
 _MEANINGLESS = frozenset(("annotations", "audio", "function_call", "reasoning", "reasoning_content"))
+# A text part is taken apart, so what it may hold is known; hints for a provider's prompt cache say nothing.
+_TEXT_PART = frozenset(("type", "text", "refusal", "annotations", "cache_control", "prompt_cache_breakpoint"))
 _KNOWN = tuple(sorted(_FIELDS))
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _URL = re.compile(r"https?://|data:image/", re.IGNORECASE)
@@ -132,6 +134,8 @@ def _part(wire: object, where: str, role: str, limits: Limits) -> str | None:
     if part.get(kind) is None:
         raise missing(f"{where}.{kind}", "a string" if kind in ("text", "refusal") else "an object")
     if kind in ("text", "refusal"):
+        if not part.keys() <= _TEXT_PART:
+            raise refused(where, "a part of only 'type' and 'text'", "Leave the other fields out.")
         return text(f"{where}.{kind}", part[kind], limits.string_chars)
     inner = obj(f"{where}.{kind}", part[kind])
     if kind == "image_url":

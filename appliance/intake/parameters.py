@@ -357,6 +357,7 @@ CHAT: dict[str, Take] = _SAMPLING | {
     "safety_identifier": _user,
     "prompt_cache_key": _forward(_short),
     "prompt_cache_retention": _forward(_short),
+    "prompt_cache_options": _forward(obj),
     "reasoning_effort": _words("none", "minimal", "low", "medium", "high", "xhigh"),
     "verbosity": _words("low", "medium", "high"),
     "prediction": _forward(obj),
@@ -366,6 +367,7 @@ CHAT: dict[str, Take] = _SAMPLING | {
     # refused
     "store": _refuse("Weir keeps no conversations for later: leave it out or send false.", unless=(False,)),
     "audio": _refuse("Answers are text: leave it out."),
+    "moderation": _refuse("Its result could not be returned: leave it out."),
     "functions": _refuse("Use 'tools' instead."),
     "function_call": _refuse("Use 'tool_choice' instead."),
     "prompt": _refuse("POST /v1/completions takes a prompt; here send 'messages'."),

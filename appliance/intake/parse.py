@@ -73,9 +73,7 @@ def last_user_text(request: Request) -> str:
     return request.prompt or (request.inputs[0] if request.inputs else "")
 
 
-def _chat(
-    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
-) -> Request:
+def _chat(wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str) -> Request:
     if wire.get("messages") is None:
         raise missing("messages", "a list of messages")
     draft = Draft(limits, wire)
@@ -125,8 +123,7 @@ def _embedding(
         if type(entries[0]) in (int, list):
             raise Unsupported("Inputs of tokens are not supported.", param="input", next_step="Send text.")
         inputs = tuple(
-            text(f"input[{index}]", entry, limits.string_chars, least=1)
-            for index, entry in enumerate(entries)
+            text(f"input[{index}]", entry, limits.string_chars, least=1) for index, entry in enumerate(entries)
         )
     if sum(map(len, inputs)) > limits.text_chars:
         raise refused("input", f"at most {limits.text_chars} characters in all", "Send less text.")

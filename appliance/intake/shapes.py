@@ -18,6 +18,7 @@ from appliance.records.request import Format
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAMED = "1 to 64 letters, digits, dashes or underscores"
+_FORMAT_FIELDS = ("name", "description", "schema", "strict")
 _CHOICES = ("none", "auto", "required")
 
 
@@ -61,9 +62,15 @@ def read_format(parameter: str, value: object, limits: Limits) -> Format | None:
         raise refused(f"{where}.name", _NAMED)
     if inner.get("schema") is None:
         raise missing(f"{where}.schema", "a JSON schema (an object)")
+    for key in inner:
+        if key not in _FORMAT_FIELDS:
+            raise refused(where, "an object of " + ", ".join(_FORMAT_FIELDS))
     schema = read_schema(f"{where}.schema", inner["schema"], limits)
-    strict = inner.get("strict")
-    return Format("json_schema", schema, name, False if strict is None else flag(f"{where}.strict", strict))
+    strict = False if inner.get("strict") is None else flag(f"{where}.strict", inner["strict"])
+    description = ""
+    if inner.get("description") is not None:
+        description = text(f"{where}.description", inner["description"], limits.schema_bytes)
+    return Format("json_schema", schema, name, strict, description=description)
 
 
 def read_guided_json(where: str, value: object, limits: Limits) -> Format:

@@ -17,6 +17,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
+from appliance.paths.clock import Clock
 from appliance.paths.contract import (
     Chunk,
     Done,
@@ -76,17 +77,17 @@ class Guarded:
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         done: Done | None = None
         inner: AsyncIterator[Chunk] | None = None
-        ends_at = None if job.deadline_s is None else asyncio.get_running_loop().time() + job.deadline_s
+        clock: Clock | None = None
+        if job.deadline_s is not None:
+            clock = Clock(asyncio.get_running_loop().time() + job.deadline_s)
         try:
             inner = self.inner.stream(job)
             step = inner.__anext__
             while True:
-                # The clock runs only while the runtime works, never while the consumer holds a chunk: a
-                # timeout that spans a yield would cancel the consumer.
-                if ends_at is None:
+                if clock is None:
                     chunk = await step()
                 else:
-                    async with asyncio.timeout_at(ends_at):
+                    with clock:
                         chunk = await step()
                 if done is not None:
                     raise PathError("broken_stream", "The path went on after its end.")
@@ -105,6 +106,8 @@ class Guarded:
         except Exception as error:  # noqa: BLE001 -- rule 1
             raise self._internal("stream", error) from None
         finally:
+            if clock is not None:
+                clock.stop()
             if inner is not None:
                 await self._close(inner)
         if done is None:

@@ -1,10 +1,12 @@
-"""Path kind `onnx`: embeddings and classification by small models on this host's CPU, in one thread of this process.
+"""Path kind `onnx`: embeddings and classification by small models on this host's CPU, in one thread of this
+process.
 
 Rules kept here:
-1. One job at a time on the path's own thread; the event loop never waits for a computation. A cancelled job ends with
-   the text that is being computed.
+1. One job at a time on the path's own thread; the event loop never waits for a computation. A cancelled job
+   ends with the text that is being computed.
 2. Tokens are counted as they were read: a text beyond the model's length is cut, and usage says so.
-3. `Done.device` is the device whose result was compared with the model's stored one at start, not the one asked for.
+3. `Done.device` is the device whose result was compared with the model's stored one at start, not the one
+   asked for.
 
 It holds the contract around `features.embedder` and `features.classify`, which hold the computation.
 """
@@ -41,8 +43,8 @@ def _classify(embedder: Embedder, head: TaskClassifier, texts: Sequence[str]) ->
 class OnnxPath:
     """An embedder, or an embedder with a classifier on it, as an execution path.
 
-    `directory` holds the embedder's files. With `head`, the path serves `classification`: one distribution over the
-    classifier's cells for each input, in the order of `cells`.
+    `directory` holds the embedder's files. With `head`, the path serves `classification`: one distribution
+    over the classifier's cells for each input, in the order of `cells`.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class OnnxPath:
 
     @property
     def classifier(self) -> Classifier:
-        """Embedder and head, to be shared with `features.describe`. Raises PathError where there is no head."""
+        """Embedder and head, to be shared with `features.describe`. Raises PathError without a head."""
         if self._head is None:
             raise PathError("unavailable", f"{self._card.id} has no classifier")
         return Classifier(self.embedder, self._head)
@@ -135,8 +137,8 @@ class OnnxPath:
                     yield Vector(tuple(row.vector.tolist()), start + offset)
         finally:
             self._running -= 1
-        reasons: tuple[FinishReason, ...] = ("stop",) * len(job.inputs)
-        yield Done(Usage(prompt_tokens=tokens), reasons, embedder.device)
+        stop: FinishReason = "stop"
+        yield Done(Usage(prompt_tokens=tokens), (stop,) * len(job.inputs), embedder.device)
 
     async def _run(self, work: Callable[[], T]) -> T:
         """`work` on the path's thread, with its failures as PathError."""

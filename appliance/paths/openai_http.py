@@ -26,6 +26,7 @@ import orjson
 from yarl import URL
 
 from appliance.egress import Egress, EgressRefused
+from appliance.paths.clock import Clock
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Usage
 from appliance.paths.openai_errors import error_event, error_of
 from appliance.paths.openai_wire import (
@@ -115,7 +116,8 @@ class Breaker:
 class OpenAIHttpPath:
     """One model behind one OpenAI-compatible server, as its card's `endpoint` says.
 
-    A `base_url` without a path gets `/v1`. `secrets` turns the card's key reference into the key.
+    A `base_url` without a path gets `/v1`. `secrets` turns the card's key reference into the key. Raises ValueError
+    for a card without an endpoint.
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class OpenAIHttpPath:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if card.endpoint is None:
-            raise PathError("internal", "The card of an openai_http path has no endpoint.")
+            raise ValueError("a card of runtime openai_http has an endpoint")
         self._card = card
         self._endpoint = card.endpoint
         self._egress = egress
@@ -197,14 +199,16 @@ class OpenAIHttpPath:
         self._busy += 1
         self._breaker.enter()
         response: aiohttp.ClientResponse | None = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
+        gap = self._endpoint.gap_timeout_s
+        clock = Clock(min(now + self._endpoint.first_byte_timeout_s, ends_at))
         try:
-            loop = asyncio.get_running_loop()
-            now = loop.time()
-            ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
             streaming = job.stream and job.kind != "embedding" and self._card.capabilities.streaming
             body = self._body(job, streaming)
             raw = b""
-            async with asyncio.timeout_at(min(now + self._endpoint.first_byte_timeout_s, ends_at)) as clock:
+            with clock:
                 response = await session.post(self._urls[job.kind], data=body, allow_redirects=False)
                 self._breaker.reached()
                 streaming = (
@@ -220,14 +224,13 @@ class OpenAIHttpPath:
                 return
             content = response.content
             parser, reading = EventParser(), Reading(job)
-            gap, first_by = self._endpoint.gap_timeout_s, now + self._endpoint.first_byte_timeout_s
             size = 0
             while not reading.ended:
                 block = content.read_nowait(-1)
                 if not block:
-                    # The clock runs only here: what the consumer does between two chunks is not the server's
-                    # delay.
-                    async with asyncio.timeout_at(min(loop.time() + gap if size else first_by, ends_at)):
+                    if size:  # the first piece has the first byte's time
+                        clock.move(min(loop.time() + gap, ends_at))
+                    with clock:
                         block = await content.readany()
                     if not block:
                         break
@@ -241,7 +244,8 @@ class OpenAIHttpPath:
                 raise BrokenAnswer("the stream ended before the answer did")
             done = self._done(reading.usage, reading)
             if not content.at_eof():
-                await _drain(content)
+                clock.move(loop.time() + DRAIN_S)
+                await _drain(content, clock)
             yield done
         except (PathError, asyncio.CancelledError, GeneratorExit):
             raise
@@ -252,6 +256,7 @@ class OpenAIHttpPath:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._fault(error, begun=response is not None) from None
         finally:
+            clock.stop()
             self._busy -= 1
             self._breaker.given_up()
             if response is not None:
@@ -282,7 +287,7 @@ class OpenAIHttpPath:
             raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
         return raw if len(raw) <= ONE_WRITE_BYTES else io.BytesIO(raw)
 
-    async def _whole(self, response: aiohttp.ClientResponse, clock: asyncio.Timeout, ends_at: float) -> bytes:
+    async def _whole(self, response: aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
         """The body of an answer that is not streamed. Raises PathError for every status but 200."""
         content = response.content
         limit = self._limit if response.status == 200 else MAX_ERROR_BYTES
@@ -291,7 +296,7 @@ class OpenAIHttpPath:
         loop = asyncio.get_running_loop()
         while True:
             if not content.is_eof():
-                clock.reschedule(min(loop.time() + self._endpoint.gap_timeout_s, ends_at))
+                clock.move(min(loop.time() + self._endpoint.gap_timeout_s, ends_at))
             block = await content.readany()
             if not block:
                 break
@@ -344,9 +349,9 @@ class OpenAIHttpPath:
         return PathError("unavailable", "The server closed the connection before it answered.")
 
 
-async def _drain(content: aiohttp.StreamReader) -> None:
+async def _drain(content: aiohttp.StreamReader, clock: Clock) -> None:
     try:
-        async with asyncio.timeout(DRAIN_S):
+        with clock:
             while await content.readany():
                 pass
     except (TimeoutError, aiohttp.ClientError):

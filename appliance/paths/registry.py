@@ -43,7 +43,14 @@ def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
 def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.onnx import OnnxPath
 
-    return OnnxPath(card, context.content_dir)
+    if not card.files:
+        raise ValueError("a card of runtime onnx lists its files")
+    # The embedder is the directory of the first file; a classifier's head is the model beside it elsewhere.
+    files = [context.content_dir / file.path for file in card.files]
+    directory = files[0].parent
+    heads = [file for file in files if file.suffix == ".onnx" and file.parent != directory]
+    head = heads[0] if heads and "classification" in card.modalities else None
+    return OnnxPath(card, directory, head=head)
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
@@ -60,7 +67,7 @@ RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
 
 
 def build_path(card: ModelCard, context: PathContext) -> ExecutionPath:
-    """The path that `card` describes, guarded and not started. ConfigInvalid for an unknown runtime."""
+    """The path that `card` describes, guarded and not started. ConfigInvalid for an unusable card."""
     factory = RUNTIMES.get(card.runtime)
     if factory is None:
         raise ConfigInvalid(
@@ -68,4 +75,7 @@ def build_path(card: ModelCard, context: PathContext) -> ExecutionPath:
             param="runtime",
             next_step=f"Known runtimes: {', '.join(sorted(RUNTIMES))}.",
         )
-    return Guarded(factory(card, context))
+    try:
+        return Guarded(factory(card, context))
+    except ValueError as error:  # the runtimes' constructors name what the card lacks
+        raise ConfigInvalid(f"Card {card.id} cannot be used: {error}.") from error

@@ -54,6 +54,7 @@ class Format:
     name: str = ""
     strict: bool = False
     pattern: str | None = None
+    description: str = ""  # of a json_schema, as the caller words it for the model
 
 
 @dataclass(frozen=True, slots=True)

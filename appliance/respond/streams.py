@@ -59,9 +59,7 @@ class _Stream:
     def _done(self, done: Done) -> bytes:
         self.finished = True
         reasons = dict(enumerate(done.finish_reasons))
-        events = [
-            self._finish(index, reasons.get(index, "stop")) for index in sorted(reasons.keys() | self._begun)
-        ]
+        events = [self._finish(index, reasons.get(index, "stop")) for index in sorted(reasons.keys() | self._begun)]
         if self._include_usage:
             events.append(self._head + b'],"usage":' + write(usage_form(done.usage)) + b"}\n\n")
         events.append(DONE)
@@ -132,9 +130,7 @@ class CompletionStream(_Stream):
             logprobs = write(completion_logprobs(chunk.logprobs, offset))
         elif not chunk.text:
             return b""
-        return (
-            before + _dump(chunk.text) + b',"logprobs":' + logprobs + b',"finish_reason":null}' + self._tail
-        )
+        return before + _dump(chunk.text) + b',"logprobs":' + logprobs + b',"finish_reason":null}' + self._tail
 
     def _tool_call(self, chunk: ToolCall) -> bytes:
         raise AssertionError(f"a tool call in a completion's choice {chunk.index}")

@@ -1,8 +1,8 @@
 """The prompts that the task classifier learns from and is tested on, each with its cell.
 
 Rules kept here:
-1. Desk tasks come from the generator's own tasks (models/generator), a fifth of some of them and all general ones from
-   general_prompts.txt; both keep `train`, `calibration` and `test` apart by template and by value.
+1. Desk tasks come from the generator's own tasks (models/generator), a fifth of some of them and all general
+   ones from general_prompts.txt; both keep `train`, `calibration` and `test` apart by template and by value.
 2. Manners are mixed in alike for every task, so that 'please' or 'Hello' says nothing about the task.
 """
 

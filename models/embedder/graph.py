@@ -2,14 +2,15 @@
 
 Rules kept here:
 1. The same tensors give the same bytes: names, order and rounding are fixed.
-2. Inputs `input_ids` and `attention_mask` (int64, batch × length ≤ 256); output `embedding` (float32, batch × 384),
-   mean-pooled over the mask and of L2 norm 1.
-3. In int8, weights keep to 7 bits (-63..63): on CPUs without VNNI two products of 8 × 8 bits overflow the 16-bit
-   sum silently, and the same file would give other vectors on other hosts.
+2. Inputs `input_ids` and `attention_mask` (int64, batch × length ≤ 256); output `embedding` (float32, batch ×
+   384), mean-pooled over the mask and of L2 norm 1.
+3. In int8, weights keep to 7 bits (-63..63): on CPUs without VNNI two products of 8 × 8 bits overflow the
+   16-bit sum silently, and the same file would give other vectors on other hosts.
 
 The fused operators are onnxruntime's (`com.microsoft`): the file is made for that runtime. Quantisation is
-onnxruntime's dynamic scheme: weights symmetric per output column, activations asymmetric per tensor at run time;
-the word table symmetric per row. It is written here by hand because the graph is, and so needs no second pass.
+onnxruntime's dynamic scheme: weights symmetric per output column, activations asymmetric per tensor at run
+time; the word table symmetric per row. It is written here by hand because the graph is, and so needs no
+second pass.
 """
 
 from __future__ import annotations

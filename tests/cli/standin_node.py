@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-ROOM = 'sovereign/acme-\x1b[31mred\x1b[0m\x07'  # a path id that a terminal must not obey
+ROOM = "sovereign/acme-\x1b[31mred\x1b[0m\x07"  # a path id that a terminal must not obey
 
 
 def decision(id: str = "dec-1", *steps: str, **over: Any) -> dict[str, Any]:
@@ -47,12 +48,18 @@ def decision(id: str = "dec-1", *steps: str, **over: Any) -> dict[str, Any]:
                 "reasons": [{"code": "policy", "text": "retention 'logged' is not accepted", "rule": "class/secret"}],
             },
         ],
-        "features": {"cells": [["arithmetic/easy", 0.9], ["other/easy", 0.1]], "language": "en", "tools": False},
+        "features": {
+            "cells": [["arithmetic/easy", 0.9], ["other/easy", 0.1]],
+            "language": "en",
+            "tools": False,
+        },
         **over,
     }
 
 
-def record(id: str, *, path: str = "device/tiny", tier: str = "device", status: str = "answered", **over: Any) -> dict[str, Any]:
+def record(
+    id: str, *, path: str = "device/tiny", tier: str = "device", status: str = "answered", **over: Any
+) -> dict[str, Any]:
     """A decision with its outcome."""
     step = {
         "path": path,
@@ -100,7 +107,9 @@ class StandInNode:
         assert self._up.wait(20)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
 
@@ -155,7 +164,13 @@ class StandInNode:
                 "slots": 16,
                 "device": "cpu",
             },
-            {"id": ROOM, "tier": "sovereign", "runtime": "openai_http", "ready": False, "reason": "auth\nrefused"},
+            {
+                "id": ROOM,
+                "tier": "sovereign",
+                "runtime": "openai_http",
+                "ready": False,
+                "reason": "auth\nrefused",
+            },
         ]
         counters = {"requests": 1234, "kept_off_frontier_share": 0.871, "by_path": {"device/tiny": 1000}}
         body = {
@@ -205,10 +220,8 @@ def main() -> None:
     with StandInNode(options.port) as node:
         node.state = options.state
         print(f"a stand-in for a node at {node.url}, from {Path(__file__).name}; Ctrl-C ends it")
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":

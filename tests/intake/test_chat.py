@@ -6,10 +6,13 @@ import base64
 from typing import Any
 
 import pytest
+from openai.types.chat import ChatCompletion
 
 from appliance.errors import UnknownModel, Unsupported
 from appliance.intake import Limits, last_user_text
+from appliance.records.answer import Answer, Choice
 from appliance.records.request import Format, Labels, Message, Sampling
+from appliance.respond import chat_body
 from tests.intake.wire import ABSENT, chat, refusal
 
 USER = {"role": "user", "content": "Hello"}
@@ -86,6 +89,16 @@ def test_sampling_parameters_are_read(overrides: dict[str, Any], slot: str, valu
             Format("json_schema", SCHEMA, "x", False),
         ),
         ({"guided_json": SCHEMA}, "format", Format("json_schema", SCHEMA, "guided", True)),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "x", "schema": SCHEMA, "strict": True, "description": "d"},
+                }
+            },
+            "format",
+            Format("json_schema", SCHEMA, "x", True, description="d"),
+        ),
         ({"guided_regex": "[0-9]+"}, "format", Format("regex", pattern="[0-9]+")),
         ({"regex": "[0-9]+", "guided_regex": "[0-9]+"}, "format", Format("regex", pattern="[0-9]+")),
         ({"user": "u1"}, "user", "u1"),
@@ -116,7 +129,8 @@ def test_other_parameters_are_read(overrides: dict[str, Any], slot: str, value: 
     ],
 )
 def test_what_weir_does_not_interpret_is_passed_on(name: str, value: object) -> None:
-    assert chat(**{name: value}).forwarded == {name: value}
+    overrides: dict[str, Any] = {name: value}
+    assert chat(**overrides).forwarded == overrides
 
 
 @pytest.mark.parametrize(
@@ -222,6 +236,14 @@ def test_a_model_that_cannot_be_an_id_is_not_known(model: str) -> None:
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x y", "schema": {}}}},
             "response_format.json_schema.name",
         ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}, "y": 1}}},
+            "response_format.json_schema",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "bold": True}]}]},
+            "messages[0].content[0]",
+        ),
         ({"response_format": {"type": "json_object"}, "regex": "x"}, "regex"),
         ({"guided_json": "{}"}, "guided_json"),
         ({"regex": ""}, "regex"),
@@ -315,6 +337,15 @@ def test_a_conversation_with_tools_is_read_whole() -> None:
         Message("tool", "12 degrees", tool_call_id="c1"),
         Message("assistant", "I would rather not."),
     )
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice("Hi"), Choice("", (CALL,), "tool_calls"), Choice("Hi", (CALL,), "tool_calls")]
+)
+def test_an_answers_message_can_be_sent_back_as_the_sdk_gives_it(choice: Choice) -> None:
+    body = chat_body(Answer("i", "m", 1, (choice,)))
+    message = ChatCompletion.model_validate_json(body).choices[0].message.model_dump()
+    assert says(USER, message)[1] == Message("assistant", choice.text, tool_calls=choice.tool_calls)
 
 
 def test_the_last_user_text_is_what_the_user_said_last() -> None:

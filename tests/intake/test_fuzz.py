@@ -19,8 +19,10 @@ from tests.intake.wire import LIMITS
 PARSERS = (parse_chat, parse_completion, parse_embedding, parse_route)
 CANARY = "kanarienvogel-7f3a"
 NAMES = sorted({*CHAT, *COMPLETION, *EMBEDDING})
-WORDS = ("role", "content", "type", "text", "function", "name", "arguments", "tool_calls", "id", "image_url")
-WORDS += ("url", "json_schema", "schema", "tool_call_id", "refusal", "include_usage", "input_audio", "data")
+WORDS = (
+    *("role", "content", "type", "text", "function", "name", "arguments", "tool_calls", "id", "image_url"),
+    *("url", "json_schema", "schema", "tool_call_id", "refusal", "include_usage", "input_audio", "data"),
+)
 TEXTS = st.one_of(
     st.just(CANARY),
     st.sampled_from(("user", "assistant", "system", "tool", "text", "function", "auto", "image_url")),

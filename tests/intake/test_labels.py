@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from appliance.intake.labels import read_labels
 from appliance.records.request import Labels
@@ -80,3 +81,11 @@ def test_an_unknown_weir_header_is_refused_rather_than_overlooked() -> None:
 def test_a_label_stated_twice_is_refused() -> None:
     headers = {"X-Weir-Residency": "node", "x-weir-residency": "site"}
     assert refusal(read_labels, headers, LIMITS).param == "x-weir-residency"
+
+
+def test_labels_are_read_from_the_headers_of_the_web_server() -> None:
+    lines = (("Cache-Control", "no-cache"), ("cache-control", "max-age=5"), ("X-Weir-Deadline", "1"))
+    headers = CIMultiDictProxy(CIMultiDict(lines))
+    assert read_labels(headers, LIMITS) == Labels(cache="no-cache", cache_max_age_s=5, deadline_s=1.0)
+    twice = CIMultiDict((*lines, ("x-weir-deadline", "2")))
+    assert refusal(read_labels, twice, LIMITS).param == "x-weir-deadline"

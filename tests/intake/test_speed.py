@@ -2,8 +2,8 @@
 
 Measured (2 noisy cores, CPU time, orjson 3.13): parse_chat of two short messages with 15 headers 24 us, of
 which parsing and form 3.4, messages 3.2, parameters 1.7, digest 3.0, labels 0.8, Sampling 2.2, Request 3.9.
-pydantic 2.14 (a strict TypedDict of the same fields) PYDANTIC, before any rule
-that spans two fields, and it leaves messages to be made and errors to be stripped and renamed.
+pydantic 2.14 (a strict TypedDict of the same fields) takes 3.2 us for parsing and the checks of single fields,
+where ours takes 8.5 and makes the messages as well; why ours all the same stands in appliance/intake/fields.py.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def embedder() -> Embedder:
 
 @pytest.fixture(scope="module")
 def recipe() -> Iterator[Any]:
-    """The recipe's graph writer; it is not importable from the node, so its folder is put on the path for once."""
+    """The recipe's graph writer; the node cannot import it, so its folder is put on the path for once."""
     pytest.importorskip("onnx", reason="onnx is a build-time dependency: pip install '.[build]'")
     sys.path.insert(0, str(RECIPE))
     try:
@@ -47,7 +47,7 @@ def recipe() -> Iterator[Any]:
 
 
 def tiny_tensors(seed: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """A model of the right shape with random weights and 200 words: enough to compare two ways of computing it."""
+    """The right shapes, random weights, 200 words: enough to compare two ways of computing it."""
     rng = np.random.default_rng(seed)
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (200, 384),
@@ -148,7 +148,7 @@ def test_the_files_are_the_ones_that_manifest_and_card_name() -> None:
 
 
 def test_int8_stays_close_to_full_precision(embedder: Embedder, recipe: Any) -> None:
-    """Against the fp32 file where it was built (--fp32), else against the stored vector of the probe alone."""
+    """Against the fp32 file, which is there where the recipe ran with --fp32."""
     fp32 = BUILT / "model.fp32.onnx"
     if not fp32.is_file():
         pytest.skip("model.fp32.onnx is not built: run models/embedder/build.py --fp32")

@@ -56,6 +56,10 @@ class Subject:
     missing: str = ""
 
 
+class NotClaimed(Exception):
+    """The card does not claim what is asked about."""
+
+
 Claim = Callable[[Opened], Awaitable[None]]
 CLAIMS: dict[str, tuple[frozenset[str], Claim]] = {}
 GENERATIVE = frozenset({"chat", "completion"})
@@ -235,7 +239,7 @@ async def a_path_that_was_not_started_or_was_stopped_is_unavailable(opened: Open
 @claim(GENERATIVE)
 async def a_prompt_that_does_not_fit_is_context_too_long(opened: Opened) -> None:
     if not opened.too_long:
-        return
+        raise NotClaimed("a limit of its context")
     await opened.path.start()
     for stream in (False, True):
         error = await fault_of(opened.path, generative(opened, opened.too_long, stream=stream))
@@ -295,7 +299,7 @@ async def there_is_one_vector_for_each_input_in_order(opened: Opened) -> None:
 @claim(GENERATIVE)
 async def a_required_tool_is_called_in_delta_form(opened: Opened) -> None:
     if not opened.path.card.capabilities.tools:
-        return
+        raise NotClaimed("tools")
     await opened.path.start()
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     tool = {"type": "function", "function": {"name": "weather", "parameters": parameters}}

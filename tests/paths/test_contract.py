@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from appliance.egress import Destination, Egress
+from appliance.errors import ConfigInvalid
 from appliance.paths.contract import Job
 from appliance.paths.registry import RUNTIMES, PathContext, build_path
 from appliance.records.card import Capabilities, Endpoint, File, LlamaSettings, ModelCard
-from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, Opened, Subject, only_path_errors_escape
+from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, NotClaimed, Opened, Subject, only_path_errors_escape
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,7 @@ async def llama_cpp(directory: Path) -> AsyncIterator[Opened]:
 @asynccontextmanager
 async def onnx(directory: Path) -> AsyncIterator[Opened]:
     card = ModelCard.model_validate_json(EMBEDDER_CARD.read_bytes())
-    path = build_path(card, PathContext(EMBEDDER, Egress(frozenset())))
+    path = build_path(card, PathContext(ROOT / "build", Egress(frozenset())))
     try:
         yield Opened(path)
     finally:
@@ -110,7 +111,10 @@ def test_every_registered_runtime_is_asked() -> None:
 @pytest.mark.parametrize(("subject", "name"), ASKED)
 async def test_the_contract_holds(subject: Subject, name: str, tmp_path: Path) -> None:
     async with subject.open(tmp_path) as opened:
-        await CLAIMS[name][1](opened)
+        try:
+            await CLAIMS[name][1](opened)
+        except NotClaimed as said:
+            pytest.skip(f"the card does not claim {said}")
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
@@ -134,12 +138,17 @@ def test_only_path_errors_escape_whatever_the_job(subject: Subject, tmp_path: Pa
 
 
 def test_an_unknown_runtime_is_refused_by_name() -> None:
-    from appliance.errors import ConfigInvalid
-
     card = ModelCard(id="x", runtime="abacus", tier="device", modalities=("chat",))
     with pytest.raises(ConfigInvalid, match="abacus") as caught:
         build_path(card, PathContext(ROOT, Egress(frozenset())))
     assert all(name in caught.value.next_step for name in RUNTIMES)
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_a_card_that_lacks_what_its_runtime_needs_is_refused(runtime: str) -> None:
+    card = ModelCard(id="x", runtime=runtime, tier="device", modalities=("chat",))
+    with pytest.raises(ConfigInvalid, match="Card x cannot be used"):
+        build_path(card, PathContext(ROOT, Egress(frozenset())))
 
 
 def test_importing_the_registry_imports_no_runtime() -> None:

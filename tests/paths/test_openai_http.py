@@ -146,7 +146,7 @@ FAULTS = {
 }
 
 
-STREAM_FAULTS = FAULTS | {"no-end": "broken_stream", "error-event": "unavailable"}
+STREAM_FAULTS = FAULTS | {"no-end": "broken_stream", "no-done-no-usage": "broken_stream", "error-event": "unavailable"}
 
 
 def test_every_mode_of_the_stand_in_is_tried() -> None:
@@ -169,11 +169,20 @@ async def test_each_failure_has_its_fault_and_leaves_the_path_usable(mode: str, 
 
 
 @pytest.mark.asyncio
+async def test_a_redirect_is_not_followed_even_to_the_same_server() -> None:
+    async with served("mode:redirect", Behaviour(redirect_to="/v1/completions")) as (server, path):
+        assert (await fault(path)).fault == "unavailable"
+        assert server.seen == {"chat/completions": 1}
+
+
+@pytest.mark.asyncio
 async def test_the_job_s_deadline_bounds_the_whole_however_lively_the_stream() -> None:
     async with served(behaviour=Behaviour(tokens_per_s=20.0)) as (_, path):
         job = streamed(messages=(Message("user", "word " * 100),), deadline_s=0.3)
         begun = time.monotonic()
-        assert (await fault(path, job)).fault == "timeout"
+        with pytest.raises(PathError) as caught:
+            await collect(path, job)
+        assert caught.value.fault == "timeout"
         assert 0.2 < time.monotonic() - begun < 1.0
 
 
@@ -253,7 +262,9 @@ async def test_a_server_that_is_not_there_opens_the_breaker_and_one_probe_closes
         now[0] += 5.0
         async with OpenAIStandIn(port=port):
             assert text(await collect(path)) == PROMPT
-            assert path.ready().ok
+        for _ in range(4):  # the count began anew
+            assert (await fault(path)).fault == "unavailable"
+        assert path.ready().ok
 
 
 def test_the_breaker_lets_one_probe_through_and_rests_a_minute_at_most() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.records.answer import Answer, Choice
-from appliance.records.chunks import Done, Signals, Text, TokenLogprob, ToolCall, Usage, Vector
+from appliance.records.chunks import Chunk, Done, Signals, Text, TokenLogprob, ToolCall, Usage, Vector
 from appliance.respond import ChatStream, Collector, chat_body, collect, replay
 
 SIGNALS = Signals(0, 1, -0.1, -0.1, -0.1, (-0.1, -0.1, -0.1), 0.0, 1.0)
@@ -18,8 +18,8 @@ NAMED: dict[str, Any] = {"id": "i", "model": "m", "created": 1}
 TEXTS = st.text(st.one_of(st.sampled_from(" \n\t.ab"), st.characters()), max_size=80)
 TOKENS = st.builds(TokenLogprob, st.text(max_size=3), st.floats(-20, 0), st.just((("a", -1.0),)))
 CALLS = st.builds(
-    lambda id, name, arguments: {
-        "id": id,
+    lambda call_id, name, arguments: {
+        "id": call_id,
         "type": "function",
         "function": {"name": name, "arguments": arguments},
     },
@@ -60,7 +60,7 @@ def test_chunks_add_up() -> None:
 
 
 def test_deltas_of_tool_calls_are_joined_by_index() -> None:
-    chunks = [
+    chunks: list[Chunk] = [
         ToolCall({"index": 0, "id": "c0", "type": "function", "function": {"name": "f", "arguments": ""}}),
         ToolCall({"index": 1, "id": "c1", "function": {"name": "g"}}),
         ToolCall({"index": 0, "function": {"arguments": '{"a"'}}),
@@ -109,14 +109,16 @@ def test_vectors_replayed_and_collected_are_those_vectors() -> None:
     assert collect(replay(answer), **NAMED) == answer
 
 
+def pieces(text: str) -> list[str]:
+    chunks = list(replay(Answer("i", "m", 1, (Choice(text),))))
+    assert isinstance(chunks.pop(), Done)
+    assert all(isinstance(chunk, Text) and chunk.tokens == 0 for chunk in chunks)
+    return [chunk.text for chunk in chunks if isinstance(chunk, Text)]
+
+
 def test_a_replay_comes_word_by_word() -> None:
-    pieces = [
-        chunk.text for chunk in replay(Answer("i", "m", 1, (Choice(" One two\n three"),))) if isinstance(chunk, Text)
-    ]
-    assert pieces == [" ", "One ", "two\n ", "three"]
-    long = [chunk for chunk in replay(Answer("i", "m", 1, (Choice("語" * 100),))) if isinstance(chunk, Text)]
-    assert len(long) > 3
-    assert all(chunk.tokens == 0 for chunk in long)
+    assert pieces(" One two\n three") == [" ", "One ", "two\n ", "three"]
+    assert len(pieces("語" * 100)) > 3
 
 
 def test_a_replay_of_any_text_takes_linear_time() -> None:

@@ -56,6 +56,7 @@ MODES = {
     "wrong-shape": "valid JSON of another shape",
     "no-usage": "an answer without usage",
     "no-done": "a stream without [DONE], with usage",
+    "no-done-no-usage": "a stream that gives its finish reason and then only ends",
     "no-end": "a stream that ends after two pieces as if all were well",
     "error-event": "streams two pieces, then an error object",
     "redirect": "307 to another host",
@@ -172,7 +173,8 @@ class OpenAIStandIn:
         if mode in ("500", "503"):
             return error(int(mode), f"{LABEL}: failed on {prompt!r}", "server_error", None)
         if mode == "401":
-            return error(401, f"Incorrect API key provided: {key}", "invalid_request_error", "invalid_api_key")
+            said = f"Incorrect API key provided: {key}"
+            return error(401, said, "invalid_request_error", "invalid_api_key", param=key or None)
         if mode == "404":
             return error(404, f"{LABEL}: no such model", "invalid_request_error", "model_not_found", "model")
         if mode == "400":
@@ -331,9 +333,9 @@ class OpenAIStandIn:
                 for piece in re.findall(r".{1,8}", function["arguments"]):
                     yield event(index, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}, None)
             yield event(index, {}, answer.finish)
-        if wants_usage and mode != "no-usage":
+        if wants_usage and mode not in ("no-usage", "no-done-no-usage"):
             yield orjson.dumps({**frame, "choices": [], "usage": answer.usage(n)})
-        if mode != "no-done":
+        if not mode.startswith("no-done"):
             yield b"[DONE]"
 
 

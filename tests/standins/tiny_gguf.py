@@ -1,8 +1,8 @@
-"""Writes small llama-architecture GGUF files with random weights, so that tests and benchmarks need no download.
+"""Writes small llama-architecture GGUF files with random weights, so that tests and benchmarks download none.
 
 Rules kept here:
 1. The same `Shape` and seed always give the same bytes.
-2. The vocabulary is a real byte-level BPE: all 256 bytes, pair merges, then fillers; control tokens come last.
+2. The vocabulary is a real byte-level BPE: all 256 bytes, pair merges, fillers, then control tokens.
 
 The files are valid models that speak nonsense. `truncated`, `wrong_magic` and `patched` spoil a valid one.
 """
@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

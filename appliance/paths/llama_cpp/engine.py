@@ -314,9 +314,7 @@ class Engine:
             if token >= 0 and choice.slot is not None:
                 self._accept(choice, token)
 
-    def _measure(
-        self, choice: Choice, token: int, row: Floats, raw: Floats | None, numbers: Any, at: int
-    ) -> None:
+    def _measure(self, choice: Choice, token: int, row: Floats, raw: Floats | None, numbers: Any, at: int) -> None:
         tally = choice.tally
         assert tally is not None
         logprob = float(row[token] - numbers.log_sum[at])

@@ -20,8 +20,9 @@ MAX_RULES = 2000
 MAX_DEPTH = 64
 MAX_BYTES = 256 * 1024
 _ANNOTATIONS = frozenset(
-    "title description default examples example deprecated readOnly writeOnly $schema $id $comment $defs definitions "
-    "$anchor contentMediaType contentEncoding discriminator".split()
+    {"title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly"}
+    | {"$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "discriminator"}
+    | {"contentMediaType", "contentEncoding"}
 )
 _BASE = {
     "ws": '" "?',
@@ -171,8 +172,8 @@ class _Schema:
             raise _refuse("a '$ref' that leaves the schema")
         if ref not in self._refs:
             target: Any = self._root
-            for part in ref.split("/")[1:]:
-                part = part.replace("~1", "/").replace("~0", "~")
+            for step in ref.split("/")[1:]:
+                part = step.replace("~1", "/").replace("~0", "~")
                 if not isinstance(target, dict) or part not in target:
                     raise _refuse("a '$ref' to nowhere")
                 target = target[part]
@@ -280,8 +281,7 @@ def _span(low: int, high: int) -> list[str]:
             size *= 10
         count = min(9 - low // size % 10, (high - low + 1) // size - 1)
         head, digit, zeros = str(low // size)[:-1], low // size % 10, len(str(size)) - 1
-        out.append(
-            (f"{literal(head)} " if head else "") + f"[{digit}-{digit + count}]" + (f" [0-9]{{{zeros}}}" if zeros else "")
-        )
+        rest = f" [0-9]{{{zeros}}}" if zeros else ""
+        out.append((f"{literal(head)} " if head else "") + f"[{digit}-{digit + count}]" + rest)
         low += (count + 1) * size
     return out

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from llama_cpp import llama_cpp as _bindings
 
 C: Any = _bindings
@@ -72,8 +71,8 @@ class Model:
         self.n_vocab: int = C.llama_vocab_n_tokens(self.vocab)
         self.n_params: int = C.llama_model_n_params(self.raw)
         self.n_ctx_train: int = C.llama_model_n_ctx_train(self.raw)
-        self.bos: int = C.llama_vocab_bos(self.vocab)
-        self.eos: int = C.llama_vocab_eos(self.vocab)
+        self.bos = self._control(C.llama_vocab_bos(self.vocab))
+        self.eos = self._control(C.llama_vocab_eos(self.vocab))
         self.add_bos: bool = C.llama_vocab_get_add_bos(self.vocab)
         if self.n_vocab < 2:
             raise LoadError("the model has no vocabulary")
@@ -93,12 +92,16 @@ class Model:
         self._pieces: list[bytes | None] = [None] * self.n_vocab
         self._buffer = ctypes.create_string_buffer(1024)
 
+    def _control(self, token: int) -> int:
+        """`token`, or -1: where a file names none, llama.cpp answers with GPT-2's number, which is some word here."""
+        return token if 0 <= token < self.n_vocab and C.llama_vocab_is_control(self.vocab, token) else -1
+
     @property
     def kv_bytes_per_token(self) -> int:
         """Of one sequence, 16-bit keys and values; an estimate for models with unusual heads."""
         heads, kv = C.llama_model_n_head(self.raw), C.llama_model_n_head_kv(self.raw)
         width = C.llama_model_n_embd(self.raw) * (kv or 1) // max(heads, 1)
-        return max(4 * C.llama_model_n_layer(self.raw) * int(width), 1)
+        return max(4 * int(C.llama_model_n_layer(self.raw)) * int(width), 1)
 
     def template(self) -> str | None:
         """The chat template of the file."""
@@ -188,7 +191,7 @@ class Context:
         address = _get_logits(self.raw)
         if address != self._address or rows > self._rows:
             kind = ctypes.c_float * (rows * self.n_vocab)
-            self._matrix = np.frombuffer(kind.from_address(address), np.float32).reshape(rows, self.n_vocab)
+            self._matrix = np.ctypeslib.as_array(kind.from_address(address)).reshape(rows, self.n_vocab)
             self._address, self._rows = address, rows
         return self._matrix[:rows]
 

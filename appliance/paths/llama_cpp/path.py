@@ -80,6 +80,8 @@ class LlamaCppPath:
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         """Run a job. Text chunks carry the tokens sampled for them; Signals come just before Done."""
+        if job.kind not in ("chat", "completion") or job.kind not in self._card.modalities:
+            raise PathError("unsupported", f"This path does not serve {job.kind} requests.")
         if job.tools:
             raise PathError("unsupported", "This path does not call tools.", param="tools")
         if not 1 <= job.n <= MAX_CHOICES:
@@ -97,7 +99,7 @@ class LlamaCppPath:
                 elif kind == "end":
                     _, reasons, counts, signals = event
                     for one in signals:
-                        yield Signals(*one[:5], tuple(one[5]), *one[6:])
+                        yield _signals(*one)
                     yield Done(Usage(*counts), tuple(reasons), facts.device if facts else "")
                     return
                 else:
@@ -106,8 +108,19 @@ class LlamaCppPath:
             self._worker.close(call)
 
 
-def _logprobs(raw: list[list[object]]) -> tuple[TokenLogprob, ...]:
-    return tuple(
-        TokenLogprob(token, logprob, tuple((other, value) for other, value in top))  # type: ignore[arg-type,misc,attr-defined]
-        for token, logprob, top in raw
-    )
+def _signals(
+    index: int,
+    tokens: int,
+    total: float,
+    mean: float,
+    low: float,
+    quantiles: list[float],
+    entropy: float,
+    margin: float,
+) -> Signals:
+    tenth, quarter, half = quantiles
+    return Signals(index, tokens, total, mean, low, (tenth, quarter, half), entropy, margin)
+
+
+def _logprobs(raw: list[tuple[str, float, list[tuple[str, float]]]]) -> tuple[TokenLogprob, ...]:
+    return tuple(TokenLogprob(token, logprob, tuple((one, value) for one, value in top)) for token, logprob, top in raw)

@@ -117,7 +117,8 @@ class _Writer:
                 raise _refuse("an inline flag")
             return "(" + self.sequence(value[3], times) + ")"
         if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
-            return self._repeat(*value, times)
+            low, high, inner = value
+            return self._repeat(low, high, inner, times)
         raise _refuse(_NAMES.get(str(kind), str(kind).lower()))
 
     def _repeat(self, low: int, high: Any, items: Any, times: int) -> str:
@@ -138,7 +139,8 @@ class _Writer:
         extra: list[str] = []
         if self._json:
             listed = [code for low, high in ranges if high - low < 256 for code in range(low, high + 1)]
-            extra = [f'"{"".join(escape(ord(c)) for c in _JSON_SHORT[code])}"' for code in listed if code in _JSON_SHORT]
+            short = [_JSON_SHORT[code] for code in listed if code in _JSON_SHORT]
+            extra = [f'"{"".join(escape(ord(char)) for char in text)}"' for text in short]
             plain = _minus(plain, _JSON_SPECIAL)
         if not plain and not extra:
             raise _refuse("an empty or unwritable character class")

@@ -5,6 +5,7 @@ Rules kept here:
 2. Statistics are taken from the raw logits, before bias, penalties, temperature or a grammar change them.
 3. A choice depends on its own logits, its own seed and its own past: never on what else was in the batch.
 4. A grammar is asked about the chosen token first; only when it refuses is it applied to the whole vocabulary.
+5. Under a grammar the bytes stay valid UTF-8, which llama.cpp's grammars do not check between tokens.
 
 Statistics of all rows of a step are computed in one NumPy operation each.
 """
@@ -67,11 +68,12 @@ class Plan:
 class Sampler:
     """One choice's way to its next token. Owns C samplers: call `close`."""
 
-    __slots__ = ("_chain", "_counts", "_draw", "_grammar", "_plan", "adjusts", "greedy")
+    __slots__ = ("_chain", "_counts", "_draw", "_grammar", "_model", "_open", "_plan", "adjusts", "greedy")
 
     def __init__(self, plan: Plan, model: Model, grammar: str | None) -> None:
         """Raises ValueError where llama.cpp refuses the grammar."""
-        self._plan = plan
+        self._plan, self._model = plan, model
+        self._open = b""  # of a character begun under a grammar
         self.greedy = plan.greedy
         self._counts: dict[int, int] = {}
         self.adjusts = bool(plan.bias or plan.frequency or plan.presence or plan.repeat != 1.0)
@@ -113,15 +115,27 @@ class Sampler:
             self._adjust(row)
         token = self._pick(row, at, context)
         if self._grammar is not None:
-            if not candidates.allows(self._grammar, token):
-                candidates.mask(self._grammar, row)
-                if not np.isfinite(row.max()):
-                    raise ValueError("the grammar allows no token of this model here")
-                token = self._pick(row, at, context)
-            C.llama_sampler_accept(self._grammar, token)
+            token = self._constrain(token, row, at, context, candidates)
         if self.adjusts:
             self._counts[token] = self._counts.get(token, 0) + 1
         return token
+
+    def _constrain(self, token: int, row: Floats, at: int, context: Context, candidates: Candidates) -> int:
+        masked = False
+        while True:
+            if not masked and not candidates.allows(self._grammar, token):
+                candidates.mask(self._grammar, row)
+                masked = True
+            elif (left := unfinished(self._open + self._model.piece(token))) is None:
+                row[token] = -np.inf
+            else:
+                # Accepting a token that the grammar forbids would abort the process: only here, after `allows`.
+                C.llama_sampler_accept(self._grammar, token)
+                self._open = left
+                return token
+            if row.max() == -np.inf:
+                raise ValueError("the wanted form allows no token of this model here")
+            token = self._pick(row, at, context)
 
     def _pick(self, row: Floats, at: int, context: Context) -> int:
         if self.greedy:
@@ -151,6 +165,15 @@ class Sampler:
             if sampler:
                 C.llama_sampler_free(sampler)
         self._chain = self._grammar = None
+
+
+def unfinished(raw: bytes) -> bytes | None:
+    """The bytes of a begun character at the end of `raw`; None where `raw` is no UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return raw[error.start :] if error.reason == "unexpected end of data" else None
+    return b""
 
 
 def draw(row: Floats, top: float, temperature: float, point: float) -> int:
@@ -237,5 +260,3 @@ def best(row: Floats, count: int) -> list[int]:
     top = np.argpartition(row, -count)[-count:]
     ordered: list[int] = top[np.argsort(-row[top], kind="stable")].tolist()
     return ordered
-
-

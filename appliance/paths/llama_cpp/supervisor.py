@@ -103,7 +103,7 @@ class _Wire(asyncio.Protocol):
             log.error("llama_cpp: a worker sent nonsense; it is replaced")
             self._owner.kill()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
 

@@ -2,8 +2,9 @@
 
 Rules kept here:
 1. Only the template makes control tokens. Where a message spells one out, or a part of one at its edge, a
-   noncharacter is put inside before rendering; the spelling is then plain text, and the noncharacter is taken out again.
-   Everything else reaches the template untouched, so that `trim` and comparisons in it work as their author meant.
+   noncharacter is put inside before rendering; the spelling is then plain text, and the noncharacter is taken out
+   again. Everything else reaches the template untouched, so that `trim` and comparisons in it work as their author
+   meant.
 2. Templates run in Jinja's immutable sandbox: they come from model files.
 
 Control tokens are found here, not by llama.cpp: `llama_tokenize` never sees `parse_special`.
@@ -26,7 +27,8 @@ from appliance.paths.llama_cpp.library import Ints, Model
 from appliance.records.request import Message
 
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 _MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]  # Unicode noncharacters: never meant for interchange
@@ -55,7 +57,7 @@ class Chat:
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = lambda form: time.strftime(form)
+        environment.globals["strftime_now"] = time.strftime
         self._template = environment.from_string(model.template() or CHATML)
         specials = sorted((text for text in model.specials if len(text) > 1), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, specials)) if specials else r"(?!)")

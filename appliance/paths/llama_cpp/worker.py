@@ -83,9 +83,7 @@ def load(settings: Settings) -> tuple[Engine, Facts]:
     batch = max(settings.batch_tokens, sequences)
     context = Context(model, context=length, sequences=sequences, batch=batch, threads=threads)
     try:
-        engine = Engine(
-            model, context, length=length, sequences=sequences, max_output=settings.max_output_tokens
-        )
+        engine = Engine(model, context, length=length, sequences=sequences, max_output=settings.max_output_tokens)
     except jinja2.TemplateError as error:
         raise LoadError(f"its chat template does not parse ({type(error).__name__})") from None
     on_gpu = settings.gpu_layers > 0 and library.C.llama_supports_gpu_offload()

@@ -1,0 +1,277 @@
+"""Claims about the commands that ask a running node, against a stand-in that speaks its surface."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance.records.decision import Decision, Outcome, Step, StepOutcome
+from appliance.records.record import Record
+from appliance.store import Store
+from tests import factories
+from tests.cli.conftest import Weir
+from tests.cli.standin_node import ROOM, StandInNode, decision, record
+
+RAW = ("\x1b", "\x07", "\x9b", "\u202e")
+
+
+# ---- status ---------------------------------------------------------------------------------------------------
+
+
+def test_status_shows_every_path_and_what_was_kept_off_the_frontier(weir: Weir, node: StandInNode) -> None:
+    ended = weir("status", "--url", node.url)
+    assert ended.code == 0
+    assert "ready  up 3 h 12 min" in ended.out
+    assert "requests 1,234  kept off the frontier 87.1 %" in ended.out
+    assert "memory 412 MiB" in ended.out
+    row = next(line for line in ended.out.splitlines() if line.startswith("device/tiny"))
+    assert row.split() == "device/tiny device llama_cpp EU/CH/n1 cpu 1/16 0 1,000 yes".split()
+
+
+@pytest.mark.parametrize("state", ["starting", "degraded", "safe-mode"])
+def test_status_of_a_node_that_is_not_ready_ends_with_one_and_says_why(
+    weir: Weir, node: StandInNode, state: str
+) -> None:
+    node.state, node.reasons = state, ["telemetry.db is read-only"]
+    ended = weir("status", "--url", node.url)
+    assert ended.code == 1
+    assert f"{state}" in ended.out
+    assert "because telemetry.db is read-only" in ended.out
+    assert weir("status", "--url", node.url, "--json").json["reasons"] == node.reasons
+
+
+def test_the_address_comes_from_the_configuration(weir: Weir, node: StandInNode) -> None:
+    (weir.home / "weir.yaml").write_text(f"listen:\n  host: 0.0.0.0\n  port: {node.port}\n")
+    assert weir("status", "--state", str(weir.home)).code == 0
+    (weir.home / "other.yaml").write_text(f"state_dir: elsewhere\nlisten: {{port: {node.port}}}\n")
+    assert weir("status", "--config", "other.yaml").code == 0
+
+
+@pytest.mark.parametrize("raw", [b"<html>", b"[1]", b"\xff\xfe", b'"x"'])
+def test_something_else_at_the_address_is_said_to_be_no_node(weir: Weir, node: StandInNode, raw: bytes) -> None:
+    node.raw = raw
+    ended = weir("status", "--url", node.url)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert ended.err.startswith("weir: ")
+
+
+def test_what_a_node_returns_never_reaches_the_terminal_raw(weir: Weir, node: StandInNode) -> None:
+    node.records = [record("dec-1", path=ROOM, reason="a\u202eb\x9bc")]
+    for arguments in (["status"], ["why", "dec-1"], ["tail"], ["route", "x"]):
+        for extra in ([], ["--json"]):
+            ended = weir(*arguments, *extra, "--url", node.url)
+            assert ended.code == 0
+            assert not any(char in ended.out for char in RAW), arguments
+            assert ("\\u001b" if extra else "\\x1b") in ended.out, arguments
+
+
+def test_colour_appears_on_a_terminal_only_and_not_when_nobody_wants_it(weir: Weir, node: StandInNode) -> None:
+    assert "\x1b[" in on_a_terminal(weir, ["status", "--url", node.url], {})
+    assert "\x1b[" not in on_a_terminal(weir, ["status", "--url", node.url], {"NO_COLOR": "1"})
+    assert "\x1b[" not in on_a_terminal(weir, ["status", "--json", "--url", node.url], {})
+
+
+def on_a_terminal(weir: Weir, arguments: list[str], env: dict[str, str]) -> str:
+    """Output of a command whose stdout is a pseudo-terminal."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        weir.command(*arguments), stdout=follower, env={**weir.env, "TERM": "xterm", **env}, cwd=weir.home
+    ) as process:
+        os.close(follower)
+        seen = b""
+        while True:
+            try:
+                block = os.read(leader, 4096)
+            except OSError:  # how Linux says that the other end of a terminal is gone
+                break
+            if not block:
+                break
+            seen += block
+        assert process.wait(30) == 0
+    os.close(leader)
+    return seen.decode()
+
+
+# ---- route ----------------------------------------------------------------------------------------------------
+
+
+def test_route_asks_for_a_decision_and_explains_it(weir: Weir, node: StandInNode) -> None:
+    ended = weir("route", "What is 2 + 2?", "--model", "auto:cheap", "--max-tokens", "9", "--url", node.url)
+    assert ended.code == 0
+    assert "chosen   device/tiny then frontier/big" in ended.out
+    assert "because  best-utility" in ended.out
+    assert "policy: retention 'logged' is not accepted [class/secret]" in ended.out
+    ((path, _, body),) = node.asked
+    assert path == "/v1/route"
+    message = {"role": "user", "content": "What is 2 + 2?"}
+    assert body == {"model": "auto:cheap", "max_tokens": 9, "messages": [message]}
+
+
+def test_route_sends_labels_as_the_headers_that_the_node_knows(weir: Weir, node: StandInNode) -> None:
+    labels = [
+        "--classification",
+        "secret",
+        "--residency",
+        "country:CH",
+        "--deadline",
+        "2.5",
+        "--quality-floor",
+        "0.8",
+    ]
+    ended = weir("route", "-", *labels, "--below-floor", "refuse", "--json", "--url", node.url, stdin="Grüezi\n")
+    assert ended.json == decision()
+    ((_, headers, body),) = node.asked
+    assert {name.lower(): value for name, value in headers.items() if name.lower().startswith("x-weir")} == {
+        "x-weir-classification": "secret",
+        "x-weir-residency": "country:CH",
+        "x-weir-deadline": "2.5",
+        "x-weir-quality-floor": "0.8",
+        "x-weir-below-floor": "refuse",
+    }
+    assert body["messages"][0]["content"] == "Grüezi\n"
+
+
+def test_a_request_that_would_be_refused_ends_with_one(weir: Weir, node: StandInNode) -> None:
+    node.answer = {**decision(), "chosen": {"steps": []}, "reason": "refused: policy"}
+    ended = weir("route", "x", "--url", node.url)
+    assert ended.code == 1
+    assert "refused" in ended.out
+
+
+def test_an_error_of_the_node_is_its_own_sentence_with_the_reasons(weir: Weir, node: StandInNode) -> None:
+    weir_part = {"kind": "policy", "reasons": ["m: no rule permits it"]}
+    node.error = (
+        403,
+        {"error": {"message": "No path is permitted.", "code": "policy_refused", "weir": weir_part}},
+    )
+    ended = weir("route", "x", "--url", node.url)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "weir: No path is permitted.\n  m: no rule permits it\n"
+
+
+def test_an_empty_text_and_an_odd_label_are_refused_before_anything_is_asked(weir: Weir, node: StandInNode) -> None:
+    assert weir("route", " ", "--url", node.url).code == 2
+    assert weir("route", "x", "--residency", "node\r\nX-Evil: 1", "--url", node.url).code == 2
+    assert node.asked == []
+
+
+# ---- why ------------------------------------------------------------------------------------------------------
+
+
+def test_why_shows_what_ran_where_and_what_the_frontier_would_have_cost(weir: Weir, node: StandInNode) -> None:
+    ended = weir("why", "dec-3", "--url", node.url)
+    assert ended.code == 0
+    assert "0.97" in ended.out
+    assert "cpu" in ended.out
+    assert "the frontier would have cost 0.0021" in ended.out
+    assert weir("why", "dec-3", "--json", "--url", node.url).json == node.records[2]
+
+
+def test_why_of_an_unknown_id_ends_with_one(weir: Weir, node: StandInNode) -> None:
+    ended = weir("why", "no/such?id", "--url", node.url)
+    assert (ended.code, ended.out) == (1, "")
+    assert "There is no such decision." in ended.err
+
+
+def stored(state_dir: Path) -> Record:
+    """A record in a state directory, as the node leaves it."""
+    ran = StepOutcome("device/tiny", "answered", seconds=0.2, prompt_tokens=7, completion_tokens=3, device="cpu")
+    kept = Record(
+        id="dec-stored",
+        time=1_780_000_000.0,
+        asked=factories.asked(),
+        features=factories.features(),
+        snapshot=factories.snapshot("device/tiny"),
+        decision=Decision("dec-stored", "g1", "best-utility", (Step("device/tiny"),)),
+        outcome=Outcome("answered", "device/tiny", "device", (ran,), 0.3, 0.0, 0.004),
+    )
+    store = Store(state_dir)
+    store.add(kept)
+    store.close()
+    return kept
+
+
+def test_why_works_from_the_records_when_no_node_runs(weir: Weir) -> None:
+    stored(weir.home)
+    (weir.home / "weir.yaml").write_text("listen: {port: 9}\n")
+    ended = weir("why", "dec-stored", "--state", str(weir.home))
+    assert ended.code == 0
+    assert "chosen   device/tiny" in ended.out
+    assert "the frontier would have cost 0.004" in ended.out
+    assert "no node is running; reading the records in" in ended.err
+    assert weir("why", "dec-stored", "--json", "--state", str(weir.home)).json["decision"]["generation"] == "g1"
+    assert weir("why", "dec-other", "--state", str(weir.home)).code == 1
+
+
+def test_why_without_a_node_and_without_records_says_so(weir: Weir) -> None:
+    (weir.home / "weir.yaml").write_text("listen: {port: 9}\n")
+    ended = weir("why", "dec-1", "--state", str(weir.home))
+    assert ended.code == 2
+    assert "holds no records" in ended.err
+
+
+# ---- tail -----------------------------------------------------------------------------------------------------
+
+
+def ids(out: str) -> list[str]:
+    return [json.loads(line)["decision_id"] for line in out.splitlines()]
+
+
+def test_tail_lists_the_latest_requests_oldest_first(weir: Weir, node: StandInNode) -> None:
+    assert ids(weir("tail", "--limit", "3", "--json", "--url", node.url).out) == ["dec-3", "dec-4", "dec-5"]
+    line = weir("tail", "--limit", "1", "--url", node.url).out
+    assert "dec-5" in line
+    assert "57 tok" in line
+
+
+def test_tail_filters_by_path_tier_and_refusal(weir: Weir, node: StandInNode) -> None:
+    node.records = [
+        record("a"),
+        record("b", path="big", tier="frontier"),
+        record("c", path="", tier="", status="refused"),
+        record("d", path="big", tier="frontier", status="failed"),
+    ]
+
+    def chosen(*filters: str) -> list[str]:
+        return ids(weir("tail", *filters, "--json", "--url", node.url).out)
+
+    assert chosen("--path", "device/tiny") == ["a"]
+    assert chosen("--tier", "frontier") == ["b", "d"]
+    assert chosen("--refused") == ["c", "d"]
+    assert chosen("--refused", "--tier", "frontier") == ["d"]
+    assert chosen("--tier", "frontier", "--tier", "device") == ["a", "b", "d"]
+
+
+def test_tail_follows_and_waits_for_a_node_that_went_away(weir: Weir) -> None:
+    with StandInNode() as first:
+        process = subprocess.Popen(
+            weir.command("tail", "-f", "--limit", "1", "--json", "--url", first.url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=weir.env,
+            cwd=weir.home,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["decision_id"] == "dec-5"
+        first.records.append(record("dec-6"))
+        assert json.loads(process.stdout.readline())["decision_id"] == "dec-6"
+    assert "lost the node" in process.stderr.readline()
+    second = StandInNode(first.port)
+    second.records = [*first.records, record("dec-7")]
+    with second:
+        assert json.loads(process.stdout.readline())["decision_id"] == "dec-7"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
