@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 from appliance.decide import next_step
 from appliance.decide.estimate import p_good, price_of
@@ -41,6 +42,7 @@ from appliance.paths.contract import (
     Text,
     ToolCall,
     Usage,
+    Vector,
 )
 from appliance.records.decision import Decision, Judgement, Step, StepOutcome
 from appliance.records.features import Features
@@ -138,7 +140,7 @@ class Execution:
             stream=request.stream and not hold,
             deadline_s=left,
             tenant_salt=request.tenant,
-            forwarded=request.forwarded,
+            forwarded=_with_dimensions(request),
         )
 
 
@@ -207,6 +209,10 @@ class _Run:
                 self._signals = chunk
         elif isinstance(chunk, ToolCall):
             self._called_tools = True
+        elif isinstance(chunk, Vector):
+            wanted = self._execution._request.dimensions
+            if wanted is not None and len(chunk.values) != wanted:
+                raise PathError("unsupported", f"its vectors have {len(chunk.values)} dimensions, not {wanted}")
         elif isinstance(chunk, Done):
             self._done = chunk
 
@@ -262,6 +268,13 @@ class _Run:
         if self._signals is None:
             return outcome
         return replace(outcome, mean_logprob=self._signals.mean_logprob, min_logprob=self._signals.min_logprob)
+
+
+def _with_dimensions(request: Request) -> dict[str, Any]:
+    """What is passed on; the length of a vector is asked for by the name that the wire has for it."""
+    if request.dimensions is None:
+        return request.forwarded
+    return {**request.forwarded, "dimensions": request.dimensions}
 
 
 async def _closable(stream: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from appliance.decide.generation import Gate
-from appliance.paths.contract import Signals
+from appliance.records.chunks import Signals
 from appliance.records.decision import Judgement
 from appliance.records.features import Features
 from appliance.records.request import Format

@@ -30,11 +30,11 @@ from appliance.features.embedder import ModelInvalid
 from appliance.paths.contract import ExecutionPath, PathError
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import Place
-from appliance.records.decision import StepOutcome
+from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
-from appliance.records.request import Request
-from appliance.serve import Serving
+from appliance.records.request import Kind, Labels, Request
+from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
 
@@ -154,6 +154,14 @@ class Node:
         loop = asyncio.get_running_loop()
         features = await loop.run_in_executor(self._threads, describe, request, self.classifier)
         return replace(features, embedding=None)
+
+    def note_unread(self, id: str, kind: Kind, began: float, error: BaseException) -> None:
+        """Record a request that never became one: its body was malformed, too slow, too large, or cut off."""
+        status, code, http_status = ended(error)
+        outcome = Outcome(status, seconds=time.time() - began, error_code=code, http_status=http_status)
+        asked = Asked(id, kind, "", "balanced", Labels(), "local")
+        decision = Decision(id, self.generation.id, "refused")
+        self.note(Record(id, began, asked, Features(kind), Snapshot(began, 0.0, ()), decision, outcome))
 
     def note_step(self, outcome: StepOutcome) -> None:
         figures = self.figures.get(outcome.path)

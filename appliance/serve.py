@@ -32,6 +32,7 @@ from appliance.snapshot import take_snapshot
 if TYPE_CHECKING:
     from appliance.node import Node
 
+Status = Literal["answered", "refused", "failed", "cancelled"]
 _NOTHING = Features(modality="chat")
 
 
@@ -227,13 +228,12 @@ class Serving:
         steps = execution.outcomes if execution is not None else ()
         if hit is not None:
             steps = (StepOutcome(hit.path, "answered", first_token_s=seconds, seconds=seconds),)
-        status: Literal["answered", "refused", "failed", "cancelled"] = "answered"
+        status: Status = "answered"
         code = ""
-        if isinstance(error, WeirError):
-            refused = isinstance(error, PolicyRefused) or (self.decision is not None and self.decision.refusal != "")
-            status, code, http_status = "refused" if refused else "failed", error.code, error.status
-        elif error is not None:
-            status, code, http_status = "cancelled", "client_closed_request", 499
+        if error is not None:
+            status, code, http_status = ended(error)
+            if status == "failed" and self.decision is not None and self.decision.refusal != "":
+                status = "refused"
         usage = self._done.usage if self._done is not None else Usage()
         path = self.path if status == "answered" else ""
         card = self._generation.card_by_id.get(path)
@@ -251,6 +251,15 @@ class Serving:
             error_code=code,
             http_status=http_status,
         )
+
+
+def ended(error: BaseException) -> tuple[Status, str, int]:
+    """Status, code and HTTP status of a request that this error ended."""
+    if isinstance(error, WeirError):
+        return ("refused" if isinstance(error, PolicyRefused) else "failed"), error.code, error.status
+    if isinstance(error, Exception) and not isinstance(error, ConnectionError):
+        return "failed", WeirError.code, WeirError.status
+    return "cancelled", "client_closed_request", 499
 
 
 def _place(place: dict[str, str]) -> str:

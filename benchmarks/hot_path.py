@@ -129,7 +129,7 @@ def main() -> int:
                 one_round(
                     subject, connections=options.connections, seconds=options.seconds, python_load=python_load
                 )
-        for number in range(max(3, options.rounds // 2)):
+        for number in range(max(3, options.rounds // 2) if options.paced_seconds else 0):
             for subject in (proxy, through) if number % 2 == 0 else (through, proxy):
                 subject.late += asyncio.run(
                     peers.open_loop(
@@ -141,7 +141,7 @@ def main() -> int:
 
 
 def report(target: Path | None, server: Subject, exact: Subject, proxy: Subject, through: Subject, *, load: str) -> int:
-    rows = [("server", "median/s", "least", "most", "us each", "core used")]
+    rows = [("server", "median/s", "least", "most", "cpu us each", "core used")]
     for subject in (server, exact, proxy, through):
         middle = statistics.median(subject.rates)
         rows.append(
@@ -150,7 +150,7 @@ def report(target: Path | None, server: Subject, exact: Subject, proxy: Subject,
                 f"{middle:.0f}",
                 f"{min(subject.rates):.0f}",
                 f"{max(subject.rates):.0f}",
-                f"{1e6 / middle:.0f}",
+                f"{statistics.median(busy / rate for busy, rate in zip(subject.busy, subject.rates, strict=True)) * 1e6:.0f}",
                 f"{statistics.median(subject.busy):.0%}",
             )
         )
@@ -159,6 +159,8 @@ def report(target: Path | None, server: Subject, exact: Subject, proxy: Subject,
     peers.show(f"Requests a second on one core, load by {load}, {len(server.rates)} rounds", rows)
     exact_ratio = statistics.median(a / b for a, b in zip(exact.rates, server.rates, strict=True))
     proxy_ratio = statistics.median(a / b for a, b in zip(through.rates, proxy.rates, strict=True))
+    if not proxy.late:  # a short run
+        proxy.late, through.late = [0.0], [0.0]
     bare, ours = peers.percentile(proxy.late, 0.99), peers.percentile(through.late, 0.99)
     middle = peers.percentile(through.late, 0.5) - peers.percentile(proxy.late, 0.5)
     print(

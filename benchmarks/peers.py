@@ -35,6 +35,7 @@ from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 UPSTREAM_ID = "bench/upstream"
+MOST_OPEN = 200  # connections of an open loop
 _TEXT = (
     "The pump in hall 3 was serviced on 14 March. Its bearing is worn and should be replaced before the end of the"
     " quarter; until then run it at no more than 80 % of its rated speed and check the temperature every shift."
@@ -277,7 +278,7 @@ async def closed_loop(url: str, body: bytes, headers: dict[str, str], *, connect
 async def open_loop(url: str, body: bytes, headers: dict[str, str], *, per_s: float, seconds: float) -> list[float]:
     """Seconds of each request, sent at a fixed pace whether or not earlier ones are answered."""
     taken: list[float] = []
-    lines = await _open(url, request_bytes(url, body, headers), 64, taken)
+    lines = await _open(url, request_bytes(url, body, headers), MOST_OPEN, taken)
     idle = deque(lines)
     for line in lines:
         line.idle = idle
@@ -287,7 +288,7 @@ async def open_loop(url: str, body: bytes, headers: dict[str, str], *, per_s: fl
         if wait > 0:
             await asyncio.sleep(wait)
         if not idle:
-            raise RuntimeError(f"{url}: 64 requests are under way; it does not keep up with {per_s:g} a second")
+            raise RuntimeError(f"{url}: {MOST_OPEN} requests are under way; it cannot keep up with {per_s:g} a second")
         idle.popleft().ask()
     while len(idle) < len(lines) and not any(line.fault for line in lines):
         await asyncio.sleep(0.01)

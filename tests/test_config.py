@@ -72,6 +72,7 @@ def test_values_are_frozen(tmp_path: Path) -> None:
 # ---- errors ---------------------------------------------------------------------------------------------------
 
 SIZES = "must be a number of bytes, or a number with KiB, MiB, GiB, kB, MB or GB"
+NAMES = "must be one of 'balanced', 'cheap', 'fast' or 'best'"
 MANY = """\
 listne:
   port: 1
@@ -105,7 +106,7 @@ def test_every_mistake_is_named_at_once_with_its_line_and_likely_meaning(tmp_pat
         "11:12: cache.enabled: must be true or false, not 'yes'",
         f"12:14: cache.max_bytes: {SIZES}, not '2 GiBs'",
         "13:3: cache.max_bytes: is stated twice, first in line 12",
-        "15:15: routing.preference: must be one of 'balanced', 'cheap', 'fast' or 'best', not 'cheapest'; did you mean 'cheap'?",
+        f"15:15: routing.preference: {NAMES}, not 'cheapest'; did you mean 'cheap'?",
         "16:18: routing.quality_floor: must be at most 1.0, not 1.5",
         "17:10: logging: must be a section of keys and values, not 3",
         "18:21: records.keep_days: must be a whole number, but is empty",

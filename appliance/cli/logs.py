@@ -14,6 +14,7 @@ from types import TracebackType
 
 import structlog
 
+from appliance.cli.out import clean
 from appliance.config import Logging
 
 
@@ -34,7 +35,7 @@ def configure(settings: Logging) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, cleaned, render],
         )
     )
     root = logging.getLogger()
@@ -50,6 +51,11 @@ def configure(settings: Logging) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def cleaned(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Text that came from elsewhere, harmless for the terminal on which somebody reads the log."""
+    return {key: clean(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def without_traceback(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from appliance.decide.generation import Gate, GateCell, GateLevel
 from appliance.judge import FEATURES, signal_vector
 from appliance.learn.stats import clopper_pearson_upper
-from appliance.paths.contract import Signals
+from appliance.records.chunks import Signals
 
 FLOORS = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8)
 _STEP = 25  # answers added between two tests of the sequence

@@ -16,7 +16,35 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from appliance.records.card import ModelCard
+from appliance.records.chunks import (
+    Chunk,
+    Done,
+    FinishReason,
+    Signals,
+    Text,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+    Vector,
+)
 from appliance.records.request import Format, Kind, Message, Sampling
+
+__all__ = [
+    "Chunk",
+    "Done",
+    "ExecutionPath",
+    "FinishReason",
+    "Job",
+    "PathError",
+    "PathFault",
+    "Readiness",
+    "Signals",
+    "Text",
+    "TokenLogprob",
+    "ToolCall",
+    "Usage",
+    "Vector",
+]
 
 PathFault = Literal[
     "unavailable",  # not up, crashed, connection refused: try another path
@@ -68,83 +96,6 @@ class Job:
     deadline_s: float | None = None
     tenant_salt: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens, counted by the runtime that did the work. `cached_tokens` were not prefilled anew."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
-    """One generated token with its log-probability (natural log) and the most probable alternatives."""
-
-    token: str
-    logprob: float
-    top: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A piece of choice `index`'s text. `tokens` is how many were sampled for it."""
-
-    text: str
-    index: int = 0
-    tokens: int = 1
-    logprobs: tuple[TokenLogprob, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A piece of a tool call in OpenAI's delta form."""
-
-    delta: dict[str, Any]
-    index: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """One embedding or class distribution, float32 values."""
-
-    values: tuple[float, ...]
-    index: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """Token statistics of one finished choice; natural logs, over all generated tokens including the end token.
-
-    `quantiles` are the 10th, 25th and 50th percentile of the token log-probabilities; `entropy` and `margin`
-    are means over tokens (margin: best minus second-best log-probability).
-    """
-
-    index: int
-    tokens: int
-    sum_logprob: float
-    mean_logprob: float
-    min_logprob: float
-    quantiles: tuple[float, float, float]
-    entropy: float
-    margin: float
-
-
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for."""
-
-    usage: Usage
-    finish_reasons: tuple[FinishReason, ...] = ("stop",)
-    device: str = ""
-
-
-Chunk = Text | ToolCall | Vector | Signals | Done
 
 
 @dataclass(frozen=True, slots=True)

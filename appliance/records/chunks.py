@@ -1,29 +1,86 @@
-"""The chunks that a path yields, under the name by which the lower layers know them.
+"""The chunks that a path yields: pieces of an answer, and what is known of it at its end.
 
-`respond` may not import `paths` (imports point down only). Until the definitions move here from
-`appliance.paths.contract`, this file is the only place of the wire border that points up.
+They stand below everything that makes or reads them; `paths.contract` hands them on under the contract's name.
 """
 
-from appliance.paths.contract import (
-    Chunk,
-    Done,
-    FinishReason,
-    Signals,
-    Text,
-    TokenLogprob,
-    ToolCall,
-    Usage,
-    Vector,
-)
+from __future__ import annotations
 
-__all__ = [
-    "Chunk",
-    "Done",
-    "FinishReason",
-    "Signals",
-    "Text",
-    "TokenLogprob",
-    "ToolCall",
-    "Usage",
-    "Vector",
-]
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, counted by the runtime that did the work. `cached_tokens` were not prefilled anew."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One generated token with its log-probability (natural log) and the most probable alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of choice `index`'s text. `tokens` is how many were sampled for it."""
+
+    text: str
+    index: int = 0
+    tokens: int = 1
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A piece of a tool call in OpenAI's delta form."""
+
+    delta: dict[str, Any]
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One embedding or class distribution, float32 values."""
+
+    values: tuple[float, ...]
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Token statistics of one finished choice; natural logs, over all generated tokens including the end token.
+
+    `quantiles` are the 10th, 25th and 50th percentile of the token log-probabilities; `entropy` and `margin`
+    are means over tokens (margin: best minus second-best log-probability).
+    """
+
+    index: int
+    tokens: int
+    sum_logprob: float
+    mean_logprob: float
+    min_logprob: float
+    quantiles: tuple[float, float, float]
+    entropy: float
+    margin: float
+
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for."""
+
+    usage: Usage
+    finish_reasons: tuple[FinishReason, ...] = ("stop",)
+    device: str = ""
+
+
+Chunk = Text | ToolCall | Vector | Signals | Done

@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 import orjson
 import structlog
@@ -26,12 +27,13 @@ from appliance.intake.limits import Limits
 from appliance.intake.parse import parse_chat, parse_completion, parse_embedding, parse_route
 from appliance.node import Node
 from appliance.records.record import encode
-from appliance.records.request import Request
+from appliance.records.request import Kind, Request
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
-from appliance.respond.headers import weir_headers
+from appliance.respond.headers import HeaderFacts, weir_headers
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.serve import Serving
+from appliance.web.connection import Connection
 
 log = structlog.get_logger("weir.web")
 NODE = web.AppKey("node", Node)
@@ -45,6 +47,8 @@ _SSE = {
 _MOST_RECORDS = 1000
 _LONGEST_WAIT_S = 30.0
 _DRAIN_S = 20.0
+_KEEPALIVE_S = 75.0
+_ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it got one
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Parse = Callable[..., Request]
 
@@ -89,16 +93,33 @@ def _guarded(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except WeirError as error:
-            return _error(error)
+            return _error(error, _headers_of(request))
         except (asyncio.CancelledError, ConnectionError):
             raise
-        except web.HTTPException:
-            raise
         except Exception as error:  # noqa: BLE001 - the last line: nothing of it may reach the caller
-            log.error("internal-error", kind=type(error).__name__, route=request.path[:64], where=_where(error))
-            return _error(WeirError("The node failed on this request.", next_step="Its log names the place."))
+            return _error(_internal(request, error), _headers_of(request))
 
     return guarded
+
+
+def _internal(request: web.Request, error: Exception) -> WeirError:
+    """Logs the kind and place of what nobody foresaw; the error that stands for it has neither."""
+    log.error("internal-error", kind=type(error).__name__, route=_address(request), where=_where(error))
+    return WeirError("The node failed on this request.", next_step="Its log names the place.")
+
+
+def _address(request: web.Request) -> str:
+    """The pattern of the route, because a path may hold anything."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
+def _headers_of(request: web.Request) -> dict[str, str]:
+    """What is known of a request that came to nothing; empty where it was none."""
+    id = request.get(_ID)
+    if id is None:
+        return {}
+    return weir_headers(HeaderFacts(decision=id, cache="bypass", policy=request.app[NODE].generation.id))
 
 
 def _where(error: BaseException) -> str:
@@ -142,32 +163,42 @@ async def _body(request: web.Request) -> bytes:
         raise BadRequest("The body could not be read.", next_step="Check Content-Encoding and framing.") from None
 
 
-async def _parse(request: web.Request, parse: Parse) -> Request:
-    node = request.app[NODE]
+async def _parse(request: web.Request, parse: Parse, kind: Kind | None) -> Request:
+    """The request as Weir understands it. One that is none leaves a record, unless it has no `kind`."""
+    node, began, id = request.app[NODE], time.time(), new_id()
+    request[_ID] = id
+    failure: BaseException | None = None
     try:
-        return parse(await _body(request), request.headers, request.app[LIMITS], request_id=new_id())
+        return parse(await _body(request), request.headers, request.app[LIMITS], request_id=id)
     except WeirError as error:
+        failure = error
         node.counters.bad_requests += 1
-        log.info("bad-request", code=error.code, param=error.param, route=request.path[:64])
+        log.info("bad-request", code=error.code, param=error.param, route=_address(request))
         raise
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        if failure is not None and kind is not None:
+            node.note_unread(id, kind, began, failure)
 
 
 async def _chat(request: web.Request) -> web.StreamResponse:
-    parsed = await _parse(request, parse_chat)
+    parsed = await _parse(request, parse_chat, "chat")
     if parsed.stream:
         return await _stream(request, parsed, ChatStream)
     return await _whole(request, parsed)
 
 
 async def _completion(request: web.Request) -> web.StreamResponse:
-    parsed = await _parse(request, parse_completion)
+    parsed = await _parse(request, parse_completion, "completion")
     if parsed.stream:
         return await _stream(request, parsed, CompletionStream)
     return await _whole(request, parsed)
 
 
 async def _embedding(request: web.Request) -> web.StreamResponse:
-    return await _whole(request, await _parse(request, parse_embedding))
+    return await _whole(request, await _parse(request, parse_embedding, "embedding"))
 
 
 async def _whole(request: web.Request, parsed: Request) -> web.Response:
@@ -215,14 +246,29 @@ async def _stream(
         failure = error
         if response is None or stream is None:
             return _error(error, weir_headers(serving.facts()))
-        await response.write(stream.fail(error))
-        await response.write_eof()
-        return response
+        return await _break_off(response, stream, error)
+    except (asyncio.CancelledError, ConnectionError) as error:
+        failure = error
+        raise
+    except Exception as error:
+        failure = error
+        if response is None or stream is None:
+            raise
+        return await _break_off(response, stream, _internal(request, error))
     except BaseException as error:
         failure = error
         raise
     finally:
         serving.close(failure)
+
+
+async def _break_off(
+    response: web.StreamResponse, stream: ChatStream | CompletionStream, error: WeirError
+) -> web.StreamResponse:
+    """End what was begun with an event that says why; a second answer behind it would be read as part of it."""
+    await response.write(stream.fail(error))
+    await response.write_eof()
+    return response
 
 
 async def _open_stream(
@@ -239,7 +285,7 @@ async def _open_stream(
 
 async def _route(request: web.Request) -> web.Response:
     """Decide and explain, run nothing; leaves no record, because nothing was asked to be answered."""
-    parsed = await _parse(request, parse_route)
+    parsed = await _parse(request, parse_route, None)
     serving = request.app[NODE].serving(parsed)
     try:
         decision = await serving.decided()
@@ -368,13 +414,22 @@ async def listening(node: Node) -> AsyncIterator[int]:
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=_DRAIN_S,
-        keepalive_timeout=75,
     )
     await runner.setup()
+    loop = asyncio.get_running_loop()
+    made = partial(
+        Connection,
+        runner.server,
+        loop=loop,
+        header_timeout_s=config.limits.header_timeout_s,
+        keepalive_s=_KEEPALIVE_S,
+    )
+    listener: asyncio.Server | None = None
     try:
-        site = web.TCPSite(runner, config.listen.host, config.listen.port, backlog=1024)
-        await site.start()
-        yield runner.addresses[0][1]
+        listener = await loop.create_server(made, config.listen.host, config.listen.port, backlog=1024)
+        yield listener.sockets[0].getsockname()[1]
     finally:
+        if listener is not None:
+            listener.close()
         await runner.cleanup()
         await node.stop()

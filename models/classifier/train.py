@@ -224,6 +224,7 @@ def main() -> None:
         "train_n": len(y["train"]),
         "calibration_n": len(y["calibration"]),
     }
+    measured |= {"parameters": sum(p.size for p in w)}
     measured |= {"test": report(softmax(logits(w, x["test"])), y["test"])}
     for name in HANDWRITTEN:
         texts, truth = handwritten(OUT.with_name(f"{name}.txt"))

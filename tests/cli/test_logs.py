@@ -36,6 +36,14 @@ def test_the_log_is_json_lines_on_stderr_from_the_level_on(capsys: pytest.Captur
     assert "\x1b" not in said.err
 
 
+def test_a_log_read_on_a_terminal_obeys_nothing_that_came_from_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Logging(format="text"))
+    structlog.get_logger("weir.x").warning("fail\x1b[2Jed", path="a\x9b\u202e")
+    said = capsys.readouterr().err
+    assert "fail\\x1b[2Jed" in said
+    assert not any(char in said for char in "\x1b\x9b\u202e")
+
+
 @pytest.mark.parametrize("form", ["json", "text"])
 @pytest.mark.parametrize("by", ["structlog", "logging"])
 def test_an_exception_is_logged_as_class_and_place_never_with_what_it_quotes(

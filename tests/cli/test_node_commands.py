@@ -32,7 +32,7 @@ def test_status_shows_every_path_and_what_was_kept_off_the_frontier(weir: Weir, 
     assert "requests 1,234  kept off the frontier 87.1 %" in ended.out
     assert "memory 412 MiB" in ended.out
     row = next(line for line in ended.out.splitlines() if line.startswith("device/tiny"))
-    assert row.split() == "device/tiny device llama_cpp EU/CH/n1 cpu 1/16 0 1,000 yes".split()
+    assert row.split() == ["device/tiny", "device", "llama_cpp", "EU/CH/n1", "cpu", "1/16", "0", "1,000", "yes"]
 
 
 @pytest.mark.parametrize("state", ["starting", "degraded", "safe-mode"])

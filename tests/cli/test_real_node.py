@@ -87,7 +87,7 @@ def test_a_request_can_be_followed_from_the_node_to_its_records(weir: Weir, runn
     assert status["paths"][0]["id"] == "site/echo"
     assert "warning unsigned card" in weir("status", *where).out
     routed = weir("route", "hello", *where)
-    assert (routed.code, "chosen   site/echo" in routed.out) == (0, True), routed
+    assert (routed.code, "chosen   site/echo" in routed.out) == (0, True), (routed, running.log.read_text())
     assert weir("route", "hello", "--classification", "secret", *where).code == 1
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
     asked = {"model": "auto", "messages": [{"role": "user", "content": "a prompt that stays private"}]}

@@ -17,7 +17,7 @@ from appliance.replay import replay
 from tests import factories as make
 
 Situation = tuple[Asked, Features, Generation, Snapshot]
-many = settings(max_examples=400, deadline=None)
+many = settings(max_examples=150, deadline=None)
 
 
 @many

@@ -68,13 +68,13 @@ def try_all(body: bytes, headers: dict[str, str] | None = None) -> list[WeirErro
     return outcomes
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_only_an_error(body: bytes) -> None:
     assert all(isinstance(outcome, WeirError) for outcome in try_all(body))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(BODIES)
 def test_random_objects_are_read_or_refused_without_a_word_of_theirs(body: dict[str, Any]) -> None:
     for outcome in try_all(orjson.dumps(body)):
@@ -99,7 +99,7 @@ def test_a_prompt_in_broken_json_is_not_repeated(noise: bytes) -> None:
         assert outcome.__context__ is None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(
         st.one_of(

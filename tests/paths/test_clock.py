@@ -35,7 +35,7 @@ def test_a_step_that_takes_too_long_is_a_timeout_and_the_task_goes_on(
         begun = time.monotonic()
         with pytest.raises(TimeoutError), clock:
             await asyncio.sleep(5)
-        assert 0.04 < time.monotonic() - begun < 0.5
+        assert 0.04 < time.monotonic() - begun < 2.0
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
@@ -68,13 +68,13 @@ def test_the_end_moves_both_ways(loop: Callable[[], asyncio.AbstractEventLoop]) 
     async def main() -> None:
         clock = Clock(now() + 0.03)
         with clock:
-            clock.move(now() + 0.2)
+            clock.move(now() + 3.0)
             await asyncio.sleep(0.08)
         begun = time.monotonic()
-        with pytest.raises(TimeoutError), clock:
+        with pytest.raises(TimeoutError), clock:  # noqa: PT012 -- moved while the step runs
             clock.move(now() + 0.02)
             await asyncio.sleep(5)
-        assert time.monotonic() - begun < 0.1
+        assert time.monotonic() - begun < 1.5
         clock.move(float("inf"))
         with clock:
             await asyncio.sleep(0.03)
@@ -112,7 +112,7 @@ def test_clocks_nest_with_each_other_and_with_timeouts(
         outer, inner = Clock(now() + outer_s), Clock(now() + inner_s)
         with pytest.raises(TimeoutError), outer, inner:
             await asyncio.sleep(1)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError):  # noqa: PT012 -- two kinds of clock, one in the other
             async with asyncio.timeout(outer_s):
                 with Clock(now() + inner_s):
                     await asyncio.sleep(1)

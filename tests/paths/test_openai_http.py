@@ -159,7 +159,7 @@ async def test_each_failure_has_its_fault_and_leaves_the_path_usable(mode: str, 
     async with served(f"mode:{mode}", api_key_ref="env:K", **SHORT) as (server, path):
         begun = time.monotonic()
         error = await fault(path, streamed(stream=stream))
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 5.0
         assert error.fault == STREAM_FAULTS[mode]
         assert error.param == {"400": "temperature", "404": "model", "too-long": "messages"}.get(mode)
         assert error.retry_after_s == (7.0 if mode == "429" else None)
@@ -183,7 +183,7 @@ async def test_the_job_s_deadline_bounds_the_whole_however_lively_the_stream() -
         with pytest.raises(PathError) as caught:
             await collect(path, job)
         assert caught.value.fault == "timeout"
-        assert 0.2 < time.monotonic() - begun < 1.0
+        assert 0.2 < time.monotonic() - begun < 3.0
 
 
 @pytest.mark.asyncio
@@ -192,7 +192,7 @@ async def test_a_slow_reader_is_not_taken_for_a_slow_server() -> None:
         got = []
         async for chunk in path.stream(streamed()):
             got.append(chunk)
-            await asyncio.sleep(0.35 if len(got) == 1 else 0)
+            await asyncio.sleep(0.6 if len(got) == 1 else 0)
         assert isinstance(got[-1], Done)
 
 

@@ -81,4 +81,4 @@ def test_a_long_line_in_single_bytes_costs_linear_time() -> None:
     begun = time.perf_counter()
     for _ in range(300_000):
         parser.feed(b"x")
-    assert time.perf_counter() - begun < 2.0
+    assert time.perf_counter() - begun < 10.0

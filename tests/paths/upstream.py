@@ -22,7 +22,7 @@ PROMPT = "Tell me something nobody may see"
 HELLO = Job(id="j", kind="chat", messages=(Message("user", PROMPT),))
 
 
-SHORT: dict[str, Any] = {"first_byte_timeout_s": 0.3, "gap_timeout_s": 0.3, "connect_timeout_s": 0.3}
+SHORT: dict[str, Any] = {"first_byte_timeout_s": 0.5, "gap_timeout_s": 0.5, "connect_timeout_s": 0.5}
 
 
 def card_for(base_url: str, model: str = "m", capabilities: Capabilities | None = None, **endpoint: Any) -> ModelCard:

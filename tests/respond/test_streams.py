@@ -17,6 +17,8 @@ from appliance.respond import ChatStream, CompletionStream
 
 SIGNALS = Signals(0, 1, -0.1, -0.1, -0.1, (-0.1, -0.1, -0.1), 0.0, 1.0)
 DONE = "[DONE]"
+# Texts as runtimes may give them, lone surrogates included.
+TEXTS = st.text(st.one_of(st.characters(), st.sampled_from("\ud800\udbff\udc00\udfff")), max_size=20)
 
 
 def chat_stream(**over: Any) -> ChatStream:
@@ -137,11 +139,7 @@ def test_what_cannot_be_in_a_stream_is_our_own_mistake() -> None:
         completion_stream().feed(ToolCall({}))
 
 
-@given(
-    st.text(st.one_of(st.characters(), st.sampled_from("\ud800\udbff\udc00\udfff")), max_size=20),
-    st.text(max_size=10),
-    st.text(max_size=10),
-)
+@given(TEXTS, st.text(max_size=10), st.text(max_size=10))
 def test_any_text_stays_in_one_event(text: str, id: str, model: str) -> None:
     found = events(chat_stream(id=id, model=model), Text(text), Done(Usage()))
     sent = "".join(event["choices"][0]["delta"].get("content", "") for event in found[:-1])

@@ -17,7 +17,7 @@ from tests.standins.openai_server import Behaviour, OpenAIStandIn
 async def test_the_openai_sdk_takes_the_stand_in_for_a_server() -> None:
     import openai
 
-    async with OpenAIStandIn(Behaviour(answers={"hi": "there you are"})) as server:
+    async with OpenAIStandIn(Behaviour(answers={"hi": "there you are"})) as server:  # noqa: SIM117 -- too long
         async with openai.AsyncOpenAI(base_url=server.base_url, api_key="k", max_retries=0) as client:
             whole = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
             assert whole.choices[0].message.content == "there you are"

@@ -1,0 +1,43 @@
+"""What all tests share: the network is loopback, and CI refuses skips."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+_ALLOWED_SKIPS = ("needs a GPU",)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--strict-skips", action="store_true", help="a skipped test fails the run (used by CI)")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.getoption("--strict-skips") and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("CI: tests were skipped here; install what they need in .ci/run", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter is not None else []
+    unexcused = [report for report in skipped if not any(reason in str(report.longrepr) for reason in _ALLOWED_SKIPS)]
+    if session.config.getoption("--strict-skips") and unexcused and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outside is unreachable from a test; the node's own door is tested for itself."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(
+            ("127.", "::1", "localhost")
+        ):
+            raise PermissionError(f"a test tried to reach {address[0]}")
+        return real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
