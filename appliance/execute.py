@@ -12,7 +12,7 @@ Rules kept here:
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -76,7 +76,7 @@ class Execution:
         self.below_floor = decision.below_floor
         self.judgement: Judgement | None = None
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The served answer, chunk by chunk. Raises a WeirError where there is none or it breaks off."""
         refuse(self._decision)
         weak: list[tuple[float, str, list[Chunk]]] = []
@@ -136,7 +136,7 @@ class Execution:
             tool_choice=request.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls,
             n=request.n,
-            signals=step.gate != "",
+            signals=step.gate != "" and self._generation.card_by_id[step.path].capabilities.signals,
             stream=request.stream and not hold,
             deadline_s=left,
             tenant_salt=request.tenant,
@@ -163,7 +163,7 @@ class _Run:
         self.sent = False
         self.judgement: Judgement | None = None
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
         execution, step = self._execution, self._step
         path = execution._paths.get(step.path)
         if path is None:
@@ -277,7 +277,7 @@ def _with_dimensions(request: Request) -> dict[str, Any]:
     return {**request.forwarded, "dimensions": request.dimensions}
 
 
-async def _closable(stream: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+async def _closable(stream: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk, None]:
     """Gives any async iterator an `aclose` that reaches the path."""
     try:
         async for chunk in stream:

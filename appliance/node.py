@@ -33,7 +33,7 @@ from appliance.records.card import Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
-from appliance.records.request import Kind, Labels, Request
+from appliance.records.request import Request
 from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
@@ -79,12 +79,12 @@ class Node:
         self.news = asyncio.Event()  # set whenever a record was handed to the store
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
-        self._egress = Egress(_destinations(self.generation, config))
+        self.egress = Egress(_destinations(self.generation, config))
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
-        context = PathContext(self.config.content_dir, self._egress)
+        context = PathContext(self.config.content_dir, self.egress)
         for card in self.generation.cards:
             if card.tier not in _NOT_A_PATH:
                 self._build(card.id, context)
@@ -122,7 +122,7 @@ class Node:
         if self._housekeeping is not None:
             self._housekeeping.cancel()
         await asyncio.gather(*(path.stop() for path in self.paths.values()))
-        await self._egress.close()
+        await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
         await asyncio.to_thread(self.store.close)
@@ -155,13 +155,15 @@ class Node:
         features = await loop.run_in_executor(self._threads, describe, request, self.classifier)
         return replace(features, embedding=None)
 
-    def note_unread(self, id: str, kind: Kind, began: float, error: BaseException) -> None:
-        """Record a request that never became one: its body was malformed, too slow, too large, or cut off."""
+    def note_unserved(self, asked: Asked, began: float, error: BaseException) -> None:
+        """Record a request that nothing was decided about: malformed, cut off, or one too many."""
         status, code, http_status = ended(error)
-        outcome = Outcome(status, seconds=time.time() - began, error_code=code, http_status=http_status)
-        asked = Asked(id, kind, "", "balanced", Labels(), "local")
-        decision = Decision(id, self.generation.id, "refused")
-        self.note(Record(id, began, asked, Features(kind), Snapshot(began, 0.0, ()), decision, outcome))
+        full = isinstance(error, NoCapacity)
+        outcome = Outcome(
+            "refused" if full else status, seconds=time.time() - began, error_code=code, http_status=http_status
+        )
+        decision = Decision(asked.id, self.generation.id, "refused", refusal="capacity" if full else "")
+        self.note(Record(asked.id, began, asked, Features(asked.kind), Snapshot(began, 0.0, ()), decision, outcome))
 
     def note_step(self, outcome: StepOutcome) -> None:
         figures = self.figures.get(outcome.path)

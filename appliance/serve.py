@@ -9,7 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
@@ -62,43 +62,31 @@ class Serving:
         if self.decision is not None:
             return self.decision
         request, node = self.request, self._node
-        asked = self._asked()
+        asked = asked_of(self.request)
         if node.config.cache.enabled and cacheable(request):
             self._key = key_of(request, self._generation.id)
             if request.labels.cache == "default":
                 found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
-                if found is not None and self._from_cache(asked, *found):
-                    assert self.decision is not None
-                    return self.decision
+                taken = None if found is None else self._from_cache(asked, *found)
+                if taken is not None:
+                    return taken
         self.features = await node.describe(request)
         self.snapshot = take_snapshot(node.paths, node.figures, now=self._now, draw=self._draw)
         self.decision = decide(asked, self.features, self._generation, self.snapshot)
         return self.decision
 
-    def _asked(self) -> Asked:
-        request = self.request
-        return Asked(
-            request.id,
-            request.kind,
-            request.model,
-            request.preference,
-            request.labels,
-            request.tenant,
-            request.n,
-        )
-
-    def _from_cache(self, asked: Asked, hit: CacheHit, answer: Answer) -> bool:
-        """Whether the decision takes the stored answer. Only then is what was looked at kept."""
+    def _from_cache(self, asked: Asked, hit: CacheHit, answer: Answer) -> Decision | None:
+        """The decision where it takes the stored answer. Only then is what was looked at kept."""
         features = Features(modality=self.request.kind, stream=self.request.stream)
         snapshot = Snapshot(self._now, self._draw, (), hit)
         decision = decide(asked, features, self._generation, snapshot)
         if decision.chosen != "cache-hit":
-            return False
+            return None
         self.features, self.snapshot, self.decision = features, snapshot, decision
         self._hit, self._cached = hit, answer
-        return True
+        return decision
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes. Raises a WeirError."""
         decision = await self.decided()
         refuse(decision)
@@ -194,7 +182,7 @@ class Serving:
         """The decision with what it was made from, in the form of a record without outcome."""
         return {
             "decision_id": self.request.id,
-            "asked": self._asked(),
+            "asked": asked_of(self.request),
             "features": self.features,
             "snapshot": self.snapshot,
             "decision": decision,
@@ -219,7 +207,7 @@ class Serving:
         for step in outcome.steps:
             self._node.note_step(step)
         self._node.note(
-            Record(self.request.id, self._now, self._asked(), self.features, self.snapshot, decision, outcome)
+            Record(self.request.id, self._now, asked_of(self.request), self.features, self.snapshot, decision, outcome)
         )
 
     def _outcome(self, error: BaseException | None, http_status: int) -> Outcome:
@@ -251,6 +239,13 @@ class Serving:
             error_code=code,
             http_status=http_status,
         )
+
+
+def asked_of(request: Request) -> Asked:
+    """The part of a request that decides and may be recorded."""
+    return Asked(
+        request.id, request.kind, request.model, request.preference, request.labels, request.tenant, request.n
+    )
 
 
 def ended(error: BaseException) -> tuple[Status, str, int]:

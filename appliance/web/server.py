@@ -22,17 +22,20 @@ import structlog
 from aiohttp import web
 
 from appliance.config import Config
-from appliance.errors import BadRequest, BodyTooLarge, SlowClient, UnknownModel, UnknownRoute, WeirError
+from appliance.egress import install_audit_hook
+from appliance.errors import BadRequest, BodyTooLarge, NoCapacity, SlowClient, UnknownModel, UnknownRoute, WeirError
 from appliance.intake.limits import Limits
 from appliance.intake.parse import parse_chat, parse_completion, parse_embedding, parse_route
 from appliance.node import Node
+from appliance.records.card import ModelCard
+from appliance.records.decision import Asked
 from appliance.records.record import encode
-from appliance.records.request import Kind, Request
+from appliance.records.request import Kind, Labels, Request
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
 from appliance.respond.headers import HeaderFacts, weir_headers
 from appliance.respond.streams import ChatStream, CompletionStream
-from appliance.serve import Serving
+from appliance.serve import Serving, asked_of
 from appliance.web.connection import Connection
 
 log = structlog.get_logger("weir.web")
@@ -173,14 +176,24 @@ async def _parse(request: web.Request, parse: Parse, kind: Kind | None) -> Reque
     except WeirError as error:
         failure = error
         node.counters.bad_requests += 1
-        log.info("bad-request", code=error.code, param=error.param, route=_address(request))
+        log.info("bad-request", code=error.code, route=_address(request))
         raise
     except BaseException as error:
         failure = error
         raise
     finally:
         if failure is not None and kind is not None:
-            node.note_unread(id, kind, began, failure)
+            node.note_unserved(Asked(id, kind, "", "balanced", Labels(), "local"), began, failure)
+
+
+def _take(request: web.Request, parsed: Request) -> Serving:
+    """The request in work. One too many leaves its record here, because there is no Serving to leave it."""
+    node = request.app[NODE]
+    try:
+        return node.serving(parsed)
+    except NoCapacity as error:
+        node.note_unserved(asked_of(parsed), time.time(), error)
+        raise
 
 
 async def _chat(request: web.Request) -> web.StreamResponse:
@@ -202,7 +215,7 @@ async def _embedding(request: web.Request) -> web.StreamResponse:
 
 
 async def _whole(request: web.Request, parsed: Request) -> web.Response:
-    serving = request.app[NODE].serving(parsed)
+    serving = _take(request, parsed)
     failure: BaseException | None = None
     try:
         answer = await serving.answer()
@@ -227,7 +240,7 @@ async def _whole(request: web.Request, parsed: Request) -> web.Response:
 async def _stream(
     request: web.Request, parsed: Request, dialect: type[ChatStream] | type[CompletionStream]
 ) -> web.StreamResponse:
-    serving = request.app[NODE].serving(parsed)
+    serving = _take(request, parsed)
     failure: BaseException | None = None
     response: web.StreamResponse | None = None
     stream: ChatStream | CompletionStream | None = None
@@ -319,7 +332,7 @@ async def _model(request: web.Request) -> web.Response:
     raise UnknownModel("No model of that name is on this node.", param="model", next_step="GET /v1/models lists them.")
 
 
-def _listed(node: Node) -> list[object]:
+def _listed(node: Node) -> list[ModelCard]:
     return [card for card in node.generation.cards if card.tier not in ("cache", "reuse")]
 
 
@@ -383,7 +396,8 @@ def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT, then drain. Returns the exit code."""
     import uvloop
 
-    return uvloop.run(_serve(config))
+    code: int = uvloop.run(_serve(config))
+    return code
 
 
 async def _serve(config: Config) -> int:
@@ -392,6 +406,7 @@ async def _serve(config: Config) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     node = Node(config)
+    install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket())
     async with listening(node) as port:
         started = asyncio.create_task(node.start())
         stopped = asyncio.create_task(stop.wait())
@@ -405,6 +420,12 @@ async def _serve(config: Config) -> int:
     return 0
 
 
+def _notify_socket() -> frozenset[str]:
+    """Where systemd wants to be told that the node is ready, if anywhere."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    return frozenset({path}) if path else frozenset()
+
+
 @asynccontextmanager
 async def listening(node: Node) -> AsyncIterator[int]:
     """Listen as the node's configuration says; yields the port. On leaving: drain requests, then stop the node."""
@@ -416,10 +437,12 @@ async def listening(node: Node) -> AsyncIterator[int]:
         shutdown_timeout=_DRAIN_S,
     )
     await runner.setup()
+    server = runner.server
+    assert server is not None, "set up just now"
     loop = asyncio.get_running_loop()
     made = partial(
         Connection,
-        runner.server,
+        server,
         loop=loop,
         header_timeout_s=config.limits.header_timeout_s,
         keepalive_s=_KEEPALIVE_S,

@@ -5,9 +5,10 @@ Rules kept here:
 2. An answer is right or wrong by exact match; nothing is judged by a model.
 3. Everything is drawn with fixed seeds: the same data files give the same samples.
 
-Writes models/generator/evaluation.json (accuracy with Wilson intervals, AUC of confidence signals),
-bundles/starter/calibration/weir-desk.json (one row of signals per calibration answer) and
-bundles/starter/evals/edge-desk.jsonl (test samples with truths; `--only-evals` makes this one alone, without a model).
+Writes models/generator/evaluation.json (accuracy with Wilson intervals, AUC of confidence signals). `--only-evals`
+writes bundles/starter/evals/edge-desk.jsonl (test samples with truths) alone, without a model; `--rows FILE` also
+writes one row of signals per calibration answer. What routing is fitted on comes from `calibrate.py`, not from here:
+it answers through the node's worker, this through bare llama.cpp.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def with_llama(path: Path) -> Answerer:
     import llama_cpp
     import numpy as np
 
-    llama = llama_cpp.Llama(str(path), n_ctx=1024, n_batch=1024, n_threads=1, n_threads_batch=1, n_gpu_layers=0, verbose=False)
+    llama = llama_cpp.Llama(
+        str(path), n_ctx=1024, n_batch=1024, n_threads=1, n_threads_batch=1, n_gpu_layers=0, verbose=False
+    )
     width, end = llama.n_vocab(), llama.token_eos()
 
     def logits() -> np.ndarray:
@@ -102,7 +105,9 @@ def with_llama(path: Path) -> Answerer:
                 if best == end:
                     closing = float(logprobs[end])
                     break
-                rows.append((float(logprobs[best]), float(-(np.exp(logprobs) * logprobs).sum()), float(logprobs[best]) - second))
+                rows.append(
+                    (float(logprobs[best]), float(-(np.exp(logprobs) * logprobs).sum()), float(logprobs[best]) - second)
+                )
                 said.append(best)
                 feed = [best]
             text = llama.detokenize(said).decode(errors="replace")
@@ -128,7 +133,13 @@ def with_torch(run: Path) -> Answerer:
             for i, made in zip(part, generate(model, [ids[i] for i in part], END_ID, MOST), strict=True):
                 stop = made.ids.index(END_ID) if END_ID in made.ids else len(made.ids)
                 closing = made.logprobs[stop] if stop < len(made.ids) else None
-                found[i] = Said(tokenizer.decode(list(made.ids[:stop])), made.logprobs[:stop], made.entropies[:stop], made.margins[:stop], closing)
+                found[i] = Said(
+                    tokenizer.decode(list(made.ids[:stop])),
+                    made.logprobs[:stop],
+                    made.entropies[:stop],
+                    made.margins[:stop],
+                    closing,
+                )
         yield from (found[i] for i in range(len(ids)))
 
     return answer
@@ -182,7 +193,9 @@ def auc(scores: Sequence[float], right: Sequence[bool]) -> float | None:
     good = sum(right)
     if good in (0, len(right)):
         return None
-    return (sum(rank for rank, hit in zip(ranks, right, strict=True) if hit) - good * (good + 1) / 2) / (good * (len(right) - good))
+    return (sum(rank for rank, hit in zip(ranks, right, strict=True) if hit) - good * (good + 1) / 2) / (
+        good * (len(right) - good)
+    )
 
 
 SCORES: dict[str, Callable[[dict[str, object]], float]] = {
@@ -212,7 +225,13 @@ def summary(rows: Sequence[dict[str, object]]) -> dict[str, object]:
     def cell(part: Sequence[dict[str, object]]) -> dict[str, object]:
         hits = sum(bool(row["right"]) for row in part)
         low, high = wilson(hits, len(part))
-        return {"n": len(part), "right": hits, "accuracy": round(hits / len(part), 4), "low": round(low, 4), "high": round(high, 4)}
+        return {
+            "n": len(part),
+            "right": hits,
+            "accuracy": round(hits / len(part), 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
+        }
 
     tasks = sorted({str(row["task"]) for row in rows})
     right = [bool(row["right"]) for row in rows]
@@ -221,7 +240,13 @@ def summary(rows: Sequence[dict[str, object]]) -> dict[str, object]:
         inside = [
             value
             for task in tasks
-            if (value := auc([score(row) for row in rows if row["task"] == task], [bool(row["right"]) for row in rows if row["task"] == task])) is not None
+            if (
+                value := auc(
+                    [score(row) for row in rows if row["task"] == task],
+                    [bool(row["right"]) for row in rows if row["task"] == task],
+                )
+            )
+            is not None
         ]
         scores = [score(row) for row in rows]
         whole = auc(scores, right)
@@ -236,7 +261,10 @@ def summary(rows: Sequence[dict[str, object]]) -> dict[str, object]:
         "tasks": {
             task: {
                 "all": cell([row for row in rows if row["task"] == task]),
-                **{d: cell([row for row in rows if row["task"] == task and row["difficulty"] == d]) for d in ("easy", "medium", "hard")},
+                **{
+                    d: cell([row for row in rows if row["task"] == task and row["difficulty"] == d])
+                    for d in ("easy", "medium", "hard")
+                },
             }
             for task in tasks
         },
@@ -264,14 +292,18 @@ def write_evals(out: Path, each: int, seed: int) -> int:
             cell = f"{sample.task}-{sample.difficulty}"  # type: ignore[attr-defined]
             counts[cell] = counts.get(cell, 0) + 1
             line = {
-                "id": f"{cell}-{counts[cell]:03d}", "task": sample.task, "difficulty": sample.difficulty,  # type: ignore[attr-defined]
-                "prompt": sample.prompt, "answer": sample.answer, "schema": sample.schema,  # type: ignore[attr-defined]
+                "id": f"{cell}-{counts[cell]:03d}",
+                "task": sample.task,
+                "difficulty": sample.difficulty,  # type: ignore[attr-defined]
+                "prompt": sample.prompt,
+                "answer": sample.answer,
+                "schema": sample.schema,  # type: ignore[attr-defined]
             }
             lines.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
     return len(samples)
 
 
-def write_calibration(out: Path, rows: Sequence[dict[str, object]], model: dict[str, object]) -> None:
+def write_rows(out: Path, rows: Sequence[dict[str, object]], model: dict[str, object]) -> None:
     """Write calibration rows as columns and rows, which is compact."""
     out.parent.mkdir(parents=True, exist_ok=True)
     columns = list(rows[0])
@@ -284,7 +316,9 @@ def table(result: dict[str, object]) -> str:
     """Accuracy per task and difficulty, as Markdown."""
     lines = ["| task | easy | medium | hard | all |", "| --- | --- | --- | --- | --- |"]
     for task, cells in result["tasks"].items():  # type: ignore[attr-defined]
-        lines.append(f"| {task} | " + " | ".join(f"{cells[d]['accuracy']:.2f}" for d in ("easy", "medium", "hard", "all")) + " |")
+        lines.append(
+            f"| {task} | " + " | ".join(f"{cells[d]['accuracy']:.2f}" for d in ("easy", "medium", "hard", "all")) + " |"
+        )
     return "\n".join([*lines, f"| all | | | | {result['all']['accuracy']:.3f} |"])  # type: ignore[index]
 
 
@@ -297,6 +331,7 @@ def main() -> None:
     parser.add_argument("--evals-each", type=int, default=36)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--only-evals", action="store_true", help="write edge-desk.jsonl and stop")
+    parser.add_argument("--rows", type=Path, help="write the calibration answers' signals here")
     parser.add_argument("--look", action="store_true", help="print the table, write nothing")
     options = parser.parse_args()
     if options.only_evals:
@@ -314,9 +349,16 @@ def main() -> None:
     import hashlib
 
     digest = None if options.run else hashlib.sha256(options.gguf.read_bytes()).hexdigest()
-    model = {"id": "weir-desk", "sha256": digest, "runtime": "pytorch f32" if options.run else "llama.cpp f16", "each": options.each, "seed": options.seed}
+    model = {
+        "id": "weir-desk",
+        "sha256": digest,
+        "runtime": "pytorch f32" if options.run else "llama.cpp f16",
+        "each": options.each,
+        "seed": options.seed,
+    }
     (HERE / "evaluation.json").write_text(json.dumps({"model": model, **results}, indent=1) + "\n")
-    write_calibration(STARTER / "calibration" / "weir-desk.json", rows["calibration"], model)
+    if options.rows:
+        write_rows(options.rows, rows["calibration"], model)
 
 
 if __name__ == "__main__":

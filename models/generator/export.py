@@ -19,13 +19,12 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from torch import Tensor
-
 from language_tasks import TASKS as LANGUAGE
 from model import Model, Shape
 from sample import DIFFICULTIES
 from symbolic_tasks import TASKS as SYMBOLIC
 from tokenizer import CHAT_TEMPLATE, END_ID, PAD_ID, PRE, SPECIAL, Tokenizer, prompt_ids
+from torch import Tensor
 
 NAME = "weir-desk"
 DESCRIPTION = (
@@ -126,8 +125,26 @@ def prompts_for_check(count: int, split: str = "test") -> list[str]:
     rng = random.Random(11)
     tasks = {**LANGUAGE, **SYMBOLIC}
     names = sorted(tasks)
-    odd = ["a", " ", "  two  spaces ", "tab\tand\n\nlines \n", "Größe 12,5 m² – ½ Liter", "你好 123", "don't we'll I'VE", "x1y22z333", "{\"a\": [1, 2]}", "😀 ok", "٣٤ ۵"]
-    return [*odd, *(tasks[names[i % len(names)]](rng, split, DIFFICULTIES[i // len(names) % 3]).prompt for i in range(count - len(odd)))]  # type: ignore[arg-type]
+    odd = [
+        "a",
+        " ",
+        "  two  spaces ",
+        "tab\tand\n\nlines \n",
+        "Größe 12,5 m² – ½ Liter",
+        "你好 123",
+        "don't we'll I'VE",
+        "x1y22z333",
+        '{"a": [1, 2]}',
+        "😀 ok",
+        "٣٤ ۵",
+    ]
+    return [
+        *odd,
+        *(
+            tasks[names[i % len(names)]](rng, split, DIFFICULTIES[i // len(names) % 3]).prompt
+            for i in range(count - len(odd))
+        ),
+    ]  # type: ignore[arg-type]
 
 
 def reference(model: Model, tokenizer: Tokenizer, out: Path) -> None:
@@ -137,7 +154,14 @@ def reference(model: Model, tokenizer: Tokenizer, out: Path) -> None:
     for prompt in [chosen[4], chosen[6], *chosen[11::5]][:8]:
         ids = prompt_ids(tokenizer, prompt)
         logits = last_logits(model, ids).astype(np.float16)
-        rows.append({"prompt": prompt, "ids": ids, "best": int(logits.argmax()), "logits": [float(f"{value:.4g}") for value in logits]})
+        rows.append(
+            {
+                "prompt": prompt,
+                "ids": ids,
+                "best": int(logits.argmax()),
+                "logits": [float(f"{value:.4g}") for value in logits],
+            }
+        )
     out.write_text(json.dumps({"permitted": PERMITTED, "rows": rows}, separators=(",", ":")) + "\n")
 
 
@@ -146,7 +170,9 @@ def verify(model: Model, tokenizer: Tokenizer, path: Path) -> list[str]:
     import llama_cpp
 
     faults: list[str] = []
-    llama = llama_cpp.Llama(str(path), n_ctx=model.shape.context, n_batch=model.shape.context, n_threads=1, n_gpu_layers=0, verbose=False)
+    llama = llama_cpp.Llama(
+        str(path), n_ctx=model.shape.context, n_batch=model.shape.context, n_threads=1, n_gpu_layers=0, verbose=False
+    )
     if llama.token_eos() != END_ID:
         faults.append("the end token differs")
     template = llama.metadata["tokenizer.chat_template"]

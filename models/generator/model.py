@@ -47,7 +47,9 @@ class Block(nn.Module):
         self.gate_up = nn.Parameter(torch.randn(2 * shape.hidden, shape.width) * shape.width**-0.5)
         self.down = nn.Parameter(torch.zeros(shape.width, shape.hidden))
 
-    def attend(self, x: Tensor, rope: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor] | None, mask: Tensor | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def attend(
+        self, x: Tensor, rope: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor] | None, mask: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Mixed values before the output projection, (B, T, W), and the keys and values so far."""
         s = self.shape
         rows, length, _ = x.shape
@@ -66,7 +68,9 @@ class Block(nn.Module):
     def feed(self, x: Tensor, mixed: Tensor) -> Tensor:
         """Add the projected attention and the feed-forward part to the stream, at any positions (…, W)."""
         x = x + F.linear(mixed, self.out)
-        gate, up = F.linear(F.rms_norm(x, (self.shape.width,), self.feed_norm, self.shape.epsilon), self.gate_up).chunk(2, dim=-1)
+        gate, up = F.linear(F.rms_norm(x, (self.shape.width,), self.feed_norm, self.shape.epsilon), self.gate_up).chunk(
+            2, dim=-1
+        )
         return x + F.linear(F.silu(gate) * up, self.down)
 
 
@@ -145,7 +149,13 @@ def generate(model: Model, prompts: Sequence[Sequence[int]], end: int, most: int
         best = logprobs.topk(2, dim=-1)
         entropy = -(logprobs.exp() * logprobs).sum(-1)
         chosen = best.indices[:, 0]
-        table = zip(chosen.tolist(), best.values[:, 0].tolist(), entropy.tolist(), (best.values[:, 0] - best.values[:, 1]).tolist(), strict=True)
+        table = zip(
+            chosen.tolist(),
+            best.values[:, 0].tolist(),
+            entropy.tolist(),
+            (best.values[:, 0] - best.values[:, 1]).tolist(),
+            strict=True,
+        )
         for row, entry in enumerate(table):
             if not done[row]:
                 found[row].append(entry)

@@ -77,7 +77,9 @@ def answer_ids(tokenizer: Tokenizer, answer: str) -> list[int]:
     return [*tokenizer.encode(answer.strip()).ids, END_ID]
 
 
-def chat_ids(tokenizer: Tokenizer, turns: Sequence[tuple[str, str]], system: str | None = None) -> tuple[list[int], list[int]]:
+def chat_ids(
+    tokenizer: Tokenizer, turns: Sequence[tuple[str, str]], system: str | None = None
+) -> tuple[list[int], list[int]]:
     """Ids of a chat of (prompt, answer) turns, and the positions whose *next* token is part of an answer."""
     ids: list[int] = []
     wanted: list[int] = []

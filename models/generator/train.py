@@ -24,15 +24,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
-
 from evaluate import is_right
 from language_tasks import TASKS as LANGUAGE
 from model import Model, Shape, generate
 from sample import DIFFICULTIES, Difficulty, Sample
 from symbolic_tasks import TASKS as SYMBOLIC
 from tokenizer import END_ID, PAD_ID, Tokenizer, chat_ids, learn, prompt_ids, training_texts
+from torch import Tensor
+from torch.nn import functional as F
 
 TASKS = {**LANGUAGE, **SYMBOLIC}
 
@@ -109,7 +108,9 @@ def draw(rng: random.Random, progress: float) -> Sample:
     return TASKS[name](rng, "train", difficulty)
 
 
-def sequence(rng: random.Random, tokenizer: Tokenizer, context: int, progress: float) -> tuple[list[int], list[int], int]:
+def sequence(
+    rng: random.Random, tokenizer: Tokenizer, context: int, progress: float
+) -> tuple[list[int], list[int], int]:
     """Ids, wanted positions and number of turns of one training sequence no longer than the context."""
     while True:
         system = rng.choice(SYSTEMS) if rng.random() < SYSTEM_SHARE else None
@@ -158,7 +159,9 @@ def batches(rng: random.Random, tokenizer: Tokenizer, setting: Setting, progress
         )
 
 
-def feed(out: multiprocessing.Queue[list[Batch]], progress: object, tokenizer: str, setting: Setting, seed: int) -> None:
+def feed(
+    out: multiprocessing.Queue[list[Batch]], progress: object, tokenizer: str, setting: Setting, seed: int
+) -> None:
     """Endless steps of micro-batches, made in a process of their own."""
     os.environ["RAYON_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -207,14 +210,21 @@ class Muon:
             update = torch.lerp(grad, kept, self.momentum)
             update = update.mT if update.shape[0] > update.shape[1] else update
             groups.setdefault((update.shape[0], update.shape[1]), []).append((number, update))
-        shares = [share for members in groups.values() for i in range(len(crew.twins)) if (share := members[i :: len(crew.twins)])]
+        shares = [
+            share
+            for members in groups.values()
+            for i in range(len(crew.twins))
+            if (share := members[i :: len(crew.twins)])
+        ]
         stacks = crew.pool.map(orthogonal, [torch.stack([update for _, update in share]) for share in shares])
         for members, updates in zip(shares, stacks, strict=True):
             for (number, _), update in zip(members, updates, strict=True):
                 weight = self.weights[number]
                 tall = weight.shape[0] > weight.shape[1]
                 weight.mul_(1 - rate * self.decay)
-                weight.add_(update.mT if tall else update, alpha=-rate * max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5)
+                weight.add_(
+                    update.mT if tall else update, alpha=-rate * max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
+                )
 
 
 def optimisers(model: Model, setting: Setting) -> tuple[Muon, torch.optim.AdamW]:
@@ -224,7 +234,9 @@ def optimisers(model: Model, setting: Setting) -> tuple[Muon, torch.optim.AdamW]
         matrices += [(block.qkv, 3), (block.out, 1), (block.gate_up, 2), (block.down, 1)]
     chosen = {id(weight) for weight, _ in matrices}
     rest = [weight for weight in model.parameters() if id(weight) not in chosen]
-    return Muon(matrices), torch.optim.AdamW(rest, lr=setting.adam_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    return Muon(matrices), torch.optim.AdamW(
+        rest, lr=setting.adam_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+    )
 
 
 def rate_at(progress: float, warm_up: float = 0.01, hold: float = 0.6) -> float:
@@ -268,7 +280,8 @@ class Crew:
             except queue.Empty:
                 return loss
             ids, wanted, targets = (
-                torch.from_numpy(part).to(self.device, non_blocking=True) for part in (batch.ids, batch.wanted, batch.targets)
+                torch.from_numpy(part).to(self.device, non_blocking=True)
+                for part in (batch.ids, batch.wanted, batch.targets)
             )
             with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
                 logits = twin(ids, wanted)
@@ -303,11 +316,14 @@ def look(model: Model, tokenizer: Tokenizer, each: int, seed: int = 7) -> str:
         part = order[start : start + 64]
         for i, answer in zip(part, generate(model, [prompts[i] for i in part], END_ID, 64), strict=True):
             text = tokenizer.decode(list(answer.ids))
-            hits.setdefault((samples[i].task, samples[i].difficulty), []).append(is_right(samples[i].task, samples[i].answer, text))
+            hits.setdefault((samples[i].task, samples[i].difficulty), []).append(
+                is_right(samples[i].task, samples[i].answer, text)
+            )
     model.train()
     every = [hit for cell in hits.values() for hit in cell]
     cells = "  ".join(
-        f"{name} " + "/".join(f"{sum(hits.get((name, d), []))}" for d in DIFFICULTIES) for name in sorted({task for task, _ in hits})
+        f"{name} " + "/".join(f"{sum(hits.get((name, d), []))}" for d in DIFFICULTIES)
+        for name in sorted({task for task, _ in hits})
     )
     return f"accuracy {sum(every) / len(every):.3f} of {len(every)} ({each} each): {cells}"
 
@@ -321,7 +337,12 @@ def save(path: Path, content: dict[str, object]) -> None:
 
 def measure(device: torch.device, tokens: int, threads: int) -> None:
     """Tokens a second for a few shapes, on random ids: a start for choosing one."""
-    for shape in (Shape(width=192, layers=4), Shape(width=192, layers=5), Shape(width=192, layers=6), Shape(width=224, layers=4, heads=7, hidden=608)):
+    for shape in (
+        Shape(width=192, layers=4),
+        Shape(width=192, layers=5),
+        Shape(width=192, layers=6),
+        Shape(width=224, layers=4, heads=7, hidden=608),
+    ):
         setting = dataclasses.replace(SETTINGS["cpu"], shape=shape)
         model = Model(shape).to(device)
         muon, adam = optimisers(model, setting)
@@ -341,7 +362,12 @@ def measure(device: torch.device, tokens: int, threads: int) -> None:
             model.zero_grad()
             spent.append(time.monotonic() - begun)
         best = sorted(spent)[len(spent) // 2]
-        print(shape, sum(w.numel() for w in model.parameters()), f"{sum(b.tokens for b in step) / best:.0f} tokens/s, {best:.2f} s a step", flush=True)
+        print(
+            shape,
+            sum(w.numel() for w in model.parameters()),
+            f"{sum(b.tokens for b in step) / best:.0f} tokens/s, {best:.2f} s a step",
+            flush=True,
+        )
 
 
 def train(out: Path, options: argparse.Namespace) -> None:
@@ -372,7 +398,13 @@ def train(out: Path, options: argparse.Namespace) -> None:
     feeders = [
         context.Process(
             target=feed,
-            args=(steps_ready, progress_now, tokenizer.to_str(), setting, options.seed * 1_000_003 + steps * 101 + number),
+            args=(
+                steps_ready,
+                progress_now,
+                tokenizer.to_str(),
+                setting,
+                options.seed * 1_000_003 + steps * 101 + number,
+            ),
             daemon=True,
         )
         for number in range(setting.workers)
@@ -380,8 +412,15 @@ def train(out: Path, options: argparse.Namespace) -> None:
     for feeder in feeders:
         feeder.start()
     content = lambda: {  # noqa: E731
-        "model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.memory, "steps": steps, "samples": samples,
-        "tokens": tokens, "elapsed": elapsed, "shape": dataclasses.asdict(setting.shape), "minutes": options.minutes,
+        "model": model.state_dict(),
+        "adam": adam.state_dict(),
+        "muon": muon.memory,
+        "steps": steps,
+        "samples": samples,
+        "tokens": tokens,
+        "elapsed": elapsed,
+        "shape": dataclasses.asdict(setting.shape),
+        "minutes": options.minutes,
     }
 
     def take() -> list[Batch]:

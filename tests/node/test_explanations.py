@@ -260,9 +260,10 @@ async def test_no_record_and_no_error_holds_text(tmp_path: Path, upstream: OpenA
                 async with weir.chat(f"{CANARY} {model} {stream}", model=model, stream=stream) as response:
                     raw = await response.text()
                     said += [*response.headers.values()]
-                    if card is not None and "refuse" not in model:
-                        events = sse(raw.encode()) if raw.startswith("data:") else [raw]
-                        said.append(json.dumps(events[-1]))
+                    if raw.startswith("data:"):
+                        said += [json.dumps(event) for event in sse(raw.encode()) if "error" in event]
+                    elif response.status != 200:
+                        said.append(raw)
         bad: list[Any] = [
             {"messages": CANARY},
             {"messages": [{"role": CANARY, "content": "x"}]},
