@@ -3,6 +3,7 @@
 Rules kept here:
 1. Only steps that `next_step` yields are run, so nothing runs that `decide` did not find eligible.
 2. A step whose answer may still be sent back is buffered until judged; a step that cannot be followed streams at once.
+   A caller who wants no stream gets nothing before the end, so nothing is ever lost by buffering there.
 3. After the first byte went out a failing path ends in an honest error; never a silent restart.
 4. Where every step failed or was judged too weak, the best weak answer is served and marked, unless the caller
    forbade it.
@@ -114,7 +115,9 @@ class Execution:
         """Whether the answer may still be sent back after it was judged."""
         if step.gate == "":
             return False
-        return not self._may_serve_below or self._follows(step)
+        # The last of several weak answers competes with those before it, where that delays no stream.
+        rivals = not self._request.stream and any(outcome.status == "rejected" for outcome in self.outcomes)
+        return not self._may_serve_below or rivals or self._follows(step)
 
     def _follows(self, step: Step) -> bool:
         imagined = StepOutcome(step.path, "rejected")
@@ -151,6 +154,7 @@ class _Run:
         self._execution = execution
         self._step = step
         self._hold = hold
+        self._keep = hold or not execution._request.stream
         self._began = execution._clock()
         self._first: float | None = None
         self._fault: PathError | None = None
@@ -169,13 +173,13 @@ class _Run:
         if path is None:
             self._fail(PathError("unavailable", "the path is not running"))
             return
-        if not self._hold:
+        if not self._keep:
             execution.path = step.path
         try:
             async with aclosing(_closable(path.stream(execution.job(step, self._hold)))) as stream:
                 async for chunk in stream:
                     self._note(chunk)
-                    if self._hold:
+                    if self._keep:
                         self.held.append(chunk)
                     elif not isinstance(chunk, Signals):
                         self.sent = self.sent or not isinstance(chunk, Done)
@@ -188,7 +192,7 @@ class _Run:
         if self._done is None:
             self._fail(PathError("broken_stream", "the path ended without saying so"))
             return
-        if self._hold:
+        if self._keep:
             self._settle()
             if self.status == "answered":
                 execution.path = step.path

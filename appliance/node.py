@@ -24,10 +24,12 @@ from appliance.config import Config
 from appliance.decide.generation import Generation
 from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid, NoCapacity, WeirError
+from appliance.features import language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
-from appliance.features.embedder import ModelInvalid
 from appliance.paths.contract import ExecutionPath, PathError
+from appliance.paths.guard import Guarded
+from appliance.paths.onnx import OnnxPath
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
@@ -109,12 +111,14 @@ class Node:
             log.error("path-not-started", path=name, fault=error.fault)
 
     def _load_classifier(self) -> None:
-        models = self.config.content_dir / "models"
-        try:
-            self.classifier = Classifier.load(models / "embedder", models / "task-classifier.onnx")
-        except ModelInvalid as error:
-            self.problems.append(f"task classifier: {error}")
-            log.error("no-classifier", reason=str(error))
+        """Share the classifier of the path that serves it; without one every text is of the unknown cell."""
+        language.load()
+        for path in self.paths.values():
+            runtime = path.inner if isinstance(path, Guarded) else path
+            if isinstance(runtime, OnnxPath) and "classification" in path.card.modalities and path.ready().ok:
+                self.classifier = runtime.classifier
+                return
+        self.problems.append("no task classifier: every text counts as of an unknown task")
 
     async def stop(self) -> None:
         """Stop the paths and write all that is queued."""

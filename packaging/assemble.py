@@ -19,7 +19,7 @@ TARGET = ROOT / "build" / "starter"
 # Where the files named by cards come from: a path inside the content directory -> a path in the checkout.
 MODELS = {
     "models/weir-desk.gguf": ROOT / "models/generator/weir-desk.gguf",
-    "models/task-classifier.onnx": ROOT / "models/classifier/task-classifier.onnx",
+    "models/classifier/task-classifier.onnx": ROOT / "models/classifier/task-classifier.onnx",
     "models/embedder/model.int8.onnx": ROOT / "build/models/embedder/model.int8.onnx",
     "models/embedder/tokenizer.json": ROOT / "build/models/embedder/tokenizer.json",
     "models/embedder/manifest.json": ROOT / "build/models/embedder/manifest.json",

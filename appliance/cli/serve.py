@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 from pathlib import Path
 
 import click
@@ -43,4 +45,14 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
     for card in config.paths.unsigned_cards:
         click.echo(f"weir: warning: the card {clean(card)} is not signed", err=True)
     click.echo(f"weir {__version__}: state {clean(config.state_dir)}, listening on {config.url}", err=True)
-    return server.run(config)
+    try:
+        return server.run(config)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise
+        where = f"{config.listen.host}:{config.listen.port}"
+        raise CliError(
+            f"The node cannot listen on {where}: {os.strerror(error.errno)}.",
+            code="cannot_listen",
+            next_step="'weir doctor --only port' says what holds it; --port takes another.",
+        ) from None

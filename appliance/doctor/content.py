@@ -21,8 +21,8 @@ def _content(subject: Subject) -> Finding:
         return failed(
             "; ".join(error.details) or error.message, "Import the bundle again, or repair the files.", **more
         )
-    cards = len(generation.cards)
-    return passed(f"generation {generation.id} with {cards} cards from {config.content_dir}", generation=generation.id)
+    # Not the generation's id: the node adds what weir.yaml states before it computes that.
+    return passed(f"{len(generation.cards)} cards, policy {generation.policy.id}, from {config.content_dir}")
 
 
 def _unsigned(subject: Subject) -> Finding:

@@ -50,9 +50,7 @@ class TaskClassifier:
         if not alike:
             raise ModelInvalid(f"{path.name} was trained on other shape features than this program computes")
         if belongs != embedder_digest:
-            raise ModelInvalid(
-                f"{path.name} belongs to the embedder {belongs[:12]}, not {embedder_digest[:12]}"
-            )
+            raise ModelInvalid(f"{path.name} belongs to the embedder {belongs[:12]}, not {embedder_digest[:12]}")
 
     def probabilities(self, embedding: Floats, text: str) -> Floats:
         """float32, one probability a cell in the order of `cells`; `text` as it was embedded."""

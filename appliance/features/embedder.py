@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,3 +129,19 @@ class Embedder:
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return np.stack([self.embed(text).vector for text in texts])
+
+
+class Shelf:
+    """Loads each embedder once, for all that share it. May be asked from several threads at once."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[Path, tuple[str, ...]], Embedder] = {}
+        self._lock = threading.Lock()
+
+    def take(self, directory: Path, providers: Sequence[str] = (CPU,)) -> Embedder:
+        """The embedder in `directory`. Raises ModelInvalid."""
+        with self._lock:
+            key = (directory, tuple(providers))
+            if key not in self._loaded:
+                self._loaded[key] = Embedder(directory, providers=providers)
+            return self._loaded[key]

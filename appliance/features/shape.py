@@ -70,17 +70,11 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "says_date",
-        (
-            "date day days earlier january february march april may june july august september "
-            "october november december"
-        ),
+        ("date day days earlier january february march april may june july august september october november december"),
     ),
     (
         "says_sum",
-        (
-            "sum add plus minus times product multiply divided difference subtract total left many much "
-            "altogether"
-        ),
+        ("sum add plus minus times product multiply divided difference subtract total left many much altogether"),
     ),
     ("says_sentiment", "sentiment positive negative neutral mood tone feeling feel feels"),
     (
@@ -96,10 +90,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "says_code",
-        (
-            "code function python javascript java rust sql script class bug error compile api test refactor "
-            "regex"
-        ),
+        ("code function python javascript java rust sql script class bug error compile api test refactor regex"),
     ),
     (
         "says_summary",
@@ -128,10 +119,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("says_hello", "hi hello hey thanks thank bye morning good night please sorry you your my me"),
     (
         "says_hard",
-        (
-            "prove design implement assumptions rigorous constraints scenarios evidence consistent sources "
-            "every"
-        ),
+        ("prove design implement assumptions rigorous constraints scenarios evidence consistent sources every"),
     ),
 )
 _WORD_SETS = tuple(frozenset(words.split()) for _, words in _WORDS)

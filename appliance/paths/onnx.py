@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.features.classify import Classifier, TaskClassifier
-from appliance.features.embedder import CPU, Embedded, Embedder, ModelInvalid
+from appliance.features.embedder import CPU, Embedded, Embedder, ModelInvalid, Shelf
 from appliance.features.shape import excerpt
 from appliance.paths.contract import Chunk, Done, FinishReason, Job, PathError, Readiness, Usage, Vector
 from appliance.records.card import ModelCard
@@ -43,17 +43,24 @@ def _classify(embedder: Embedder, head: TaskClassifier, texts: Sequence[str]) ->
 class OnnxPath:
     """An embedder, or an embedder with a classifier on it, as an execution path.
 
-    `directory` holds the embedder's files. With `head`, the path serves `classification`: one distribution
+    `directory` holds the embedder's files; paths with one `shelf` share it. With `head`, the path serves `classification`: one distribution
     over the classifier's cells for each input, in the order of `cells`.
     """
 
     def __init__(
-        self, card: ModelCard, directory: Path, *, head: Path | None = None, providers: Sequence[str] = (CPU,)
+        self,
+        card: ModelCard,
+        directory: Path,
+        *,
+        head: Path | None = None,
+        providers: Sequence[str] = (CPU,),
+        shelf: Shelf | None = None,
     ) -> None:
         self._card = card
         self._directory = directory
         self._head_path = head
         self._providers = tuple(providers)
+        self._shelf = shelf or Shelf()
         self._embedder: Embedder | None = None
         self._head: TaskClassifier | None = None
         self._thread: ThreadPoolExecutor | None = None
@@ -90,16 +97,14 @@ class OnnxPath:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="onnx")
         try:
-            self._embedder, self._head = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._load
-            )
+            self._embedder, self._head = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
         except ModelInvalid as error:
             self._reason = f"not loaded: {error}"
             raise PathError("unavailable", f"{self._card.id} does not load: {error}") from None
         self._reason = ""
 
     def _load(self) -> tuple[Embedder, TaskClassifier | None]:
-        embedder = Embedder(self._directory, providers=self._providers)
+        embedder = self._shelf.take(self._directory, self._providers)
         if self._head_path is None:
             return embedder, None
         return embedder, TaskClassifier(self._head_path, embedder_digest=embedder.digest)

@@ -10,11 +10,12 @@ It starts nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.errors import ConfigInvalid
+from appliance.features.embedder import Shelf
 from appliance.paths.contract import ExecutionPath
 from appliance.paths.guard import Guarded
 
@@ -32,6 +33,7 @@ class PathContext:
     content_dir: Path
     egress: Egress
     secrets: Callable[[str], str] | None = None
+    embedders: Shelf = field(default_factory=Shelf)
 
 
 def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
@@ -50,7 +52,7 @@ def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
     directory = files[0].parent
     heads = [file for file in files if file.suffix == ".onnx" and file.parent != directory]
     head = heads[0] if heads and "classification" in card.modalities else None
-    return OnnxPath(card, directory, head=head)
+    return OnnxPath(card, directory, head=head, shelf=context.embedders)
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:

@@ -1,9 +1,10 @@
 """Write a checkpoint as a GGUF for llama.cpp, and prove that both compute the same.
 
 Rules kept here:
-1. Weights are F16, norms F32. Queries and keys are permuted: llama.cpp turns neighbouring pairs, the model turns halves.
+1. Weights are F16, norms F32. Queries and keys are permuted: llama.cpp turns neighbouring pairs, the model halves.
 2. Token types are written, special ones as CONTROL: without them they would be split into bytes, silently.
-3. `--verify` fails unless token ids are equal, logits agree within F16 error, and the chat template renders the trained ids.
+3. `--verify` fails unless token ids are equal, logits agree within F16 error, and the chat template renders the ids
+   that were trained.
 
 `python models/generator/export.py RUN OUT.gguf [--verify] [--reference FILE]`, where RUN is train.py's folder.
 """
@@ -28,8 +29,9 @@ from torch import Tensor
 
 NAME = "weir-desk"
 DESCRIPTION = (
-    "Weir's starter model for short desk tasks in English: sentiment, topic, urgency, passage questions, questions about Weir, "
-    "rewriting, extraction, arithmetic, units, dates, lists, sorting, filtering, letter case. Trained from nothing on generated text."
+    "Weir's starter model for short desk tasks in English: sentiment, topic, urgency, passage questions, "
+    "questions about Weir, rewriting, extraction, arithmetic, units, dates, lists, sorting, filtering, letter case. "
+    "Trained from nothing on generated text."
 )
 PERMITTED = 0.05  # Largest difference of a logit between F16 in llama.cpp and F32 in PyTorch.
 

@@ -465,8 +465,9 @@ def train(out: Path, options: argparse.Namespace) -> None:
         waited += time.monotonic() - asked
         if asked - last_line >= options.line:
             print(
-                f"{time.strftime('%H:%M:%S')} {elapsed / 60:.1f} min  step {steps}  samples {samples}  tokens {tokens}  "
-                f"loss {(loss_sum / loss_count).item():.4f}  {line_tokens / (asked - last_line):.0f} tokens/s  rate {factor:.2f}  waited {waited:.1f} s",
+                f"{time.strftime('%H:%M:%S')} {elapsed / 60:.1f} min  step {steps}  samples {samples}  "
+                f"tokens {tokens}  loss {(loss_sum / loss_count).item():.4f}  {line_tokens / (asked - last_line):.0f} tokens/s  "
+                f"rate {factor:.2f}  waited {waited:.1f} s",
                 flush=True,
             )
             last_line, waited, line_tokens, loss_count = asked, 0.0, 0, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import stat
 from pathlib import Path
 
@@ -51,6 +52,28 @@ def test_init_of_a_directory_that_cannot_be_made_is_a_sentence(weir: Weir, tmp_p
     ended = weir("init", "--state", str(tmp_path / "file" / "state"))
     assert ended.code == 2
     assert "cannot be used as a state directory" in ended.err
+
+
+def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path) -> None:
+    (tmp_path / "content" / "cards").mkdir(parents=True)
+    (tmp_path / "content" / "policy.json").write_text('{"id": "t"}')
+    card = {"id": "m", "runtime": "openai_http", "tier": "site", "modalities": ["chat"]}
+    endpoint = {"base_url": "http://127.0.0.1:9", "model": "m"}
+    (tmp_path / "content" / "cards" / "m.json").write_text(json.dumps({**card, "endpoint": endpoint}))
+    (tmp_path / "weir.yaml").write_text("content_dir: content\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = weir("serve", "--state", str(tmp_path), "--port", port)
+    assert ended.code == 2
+    assert f"weir: The node cannot listen on 127.0.0.1:{port}: Address already in use." in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_serve_with_content_that_cannot_be_used_names_what_is_wrong(weir: Weir, tmp_path: Path) -> None:
+    (tmp_path / "weir.yaml").write_text("content_dir: nowhere\n")
+    ended = weir("serve", "--state", str(tmp_path))
+    assert ended.code == 4
+    assert "policy.json: missing" in ended.err
 
 
 # ---- models ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from appliance.features.classify import Classifier, TaskClassifier
 from appliance.features.describe import describe
 from appliance.features.embedder import ModelInvalid
+from appliance.features.shape import WORDS_SHA256
 from appliance.records.card import ModelCard
 from appliance.records.features import UNKNOWN_CELL
 from appliance.records.request import Message, Request
@@ -142,6 +143,14 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
         TaskClassifier(tmp_path / "none.onnx", embedder_digest="0" * 64)
     with pytest.raises(ModelInvalid, match="belongs to the embedder"):
         TaskClassifier(HEAD, embedder_digest="0" * 64)
+
+
+def test_a_file_that_was_trained_on_other_words_is_refused(tmp_path: Path) -> None:
+    other, content = tmp_path / "head.onnx", HEAD.read_bytes()
+    assert WORDS_SHA256.encode() in content
+    other.write_bytes(content.replace(WORDS_SHA256.encode(), b"0" * 64))
+    with pytest.raises(ModelInvalid, match="other shape features"):
+        TaskClassifier(other, embedder_digest="0" * 64)
 
 
 @needs_model

@@ -69,7 +69,9 @@ def tiny_tensors(seed: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
             shapes[f"{source}.{part}.weight"], shapes[f"{source}.{part}.bias"] = (rows, columns), (rows,)
         for norm in ("attention.output.LayerNorm", "output.LayerNorm"):
             shapes[f"{source}.{norm}.weight"] = shapes[f"{source}.{norm}.bias"] = (384,)
-    return {name: rng.normal(0, 0.06, shape).astype(np.float32) for name, shape in shapes.items()}
+    # Norms near 1, so that attention is far from uniform and a wrong number of heads shows.
+    middle = {name: float(name.endswith("LayerNorm.weight")) for name in shapes}
+    return {name: rng.normal(middle[name], 0.06, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def reference(tensors: dict[str, Any], ids: list[int]) -> Any:
@@ -119,8 +121,8 @@ def test_the_graph_computes_what_bert_computes_and_padding_changes_nothing(recip
     model = recipe.build(tensors, "fp32")
     ids = [101, 7, 42, 42, 199, 102]
     vectors = run(model, [ids, [101, 5, 102, 0, 0, 0]], [[1] * 6, [1, 1, 1, 0, 0, 0]])
-    np.testing.assert_allclose(vectors[0], reference(tensors, ids), atol=1e-5)
-    np.testing.assert_allclose(vectors[1], reference(tensors, [101, 5, 102]), atol=1e-5)
+    np.testing.assert_allclose(vectors[0], reference(tensors, ids), atol=1e-4)
+    np.testing.assert_allclose(vectors[1], reference(tensors, [101, 5, 102]), atol=1e-4)
 
 
 def test_the_recipe_writes_the_same_bytes_twice(recipe: Any) -> None:

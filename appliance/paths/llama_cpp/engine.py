@@ -23,7 +23,7 @@ import numpy as np
 from appliance.paths.contract import Job, PathError
 from appliance.paths.llama_cpp import grammar
 from appliance.paths.llama_cpp.library import Candidates, Context, Floats, Ints, Model
-from appliance.paths.llama_cpp.sampling import Plan, Sampler, Tally, best, statistics
+from appliance.paths.llama_cpp.sampling import Plan, Sampler, Tally, best, draws, statistics
 from appliance.paths.llama_cpp.slots import Slot, Slots
 from appliance.paths.llama_cpp.template import Chat
 from appliance.paths.llama_cpp.text import Tail
@@ -295,17 +295,7 @@ class Engine:
             raw = [rows[i].copy() if ready[i][0].logprobs is not None else None for i in measured]
             # Read before a sampler changes a row in place.
             before = [rows[i].copy() if ready[i][0].sampler.changes else rows[i] for i in measured]
-        simple = len(ready) > 1 and all(choice.sampler.simple for choice, _ in ready)
-        chosen: list[int] = []
-        if simple:
-            chosen = rows.argmax(axis=1).tolist()
-        else:
-            for i, (choice, at) in enumerate(ready):
-                try:
-                    chosen.append(choice.sampler.choose(rows[i], at, self._context, self._candidates))
-                except ValueError as error:
-                    chosen.append(-1)
-                    self.fail(choice.run.number, "internal", f"No token can be chosen: {error}.")
+        chosen = self._tokens(ready, rows)
         if measured:
             for k, i in enumerate(measured):
                 if chosen[i] >= 0:
@@ -313,6 +303,36 @@ class Engine:
         for (choice, _), token in zip(ready, chosen, strict=True):
             if token >= 0 and choice.slot is not None:
                 self._accept(choice, token)
+
+    def _tokens(self, ready: list[tuple[Choice, int]], rows: Floats) -> list[int]:
+        """Everyone's next token; -1 where none can be chosen, and the job has failed."""
+        if len(ready) > 1 and all(choice.sampler.simple for choice, _ in ready):
+            chosen: list[int] = rows.argmax(axis=1).tolist()
+            broken = ~np.isfinite(rows[np.arange(len(chosen)), chosen])
+            if broken.any():
+                chosen = [-1 if bad else token for token, bad in zip(chosen, broken.tolist(), strict=True)]
+        else:
+            chosen = [-1] * len(ready)
+            drawn = [i for i, (choice, _) in enumerate(ready) if choice.sampler.drawn]
+            if len(drawn) > 1:
+                points = [ready[i][0].sampler.point() for i in drawn]
+                some = rows if len(drawn) == len(ready) else rows[drawn]
+                tokens = draws(some, [heat for heat, _ in points], [point for _, point in points])
+                for i, token in zip(drawn, tokens, strict=True):
+                    chosen[i] = token
+                rest = set(range(len(ready))) - set(drawn)
+            else:
+                rest = set(range(len(ready)))
+            for i in rest:
+                choice, at = ready[i]
+                try:
+                    chosen[i] = choice.sampler.choose(rows[i], at, self._context, self._candidates)
+                except ValueError as error:
+                    self.fail(choice.run.number, "internal", f"No token can be chosen: {error}.")
+        for (choice, _), token in zip(ready, chosen, strict=True):
+            if token < 0:
+                self.fail(choice.run.number, "internal", "No token can be chosen: the model's numbers are broken.")
+        return chosen
 
     def _measure(self, choice: Choice, token: int, row: Floats, raw: Floats | None, numbers: Any, at: int) -> None:
         tally = choice.tally

@@ -106,6 +106,16 @@ class Sampler:
         """Whether the token is the row's largest entry and nothing more."""
         return self.greedy and not self.changes
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the token is one draw from the softmax of the row and nothing more."""
+        return self._draw is not None and not self.changes
+
+    def point(self) -> tuple[float, float]:
+        """Temperature and place of the next draw."""
+        assert self._draw is not None
+        return self._plan.temperature, self._draw.random()
+
     def choose(self, row: Floats, at: int, context: Context, candidates: Candidates) -> int:
         """The next token from `row` (changed in place), which is batch entry `at` of the last decode.
 
@@ -139,13 +149,15 @@ class Sampler:
 
     def _pick(self, row: Floats, at: int, context: Context) -> int:
         if self.greedy:
-            return int(row.argmax())
+            token = int(row.argmax())
+            if np.isfinite(row[token]):
+                return token
         top = float(row.max())
-        if not np.isfinite(top):
+        if self.greedy or not np.isfinite(top):
             raise ValueError("the model's numbers are broken")  # C samplers abort the process on NaN
         if self._draw is None:
             return int(C.llama_sampler_sample(self._chain, context.raw, at))
-        return draw(row, top, self._plan.temperature, self._draw.random())
+        return draws(row[None], [self._plan.temperature], [self._draw.random()])[0]
 
     def _adjust(self, row: Floats) -> None:
         plan = self._plan
@@ -176,31 +188,33 @@ def unfinished(raw: bytes) -> bytes | None:
     return b""
 
 
-def draw(row: Floats, top: float, temperature: float, point: float) -> int:
-    """The token at `point` in [0, 1) of softmax(row / temperature), found through block sums.
+def draws(rows: Floats, temperatures: list[float], points: list[float]) -> list[int]:
+    """For each row the token at its point in [0, 1) of softmax(row / temperature); -1 for a row of broken numbers.
 
-    Two short cumulative sums instead of one over the vocabulary: 3 times faster at 4,096 entries.
+    Found through block sums: two short cumulative sums a row instead of one over the vocabulary.
     """
-    weights = row - top
-    if temperature != 1.0:
-        weights /= temperature
-    np.exp(weights, out=weights)
-    whole = len(weights) - len(weights) % _BLOCK
-    blocks = np.empty(whole // _BLOCK + 1, np.float64)
-    blocks[:-1] = weights[:whole].reshape(-1, _BLOCK).sum(axis=1)
-    blocks[-1] = weights[whole:].sum()
-    sums = blocks.cumsum()
-    goal = point * float(sums[-1])
-    block = min(int(sums.searchsorted(goal, side="right")), len(blocks) - 1)
-    while blocks[block] == 0.0:
-        block -= 1
-    start = block * _BLOCK
-    inside = weights[start : start + _BLOCK].cumsum(dtype=np.float64)
-    rest = goal - (float(sums[block - 1]) if block else 0.0)
-    at = min(int(inside.searchsorted(rest, side="right")), len(inside) - 1)
-    while weights[start + at] == 0.0:
-        at -= 1
-    return start + at
+    count, width = rows.shape
+    padded = np.full((count, -(-width // _BLOCK) * _BLOCK), -np.inf, np.float32)
+    tops = rows.max(axis=1)
+    with np.errstate(invalid="ignore"):
+        np.subtract(rows, tops[:, None], out=padded[:, :width])
+        if any(one != 1.0 for one in temperatures):
+            padded /= np.array(temperatures, np.float32)[:, None]
+        np.exp(padded, out=padded)
+    cubes = padded.reshape(count, -1, _BLOCK)
+    sums = cubes.sum(axis=2).cumsum(axis=1, dtype=np.float64)
+    goals = np.array(points) * sums[:, -1]
+    index = np.arange(count)
+    found = np.minimum((sums <= goals[:, None]).sum(axis=1), sums.shape[1] - 1)
+    inside = cubes[index, found].cumsum(axis=1, dtype=np.float64)
+    goals -= np.where(found > 0, sums[index, found - 1], 0.0)
+    tokens = found * _BLOCK + np.minimum((inside <= goals[:, None]).sum(axis=1), _BLOCK - 1)
+    out: list[int] = tokens.tolist()
+    for row in np.flatnonzero((padded[index, tokens] == 0.0) | ~np.isfinite(tops)).tolist():
+        # Rounding may end behind the last possible token: take that one.
+        possible = np.flatnonzero(padded[row, : out[row] + 1] > 0.0)
+        out[row] = int(possible[-1]) if np.isfinite(tops[row]) and len(possible) else -1
+    return out
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from tests.paths.llama_cpp.rig import answer, make_job, running
 
 from appliance.paths.contract import PathError, Signals, Text
 from appliance.records.request import Format, Message
+from tests.paths.llama_cpp.rig import answer, make_job, running
 
 
 @pytest.mark.parametrize(

@@ -173,17 +173,30 @@ def test_statistics_agree_with_the_long_way(seed: int, width: int) -> None:
 def test_draws_follow_the_softmax() -> None:
     row = np.random.default_rng(0).normal(0, 2, 200).astype(np.float32)
     row[5] = -np.inf
-    points = (np.arange(20_000) + 0.5) / 20_000
-    for temperature in (1.0, 0.5):
-        seen = np.bincount(
-            [sampling.draw(row, float(row.max()), temperature, float(point)) for point in points], minlength=200
-        )
-        wanted = np.exp((row - row.max()) / temperature)
+    points = ((np.arange(20_000) + 0.5) / 20_000).tolist()
+    for heat in (1.0, 0.5):
+        tokens = sampling.draws(np.tile(row, (20_000, 1)), [heat] * 20_000, points)
+        seen = np.bincount(tokens, minlength=200)
+        wanted = np.exp((row - row.max()) / heat)
         wanted /= wanted.sum()
         assert np.abs(seen / len(points) - wanted).max() < 1e-3
         assert seen[5] == 0
-    assert sampling.draw(row, float(row.max()), 1.0, 0.0) == 0
-    assert sampling.draw(row, float(row.max()), 1.0, 1.0 - 2**-53) == 199
+    assert sampling.draws(row[None], [1.0], [0.0]) == [0]
+    assert sampling.draws(row[None], [1.0], [1.0 - 2**-53]) == [199]
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32), st.integers(2, 300), st.floats(0.1, 2.0))
+def test_draws_together_are_draws_alone(seed: int, width: int, heat: float) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(0, 3, (5, width)).astype(np.float32)
+    rows[rng.random((5, width)) < 0.2] = -np.inf
+    rows[:, 0] = 0.0
+    points = rng.random(5).tolist()
+    alone = [sampling.draws(row[None], [heat], [point])[0] for row, point in zip(rows, points, strict=True)]
+    assert sampling.draws(rows, [heat] * 5, points) == alone
+    rows[2] = np.nan
+    assert sampling.draws(rows, [heat] * 5, points) == [*alone[:2], -1, *alone[3:]]
 
 
 def test_defaults_are_openais() -> None:
