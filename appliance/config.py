@@ -170,7 +170,9 @@ class Hardware(Section):
     """What of this host the node may use."""
 
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads for models; 0 means all cores.")
-    memory_limit: Size = Field(default=0, description="Memory for models; 0 means what the host has.")
+    memory_limit: Size = Field(
+        default=0, description="Memory that models may need in all; doctor fails above it. 0 means what the host has."
+    )
 
 
 class Records(Section):
@@ -191,12 +193,14 @@ class Cache(Section):
 class Routing(Section):
     """How the node weighs quality, cost and delay among the paths that policy permits."""
 
-    business_value: Money = Field(
-        default=0.01, description="What a good answer is worth, in the currency of the cards."
+    business_value: Annotated[Money | None, DefaultText("as the content says")] = Field(
+        default=None, description="What a good answer is worth, in the currency of the cards."
     )
-    latency_weight: Money = Field(default=0.0002, description="What one second of waiting costs, in the same currency.")
-    quality_floor: float = Field(
-        default=0.9, ge=0, le=1, description="Probability of a good answer that a plan must reach."
+    latency_weight: Annotated[Money | None, DefaultText("as the content says")] = Field(
+        default=None, description="What one second of waiting costs, in the same currency."
+    )
+    quality_floor: Annotated[float | None, DefaultText("as the content says")] = Field(
+        default=None, ge=0, le=1, description="Probability of a good answer that a plan must reach."
     )
     preference: Literal["balanced", "cheap", "fast", "best"] = Field(
         default="balanced", description="What 'auto' means when the caller adds no suffix."

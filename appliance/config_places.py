@@ -19,8 +19,8 @@ def default_state_dir() -> Path:
 
 
 def default_content_dir() -> Path:
-    """The content that travels with the program: beside the package in a checkout and in the frozen tree."""
-    return Path(__file__).resolve().parent.parent / "bundles" / "starter"
+    """The starter content that set-up put together beside the package."""
+    return Path(__file__).resolve().parent.parent / "build" / "starter"
 
 
 def url_of(host: str, port: int) -> str:

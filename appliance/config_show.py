@@ -161,7 +161,7 @@ def _kind_of(annotation: Any) -> str:
         return "mapping of names to references"
     if origin in (Union, types.UnionType):
         return " or ".join(_kind_of(arg) for arg in typing.get_args(annotation))
-    names = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
+    names = {type(None): "nothing", bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
     return names.get(annotation, str(annotation))
 
 
@@ -185,5 +185,12 @@ def _limits(info: FieldInfo) -> str:
 
 
 def _example_value(setting: Setting) -> str:
-    shown = {"state_dir": "/var/lib/weir", "content_dir": "/opt/weir/current/bundles/starter"}
+    shown = {
+        "state_dir": "/var/lib/weir",
+        "content_dir": "/opt/weir/current/build/starter",
+        # Left to the content; `null` in a file says the same.
+        "routing.business_value": "null",
+        "routing.latency_weight": "null",
+        "routing.quality_floor": "null",
+    }
     return shown.get(setting.name, setting.default.strip("`"))

@@ -30,8 +30,9 @@ from appliance.features.describe import describe
 from appliance.paths.contract import ExecutionPath, PathError
 from appliance.paths.guard import Guarded
 from appliance.paths.onnx import OnnxPath
+from appliance.paths.openai_http import resolve_secret
 from appliance.paths.registry import PathContext, build_path
-from appliance.records.card import Place
+from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
@@ -76,6 +77,7 @@ class Node:
         self.figures: dict[str, LiveFigures] = {}
         self.counters = Counters()
         self.by_path: dict[str, int] = {}
+        self.devices: dict[str, str] = {}  # where each path's last answer was computed, as it said itself
         self.classifier: Classifier | None = None
         self.active = 0
         self.news = asyncio.Event()  # set whenever a record was handed to the store
@@ -86,7 +88,7 @@ class Node:
 
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
-        context = PathContext(self.config.content_dir, self.egress)
+        context = PathContext(self.config.content_dir, self.egress, self._secret)
         for card in self.generation.cards:
             if card.tier not in _NOT_A_PATH:
                 self._build(card.id, context)
@@ -97,11 +99,25 @@ class Node:
 
     def _build(self, name: str, context: PathContext) -> None:
         try:
-            self.paths[name] = build_path(self.generation.card_by_id[name], context)
+            self.paths[name] = build_path(self._on_this_host(self.generation.card_by_id[name]), context)
         except (WeirError, ImportError) as error:
             self.problems.append(f"{name}: {error}")
             return
         self.figures[name] = LiveFigures()
+
+    def _on_this_host(self, card: ModelCard) -> ModelCard:
+        """The card with the host's say on threads, where the card leaves it open."""
+        threads = self.config.hardware.threads
+        if not threads or card.llama.threads:
+            return card
+        return card.model_copy(update={"llama": card.llama.model_copy(update={"threads": threads})})
+
+    def _secret(self, reference: str) -> str:
+        """The value behind a card's reference; `secret:NAME` is looked up in the host's configuration first."""
+        scheme, _, name = reference.partition(":")
+        if scheme == "secret":
+            reference = self.config.secrets.get(name, reference)
+        return resolve_secret(reference)
 
     async def _start(self, name: str, path: ExecutionPath) -> None:
         try:
@@ -135,8 +151,8 @@ class Node:
         while True:
             now = time.time()
             self.cache.sweep(now)
-            if self.config.records.keep_days:
-                self.store.prune(before=now - 86_400 * self.config.records.keep_days)
+            kept = self.config.records
+            self.store.prune(before=now - 86_400 * kept.keep_days if kept.keep_days else 0.0, max_bytes=kept.max_bytes)
             await asyncio.sleep(_SWEEP_S)
 
     # ---- requests -------------------------------------------------------------------------------------------
@@ -149,7 +165,17 @@ class Node:
                 next_step="Try again shortly.",
                 retry_after_s=1,
             )
+        request = self._narrowed(request)
         return Serving(self, request, self.generation, now=time.time(), draw=self._random.random())
+
+    def _narrowed(self, request: Request) -> Request:
+        """The request as the host's configuration narrows it: its meaning of 'auto', and no answer below the floor."""
+        routing = self.config.routing
+        if request.preference == "balanced" != routing.preference:
+            request = replace(request, preference=routing.preference)
+        if routing.below_floor == "refuse" != request.labels.below_floor:
+            request = replace(request, labels=replace(request.labels, below_floor="refuse"))
+        return request
 
     async def describe(self, request: Request) -> Features:
         """The request's features. Its task is classified, off the loop, only where there is something to choose."""
@@ -170,6 +196,8 @@ class Node:
         self.note(Record(asked.id, began, asked, Features(asked.kind), Snapshot(began, 0.0, ()), decision, outcome))
 
     def note_step(self, outcome: StepOutcome) -> None:
+        if outcome.device:
+            self.devices[outcome.path] = outcome.device
         figures = self.figures.get(outcome.path)
         if figures is not None:
             figures.note(outcome)
@@ -253,7 +281,8 @@ class Node:
             "busy": ready.busy,
             "queued": ready.queued,
             "slots": ready.slots,
-            "device": card.accelerator,
+            "device": self.devices.get(name, ""),
+            "accelerator_claimed": card.accelerator,
         }
 
 
@@ -272,7 +301,7 @@ def _generation(config: Config) -> Generation:
 
 def _stated(config: Config) -> list[str]:
     fields = ("business_value", "latency_weight", "quality_floor")
-    return [name for name in fields if name in config.routing.model_fields_set]
+    return [name for name in fields if getattr(config.routing, name) is not None]
 
 
 def _destinations(generation: Generation, config: Config) -> frozenset[Destination]:

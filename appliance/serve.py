@@ -243,9 +243,7 @@ class Serving:
 
 def asked_of(request: Request) -> Asked:
     """The part of a request that decides and may be recorded."""
-    return Asked(
-        request.id, request.kind, request.model, request.preference, request.labels, request.tenant, request.n
-    )
+    return Asked(request.id, request.kind, request.model, request.preference, request.labels, request.tenant, request.n)
 
 
 def ended(error: BaseException) -> tuple[Status, str, int]:

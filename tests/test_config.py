@@ -39,7 +39,7 @@ def test_a_node_starts_without_any_file_on_loopback_with_nothing_let_out(tmp_pat
     assert config.listen.host == "127.0.0.1"
     assert config.url == "http://127.0.0.1:8377"
     assert config.egress.deny_all
-    assert config.routing.quality_floor == 0.9
+    assert config.routing.quality_floor is None, "as the content says"
     assert config.paths.unsigned_cards == ()
     assert config.state_dir == tmp_path / "fresh"
     assert not (tmp_path / "fresh").exists(), "reading the configuration makes nothing"
@@ -252,7 +252,7 @@ def test_the_example_says_every_key_and_changes_nothing(tmp_path: Path) -> None:
     keys = [line for line in example.splitlines() if re.match(r"# +[a-z_]+:|# [a-z_]+: ", line)]
     uncommented = "\n".join(line.removeprefix("# ") for line in keys)
     shown = uncommented.replace("/var/lib/weir", str(tmp_path))
-    shown = shown.replace("/opt/weir/current/bundles/starter", str(Config().content_dir))
+    shown = shown.replace("/opt/weir/current/build/starter", str(Config().content_dir))
     write(tmp_path, shown)
     loaded = load_with_origin(tmp_path)
     assert loaded.config == Config(state_dir=tmp_path)

@@ -93,11 +93,14 @@ class File(Frozen):
 
 
 class Endpoint(Frozen):
-    """Where and how a server is spoken to. The secret is a reference, never a value."""
+    """Where and how a server is spoken to. The key is a reference, never a value:
+
+    `secret:NAME` is what the host's configuration calls so; `env:NAME` and `file:/path` are direct.
+    """
 
     base_url: Annotated[str, Field(pattern=r"^https?://")]
     model: str
-    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file):.+")] = None
+    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret):.+")] = None
     flavour: Literal["openai", "azure"] = "openai"
     api_version: str = ""
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0

@@ -7,6 +7,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -45,9 +46,23 @@ class Store:
         """Queue a record; the writer thread encodes and inserts it."""
         self.writer.put("telemetry", lambda connection: _insert(connection, record))
 
-    def prune(self, *, before: float) -> None:
-        """Drop records older than a Unix time."""
-        self.writer.put("telemetry", lambda c: c.execute("DELETE FROM records WHERE time < ?", (before,)))
+    def prune(self, *, before: float, max_bytes: int) -> None:
+        """Drop records older than a Unix time, then the oldest beyond `max_bytes` of the database."""
+        self.writer.put("telemetry", lambda connection: _prune(connection, before, max_bytes))
+
+
+def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> None:
+    connection.execute("DELETE FROM records WHERE time < ?", (before,))
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    used = (pages - free) * size
+    if used > max_bytes:
+        kept = connection.execute("SELECT COUNT(*) FROM records").fetchone()[0]
+        surplus = math.ceil(kept * (1 - 0.9 * max_bytes / used))  # down to nine tenths, so as not to prune every time
+        connection.execute(
+            "DELETE FROM records WHERE seq IN (SELECT seq FROM records ORDER BY seq LIMIT ?)", (surplus,)
+        )
 
 
 def _insert(connection: sqlite3.Connection, record: Record) -> None:

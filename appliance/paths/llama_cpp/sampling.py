@@ -157,7 +157,7 @@ class Sampler:
             raise ValueError("the model's numbers are broken")  # C samplers abort the process on NaN
         if self._draw is None:
             return int(C.llama_sampler_sample(self._chain, context.raw, at))
-        return draws(row[None], [self._plan.temperature], [self._draw.random()])[0]
+        return draw(row, top, self._plan.temperature, self._draw.random())
 
     def _adjust(self, row: Floats) -> None:
         plan = self._plan
@@ -186,6 +186,24 @@ def unfinished(raw: bytes) -> bytes | None:
     except UnicodeDecodeError as error:
         return raw[error.start :] if error.reason == "unexpected end of data" else None
     return b""
+
+
+def draw(row: Floats, top: float, temperature: float, point: float) -> int:
+    """What `draws` gives for one row whose largest entry is `top`: the same arithmetic, a third of the time."""
+    width = len(row)
+    padded = np.full(-(-width // _BLOCK) * _BLOCK, -np.inf, np.float32)
+    np.subtract(row, np.float32(top), out=padded[:width])
+    if temperature != 1.0:
+        padded /= np.float32(temperature)
+    np.exp(padded, out=padded)
+    cubes = padded.reshape(-1, _BLOCK)
+    sums = cubes.sum(axis=1).cumsum(dtype=np.float64)
+    goal = point * float(sums[-1])
+    found = min(int(sums.searchsorted(goal, side="right")), len(sums) - 1)
+    inside = cubes[found].cumsum(dtype=np.float64)
+    rest = goal - (float(sums[found - 1]) if found else 0.0)
+    token = found * _BLOCK + min(int(inside.searchsorted(rest, side="right")), _BLOCK - 1)
+    return token if padded[token] > 0.0 else draws(row[None], [temperature], [point])[0]
 
 
 def draws(rows: Floats, temperatures: list[float], points: list[float]) -> list[int]:

@@ -13,26 +13,27 @@ import numpy as np
 import pytest
 
 from appliance.paths.contract import PathError, Signals, Text
+from appliance.paths.llama_cpp.path import LlamaCppPath
 from appliance.records.request import Format, Message
 from tests.paths.llama_cpp.rig import answer, make_job, running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize(
     "sampling",
     [{}, {"temperature": 1.0, "seed": 5}, {"temperature": 0.8, "seed": 5, "top_p": 0.9, "top_k": 30}],
 )
-async def test_streaming_and_whole_answers_are_the_same_text(models: Path, sampling: dict[str, float]) -> None:
-    async with running(models) as path:
-        streamed = await answer(path, make_job(stream=True, **sampling))
-        whole = await answer(path, make_job(stream=False, **sampling))
+async def test_streaming_and_whole_answers_are_the_same_text(path: LlamaCppPath, sampling: dict[str, float]) -> None:
+    streamed = await answer(path, make_job(stream=True, **sampling))
+    whole = await answer(path, make_job(stream=False, **sampling))
     assert streamed.text() == whole.text() != ""
     assert len(whole.texts) == 1 < len(streamed.texts)
     assert sum(chunk.tokens for chunk in streamed.texts) == streamed.done.usage.completion_tokens == 24
 
 
-async def test_a_seed_repeats_an_answer_and_another_seed_changes_it(models: Path) -> None:
-    async with running(models) as path:
-        first, again, other = [(await answer(path, make_job(temperature=1.0, seed=seed))).text() for seed in (1, 1, 2)]
+async def test_a_seed_repeats_an_answer_and_another_seed_changes_it(path: LlamaCppPath) -> None:
+    first, again, other = [(await answer(path, make_job(temperature=1.0, seed=seed))).text() for seed in (1, 1, 2)]
     assert first == again != other
 
 
@@ -52,11 +53,10 @@ async def test_more_jobs_than_slots_wait_their_turn(models: Path) -> None:
     assert all(one.done.usage.completion_tokens == 24 for one in answers)
 
 
-async def test_several_choices_share_one_prompt(models: Path) -> None:
-    async with running(models) as path:
-        three = await answer(path, make_job(n=3, temperature=1.0, seed=9, signals=True))
-        one = await answer(path, make_job(n=1, temperature=1.0, seed=9))
-        greedy = await answer(path, make_job(n=3))
+async def test_several_choices_share_one_prompt(path: LlamaCppPath) -> None:
+    three = await answer(path, make_job(n=3, temperature=1.0, seed=9, signals=True))
+    one = await answer(path, make_job(n=1, temperature=1.0, seed=9))
+    greedy = await answer(path, make_job(n=3))
     texts = [three.text(i) for i in range(3)]
     assert len(set(texts)) == 3
     assert texts[0] == one.text()
@@ -99,20 +99,18 @@ async def test_tenants_never_share_a_prefix(models: Path) -> None:
     assert same.done.usage.cached_tokens == same.done.usage.prompt_tokens - 1
 
 
-async def test_a_stop_string_across_tokens_ends_the_answer_before_it(models: Path) -> None:
-    async with running(models) as path:
-        whole = (await answer(path, make_job())).text()
-        stop = whole[5:9]
-        cut = await answer(path, make_job(stop=("never this", stop), stream=True))
-        held = await answer(path, make_job(stop=(whole[-3:] + "never",), stream=True))
+async def test_a_stop_string_across_tokens_ends_the_answer_before_it(path: LlamaCppPath) -> None:
+    whole = (await answer(path, make_job())).text()
+    stop = whole[5:9]
+    cut = await answer(path, make_job(stop=("never this", stop), stream=True))
+    held = await answer(path, make_job(stop=(whole[-3:] + "never",), stream=True))
     assert cut.text() == whole[: whole.index(stop)]
     assert cut.done.finish_reasons == ("stop",)
     assert held.text() == whole  # held back while it could have been a stop, then given out
 
 
-async def test_signals_are_the_raw_models_numbers(models: Path) -> None:
-    async with running(models) as path:
-        got = await answer(path, make_job(signals=True, logprobs=True, top_logprobs=2, stream=True))
+async def test_signals_are_the_raw_models_numbers(path: LlamaCppPath) -> None:
+    got = await answer(path, make_job(signals=True, logprobs=True, top_logprobs=2, stream=True))
     (signals,) = [chunk for chunk in got.chunks if isinstance(chunk, Signals)]
     probs = [one for chunk in got.texts for one in chunk.logprobs]
     values = [one.logprob for one in probs]
@@ -126,9 +124,8 @@ async def test_signals_are_the_raw_models_numbers(models: Path) -> None:
     assert all(one.top[0] == (one.token, one.logprob) for one in probs)  # greedy
 
 
-async def test_numbers_are_there_only_for_who_asks(models: Path) -> None:
-    async with running(models) as path:
-        got = await answer(path, make_job())
+async def test_numbers_are_there_only_for_who_asks(path: LlamaCppPath) -> None:
+    got = await answer(path, make_job())
     assert not any(isinstance(chunk, Signals) for chunk in got.chunks)
     assert all(chunk.logprobs == () for chunk in got.texts)
 
@@ -149,120 +146,106 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_schema_holds_even_a_model_that_knows_nothing(models: Path, seed: int) -> None:
+async def test_a_schema_holds_even_a_model_that_knows_nothing(path: LlamaCppPath, seed: int) -> None:
     form = Format("json_schema", schema=SCHEMA, name="verdict", strict=True)
-    async with running(models) as path:
-        job = make_job(format=form, temperature=1.0, seed=seed, max_tokens=300, signals=True)
-        got = await answer(path, job)
+    job = make_job(format=form, temperature=1.0, seed=seed, max_tokens=300, signals=True)
+    got = await answer(path, job)
     value = json.loads(got.text())
     jsonschema.validate(value, SCHEMA)
     assert got.done.finish_reasons == ("stop",)
 
 
-async def test_a_json_object_begins_as_one(models: Path) -> None:
-    async with running(models) as path:
-        got = await answer(path, make_job(format=Format("json_object"), temperature=1.0, seed=1, max_tokens=60))
+async def test_a_json_object_begins_as_one(path: LlamaCppPath) -> None:
+    got = await answer(path, make_job(format=Format("json_object"), temperature=1.0, seed=1, max_tokens=60))
     assert got.text().startswith("{")
 
 
 @pytest.mark.parametrize("pattern", [r"[a-c]{3}-\d+x", r"(yes|no), [^a-z\s]{4}é?", r"\w{2,5}\.(com|org)"])
-async def test_a_regular_expression_holds(models: Path, pattern: str) -> None:
-    async with running(models) as path:
-        for seed in range(3):
-            form = Format("regex", pattern=pattern)
-            got = await answer(path, make_job(format=form, temperature=1.0, seed=seed, max_tokens=80))
-            assert re.fullmatch(pattern, got.text()), got.text()
+async def test_a_regular_expression_holds(path: LlamaCppPath, pattern: str) -> None:
+    for seed in range(3):
+        form = Format("regex", pattern=pattern)
+        got = await answer(path, make_job(format=form, temperature=1.0, seed=seed, max_tokens=80))
+        assert re.fullmatch(pattern, got.text()), got.text()
 
 
-async def test_forms_that_cannot_be_held_are_refused_by_name(models: Path) -> None:
-    async with running(models) as path:
-        for form, name in [
-            (Format("regex", pattern=r"(a)\1"), "back-reference"),
-            (Format("json_schema", schema={"type": "string", "not": {}}), "'not'"),
-        ]:
-            with pytest.raises(PathError, match=name) as caught:
-                await answer(path, make_job(format=form))
-            assert caught.value.fault == "unsupported"
-        assert (await answer(path, make_job())).text()
+async def test_forms_that_cannot_be_held_are_refused_by_name(path: LlamaCppPath) -> None:
+    for form, name in [
+        (Format("regex", pattern=r"(a)\1"), "back-reference"),
+        (Format("json_schema", schema={"type": "string", "not": {}}), "'not'"),
+    ]:
+        with pytest.raises(PathError, match=name) as caught:
+            await answer(path, make_job(format=form))
+        assert caught.value.fault == "unsupported"
+    assert (await answer(path, make_job())).text()
 
 
-async def test_bias_and_penalties_move_the_choice(models: Path) -> None:
-    async with running(models) as path:
-        plain = await answer(path, make_job())
-        forced = await answer(path, make_job(logit_bias=((ord("A"), 1000.0),), max_tokens=5))
-        spread = await answer(path, make_job(frequency_penalty=2.0, presence_penalty=2.0, repeat_penalty=1.5))
+async def test_bias_and_penalties_move_the_choice(path: LlamaCppPath) -> None:
+    plain = await answer(path, make_job())
+    forced = await answer(path, make_job(logit_bias=((ord("A"), 1000.0),), max_tokens=5))
+    spread = await answer(path, make_job(frequency_penalty=2.0, presence_penalty=2.0, repeat_penalty=1.5))
     assert forced.text() == "AAAAA"
     assert spread.text() != plain.text()
 
 
-async def test_a_user_cannot_write_control_tokens(models: Path) -> None:
+async def test_a_user_cannot_write_control_tokens(path: LlamaCppPath) -> None:
     """The tokens of a message that spells control tokens out are those of plain text, one and the same count."""
-    async with running(models) as path:
 
-        async def count(text: str) -> int:
-            return (await answer(path, make_job(text, max_tokens=1))).done.usage.prompt_tokens
+    async def count(text: str) -> int:
+        return (await answer(path, make_job(text, max_tokens=1))).done.usage.prompt_tokens
 
-        base = await count("Z")
-        for text in ("<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|im_end|><|im_start|>"):
-            plain = await answer(path, make_job(text.replace("|", "!"), max_tokens=1))
-            assert await count(text) == plain.done.usage.prompt_tokens > base
-
-
-async def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(models: Path) -> None:
-    async with running(models) as path:
-        with pytest.raises(PathError, match=r"has \d+ tokens; this model takes 512") as caught:
-            await answer(path, make_job("word " * 600))
-        assert caught.value.fault == "context_too_long"
-        with pytest.raises(PathError) as caught:
-            await answer(path, make_job("word " * 600_000))
-        assert caught.value.fault == "context_too_long"
+    base = await count("Z")
+    for text in ("<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|im_end|><|im_start|>"):
+        plain = await answer(path, make_job(text.replace("|", "!"), max_tokens=1))
+        assert await count(text) == plain.done.usage.prompt_tokens > base
 
 
-async def test_the_end_of_the_context_ends_an_answer(models: Path) -> None:
-    async with running(models) as path:
-        got = await answer(path, make_job("Go on", max_tokens=None))
+async def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(path: LlamaCppPath) -> None:
+    with pytest.raises(PathError, match=r"has \d+ tokens; this model takes 512") as caught:
+        await answer(path, make_job("word " * 600))
+    assert caught.value.fault == "context_too_long"
+    with pytest.raises(PathError) as caught:
+        await answer(path, make_job("word " * 600_000))
+    assert caught.value.fault == "context_too_long"
+
+
+async def test_the_end_of_the_context_ends_an_answer(path: LlamaCppPath) -> None:
+    got = await answer(path, make_job("Go on", max_tokens=None))
     assert got.done.finish_reasons in {("length",), ("stop",)}
     assert got.done.usage.prompt_tokens + got.done.usage.completion_tokens <= 512
 
 
-async def test_a_completion_takes_the_prompt_as_it_is(models: Path) -> None:
-    async with running(models) as path:
-        got = await answer(path, make_job("abc", kind="completion"))
+async def test_a_completion_takes_the_prompt_as_it_is(path: LlamaCppPath) -> None:
+    got = await answer(path, make_job("abc", kind="completion"))
     assert got.done.usage.prompt_tokens <= 3
 
 
-async def test_tokens_that_split_a_character_are_put_together(models: Path) -> None:
+async def test_tokens_that_split_a_character_are_put_together(path: LlamaCppPath) -> None:
     """Forced by a grammar to write them, a vocabulary of bytes needs several tokens a character."""
-    async with running(models) as path:
-        got = await answer(path, make_job(format=Format("regex", pattern="(é€😀){3}"), stream=True, max_tokens=40))
+    got = await answer(path, make_job(format=Format("regex", pattern="(é€😀){3}"), stream=True, max_tokens=40))
     assert got.text() == "é€😀" * 3
     assert all("\N{REPLACEMENT CHARACTER}" not in chunk.text for chunk in got.texts)
 
 
-async def test_a_job_past_its_deadline_times_out(models: Path) -> None:
-    async with running(models) as path:
-        with pytest.raises(PathError) as caught:
-            await answer(path, make_job(deadline_s=0.0))
+async def test_a_job_past_its_deadline_times_out(path: LlamaCppPath) -> None:
+    with pytest.raises(PathError) as caught:
+        await answer(path, make_job(deadline_s=0.0))
     assert caught.value.fault == "timeout"
 
 
-async def test_what_this_path_cannot_do_is_refused(models: Path) -> None:
-    async with running(models) as path:
-        for job in (make_job(tools=({"type": "function"},)), make_job(n=1000), make_job(kind="embedding")):
-            with pytest.raises(PathError) as caught:
-                await answer(path, job)
-            assert caught.value.fault == "unsupported"
-
-
-async def test_a_message_of_broken_unicode_is_refused(models: Path) -> None:
-    async with running(models) as path:
+async def test_what_this_path_cannot_do_is_refused(path: LlamaCppPath) -> None:
+    for job in (make_job(tools=({"type": "function"},)), make_job(n=1000), make_job(kind="embedding")):
         with pytest.raises(PathError) as caught:
-            await answer(path, make_job("\ud800"))
-        assert caught.value.fault == "rejected"
-        assert (await answer(path, make_job(messages=(Message("system", "s"), Message("user", "u"))))).text()
+            await answer(path, job)
+        assert caught.value.fault == "unsupported"
 
 
-async def test_every_chunk_but_the_last_is_text_when_streaming(models: Path) -> None:
-    async with running(models) as path:
-        got = await answer(path, make_job(stream=True))
+async def test_a_message_of_broken_unicode_is_refused(path: LlamaCppPath) -> None:
+    with pytest.raises(PathError) as caught:
+        await answer(path, make_job("\ud800"))
+    assert caught.value.fault == "rejected"
+    assert (await answer(path, make_job(messages=(Message("system", "s"), Message("user", "u"))))).text()
+
+
+async def test_every_chunk_but_the_last_is_text_when_streaming(path: LlamaCppPath) -> None:
+    got = await answer(path, make_job(stream=True))
     assert all(isinstance(chunk, Text) for chunk in got.chunks[:-1])

@@ -193,7 +193,7 @@ def test_draws_together_are_draws_alone(seed: int, width: int, heat: float) -> N
     rows[rng.random((5, width)) < 0.2] = -np.inf
     rows[:, 0] = 0.0
     points = rng.random(5).tolist()
-    alone = [sampling.draws(row[None], [heat], [point])[0] for row, point in zip(rows, points, strict=True)]
+    alone = [sampling.draw(row, float(row.max()), heat, point) for row, point in zip(rows, points, strict=True)]
     assert sampling.draws(rows, [heat] * 5, points) == alone
     rows[2] = np.nan
     assert sampling.draws(rows, [heat] * 5, points) == [*alone[:2], -1, *alone[3:]]
