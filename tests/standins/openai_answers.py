@@ -116,13 +116,15 @@ def compose(body: dict[str, Any], behaviour: Behaviour) -> Answer:
         call = {"id": "call_1", "type": "function", "function": {"name": named, "arguments": arguments}}
         return Answer([], "tool_calls", prompt_tokens, call)
     form = body.get("response_format") or {}
-    if form.get("type") == "json_schema":
+    if (booked := behaviour.answers.get(prompt.strip())) is not None:
+        text = booked
+    elif form.get("type") == "json_schema":
         wanted = form["json_schema"]
         text = json.dumps(behaviour.json_answers.get(wanted.get("name"), minimal(wanted.get("schema", {}))))
     elif form.get("type") == "json_object":
         text = json.dumps({"echo": prompt})
     else:
-        text = behaviour.answers.get(prompt.strip(), prompt or "(empty)")
+        text = prompt or "(empty)"
     stops = body.get("stop") or []
     finish = "stop"
     for stop in [stops] if isinstance(stops, str) else stops:
