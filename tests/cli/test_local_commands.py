@@ -16,6 +16,7 @@ from appliance.cli import reference
 from appliance.cli.out import clean, table, width
 from appliance.config import Config, load
 from appliance.config_show import example
+from appliance.records.card import ModelCard
 from tests.cli.conftest import Weir
 
 # ---- init, serve ----------------------------------------------------------------------------------------------
@@ -212,3 +213,21 @@ def test_the_reference_is_the_same_for_whoever_makes_it(monkeypatch: pytest.Monk
     monkeypatch.setattr("os.geteuid", lambda: 1234)
     assert Config().state_dir == Path("/home/other/.local/state/weir")
     assert reference.settings() + reference.example() == before
+
+
+def test_card_describes_a_gguf_so_that_the_node_takes_it(weir: Weir, tmp_path: Path) -> None:
+    model = tmp_path / "My model (v2).gguf"
+    model.write_bytes(b"GGUF and the rest")
+    done = weir("card", str(model))
+    card = ModelCard.model_validate_json(done.out)
+    assert card.id == "My-model-v2"
+    assert card.files[0].sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert card.files[0].path == str(model)
+
+
+def test_card_refuses_what_is_no_gguf(weir: Weir, tmp_path: Path) -> None:
+    other = tmp_path / "model.bin"
+    other.write_bytes(b"something else")
+    done = weir("card", str(other))
+    assert done.code == 2
+    assert "not a GGUF" in done.err
