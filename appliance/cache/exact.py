@@ -154,6 +154,10 @@ class ExactCache:
                 row = cursor.fetchone()
             if row is None:
                 return None
-            return Entry(key, row[0], row[1], row[2], row[3], _answers().validate_json(row[4]), len(row[4]))
-        except (sqlite3.Error, ValueError):
+            answer = _answers().validate_json(row[4])
+            entry = Entry(key, float(row[0]), float(row[1]), row[2], float(row[3]), answer, len(row[4]))
+        except (sqlite3.Error, ValueError, TypeError):
             return None
+        # SQLite keeps any type in any column; what was not written by `store` is not served.
+        sound = isinstance(entry.origin, str) and 0.0 <= entry.p_good <= 1.0 and answer.choices
+        return entry if sound else None

