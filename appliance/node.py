@@ -230,6 +230,8 @@ class Node:
         if self.state != "ready":
             return self.state, [f"the node is {self.state}"]
         reasons = list(self.problems)
+        if self.store.writer.trouble:
+            reasons.append(f"what happens is not written down: {self.store.writer.trouble}")
         serving = 0
         for name, path in self.paths.items():
             ready = path.ready()

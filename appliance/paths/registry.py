@@ -45,11 +45,11 @@ def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
 def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.onnx import OnnxPath
 
-    if not card.files:
-        raise ValueError("a card of runtime onnx lists its files")
-    # The embedder is the directory of the first file; a classifier's head is the model beside it elsewhere.
+    # The embedder is where its tokenizer lies; a classifier's head is a model elsewhere.
     files = [context.content_dir / file.path for file in card.files]
-    directory = files[0].parent
+    directory = next((file.parent for file in files if file.name == "tokenizer.json"), None)
+    if directory is None:
+        raise ValueError("a card of runtime onnx lists the files of its embedder, tokenizer.json among them")
     heads = [file for file in files if file.suffix == ".onnx" and file.parent != directory]
     head = heads[0] if heads and "classification" in card.modalities else None
     return OnnxPath(card, directory, head=head, shelf=context.embedders)

@@ -7,6 +7,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -42,17 +43,28 @@ def m001_exact(db: Database) -> None:
 
 
 def migrate(path: Path, migrations: Migrations) -> None:
-    """Create the database or bring it up to date. Raises StateInvalid where it is newer than the program."""
-    db = Database(path)
+    """Create the database or bring it up to date. Raises StateInvalid where it is newer, damaged, or out of reach."""
     try:
-        db.execute("PRAGMA journal_mode=WAL")
-        known = {migration.name for migration in migrations._migrations}
-        newer = [m.name for m in migrations.applied(db) if m.name not in known]
-        if newer:
-            raise StateInvalid(
-                f"{path.name} was written by a newer Weir (it has {newer[0]}).",
-                next_step="Start that version, or restore a backup that this version made.",
-            )
-        migrations.apply(db)
-    finally:
-        db.close()
+        db = Database(path)
+        try:
+            _migrate(db, path, migrations)
+        finally:
+            db.close()
+    except sqlite3.OperationalError as error:
+        raise StateInvalid(f"{path} cannot be opened: {error}.", next_step="Check its owner and the disk.") from None
+    except sqlite3.DatabaseError as error:
+        raise StateInvalid(
+            f"{path} is damaged: {error}.", next_step="Move the file away; the node then begins an empty one."
+        ) from None
+
+
+def _migrate(db: Database, path: Path, migrations: Migrations) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    known = {migration.name for migration in migrations._migrations}
+    newer = [m.name for m in migrations.applied(db) if m.name not in known]
+    if newer:
+        raise StateInvalid(
+            f"{path.name} was written by a newer Weir (it has {newer[0]}).",
+            next_step="Start that version, or restore a backup that this version made.",
+        )
+    migrations.apply(db)

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -103,7 +104,7 @@ class Writer:
                 except queue.Empty:
                     break
             for name, connection in connections.items():
-                self._commit(connection, [(work, future) for db, work, future in pieces if db == name])
+                self._commit(name, connection, [(work, future) for db, work, future in pieces if db == name])
         for connection in connections.values():
             connection.close()
 
@@ -113,28 +114,33 @@ class Writer:
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         return connection
 
-    def _commit(self, connection: sqlite3.Connection, pieces: list[tuple[Work, Future[object] | None]]) -> None:
+    def _commit(
+        self, name: str, connection: sqlite3.Connection, pieces: list[tuple[Work, Future[object] | None]]
+    ) -> None:
         if not pieces:
             return
         results: list[tuple[Future[object], object]] = []
+        before, failing = connection.total_changes, ""
         try:
             connection.execute("BEGIN IMMEDIATE")
             for work, future in pieces:
-                self._one(connection, work, future, results)
+                failing = self._one(connection, work, future, results) or failing
             connection.execute("COMMIT")
         except sqlite3.Error as error:  # the transaction as a whole: disk full, locked, corrupt
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             self.failures += len(pieces)
-            self._faults[self._name_of(connection)] = str(error)  # SQLite's own words: no value is in them
+            self._faults[name] = failing or str(error)  # SQLite's own words; values are parameters
             log.error("commit-failed", kind=type(error).__name__, pieces=len(pieces))
             for _, future in pieces:
                 if future is not None and not future.done():
                     future.set_exception(error)
             return
-        if not failed:
+        if failing:
+            self._faults[name] = failing
+        elif connection.total_changes != before:  # an empty transaction proves nothing
             self._faults.pop(name, None)
-        self._lost = ""
+            self._lost = ""
         for done, result in results:
             done.set_result(result)
 
@@ -144,18 +150,23 @@ class Writer:
         work: Work,
         future: Future[object] | None,
         results: list[tuple[Future[object], object]],
-    ) -> None:
+    ) -> str:
+        """Do one piece; returns what the database itself found wrong, '' where nothing or only the piece was."""
         connection.execute("SAVEPOINT piece")
         try:
             result = work(connection)
         except Exception as error:  # noqa: BLE001 - one caller's bad work must not end the thread for all
+            fault = str(error) if isinstance(error, sqlite3.OperationalError) else ""
+            if not connection.in_transaction:  # a full disk rolls back all of it, savepoints too
+                raise
             connection.execute("ROLLBACK TO piece")
             connection.execute("RELEASE piece")
             self.failures += 1
             log.error("write-failed", kind=type(error).__name__)
             if future is not None:
                 future.set_exception(error)
-            return
+            return fault
         connection.execute("RELEASE piece")
         if future is not None:
             results.append((future, result))
+        return ""

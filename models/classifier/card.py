@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
 from typing import Any
+
+EMBEDDER_CARD = Path(__file__).resolve().parents[2] / "bundles" / "starter" / "cards" / "minilm-embedder.json"
 
 
 def card(content: bytes, measured: dict[str, Any], cells: tuple[str, ...]) -> dict[str, Any]:
@@ -63,7 +67,8 @@ def card(content: bytes, measured: dict[str, Any], cells: tuple[str, ...]) -> di
                 "path": "models/classifier/task-classifier.onnx",
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "bytes": len(content),
-            }
+            },
+            *json.loads(EMBEDDER_CARD.read_text())["files"],  # the head stands on the embedder's vectors
         ],
         "known_failures": [
             typed,
