@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from appliance import __version__
-from appliance.bundle.content import load_generation
+from appliance.bundle.content import damaged, load_generation
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
 from appliance.decide.generation import Generation
@@ -120,6 +120,11 @@ class Node:
         return resolve_secret(reference)
 
     async def _start(self, name: str, path: ExecutionPath) -> None:
+        fault = await asyncio.to_thread(damaged, path.card, self.config.content_dir)
+        if fault:
+            self.problems.append(f"{name}: {fault}")
+            log.error("path-not-started", path=name, fault="damaged")
+            return
         try:
             await path.start()
         except PathError as error:

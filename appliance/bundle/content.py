@@ -3,7 +3,7 @@
 Rules kept here:
 1. All findings at once, each with its file and field; nothing half-read is ever used.
 2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
-3. No model file is opened here; digests are checked by whoever loads the file.
+3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
 Layout: `cards/*.json`, `policy.json`, `router/weights.json`, `router/gate-*.json`, `models/…`.
 """
@@ -60,6 +60,19 @@ def load_generation(
         policy = policy.model_copy(update={"home": home})
         cards = [_at_home(card, home) for card in cards]
     return Generation(_digest(policy, weighed, cards, gates), policy, tuple(cards), tuple(gates), weighed)
+
+
+def damaged(card: ModelCard, content_dir: Path) -> str:
+    """In words what is wrong with the first bad file of a card, '' where all are as stated. Reads them; may block."""
+    for file in card.files:
+        try:
+            with (content_dir / file.path).open("rb") as opened:
+                found = hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError as error:
+            return f"{file.path}: {error.strerror}"
+        if found != file.sha256:
+            return f"{file.path} is not the file that the card states"
+    return ""
 
 
 def _at_home(card: ModelCard, home: Place) -> ModelCard:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.common import OK, CliError, WeirCommand
+from appliance.cli.out import clean
 
 _CAN = (
     "streaming", "system", "json_object", "json_schema", "regex", "logprobs", "signals", "seed", "multiple",
@@ -23,7 +24,7 @@ _CAN = (
     short_help="Write a card for a GGUF file.",
     examples=("weir card /srv/models/my-model.gguf > my-model.json",),
 )
-@click.argument("gguf", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("gguf", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--id", "name", help="The id to ask for it by, instead of the file's name.")
 def command(gguf: Path, name: str | None) -> int:
     """Write a card for a GGUF file.
@@ -32,11 +33,14 @@ def command(gguf: Path, name: str | None) -> int:
     cell, with sample sizes, for `auto` to consider it; until then ask for it by its id.
     """
     path = gguf.absolute()
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise CliError(f"{gguf.name} is not a GGUF file.", next_step="Convert it with llama.cpp first.")
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise CliError(f"{clean(gguf.name)} is not a GGUF file.", next_step="Convert it with llama.cpp first.")
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CliError(f"{clean(path)} cannot be read: {error.strerror}.", next_step="Check its name.") from None
     card = {
         "id": re.sub(r"[^A-Za-z0-9._-]+", "-", name or path.stem).strip("-._") or "my-model",
         "runtime": "llama_cpp",

@@ -85,8 +85,8 @@ def test_a_certified_threshold_keeps_its_floor_on_fresh_answers(floor: float) ->
             r.right for r in fresh if p_right(gate, r.signals, Features("chat", ((r.cell, 1.0),))) >= level.threshold
         ]
         broken += sum(taken) / len(taken) < floor
-    assert eligible >= 16
-    assert broken <= 4
+    assert eligible >= 8, "abstaining is honest, but not always"
+    assert broken <= 3
 
 
 def test_the_gate_ranks_answers_and_knows_what_it_accepts() -> None:

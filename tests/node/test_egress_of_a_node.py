@@ -75,7 +75,16 @@ def test_no_connection_leaves_loopback(tmp_path: Path) -> None:
         content = tmp_path / "content"
         write_content(content, upstream_card(base_url))
         models = with_models(content)
-        before = ("strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(trace))
+        before = (
+            "strace",
+            "-f",
+            "-qq",
+            "--seccomp-bpf",
+            "-e",
+            "trace=connect,sendto,sendmsg,sendmmsg",
+            "-o",
+            str(trace),
+        )
         with process_node(tmp_path, content, before=before, ready=False) as node:
             node.wait_ready(120)
             status = node.get("/weir/v1/status")[1]
@@ -101,7 +110,7 @@ def test_a_node_without_any_network_starts_and_answers(tmp_path: Path) -> None:
         "with process_node(Path(sys.argv[1]), Path(sys.argv[2])) as node:\n"
         "    status = node.get('/readyz')\n"
         "    assert status[0] == 200, status\n"
-        "    got = node.post('/v1/embeddings', b'{\"model\": \"auto\", \"input\": \"x\"}', None, 60)\n"
+        '    got = node.post(\'/v1/embeddings\', b\'{"model": "auto", "input": "x"}\', None, 60)\n'
         "    print(got[0], status)\n"
     )
     command = f"ip link set lo up && exec {sys.executable} {script} {tmp_path} {content}"

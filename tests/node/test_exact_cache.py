@@ -170,9 +170,7 @@ async def test_a_policy_without_the_cache_gets_no_hit(tmp_path: Path, upstream: 
 async def test_answers_that_are_cut_off_failed_or_below_the_floor_are_not_stored(
     tmp_path: Path, upstream: OpenAIStandIn
 ) -> None:
-    weak = FakePath(
-        fake_card("device/weak", gate="weak", accuracy_default=0.99), answer("a poor guess", sure=False)
-    )
+    weak = FakePath(fake_card("device/weak", gate="weak", accuracy_default=0.99), answer("a poor guess", sure=False))
     gate = factories.gate("weak", "device/weak", floor=0.9, weights=(3.0,) + (0.0,) * 8, bias=2.0)
     empty = FakePath(fake_card("device/empty"), answer(""))
     poor = FakePath(fake_card("device/poor", accuracy_default=0.1), answer("by a poor model"))

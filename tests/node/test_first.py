@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-from tests.node.conftest import Running, Start, process_node, upstream_card, write_content
+from tests.node.conftest import Running, Start, upstream_card
 from tests.standins.openai_server import OpenAIStandIn
 
 

@@ -357,7 +357,9 @@ async def test_a_wrong_method_is_told_so(weir: Running, method: str) -> None:
     assert status in (400, 404, 405)
 
 
-@pytest.mark.parametrize("line", ["OPTIONS * HTTP/1.1", "CONNECT example.com:443 HTTP/1.1", "GET http://evil/ HTTP/1.1"])
+@pytest.mark.parametrize(
+    "line", ["OPTIONS * HTTP/1.1", "CONNECT example.com:443 HTTP/1.1", "GET http://evil/ HTTP/1.1"]
+)
 async def test_targets_that_are_no_path_are_told_so(weir: Running, line: str) -> None:
     status, _ = await error(weir, request(b"", line=line))
     assert status in (400, 404, 405)
