@@ -5,7 +5,8 @@ Rules kept here:
 2. Everything listens on loopback and is ended by its own process id.
 3. A round in which anything failed is no measurement: it raises.
 
-Run as a program it is a peer: `python -m benchmarks.peers upstream|server|proxy|xllamacpp --port N ...`.
+Run as a program it is a peer: `python -m benchmarks.peers upstream|server|proxy|xllamacpp --port N ...`. As xllamacpp
+it needs the interpreter of requirements-bench.txt; all else here runs on the node's.
 """
 
 from __future__ import annotations
@@ -470,12 +471,35 @@ async def _bare(port: int, upstream: str) -> None:
         await asyncio.Event().wait()
 
 
+def _xllamacpp(options: argparse.Namespace) -> None:
+    """llama.cpp's own C++ server."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(options.model)
+    params.n_ctx, params.n_parallel = options.context * options.sequences, options.sequences
+    params.n_batch = params.n_ubatch = options.batch
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
+    params.hostnames, params.port = ["127.0.0.1"], options.port
+    server = xllamacpp.Server(params)
+    print(server.listening_address, flush=True)
+    signal.pause()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("peer", choices=("upstream", "server", "proxy"))
+    parser.add_argument("peer", choices=("upstream", "server", "proxy", "xllamacpp"))
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--to", default="", help="the proxy's upstream")
+    parser.add_argument("--model", type=Path, help="a GGUF file; this and the rest for xllamacpp")
+    parser.add_argument("--context", type=int, default=1024, help="tokens of one sequence")
+    parser.add_argument("--sequences", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    if options.peer == "xllamacpp":
+        _xllamacpp(options)
+        return 0
     import uvloop
 
     uvloop.run(_upstream(options.port) if options.peer == "upstream" else _bare(options.port, options.to))
