@@ -161,7 +161,8 @@ def _kind_of(annotation: Any) -> str:
         return "mapping of names to references"
     if origin in (Union, types.UnionType):
         return " or ".join(_kind_of(arg) for arg in typing.get_args(annotation))
-    names = {type(None): "nothing", bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
+    names = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
+    names[type(None)] = "nothing"
     return names.get(annotation, str(annotation))
 
 

@@ -13,7 +13,7 @@ Rules kept here:
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -176,7 +176,8 @@ class _Run:
         if not self._keep:
             execution.path = step.path
         try:
-            async with aclosing(_closable(path.stream(execution.job(step, self._hold)))) as stream:
+            stream = path.stream(execution.job(step, self._hold))
+            try:
                 async for chunk in stream:
                     self._note(chunk)
                     if self._keep:
@@ -186,6 +187,11 @@ class _Run:
                         if isinstance(chunk, Done):
                             self._settle()
                         yield chunk
+            finally:
+                # Reaches the path. The contract asks for an iterator only, so there may be nothing to close.
+                close = getattr(stream, "aclose", None)
+                if close is not None:
+                    await close()
         except PathError as error:
             self._fail(error)
             return
@@ -279,17 +285,6 @@ def _with_dimensions(request: Request) -> dict[str, Any]:
     if request.dimensions is None:
         return request.forwarded
     return {**request.forwarded, "dimensions": request.dimensions}
-
-
-async def _closable(stream: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk, None]:
-    """Gives any async iterator an `aclose` that reaches the path."""
-    try:
-        async for chunk in stream:
-            yield chunk
-    finally:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
 
 
 def refuse(decision: Decision) -> None:

@@ -20,6 +20,7 @@ from appliance.decide.generation import Generation
 from appliance.errors import PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
 from appliance.records.answer import Answer
+from appliance.records.card import Place
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
@@ -168,7 +169,7 @@ class Serving:
             decision=self.request.id,
             path=path,
             tier=card.tier if card else "",
-            place=_place(card.place.model_dump()) if card and hit is None else ("local" if hit else ""),
+            place=_place(card.place) if card and hit is None else ("local" if hit else ""),
             reason=reason,
             cache="hit" if hit else ("miss" if self._key else "bypass"),
             cache_age_s=hit.age_s if hit else None,
@@ -255,5 +256,5 @@ def ended(error: BaseException) -> tuple[Status, str, int]:
     return "cancelled", "client_closed_request", 499
 
 
-def _place(place: dict[str, str]) -> str:
-    return "/".join(value for value in (place["region"], place["country"], place["site"], place["node"]) if value)
+def _place(place: Place) -> str:
+    return "/".join(name for name in (place.region, place.country, place.site, place.node) if name)

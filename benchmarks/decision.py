@@ -109,15 +109,24 @@ def main() -> int:
     print(json.dumps(facts))
     rows = [("what", "median us", "least us", "plans")]
     found: dict[str, Any] = {}
-    cases = (("no gate", 0, "auto"), ("1 gate", 1, "auto"), ("3 gates, cascades of 3", 3, "auto"), ("named", 1, "bench/path-5"))
+    cases = (
+        ("no gate", 0, "auto"),
+        ("1 gate", 1, "auto"),
+        ("3 gates, cascades of 3", 3, "auto"),
+        ("named", 1, "bench/path-5"),
+    )
     worst, record = 0.0, None
     for name, gates, model in cases:
         content = generation(gates)
         asked = Asked("wr_bench", "chat", model, "balanced", Labels(), "local")
         decision = decide(asked, features, content, snapshot)
         assert sum(candidate.eligible for candidate in decision.candidates) == (CANDIDATES if model == "auto" else 1)
-        middle, least = timed(lambda a=asked, c=content: decide(a, features, c, snapshot), options.rounds, options.calls)
-        rows.append((f"decide, 8 candidates, {name}", f"{middle / 1e3:.1f}", f"{least / 1e3:.1f}", str(decision.plans_weighed)))
+        middle, least = timed(
+            lambda a=asked, c=content: decide(a, features, c, snapshot), options.rounds, options.calls
+        )
+        rows.append(
+            (f"decide, 8 candidates, {name}", f"{middle / 1e3:.1f}", f"{least / 1e3:.1f}", str(decision.plans_weighed))
+        )
         found[name] = {"median_ns": middle, "least_ns": least, "plans": decision.plans_weighed}
         worst = max(worst, middle / 1e3)
         if gates == 1 and model == "auto":

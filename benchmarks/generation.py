@@ -214,7 +214,14 @@ def hundred(stack: ExitStack, work: Path, options: argparse.Namespace, prompts: 
 
 
 def local(
-    stack: ExitStack, work: Path, options: argparse.Namespace, model: Path, *, threads: int, sequences: int, context: int
+    stack: ExitStack,
+    work: Path,
+    options: argparse.Namespace,
+    model: Path,
+    *,
+    threads: int,
+    sequences: int,
+    context: int,
 ) -> Side:
     """The node with this model, asked for by its name and past the cache."""
     id = f"bench/{model.stem}"
@@ -243,7 +250,9 @@ def main() -> int:
     prompts = [json.loads(line)["prompt"] for line in EVALS.read_text().splitlines()]
     prompts = sorted((p for p in prompts if len(p) < 600), key=lambda p: hashlib.sha256(p.encode()).digest())
     facts = peers.machine("llama-cpp-python")
-    listed = subprocess.run([str(options.bench_python), "-m", "pip", "freeze"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [str(options.bench_python), "-m", "pip", "freeze"], capture_output=True, text=True, check=True
+    )
     facts["peers"] = " ".join(line for line in listed.stdout.split("\n") if line.startswith(("xllamacpp", "llama")))
     print(json.dumps(facts))
     results: list[Target] = []

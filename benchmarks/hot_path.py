@@ -126,9 +126,7 @@ def main() -> int:
             subject.rates, subject.busy = [], []
         for number in range(options.rounds):
             for subject in subjects if number % 2 == 0 else subjects[::-1]:
-                one_round(
-                    subject, connections=options.connections, seconds=options.seconds, python_load=python_load
-                )
+                one_round(subject, connections=options.connections, seconds=options.seconds, python_load=python_load)
         for number in range(max(3, options.rounds // 2) if options.paced_seconds else 0):
             for subject in (proxy, through) if number % 2 == 0 else (through, proxy):
                 subject.late += asyncio.run(

@@ -90,9 +90,7 @@ def process(command: list[str], log: Path, *, cores: set[int] | None = None) -> 
             os.sched_setaffinity(0, cores)
 
     with log.open("ab") as out:
-        child = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL, preexec_fn=pin
-        )
+        child = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL, preexec_fn=pin)
     try:
         yield child
     finally:
@@ -407,7 +405,9 @@ def show(title: str, rows: list[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     print(f"\n{title}")
     for row in rows:
-        cells = [cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  " + "  ".join(cells).rstrip())
 
 
@@ -417,7 +417,10 @@ def show(title: str, rows: list[tuple[str, ...]]) -> None:
 class Upstream(asyncio.Protocol):
     """Answers every POST with the same chat completion, as fast as Python can: no parsing beyond the framing."""
 
-    _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
+    _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(ANSWER),
+        ANSWER,
+    )
 
     def __init__(self) -> None:
         self._held = b""

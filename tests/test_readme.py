@@ -65,7 +65,12 @@ def weir(line: str, state: Path, url: str, decision: str) -> str:
     if words[0] == "route":
         words += ["--url", url]
     done = subprocess.run(
-        [sys.executable, "-m", "appliance.cli.main", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "appliance.cli.main", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -110,7 +115,12 @@ def test_a_gguf_of_ones_own_takes_the_steps_of_the_readme(node: tuple[Path, str]
     model.write_bytes((ROOT / "build/starter/models/weir-desk.gguf").read_bytes())
     words = [str(model) if word.endswith(".gguf") else word for word in words[1 : words.index(">")]]
     done = subprocess.run(
-        [sys.executable, "-m", "appliance.cli.main", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "appliance.cli.main", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     card = tmp_path / "my-model.json"
     card.write_text(done.stdout)

@@ -79,18 +79,21 @@ def estimated_tokens(text: str) -> int:
     too large costs an error.
     """
     seen = text[:READ]
-    total = 0.0
-    for match in _PIECE.finditer(seen):
-        piece = match[0]
-        if ord(piece[0]) >= 0x2E80:
-            total += len(piece) * 1.2
-        elif ord(piece[0]) >= 0x250:
-            total += max(1.0, len(piece) / 2.5)
-        else:
-            total += max(1.0, len(piece) / 4.5)
+    pieces: list[str] = _PIECE.findall(seen)
+    if seen.isascii():  # the same sum, without a look at every piece
+        long = [len(piece) for piece in pieces if len(piece) > 4]
+        total = len(pieces) - len(long) + sum(long) / 4.5
+    else:
+        total = sum(map(_tokens_of, pieces))
     if len(text) > READ:
         total *= len(text) / READ
     return int(total + 0.999)
+
+
+def _tokens_of(piece: str) -> float:
+    if ord(piece[0]) >= 0x2E80:
+        return len(piece) * 1.2
+    return max(1.0, len(piece) / (2.5 if ord(piece[0]) >= 0x250 else 4.5))
 
 
 def estimated_output(request: Request, cells: tuple[tuple[str, float], ...], prompt_tokens: int) -> int:
@@ -153,7 +156,8 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
             pass  # no cell, but an answer; readiness of the embedder shows in its path's health
         else:
             cells, embedding = found.cells, tuple(found.embedding.tolist())
-    code, certainty = language(text)
+    # Only a choice among paths asks for the language; who named one gets it whatever they speak.
+    code, certainty = language(text) if request.model == "auto" else ("", 0.0)
     texts = [message.content for message in request.messages] or [request.prompt, *request.inputs]
     prompt_tokens = sum(estimated_tokens(part) for part in texts) + _OVERHEAD * len(request.messages)
     return Features(

@@ -43,8 +43,8 @@ def _classify(embedder: Embedder, head: TaskClassifier, texts: Sequence[str]) ->
 class OnnxPath:
     """An embedder, or an embedder with a classifier on it, as an execution path.
 
-    `directory` holds the embedder's files; paths with one `shelf` share it. With `head`, the path serves `classification`: one distribution
-    over the classifier's cells for each input, in the order of `cells`.
+    `directory` holds the embedder's files; paths with one `shelf` share it. With `head`, the path serves
+    `classification`: one distribution over the classifier's cells for each input, in the order of `cells`.
     """
 
     def __init__(

@@ -3,18 +3,22 @@
 Rules kept here:
 1. Ids and times come from the caller; the store inserts what it is given.
 2. Reading opens its own read-only connection, so that `weir why` works beside a node and without one.
+3. Records gather while one piece of work waits for them: a request costs an append, many rows one statement. On one
+   core every wake of the writer thread and every hand-over of the interpreter's lock is paid for by requests.
 """
 
 from __future__ import annotations
 
 import math
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
+import structlog
 
 from appliance.errors import StateInvalid
 from appliance.records.record import Record, to_json
@@ -23,8 +27,14 @@ from appliance.store.writer import Writer
 
 __all__ = ["Reader", "Store", "open_reader"]
 
-_INSERT = """INSERT INTO records (id,time,status,path,tier,chosen,cell,generation,seconds,cost,frontier_cost,json)
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"""
+log = structlog.get_logger("weir.store")
+Row = tuple[object, ...]
+_INSERT = """INSERT INTO records
+    (id,time,status,path,tier,chosen,cell,generation,seconds,cost,frontier_cost,json) VALUES """
+_ROW = "(?,?,?,?,?,?,?,?,?,?,?,?)"
+_TOGETHER = 32  # rows of one statement
+_INSERT_ONE, _INSERT_MANY = _INSERT + _ROW, _INSERT + ",".join([_ROW] * _TOGETHER)
+_BACKLOG = 50_000  # records
 
 
 class Store:
@@ -38,13 +48,52 @@ class Store:
         migrate(self.cache_path, cache)
         self.writer = Writer({"telemetry": self.telemetry_path, "cache": self.cache_path})
         self.writer.start()
+        self._waiting: deque[Record] = deque()
+        self._asked = False  # whether work is queued that will take what waits
 
     def close(self) -> None:
         self.writer.stop()
 
     def add(self, record: Record) -> None:
-        """Queue a record; the writer thread encodes and inserts it."""
-        self.writer.put("telemetry", lambda connection: _insert(connection, record))
+        """Queue a record; the writer thread encodes and inserts it. Waits where too many are queued."""
+        self._waiting.append(record)
+        if not self._asked:
+            self._asked = True
+            self.writer.put("telemetry", self._insert_waiting)
+        elif len(self._waiting) > _BACKLOG:
+            self.writer.flush()
+
+    def _insert_waiting(self, connection: sqlite3.Connection) -> None:
+        """On the writer thread. What is added from here on queues work of its own, so nothing is left lying."""
+        self._asked = False
+        rows: list[Row] = []
+        for _ in range(len(self._waiting)):
+            try:
+                rows.append(_row(self._waiting.popleft()))
+            except (TypeError, ValueError) as error:
+                self._failed(error)
+            if len(rows) == _TOGETHER:
+                self._insert(connection, rows)
+                rows.clear()
+        self._insert(connection, rows)
+
+    def _insert(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
+        """All in one statement where that goes; where it fails, row by row, so that a bad one is alone."""
+        if len(rows) == _TOGETHER:
+            try:
+                connection.execute(_INSERT_MANY, [value for row in rows for value in row])
+                return
+            except sqlite3.IntegrityError:
+                pass  # the statement left nothing behind
+        for row in rows:
+            try:
+                connection.execute(_INSERT_ONE, row)
+            except sqlite3.IntegrityError as error:
+                self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self.writer.failures += 1
+        log.error("write-failed", kind=type(error).__name__)
 
     def prune(self, *, before: float, max_bytes: int) -> None:
         """Drop records older than a Unix time, then the oldest beyond `max_bytes` of the database."""
@@ -65,24 +114,21 @@ def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> Non
         )
 
 
-def _insert(connection: sqlite3.Connection, record: Record) -> None:
+def _row(record: Record) -> Row:
     outcome = record.outcome
-    connection.execute(
-        _INSERT,
-        (
-            record.id,
-            record.time,
-            outcome.status,
-            outcome.path,
-            outcome.tier,
-            record.decision.chosen,
-            record.features.cells[0][0] if record.features.cells else "",
-            record.decision.generation,
-            outcome.seconds,
-            outcome.cost,
-            outcome.frontier_cost,
-            to_json(record).decode(),
-        ),
+    return (
+        record.id,
+        record.time,
+        outcome.status,
+        outcome.path,
+        outcome.tier,
+        record.decision.chosen,
+        record.features.cells[0][0] if record.features.cells else "",
+        record.decision.generation,
+        outcome.seconds,
+        outcome.cost,
+        outcome.frontier_cost,
+        to_json(record).decode(),
     )
 
 

@@ -155,7 +155,7 @@ class Writer:
         connection.execute("SAVEPOINT piece")
         try:
             result = work(connection)
-        except Exception as error:  # noqa: BLE001 - one caller's bad work must not end the thread for all
+        except Exception as error:
             fault = str(error) if isinstance(error, sqlite3.OperationalError) else ""
             if not connection.in_transaction:  # a full disk rolls back all of it, savepoints too
                 raise

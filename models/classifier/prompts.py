@@ -99,9 +99,7 @@ def _fill(rng: random.Random, template: str, split: Split) -> str:
             return " ".join(rng.choices(sentences, k=rng.randint(8, 14)))
         return rng.choice(pool(POOLS[slot], split))
 
-    return SLOT.sub(
-        lambda match: value(match) if match[1] in POOLS or match[1] in _MADE else match[0], template
-    )
+    return SLOT.sub(lambda match: value(match) if match[1] in POOLS or match[1] in _MADE else match[0], template)
 
 
 _MADE = ("sentence", "passage", "long")

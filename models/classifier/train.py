@@ -122,10 +122,7 @@ def temperature(scores: Array, y: Array) -> float:
 def ece(probabilities: Array, right: Array, bins: int = 15) -> float:
     """Expected calibration error of the chosen class, equal-width bins."""
     where = np.minimum((probabilities * bins).astype(int), bins - 1)
-    gaps = [
-        abs(probabilities[where == b].mean() - right[where == b].mean()) * (where == b).mean()
-        for b in set(where)
-    ]
+    gaps = [abs(probabilities[where == b].mean() - right[where == b].mean()) * (where == b).mean() for b in set(where)]
     return float(sum(gaps))
 
 
@@ -172,9 +169,7 @@ def export(w: list[Array], embedder: Embedder) -> bytes:
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     sizes = {"embedding": embedder.dimensions, "shape": len(NAMES), "probabilities": len(CELLS)}
-    ends = {
-        n: helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", size]) for n, size in sizes.items()
-    }
+    ends = {n: helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", size]) for n, size in sizes.items()}
     graph = helper.make_graph(
         nodes,
         "task-classifier",
@@ -231,9 +226,7 @@ def main() -> None:
         own = softmax(logits(w, inputs(texts, embedder, options.cache)))
         measured |= {name: report(own, truth)}
         for row in np.flatnonzero(by_task(own).argmax(1) != truth // 3):
-            sys.stderr.write(
-                f"{name}: {CELLS[truth[row]]} as {CELLS[own[row].argmax()]}: {texts[row][:80]!r}\n"
-            )
+            sys.stderr.write(f"{name}: {CELLS[truth[row]]} as {CELLS[own[row].argmax()]}: {texts[row][:80]!r}\n")
     sys.stdout.write(json.dumps(measured, indent=1) + "\n")
     if not options.dry_run:
         content = export(w, embedder)

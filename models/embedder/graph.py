@@ -93,19 +93,12 @@ class Graph:
             return self.node("Gather", [self.constant("words.table", table), "input_ids"], "words")
         values, scale = quantise(table, 1, 127)
         rows = self.node("Gather", [self.constant("words.table", values), "input_ids"], "words.rows")
-        scales = self.node(
-            "Gather", [self.constant("words.scale", scale[:, None]), "input_ids"], "words.scales"
-        )
-        return self.node(
-            "Mul", [self.node("Cast", [rows], "words.cast", to=TensorProto.FLOAT), scales], "words"
-        )
+        scales = self.node("Gather", [self.constant("words.scale", scale[:, None]), "input_ids"], "words.scales")
+        return self.node("Mul", [self.node("Cast", [rows], "words.cast", to=TensorProto.FLOAT), scales], "words")
 
 
 def _embeddings(g: Graph, tensors: Tensors) -> str:
-    places = (
-        tensors["embeddings.position_embeddings.weight"]
-        + tensors["embeddings.token_type_embeddings.weight"][0]
-    )
+    places = tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0]
     table = g.constant("places.table", places[:POSITIONS])
     shape = g.node("Shape", ["input_ids"], "length", start=1)
     zero = g.constant("zero", np.array([0], np.int64))

@@ -19,14 +19,21 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import cast
 
 try:
     from .sample import DIFFICULTIES, SPLITS, Difficulty, Generate, Sample, Split, pool, split_of
 except ImportError:  # run as a script
     from sample import (  # type: ignore[import-not-found, no-redef]
-        DIFFICULTIES, SPLITS, Difficulty, Generate, Sample, Split, pool, split_of,
+        DIFFICULTIES,
+        SPLITS,
+        Difficulty,
+        Generate,
+        Sample,
+        Split,
+        pool,
+        split_of,
     )
 
 Words = tuple[str, ...]
@@ -37,7 +44,7 @@ def _w(text: str) -> Words:
     return tuple(part.strip() for part in re.split(r"[|\n]", text) if part.strip())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _cut(values: Words, split: Split) -> Words:
     return tuple(pool(values, split))
 
@@ -73,42 +80,104 @@ def _fill(rng: random.Random, template: str, slots: Mapping[str, Words]) -> str:
 
 # An opening, and whether the sentence then ends as a question.
 OPENINGS: tuple[tuple[str, bool], ...] = (
-    ("", False), ("", False), ("", False), ("", False), ("Please ", False), ("Please ", False), ("Kindly ",
-    False),
-    ("Could you ", True), ("Could you please ", True), ("Can you ", True), ("Can you please ", True),
-    ("Would you ", True), ("Would you please ", True), ("Will you ", True), ("I need you to ", False),
-    ("I want you to ", False), ("I would like you to ", False), ("Your task is to ", False),
-    ("Your job is to ", False), ("The task is to ", False), ("Help me to ", False), ("Task: ", False),
-    ("To do: ", False), ("Hi, please ", False), ("Hello, can you ", True), ("Hello, please ", False),
-    ("Hi. Could you ", True), ("Now ", False), ("First, ", False), ("Just ", False), ("You should ", False),
-    ("As a desk assistant, ", False), ("For the desk, ", False), ("Quick task: ", False), ("Next: ", False),
-    ("Is it possible to ", True), ("It is your turn: ", False), ("Do this: ", False), ("We need you to ",
-    False),
+    ("", False),
+    ("", False),
+    ("", False),
+    ("", False),
+    ("Please ", False),
+    ("Please ", False),
+    ("Kindly ", False),
+    ("Could you ", True),
+    ("Could you please ", True),
+    ("Can you ", True),
+    ("Can you please ", True),
+    ("Would you ", True),
+    ("Would you please ", True),
+    ("Will you ", True),
+    ("I need you to ", False),
+    ("I want you to ", False),
+    ("I would like you to ", False),
+    ("Your task is to ", False),
+    ("Your job is to ", False),
+    ("The task is to ", False),
+    ("Help me to ", False),
+    ("Task: ", False),
+    ("To do: ", False),
+    ("Hi, please ", False),
+    ("Hello, can you ", True),
+    ("Hello, please ", False),
+    ("Hi. Could you ", True),
+    ("Now ", False),
+    ("First, ", False),
+    ("Just ", False),
+    ("You should ", False),
+    ("As a desk assistant, ", False),
+    ("For the desk, ", False),
+    ("Quick task: ", False),
+    ("Next: ", False),
+    ("Is it possible to ", True),
+    ("It is your turn: ", False),
+    ("Do this: ", False),
+    ("We need you to ", False),
 )
-QUESTION_OPENINGS = _w("Quick question: |Question: |Tell me: |Please tell me: |Hi, |Hello, |One question: |"
-   "Q: |"
-                       "Say: |Please answer: |I ask you: |For the desk: ")
+QUESTION_OPENINGS = _w(
+    "Quick question: |Question: |Tell me: |Please tell me: |Hi, |Hello, |One question: |"
+    "Q: |"
+    "Say: |Please answer: |I ask you: |For the desk: "
+)
 LAYOUTS_BEFORE: Words = (
-    "{ins}{fmt}\n{text}", "{ins}{fmt}\n\n{text}", "{ins}{fmt} \"{text}\"", "{ins}{fmt}\n\"{text}\"",
-    "{ins}{fmt}\nText: {text}", "{ins}{fmt}\n\nText: {text}", "{ins}{fmt}\nInput: {text}", "{ins}: {text}",
-    "{ins}:\n{text}\n{fmt}", "{ins}\n{text}\n{fmt}", "{ins}\n\n{text}\n\n{fmt}", "{ins}\n\"{text}\"\n{fmt}",
-    "{ins}{fmt}\n---\n{text}\n---", "{ins}{fmt}\n> {text}", "{ins}{fmt}\n\nText:\n{text}",
-    "{ins}{fmt}\nText: \"{text}\"", "{ins}{fmt}\nText: {text}\nAnswer:", "{ins}{fmt}\n{text}\nAnswer:",
-    "{ins}{fmt} Text: {text}", "{ins}{fmt} <text>{text}</text>",
+    "{ins}{fmt}\n{text}",
+    "{ins}{fmt}\n\n{text}",
+    '{ins}{fmt} "{text}"',
+    '{ins}{fmt}\n"{text}"',
+    "{ins}{fmt}\nText: {text}",
+    "{ins}{fmt}\n\nText: {text}",
+    "{ins}{fmt}\nInput: {text}",
+    "{ins}: {text}",
+    "{ins}:\n{text}\n{fmt}",
+    "{ins}\n{text}\n{fmt}",
+    "{ins}\n\n{text}\n\n{fmt}",
+    '{ins}\n"{text}"\n{fmt}',
+    "{ins}{fmt}\n---\n{text}\n---",
+    "{ins}{fmt}\n> {text}",
+    "{ins}{fmt}\n\nText:\n{text}",
+    '{ins}{fmt}\nText: "{text}"',
+    "{ins}{fmt}\nText: {text}\nAnswer:",
+    "{ins}{fmt}\n{text}\nAnswer:",
+    "{ins}{fmt} Text: {text}",
+    "{ins}{fmt} <text>{text}</text>",
 )
 LAYOUTS_AFTER: Words = (
-    "{text}\n{ins}{fmt}", "{text}\n\n{ins}{fmt}", "\"{text}\"\n{ins}{fmt}", "\"{text}\" {ins}{fmt}",
-    "Text: {text}\n{ins}{fmt}", "Text: {text}\n\n{ins}{fmt}", "Input: {text}\n{ins}{fmt}",
+    "{text}\n{ins}{fmt}",
+    "{text}\n\n{ins}{fmt}",
+    '"{text}"\n{ins}{fmt}',
+    '"{text}" {ins}{fmt}',
+    "Text: {text}\n{ins}{fmt}",
+    "Text: {text}\n\n{ins}{fmt}",
+    "Input: {text}\n{ins}{fmt}",
     "{text}\n---\n{ins}{fmt}",
-    "> {text}\n{ins}{fmt}", "Text: \"{text}\"\n{ins}{fmt}", "Here is a text: \"{text}\" {ins}{fmt}",
-    "Read this: {text}\n{ins}{fmt}", "Look at this: \"{text}\" {ins}{fmt}", "<text>{text}</text>\n{ins}{fmt}",
+    "> {text}\n{ins}{fmt}",
+    'Text: "{text}"\n{ins}{fmt}',
+    'Here is a text: "{text}" {ins}{fmt}',
+    "Read this: {text}\n{ins}{fmt}",
+    'Look at this: "{text}" {ins}{fmt}',
+    "<text>{text}</text>\n{ins}{fmt}",
 )
 LAYOUTS_KEYWORD: Words = (
-    "{ins}: {text}", "{ins}: \"{text}\"", "{ins}:\n{text}", "{text}\n{ins}:", "[{ins}] {text}",
+    "{ins}: {text}",
+    '{ins}: "{text}"',
+    "{ins}:\n{text}",
+    "{text}\n{ins}:",
+    "[{ins}] {text}",
     "{text}\n\n{ins}:",
-    "{ins} - {text}", "{ins}\n{text}", "{text} ({ins})", "{text} -> {ins}", "\"{text}\" - {ins}",
+    "{ins} - {text}",
+    "{ins}\n{text}",
+    "{text} ({ins})",
+    "{text} -> {ins}",
+    '"{text}" - {ins}',
     "{ins}? {text}",
-    "{text}\n{ins}?", "{ins} = ?\n{text}",
+    "{text}\n{ins}?",
+    "{ins} = ?\n{text}",
 )
 OBJECTS_BEFORE = _w("this {noun}|the {noun} below|the following {noun}|the {noun}|the next {noun}")
 OBJECTS_AFTER = _w("this {noun}|the {noun} above|the {noun}|that {noun}|the {noun} you just read")
@@ -130,9 +199,7 @@ class Bank:
     nouns: Words
 
 
-def _compose(
-    rng: random.Random, split: Split, bank: Bank, unstated: float = 0.0
-) -> tuple[str, str]:
+def _compose(rng: random.Random, split: Split, bank: Bank, unstated: float = 0.0) -> tuple[str, str]:
     """An instruction skeleton that belongs to the split, with {text}, {labels}, {obj} and own slots unfilled.
 
     Returns the skeleton and where the text is (the instruction comes "before" or "after" it).
@@ -451,18 +518,28 @@ def _join(rng: random.Random, clauses: Sequence[str]) -> str:
     return " ".join(sentences)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _base_slots(split: Split) -> dict[str, Words]:
     return {
-        "item": _cut(ITEMS, split), "thing": _cut(SERVICE, split), "day": DAYS, "time": _cut(TIMES, split),
-        "place": _cut(PLACES, split), "color": COLORS, "name": _cut(FIRST, split), "last": _cut(LAST, split),
-        "team": _cut(TEAMS, split), "date": _cut(DATES, split), "amount": _cut(AMOUNTS, split),
-        "code": _cut(CODES, split), "room": _cut(ROOMS, split),
-        "month": MONTHS, "project": _cut(PROJECTS, split),
+        "item": _cut(ITEMS, split),
+        "thing": _cut(SERVICE, split),
+        "day": DAYS,
+        "time": _cut(TIMES, split),
+        "place": _cut(PLACES, split),
+        "color": COLORS,
+        "name": _cut(FIRST, split),
+        "last": _cut(LAST, split),
+        "team": _cut(TEAMS, split),
+        "date": _cut(DATES, split),
+        "amount": _cut(AMOUNTS, split),
+        "code": _cut(CODES, split),
+        "room": _cut(ROOMS, split),
+        "month": MONTHS,
+        "project": _cut(PROJECTS, split),
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sent_slots(split: Split, positive: bool) -> dict[str, Words]:
     return {**_base_slots(split), "P": POS if positive else NEG, "N": NEG if positive else POS, "G": POS}
 
@@ -637,8 +714,9 @@ TOPIC_NP: dict[str, Words] = {
     "account": _w("my password|my login|my account|my user name|my profile|the sign in"),
     "technical": _w("the app|the error message|the software update|the bug|the screen|the network"),
     "returns": _w("the return|the return label|the exchange|the item I sent back|the return form|the swap"),
-    "scheduling": _w("the appointment|the meeting time|the time slot|the booking|the date of the visit|"
-       "the call on Monday"),
+    "scheduling": _w(
+        "the appointment|the meeting time|the time slot|the booking|the date of the visit|the call on Monday"
+    ),
 }
 TOPIC_SETTLED = _w("""
 {np} is fine now | I am not asking about {np} | {np} is already settled
@@ -895,7 +973,7 @@ URG_LABELS: Words = ("low", "medium", "high")
 _MINUTES: Words = ("ten", "twenty", "thirty", "five", "fifteen")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _urg_slots(split: Split) -> dict[str, Words]:
     return {**_base_slots(split), "min": _MINUTES}
 
@@ -962,24 +1040,36 @@ class Fact:
 
 
 FACTS: tuple[Fact, ...] = (
-    Fact("person", "room", _w("""{s} works in room {v}|{s} sits in room {v}|the office of {s} is room {v}|
+    Fact(
+        "person",
+        "room",
+        _w("""{s} works in room {v}|{s} sits in room {v}|the office of {s} is room {v}|
         you can find {s} in room {v}|{s} has room {v}|room {v} belongs to {s}"""),
         _w("""which room does {s} work in|in which room is {s}|in what room does {s} sit
         what is the room of {s}|
         which room has {s}|in which room can I find {s}|what room is {s} in|which room is the office of {s}
         room of {s}"""),
-        _w("who works in room {v}|who sits in room {v}|who is in room {v}|whose office is room {v}|"
-           "who has room {v}")),
-    Fact("person", "place", _w("""{s} lives in {v}|{s} comes from {v}|{s} travelled to {v}
+        _w("who works in room {v}|who sits in room {v}|who is in room {v}|whose office is room {v}|who has room {v}"),
+    ),
+    Fact(
+        "person",
+        "place",
+        _w("""{s} lives in {v}|{s} comes from {v}|{s} travelled to {v}
     the home town of {s} is {v}|
         {s} has moved to {v}|{s} is based in {v}"""),
         _w("""which city goes with {s}|which town is named for {s}|what is the city of {s}
         which place belongs to {s}|
         which city is linked to {s}|what place does the text give for {s}|city of {s}
         which city do we read for {s}"""),
-        _w("who is linked to {v}|which person goes with {v}|who belongs to {v}|whose place is {v}|"
-           "which person is named with {v}")),
-    Fact("person", "project", _w("""{s} leads project {v}|{s} is in charge of project {v}
+        _w(
+            "who is linked to {v}|which person goes with {v}|who belongs to {v}|whose place is {v}|"
+            "which person is named with {v}"
+        ),
+    ),
+    Fact(
+        "person",
+        "project",
+        _w("""{s} leads project {v}|{s} is in charge of project {v}
     {s} manages project {v}|
         project {v} is led by {s}|project {v} is run by {s}|the head of project {v} is {s}"""),
         _w("""which project does {s} lead|what project is led by {s}|which project is run by {s}|
@@ -988,70 +1078,110 @@ FACTS: tuple[Fact, ...] = (
         which project belongs to {s}"""),
         _w("""who leads project {v}|who is in charge of project {v}|who manages project {v}
         who runs project {v}|
-        who is the head of project {v}|project {v} is led by whom""")),
-    Fact("person", "date", _w("""{s} starts on {v}|{s} arrives on {v}|the first day of {s} is {v}
+        who is the head of project {v}|project {v} is led by whom"""),
+    ),
+    Fact(
+        "person",
+        "date",
+        _w("""{s} starts on {v}|{s} arrives on {v}|the first day of {s} is {v}
     {s} will start on {v}|
         {s} begins work on {v}|on {v} {s} arrives"""),
         _w("""when does {s} start|when does {s} arrive|on which date does {s} start
         what is the first day of {s}|
         on what date does {s} begin|which date is the first day of {s}|start date of {s}
         on which day will {s} arrive"""),
-        _w("who starts on {v}|who arrives on {v}|who begins on {v}|whose first day is {v}|"
-           "which person starts on {v}")),
-    Fact("item", "amount", _w("""the {s} costs {v}|the price of the {s} is {v}|we paid {v} for the {s}
+        _w("who starts on {v}|who arrives on {v}|who begins on {v}|whose first day is {v}|which person starts on {v}"),
+    ),
+    Fact(
+        "item",
+        "amount",
+        _w("""the {s} costs {v}|the price of the {s} is {v}|we paid {v} for the {s}
     the {s} is sold for {v}|
         for the {s} we pay {v}|the {s} has a price of {v}"""),
         _w("""how much does the {s} cost|what does the {s} cost|what is the price of the {s}
         how much is the {s}|
         what do we pay for the {s}|which price does the {s} have|price of the {s}
         at what price is the {s} sold"""),
-        _w("what costs {v}|which item costs {v}|what is sold for {v}|which item has a price of {v}|"
-           "for what do we pay {v}")),
-    Fact("item", "shelf", _w("""the {s} is on shelf {v}|the {s} is kept on shelf {v}
+        _w(
+            "what costs {v}|which item costs {v}|what is sold for {v}|which item has a price of {v}|"
+            "for what do we pay {v}"
+        ),
+    ),
+    Fact(
+        "item",
+        "shelf",
+        _w("""the {s} is on shelf {v}|the {s} is kept on shelf {v}
     you find the {s} on shelf {v}|
         shelf {v} holds the {s}|we store the {s} on shelf {v}|the {s} lies on shelf {v}"""),
         _w("""on which shelf is the {s}|which shelf holds the {s}|where is the {s} kept
         what shelf is the {s} on|
         where do we store the {s}|on which shelf do I find the {s}|shelf of the {s}
         which shelf is the {s} on"""),
-        _w("what is on shelf {v}|which item is on shelf {v}|what does shelf {v} hold|"
-           "what is kept on shelf {v}|what lies on shelf {v}")),
-    Fact("item", "color", _w("""the {s} is {v}|the color of the {s} is {v}|we chose a {v} {s}
+        _w(
+            "what is on shelf {v}|which item is on shelf {v}|what does shelf {v} hold|"
+            "what is kept on shelf {v}|what lies on shelf {v}"
+        ),
+    ),
+    Fact(
+        "item",
+        "color",
+        _w("""the {s} is {v}|the color of the {s} is {v}|we chose a {v} {s}
     the {s} comes in {v}|
         the {s} was painted {v}|the new {s} is {v}"""),
         _w("""what color is the {s}|which color does the {s} have|what is the color of the {s}
         color of the {s}|
         which color is the {s}|in what color does the {s} come|what color does the {s} have
         of which color is the {s}"""),
-        _w("what is {v}|which item is {v}|which item comes in {v}|what has the color {v}|"
-           "which thing is {v}")),
-    Fact("team", "time", _w("""the {s} meets at {v}|the meeting of the {s} is at {v}|the {s} starts at {v}|
+        _w("what is {v}|which item is {v}|which item comes in {v}|what has the color {v}|which thing is {v}"),
+    ),
+    Fact(
+        "team",
+        "time",
+        _w("""the {s} meets at {v}|the meeting of the {s} is at {v}|the {s} starts at {v}|
         at {v} the {s} comes together|the {s} has its call at {v}|the call of the {s} begins at {v}"""),
         _w("""when does the {s} meet|at what time does the {s} meet|at what time is the call of the {s}|
         what is the time of the {s}|when does the {s} start|at which time does the {s} begin
         meeting time of the {s}|
         what time is given for the {s}"""),
-        _w("who meets at {v}|which team meets at {v}|which group starts at {v}|who has a call at {v}|"
-           "who comes together at {v}")),
-    Fact("team", "place", _w("""the {s} is in {v}|the {s} works from {v}|the {s} has moved to {v}
+        _w(
+            "who meets at {v}|which team meets at {v}|which group starts at {v}|who has a call at {v}|"
+            "who comes together at {v}"
+        ),
+    ),
+    Fact(
+        "team",
+        "place",
+        _w("""the {s} is in {v}|the {s} works from {v}|the {s} has moved to {v}
     the base of the {s} is {v}|
         you reach the {s} in {v}|the {s} has its home in {v}"""),
         _w("""where is the {s}|in which city is the {s}|which city is the base of the {s}
         where does the {s} work|
         which city does the {s} work from|in what city is the {s}|city of the {s}
         where do I reach the {s}"""),
-        _w("who is in {v}|which team is in {v}|who works from {v}|which group has its home in {v}|"
-           "which team works in {v}")),
-    Fact("project", "date", _w("""project {s} ends on {v}|the deadline of project {s} is {v}
+        _w(
+            "who is in {v}|which team is in {v}|who works from {v}|which group has its home in {v}|"
+            "which team works in {v}"
+        ),
+    ),
+    Fact(
+        "project",
+        "date",
+        _w("""project {s} ends on {v}|the deadline of project {s} is {v}
     project {s} is due on {v}|
         project {s} must be ready on {v}|on {v} project {s} ends|the last day of project {s} is {v}"""),
         _w("""when does project {s} end|what is the deadline of project {s}|when is project {s} due|
         on which date does project {s} end|by which date must project {s} be ready
         which date is the deadline of project {s}|
         deadline of project {s}|what is the last day of project {s}"""),
-        _w("which project ends on {v}|which project is due on {v}|what ends on {v}|what is due on {v}|"
-           "which project has the deadline {v}")),
-    Fact("project", "code", _w("""project {s} has the code {v}|the code of project {s} is {v}
+        _w(
+            "which project ends on {v}|which project is due on {v}|what ends on {v}|what is due on {v}|"
+            "which project has the deadline {v}"
+        ),
+    ),
+    Fact(
+        "project",
+        "code",
+        _w("""project {s} has the code {v}|the code of project {s} is {v}
     project {s} is filed under {v}|
         for project {s} use code {v}|code {v} stands for project {s}|project {s} runs under code {v}"""),
         _w("""what is the code of project {s}|which code does project {s} have
@@ -1059,18 +1189,33 @@ FACTS: tuple[Fact, ...] = (
         which code stands for project {s}|what code do I use for project {s}|code of project {s}
         project {s} has which code|
         which code belongs to project {s}"""),
-        _w("which project has the code {v}|what does code {v} stand for|which project is filed under {v}|"
-           "which project uses code {v}")),
-    Fact("person", "item", _w("""{s} ordered a {v}|{s} asked for a {v}|{s} bought a {v}|{s} needs a {v}
+        _w(
+            "which project has the code {v}|what does code {v} stand for|which project is filed under {v}|"
+            "which project uses code {v}"
+        ),
+    ),
+    Fact(
+        "person",
+        "item",
+        _w("""{s} ordered a {v}|{s} asked for a {v}|{s} bought a {v}|{s} needs a {v}
     {s} uses a {v}|
         {s} got a {v}"""),
         _w("""what did {s} order|which item goes with {s}|what did {s} get|which item belongs to {s}|
         what is named for {s}|which item is for {s}|item of {s}|what thing does {s} have"""),
-        _w("who ordered a {v}|who needs a {v}|who asked for a {v}|who has a {v}|which person has a {v}")),
+        _w("who ordered a {v}|who needs a {v}|who asked for a {v}|who has a {v}|which person has a {v}"),
+    ),
 )
 POOLS: dict[str, Words] = {
-    "room": ROOMS, "place": PLACES, "project": PROJECTS, "date": DATES, "item": ITEMS, "amount": AMOUNTS,
-    "shelf": tuple(str(number) for number in range(11, 99)), "color": COLORS, "team": TEAMS, "time": TIMES,
+    "room": ROOMS,
+    "place": PLACES,
+    "project": PROJECTS,
+    "date": DATES,
+    "item": ITEMS,
+    "amount": AMOUNTS,
+    "shelf": tuple(str(number) for number in range(11, 99)),
+    "color": COLORS,
+    "team": TEAMS,
+    "time": TIMES,
     "code": CODES,
 }
 QA_FILLER = _w("""
@@ -1102,25 +1247,57 @@ Copy it from the text. | Answer in a few words. | Do not write a sentence. | Onl
 Be brief.
 """)
 QA_LAYOUTS: Words = (
-    "{intro}.\n{text}\n{q}", "{intro}.\n\n{text}\n\n{q}", "{intro}:\n{text}\nQuestion: {q}", "{text}\n{q}",
-    "{text}\n\n{q}", "{text}\n\nQuestion: {q}", "{text}\nQ: {q}", "{text}\nQ: {q}\nA:", "{q}\n{text}",
+    "{intro}.\n{text}\n{q}",
+    "{intro}.\n\n{text}\n\n{q}",
+    "{intro}:\n{text}\nQuestion: {q}",
+    "{text}\n{q}",
+    "{text}\n\n{q}",
+    "{text}\n\nQuestion: {q}",
+    "{text}\nQ: {q}",
+    "{text}\nQ: {q}\nA:",
+    "{q}\n{text}",
     "{q}\n\n{text}",
-    "{q}\nText: {text}", "Question: {q}\nText: {text}", "Text: {text}\nQuestion: {q}",
+    "{q}\nText: {text}",
+    "Question: {q}\nText: {text}",
+    "Text: {text}\nQuestion: {q}",
     "Text: {text}\nQuestion: {q}\nAnswer:",
-    "Passage: {text}\nQuestion: {q}", "Passage:\n{text}\n\nQuestion:\n{q}", "Note: {text}\n{q}",
+    "Passage: {text}\nQuestion: {q}",
+    "Passage:\n{text}\n\nQuestion:\n{q}",
+    "Note: {text}\n{q}",
     "{intro}. {q}\n\n{text}",
-    "{intro}. {q} {text}", "{text} {q}", "\"{text}\"\n{q}", "{q}\n\"{text}\"",
+    "{intro}. {q} {text}",
+    "{text} {q}",
+    '"{text}"\n{q}',
+    '{q}\n"{text}"',
     "{intro}.\nText: {text}\nQuestion: {q}",
-    "{intro}.\nQuestion: {q}\nText: {text}", "Context: {text}\n\n{q}",
+    "{intro}.\nQuestion: {q}\nText: {text}",
+    "Context: {text}\n\n{q}",
     "Context: {text}\nQuestion: {q}\nAnswer:",
-    "Given this note: \"{text}\" {q}", "From this text: {text}\nI want to know: {q}",
+    'Given this note: "{text}" {q}',
+    "From this text: {text}\nI want to know: {q}",
     "Here are my notes. {text}\n{q}",
-    "{q} {intro}.\n{text}", "{q} {intro}:\n\n{text}", "{text}\n---\n{intro}. {q}", "{text}\n\n{intro}: {q}",
+    "{q} {intro}.\n{text}",
+    "{q} {intro}:\n\n{text}",
+    "{text}\n---\n{intro}. {q}",
+    "{text}\n\n{intro}: {q}",
 )
 QA_ASK_OPENINGS: Words = (
-    "", "", "", "", "", "", "please tell me: ", "tell me, ", "can you tell me: ", "quick question: ",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "please tell me: ",
+    "tell me, ",
+    "can you tell me: ",
+    "quick question: ",
     "I ask: ",
-    "according to the text, ", "according to the note, ", "in this text, ", "please say: ", "one question: ",
+    "according to the text, ",
+    "according to the note, ",
+    "in this text, ",
+    "please say: ",
+    "one question: ",
 )
 
 
@@ -1143,9 +1320,7 @@ def _value(rng: random.Random, split: Split, kind: str, used: set[str]) -> str |
     return None
 
 
-def _fact_rows(
-    rng: random.Random, split: Split, count: int, main: Fact, same: int
-) -> list[tuple[Fact, str, str]]:
+def _fact_rows(rng: random.Random, split: Split, count: int, main: Fact, same: int) -> list[tuple[Fact, str, str]]:
     """`same` rows of the main kind, the rest of other kinds that partly share the main row's subject."""
     used: set[str] = set()
     rows: list[tuple[Fact, str, str]] = []
@@ -1187,9 +1362,11 @@ def passage_qa(rng: random.Random, split: Split, difficulty: Difficulty) -> Samp
     rows = _fact_rows(rng, split, count, main, same)
     fact, subject, value = rows[0]
     # A question by value is asked where the value's kind occurs with this kind of fact only.
-    backward = rng.random() < (0.15 if difficulty == "easy" else 0.25) and all(
-        row[0] is main or row[0].value != main.value for row in rows
-    ) and fact.value not in ("color", "item")
+    backward = (
+        rng.random() < (0.15 if difficulty == "easy" else 0.25)
+        and all(row[0] is main or row[0].value != main.value for row in rows)
+        and fact.value not in ("color", "item")
+    )
     # Person-place and person-date facts share kinds with others, the subject keeps them apart.
     if backward:
         question, answer = _one(rng, fact.back, split), subject
@@ -1243,247 +1420,514 @@ class Help:
 
 
 HELP: tuple[Help, ...] = (
-    Help("command", "weir init", _w("create the state directory|make the state directory"),
-         _w("set up the state directory|prepare the folder for state|set up a new node folder|"
-            "make the folder where state is kept|begin a new state folder|create the state folder"),
-         _w("I have just installed Weir and there is no state directory yet|"
+    Help(
+        "command",
+        "weir init",
+        _w("create the state directory|make the state directory"),
+        _w(
+            "set up the state directory|prepare the folder for state|set up a new node folder|"
+            "make the folder where state is kept|begin a new state folder|create the state folder"
+        ),
+        _w(
+            "I have just installed Weir and there is no state directory yet|"
             "this is a fresh machine without a state directory|the state directory does not exist yet|"
             "we set up a new machine and the state folder is missing|"
-            "Weir says that the state directory is missing")),
-    Help("command", "weir serve", _w("start the node|start the Weir node"),
-         _w("bring the node up|run the node|launch the node|get the node running|"
-            "let the node begin to serve|start serving requests"),
-         _w("the node is not running and clients cannot reach it|"
+            "Weir says that the state directory is missing"
+        ),
+    ),
+    Help(
+        "command",
+        "weir serve",
+        _w("start the node|start the Weir node"),
+        _w(
+            "bring the node up|run the node|launch the node|get the node running|"
+            "let the node begin to serve|start serving requests"
+        ),
+        _w(
+            "the node is not running and clients cannot reach it|"
             "everything is set up, now the node has to run|"
             "I want clients to send requests, but no node runs|"
             "the machine was restarted and the node is not running|"
-            "setup is done and the node must begin to serve")),
-    Help("command", "weir status", _w("see whether the node is ready|show if the node is ready"),
-         _w("check that the node is up and ready|find out if the node can take requests|"
+            "setup is done and the node must begin to serve"
+        ),
+    ),
+    Help(
+        "command",
+        "weir status",
+        _w("see whether the node is ready|show if the node is ready"),
+        _w(
+            "check that the node is up and ready|find out if the node can take requests|"
             "see the state of the node|check if the node is ready to serve|know whether the node is ready|"
-            "look at the readiness of the node"),
-         _w("I have started the node and do not know if it is ready|someone asks if our node is ready|"
+            "look at the readiness of the node"
+        ),
+        _w(
+            "I have started the node and do not know if it is ready|someone asks if our node is ready|"
             "I am not sure that the node is ready to take requests|"
             "before I send requests I want to be sure that the node is ready|"
-            "the node was started and I want to see if it is ready")),
-    Help("command", "weir route", _w("decide a route without running anything|"
-       "explain a route without running it"),
-         _w("see where a request would go without running it|try a request as a dry run|"
+            "the node was started and I want to see if it is ready"
+        ),
+    ),
+    Help(
+        "command",
+        "weir route",
+        _w("decide a route without running anything|explain a route without running it"),
+        _w(
+            "see where a request would go without running it|try a request as a dry run|"
             "make a dry run of a request|test the routing without running the request|"
-            "see the decision without any run|preview where a request would go"),
-         _w("I want to know where a request would go, but it must not run|"
+            "see the decision without any run|preview where a request would go"
+        ),
+        _w(
+            "I want to know where a request would go, but it must not run|"
             "a request is costly and I first want to see its route as a dry run|"
             "I want to test a new policy without running requests|"
             "my colleague wants a preview of the route, nothing may run|"
-            "I need a decision explained, but the request must not run")),
-    Help("command", "weir why ID", _w("show why a request was routed where it went|"
-       "see why a request went where it went"),
-         _w("find the reason for a past route|learn why a request took its path|"
+            "I need a decision explained, but the request must not run"
+        ),
+    ),
+    Help(
+        "command",
+        "weir why ID",
+        _w("show why a request was routed where it went|see why a request went where it went"),
+        _w(
+            "find the reason for a past route|learn why a request took its path|"
             "explain a past request by its id|see the reason of an old decision|"
-            "understand why a request was sent there|look up why a request was refused"),
-         _w("a request was refused and I want to know why|"
+            "understand why a request was sent there|look up why a request was refused"
+        ),
+        _w(
+            "a request was refused and I want to know why|"
             "a request went to the frontier and I want to know why|"
             "yesterday a request took a strange path and I want the reason|"
             "a user asks why his request was sent to the site server|"
-            "I have the id of a request and want to know why it went there")),
-    Help("command", "weir tail", _w("follow requests live|watch requests live"),
-         _w("see requests as they come in|watch the live stream of requests|follow the traffic live|"
-            "look at requests in real time|see new requests as they happen|keep an eye on live requests"),
-         _w("I want to sit and watch requests come in|"
+            "I have the id of a request and want to know why it went there"
+        ),
+    ),
+    Help(
+        "command",
+        "weir tail",
+        _w("follow requests live|watch requests live"),
+        _w(
+            "see requests as they come in|watch the live stream of requests|follow the traffic live|"
+            "look at requests in real time|see new requests as they happen|keep an eye on live requests"
+        ),
+        _w(
+            "I want to sit and watch requests come in|"
             "something odd happens now and I want to see the requests live|"
             "during the test I want to follow each request as it happens|"
             "I want to see live what the users send through the node|"
-            "traffic is rising and I want to follow it live")),
-    Help("command", "weir models", _w("list the models|show the models"),
-         _w("see which models there are|get a list of all models|find out what models the node has|"
-            "see the models of the node|get the names of the models|look at the available models"),
-         _w("I do not know which models the node has|"
+            "traffic is rising and I want to follow it live"
+        ),
+    ),
+    Help(
+        "command",
+        "weir models",
+        _w("list the models|show the models"),
+        _w(
+            "see which models there are|get a list of all models|find out what models the node has|"
+            "see the models of the node|get the names of the models|look at the available models"
+        ),
+        _w(
+            "I do not know which models the node has|"
             "a bundle was added and I want to see if its model is listed|a user asks which models we offer|"
-            "I want to compare the models that are there|I need the names of all models for a report")),
-    Help("command", "weir config check", _w("check the configuration|check the config"),
-         _w("test the config file for errors|find errors in the configuration|validate the configuration|"
-            "make sure that the config is right|see if the configuration is valid|verify the config file"),
-         _w("I changed weir.yaml and want to be sure that it is valid|"
+            "I want to compare the models that are there|I need the names of all models for a report"
+        ),
+    ),
+    Help(
+        "command",
+        "weir config check",
+        _w("check the configuration|check the config"),
+        _w(
+            "test the config file for errors|find errors in the configuration|validate the configuration|"
+            "make sure that the config is right|see if the configuration is valid|verify the config file"
+        ),
+        _w(
+            "I changed weir.yaml and want to be sure that it is valid|"
             "I edited the config and fear an error in it|"
             "before a restart I want to know that the config is right|"
             "a new key was added to the config file and I want to check it|"
-            "my colleague wrote a config file and I want to verify it")),
-    Help("command", "weir doctor", _w("run the self checks|do the self checks"),
-         _w("let the node check itself|run the checks of Weir on itself|make Weir test itself|"
-            "start the self tests|check the health of the installation|diagnose the installation"),
-         _w("something is wrong with the installation and I want it to check itself|"
+            "my colleague wrote a config file and I want to verify it"
+        ),
+    ),
+    Help(
+        "command",
+        "weir doctor",
+        _w("run the self checks|do the self checks"),
+        _w(
+            "let the node check itself|run the checks of Weir on itself|make Weir test itself|"
+            "start the self tests|check the health of the installation|diagnose the installation"
+        ),
+        _w(
+            "something is wrong with the installation and I want it to check itself|"
             "the node acts strange and I want a diagnosis|after an upgrade I want the self checks|"
             "support asks me to run all self checks|"
-            "I do not know what is broken and want Weir to test itself")),
-    Help("command", "weir version", _w("print the versions|show the version"),
-         _w("see which version is installed|find the version of Weir|get the version numbers|"
-            "know what version we run|look up the installed version|tell the version of this node"),
-         _w("support asks me which version I run|I am not sure that the upgrade changed the version|"
+            "I do not know what is broken and want Weir to test itself"
+        ),
+    ),
+    Help(
+        "command",
+        "weir version",
+        _w("print the versions|show the version"),
+        _w(
+            "see which version is installed|find the version of Weir|get the version numbers|"
+            "know what version we run|look up the installed version|tell the version of this node"
+        ),
+        _w(
+            "support asks me which version I run|I am not sure that the upgrade changed the version|"
             "for a bug report I need the version|two nodes differ and I want to compare versions|"
-            "I need to write down the version that is installed")),
-    Help("value", "127.0.0.1:8377", _w("the default data-plane address|"
-       "the default address of the data plane"),
-         _w("the address and port where the node listens by default|"
+            "I need to write down the version that is installed"
+        ),
+    ),
+    Help(
+        "value",
+        "127.0.0.1:8377",
+        _w("the default data-plane address|the default address of the data plane"),
+        _w(
+            "the address and port where the node listens by default|"
             "the address that clients use by default|the default listen address|"
             "the default host and port of the node|the standard address of the data plane|"
-            "the address of a node that has no other setting"),
-         _w("my client runs on the same machine and needs the default address|"
+            "the address of a node that has no other setting"
+        ),
+        _w(
+            "my client runs on the same machine and needs the default address|"
             "I left the address out of the config and want to know where the node listens|"
             "I need the default host and port for my client|"
             "my tool asks for the default address of the node|"
-            "a script on this machine has to reach the node at its default address")),
-    Help("value", "/healthz", _w("the liveness path|the path for liveness"),
-         _w("the endpoint that shows that the process is alive|the liveness endpoint|"
+            "a script on this machine has to reach the node at its default address"
+        ),
+    ),
+    Help(
+        "value",
+        "/healthz",
+        _w("the liveness path|the path for liveness"),
+        _w(
+            "the endpoint that shows that the process is alive|the liveness endpoint|"
             "the path for a liveness probe|the URL path that says the node is alive|"
-            "the probe path for alive or dead|the path to see that the node lives"),
-         _w("my orchestrator needs a probe that the process is alive|I have to set up a liveness probe|"
+            "the probe path for alive or dead|the path to see that the node lives"
+        ),
+        _w(
+            "my orchestrator needs a probe that the process is alive|I have to set up a liveness probe|"
             "the monitor should test if the node is alive|a probe must tell if the process still lives|"
-            "our monitor asks for the liveness endpoint")),
-    Help("value", "/readyz", _w("the readiness path|the path for readiness"),
-         _w("the endpoint that shows that the node is ready|the readiness endpoint|"
+            "our monitor asks for the liveness endpoint"
+        ),
+    ),
+    Help(
+        "value",
+        "/readyz",
+        _w("the readiness path|the path for readiness"),
+        _w(
+            "the endpoint that shows that the node is ready|the readiness endpoint|"
             "the path for a readiness probe|the URL path that says the node is ready|"
-            "the probe path for ready or not|the path to see that the node can take requests by HTTP"),
-         _w("my load balancer should send traffic only when the node is ready and needs a probe path|"
+            "the probe path for ready or not|the path to see that the node can take requests by HTTP"
+        ),
+        _w(
+            "my load balancer should send traffic only when the node is ready and needs a probe path|"
             "I have to set up a readiness probe|the monitor should test by HTTP if the node is ready|"
             "a probe must tell if the node is ready for traffic|"
-            "our load balancer asks for the readiness endpoint")),
-    Help("header", "x-weir-path", _w("the path that answered|the answering path"),
-         _w("which path gave the answer|the path taken by the answer|the path that served the reply|"
-            "what path the answer came by|by which path it was answered"),
-         _w("my client wants to log the path that answered|"
+            "our load balancer asks for the readiness endpoint"
+        ),
+    ),
+    Help(
+        "header",
+        "x-weir-path",
+        _w("the path that answered|the answering path"),
+        _w(
+            "which path gave the answer|the path taken by the answer|the path that served the reply|"
+            "what path the answer came by|by which path it was answered"
+        ),
+        _w(
+            "my client wants to log the path that answered|"
             "an answer came and I want to see its path in the reply|"
-            "I want to count answers per path from the replies|the reply should tell me the path it took")),
-    Help("header", "x-weir-tier", _w("the tier|the tier that answered"),
-         _w("which tier gave the answer|the tier of the answer|the tier that served the reply|"
-            "what tier the answer came from|on which tier it was answered"),
-         _w("my client wants to log the tier of each answer|"
+            "I want to count answers per path from the replies|the reply should tell me the path it took"
+        ),
+    ),
+    Help(
+        "header",
+        "x-weir-tier",
+        _w("the tier|the tier that answered"),
+        _w(
+            "which tier gave the answer|the tier of the answer|the tier that served the reply|"
+            "what tier the answer came from|on which tier it was answered"
+        ),
+        _w(
+            "my client wants to log the tier of each answer|"
             "an answer came and I want to see its tier in the reply|"
             "I want to count answers per tier from the replies|"
-            "the reply should tell me which tier it came from")),
-    Help("header", "x-weir-cost", _w("the cost|the cost of the answer"),
-         _w("how much the answer cost|what the request cost|the price of the reply|"
-            "what we pay for the answer|the money spent on the request"),
-         _w("my client wants to log the cost of each answer|finance wants to see in the reply what it cost|"
-            "I want to add up the costs from the replies|the reply should tell me how much was spent")),
-    Help("header", "x-weir-reason", _w("the reason|the reason of the route"),
-         _w("why the route was taken|the reason for the choice|the reason behind the decision|"
-            "what the reason for the path was|the short reason for the route"),
-         _w("my client wants to log the reason of each route|"
+            "the reply should tell me which tier it came from"
+        ),
+    ),
+    Help(
+        "header",
+        "x-weir-cost",
+        _w("the cost|the cost of the answer"),
+        _w(
+            "how much the answer cost|what the request cost|the price of the reply|"
+            "what we pay for the answer|the money spent on the request"
+        ),
+        _w(
+            "my client wants to log the cost of each answer|finance wants to see in the reply what it cost|"
+            "I want to add up the costs from the replies|the reply should tell me how much was spent"
+        ),
+    ),
+    Help(
+        "header",
+        "x-weir-reason",
+        _w("the reason|the reason of the route"),
+        _w(
+            "why the route was taken|the reason for the choice|the reason behind the decision|"
+            "what the reason for the path was|the short reason for the route"
+        ),
+        _w(
+            "my client wants to log the reason of each route|"
             "an answer came and I want to see the reason in the reply|I want to group replies by reason|"
-            "the reply should tell me the reason for the choice")),
-    Help("header", "x-weir-cache", _w("the cache state|the state of the cache"),
-         _w("whether the answer came from the cache|if the cache was hit|a cache hit or miss|"
-            "what the cache did|the hit or miss of the cache"),
-         _w("my client wants to log cache hits|"
+            "the reply should tell me the reason for the choice"
+        ),
+    ),
+    Help(
+        "header",
+        "x-weir-cache",
+        _w("the cache state|the state of the cache"),
+        _w(
+            "whether the answer came from the cache|if the cache was hit|a cache hit or miss|"
+            "what the cache did|the hit or miss of the cache"
+        ),
+        _w(
+            "my client wants to log cache hits|"
             "an answer was very fast and I want to see in the reply if the cache was hit|"
             "I want to count cache hits from the replies|"
-            "the reply should tell me if it came from the cache")),
-    Help("header", "x-weir-decision", _w("the decision id|the id of the decision"),
-         _w("the id to look up the decision|the number of the decision|the id for a later explanation|"
-            "which decision id belongs to the reply|the decision identifier"),
-         _w("my client wants to log the id of each decision|"
+            "the reply should tell me if it came from the cache"
+        ),
+    ),
+    Help(
+        "header",
+        "x-weir-decision",
+        _w("the decision id|the id of the decision"),
+        _w(
+            "the id to look up the decision|the number of the decision|the id for a later explanation|"
+            "which decision id belongs to the reply|the decision identifier"
+        ),
+        _w(
+            "my client wants to log the id of each decision|"
             "I want to ask later about this decision and need its id from the reply|"
             "I need the decision id of an answer for support|"
-            "the reply should tell me the id of its decision")),
-    Help("call", "GET /v1/decisions/{id}", _w("explain a decision|get the explanation of a decision"),
-         _w("fetch the explanation of a decision by its id|read a decision over HTTP|"
+            "the reply should tell me the id of its decision"
+        ),
+    ),
+    Help(
+        "call",
+        "GET /v1/decisions/{id}",
+        _w("explain a decision|get the explanation of a decision"),
+        _w(
+            "fetch the explanation of a decision by its id|read a decision over HTTP|"
             "look up a decision by id over HTTP|get a past decision as data|"
-            "ask the node about a past decision"),
-         _w("my web page should show the explanation of a past decision|"
+            "ask the node about a past decision"
+        ),
+        _w(
+            "my web page should show the explanation of a past decision|"
             "my program has a decision id and wants the explanation over HTTP|"
             "a tool should fetch old decisions by id|"
-            "our dashboard needs the explanation of a decision by its id")),
-    Help("call", "POST /v1/route", _w("decide without running|get a decision without a run"),
-         _w("ask over HTTP where a request would go|make a dry run over HTTP|"
+            "our dashboard needs the explanation of a decision by its id"
+        ),
+    ),
+    Help(
+        "call",
+        "POST /v1/route",
+        _w("decide without running|get a decision without a run"),
+        _w(
+            "ask over HTTP where a request would go|make a dry run over HTTP|"
             "get the route without running the request|send a request for a decision only|"
-            "let the node decide but not run"),
-         _w("my program wants only the decision over HTTP, nothing may run|"
+            "let the node decide but not run"
+        ),
+        _w(
+            "my program wants only the decision over HTTP, nothing may run|"
             "a tool should ask over HTTP where a request would go|"
-            "our dashboard needs a preview of the route over HTTP|my script wants a dry run over HTTP")),
-    Help("model", "auto", _w("lets Weir choose|leaves the choice to Weir"),
-         _w("makes Weir pick the model by itself|gives Weir the free choice|means that Weir decides|"
-            "is right when Weir should choose|lets the router select"),
-         _w("I do not care which model answers, Weir should choose|"
+            "our dashboard needs a preview of the route over HTTP|my script wants a dry run over HTTP"
+        ),
+    ),
+    Help(
+        "model",
+        "auto",
+        _w("lets Weir choose|leaves the choice to Weir"),
+        _w(
+            "makes Weir pick the model by itself|gives Weir the free choice|means that Weir decides|"
+            "is right when Weir should choose|lets the router select"
+        ),
+        _w(
+            "I do not care which model answers, Weir should choose|"
             "my client must name a model, but the choice should be left to Weir|"
-            "users should not choose, Weir should|I have no preference and let Weir decide")),
-    Help("model", "auto:cheap", _w("prefers a low cost|prefers a cheap answer"),
-         _w("makes Weir prefer the cheapest way|asks for low cost|saves money|"
-            "tells Weir that cost matters most|is right when money is short"),
-         _w("Weir should choose, but cost matters most to me|"
+            "users should not choose, Weir should|I have no preference and let Weir decide"
+        ),
+    ),
+    Help(
+        "model",
+        "auto:cheap",
+        _w("prefers a low cost|prefers a cheap answer"),
+        _w(
+            "makes Weir prefer the cheapest way|asks for low cost|saves money|"
+            "tells Weir that cost matters most|is right when money is short"
+        ),
+        _w(
+            "Weir should choose, but cost matters most to me|"
             "we must save money and Weir should prefer cheap answers|"
             "my budget is small and Weir should choose with that in mind|"
-            "the batch is large and must be cheap")),
-    Help("model", "auto:fast", _w("prefers speed|prefers a fast answer"),
-         _w("makes Weir prefer the fastest way|asks for a quick answer|saves time|"
-            "tells Weir that speed matters most|is right when time is short"),
-         _w("Weir should choose, but speed matters most to me|"
+            "the batch is large and must be cheap"
+        ),
+    ),
+    Help(
+        "model",
+        "auto:fast",
+        _w("prefers speed|prefers a fast answer"),
+        _w(
+            "makes Weir prefer the fastest way|asks for a quick answer|saves time|"
+            "tells Weir that speed matters most|is right when time is short"
+        ),
+        _w(
+            "Weir should choose, but speed matters most to me|"
             "users wait and Weir should prefer fast answers|"
-            "my chat must be quick and Weir should choose with that in mind|the answer has to come fast")),
-    Help("model", "auto:best", _w("prefers quality|prefers the best answer"),
-         _w("makes Weir prefer the best quality|asks for the best answer|gets the highest quality|"
-            "tells Weir that quality matters most|is right when quality counts"),
-         _w("Weir should choose, but quality matters most to me|"
+            "my chat must be quick and Weir should choose with that in mind|the answer has to come fast"
+        ),
+    ),
+    Help(
+        "model",
+        "auto:best",
+        _w("prefers quality|prefers the best answer"),
+        _w(
+            "makes Weir prefer the best quality|asks for the best answer|gets the highest quality|"
+            "tells Weir that quality matters most|is right when quality counts"
+        ),
+        _w(
+            "Weir should choose, but quality matters most to me|"
             "the text is important and Weir should prefer the best answer|"
             "quality counts more than money and Weir should choose with that in mind|"
-            "the answer has to be the best")),
-    Help("value", "cache, reuse, device, site, sovereign, frontier", _w("the order of the tiers|"
-       "the list of tiers in order"),
-         _w("the tiers from first to last|the sequence of tiers|the six tiers in order|"
-            "the names of all tiers in their order|the tier order of Weir"),
-         _w("I have to explain to a new colleague all tiers in order|"
+            "the answer has to be the best"
+        ),
+    ),
+    Help(
+        "value",
+        "cache, reuse, device, site, sovereign, frontier",
+        _w("the order of the tiers|the list of tiers in order"),
+        _w(
+            "the tiers from first to last|the sequence of tiers|the six tiers in order|"
+            "the names of all tiers in their order|the tier order of Weir"
+        ),
+        _w(
+            "I have to explain to a new colleague all tiers in order|"
             "my report needs the tiers from first to last|someone asks in which order the tiers come|"
-            "I have to draw the tiers in their order")),
-    Help("value", "telemetry.db", _w("the file for records|the file where records are stored"),
-         _w("the file that holds the records|the place where records are kept|the database of the records|"
-            "the database file with the request records|the store of the records"),
-         _w("I want to back up the records and look for the file|"
+            "I have to draw the tiers in their order"
+        ),
+    ),
+    Help(
+        "value",
+        "telemetry.db",
+        _w("the file for records|the file where records are stored"),
+        _w(
+            "the file that holds the records|the place where records are kept|the database of the records|"
+            "the database file with the request records|the store of the records"
+        ),
+        _w(
+            "I want to back up the records and look for the file|"
             "an auditor wants the records and I look for the file|I want to read the stored records myself|"
-            "the disk is full and I want to know which file holds the records")),
-    Help("value", "weir.yaml", _w("the config file|the name of the config file"),
-         _w("the file that holds the configuration|the file with the settings|the configuration file name|"
-            "the place of the settings|the file to edit for settings"),
-         _w("I want to change a setting and look for the file|"
+            "the disk is full and I want to know which file holds the records"
+        ),
+    ),
+    Help(
+        "value",
+        "weir.yaml",
+        _w("the config file|the name of the config file"),
+        _w(
+            "the file that holds the configuration|the file with the settings|the configuration file name|"
+            "the place of the settings|the file to edit for settings"
+        ),
+        _w(
+            "I want to change a setting and look for the file|"
             "my colleague asks which file he has to edit for settings|"
             "I have to write the configuration and need the file name|"
-            "a setting is wrong and I want to edit the right file")),
-    Help("rule", "they are refused", _w("unknown config keys|unknown keys in the config"),
-         _w("config keys that Weir does not know|keys in weir.yaml that are not known|"
-            "a wrong key in the config|config keys with a typing error|settings that do not exist"),
-         _w("I made a typing error in a config key|there is a key in weir.yaml that Weir does not know|"
-            "an old config has keys that are unknown now|someone added an unknown key to the config")),
-    Help("rule", "it is restarted with back-off", _w("a worker that crashes|a crashed worker"),
-         _w("a worker process that dies|a worker that stops by a crash|a worker after a crash|"
-            "a worker that fails|a broken worker process"),
-         _w("one of the workers has just crashed|a worker dies again and again|"
-            "the log says that a worker crashed|a worker process died in the night")),
-    Help("set", "Cache-Control: no-store", _w("keep an answer out of the cache|"
-       "keep an answer from being cached"),
-         _w("stop an answer from being stored in the cache|avoid the cache for an answer|"
+            "a setting is wrong and I want to edit the right file"
+        ),
+    ),
+    Help(
+        "rule",
+        "they are refused",
+        _w("unknown config keys|unknown keys in the config"),
+        _w(
+            "config keys that Weir does not know|keys in weir.yaml that are not known|"
+            "a wrong key in the config|config keys with a typing error|settings that do not exist"
+        ),
+        _w(
+            "I made a typing error in a config key|there is a key in weir.yaml that Weir does not know|"
+            "an old config has keys that are unknown now|someone added an unknown key to the config"
+        ),
+    ),
+    Help(
+        "rule",
+        "it is restarted with back-off",
+        _w("a worker that crashes|a crashed worker"),
+        _w(
+            "a worker process that dies|a worker that stops by a crash|a worker after a crash|"
+            "a worker that fails|a broken worker process"
+        ),
+        _w(
+            "one of the workers has just crashed|a worker dies again and again|"
+            "the log says that a worker crashed|a worker process died in the night"
+        ),
+    ),
+    Help(
+        "set",
+        "Cache-Control: no-store",
+        _w("keep an answer out of the cache|keep an answer from being cached"),
+        _w(
+            "stop an answer from being stored in the cache|avoid the cache for an answer|"
             "prevent caching of an answer|make sure that an answer is not cached|"
-            "not store an answer in the cache"),
-         _w("this answer is private and must not be cached|"
+            "not store an answer in the cache"
+        ),
+        _w(
+            "this answer is private and must not be cached|"
             "the answer has secret data and may not go into the cache|"
             "my answer changes each minute and must stay out of the cache|"
-            "I do not want this reply to be stored in the cache")),
-    Help("how", "by USB stick or internal mirror", _w("bundles come to a node|bundles reach a node"),
-         _w("new bundles are brought to the node|a bundle gets onto the node|"
-            "we bring bundles to a closed site|bundles are delivered|a bundle is moved to the site"),
-         _w("our site has no internet and a bundle has to get there|"
+            "I do not want this reply to be stored in the cache"
+        ),
+    ),
+    Help(
+        "how",
+        "by USB stick or internal mirror",
+        _w("bundles come to a node|bundles reach a node"),
+        _w(
+            "new bundles are brought to the node|a bundle gets onto the node|"
+            "we bring bundles to a closed site|bundles are delivered|a bundle is moved to the site"
+        ),
+        _w(
+            "our site has no internet and a bundle has to get there|"
             "I have a new bundle and the node is offline|the node is cut off and needs a new bundle|"
-            "we need a new model bundle on a closed network")),
-    Help("order", "policy", _w("policy or cost|cost or policy"),
-         _w("the policy or the cost|the cost or the policy|the rule of policy or the rule of cost|"
-            "the check of cost or the check of policy|policy rules or cost"),
-         _w("a cheap path breaks the policy and I wonder if policy or cost comes first|"
+            "we need a new model bundle on a closed network"
+        ),
+    ),
+    Help(
+        "order",
+        "policy",
+        _w("policy or cost|cost or policy"),
+        _w(
+            "the policy or the cost|the cost or the policy|the rule of policy or the rule of cost|"
+            "the check of cost or the check of policy|policy rules or cost"
+        ),
+        _w(
+            "a cheap path breaks the policy and I wonder if policy or cost comes first|"
             "a request has a policy and a cost limit, one is evaluated first|"
             "I ask myself if cost or policy is looked at first|"
-            "two rules apply, one of policy and one of cost, and one goes first")),
-    Help("set", "--json", _w("print JSON|get JSON output"),
-         _w("make a command print JSON|get the output as JSON|have the output in JSON form|"
-            "turn the output into JSON|let a command answer in JSON"),
-         _w("my script has to parse the output of a command as JSON|"
+            "two rules apply, one of policy and one of cost, and one goes first"
+        ),
+    ),
+    Help(
+        "set",
+        "--json",
+        _w("print JSON|get JSON output"),
+        _w(
+            "make a command print JSON|get the output as JSON|have the output in JSON form|"
+            "turn the output into JSON|let a command answer in JSON"
+        ),
+        _w(
+            "my script has to parse the output of a command as JSON|"
             "I want to read the output of weir by a program as JSON|a tool needs the output in JSON|"
-            "the table is hard to parse and I want JSON")),
+            "the table is hard to parse and I want JSON"
+        ),
+    ),
 )
 FRAMES: dict[str, Words] = {
     "command": _w("""
@@ -1622,17 +2066,57 @@ CASE_END: dict[str, Words] = {
     name the first one|what goes first|which is looked at first|say which is first"""),
 }
 CASE_OPEN: Words = (
-    "", "", "", "", "Hi. ", "Hello. ", "Situation: ", "My problem: ", "Help: ", "On our Weir node: ",
+    "",
+    "",
+    "",
+    "",
+    "Hi. ",
+    "Hello. ",
+    "Situation: ",
+    "My problem: ",
+    "Help: ",
+    "On our Weir node: ",
     "A question on Weir: ",
-    "I run a Weir node. ", "Weir question. ", "Here is my case: ", "Please help. ", "About Weir: ",
+    "I run a Weir node. ",
+    "Weir question. ",
+    "Here is my case: ",
+    "Please help. ",
+    "About Weir: ",
 )
-HELP_OPEN: Words = ("", "", "", "", "", "", "Hi, ", "Hello, ", "Weir question: ", "Quick question: ",
+HELP_OPEN: Words = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "Hi, ",
+    "Hello, ",
+    "Weir question: ",
+    "Quick question: ",
     "Please help: ",
-                    "Question: ", "About Weir: ", "A question on Weir: ", "Q: ", "I run a Weir node: ")
-HELP_END: Words = ("", "", "", "", "", " Short answer.", " Answer briefly.", " Only the answer.",
+    "Question: ",
+    "About Weir: ",
+    "A question on Weir: ",
+    "Q: ",
+    "I run a Weir node: ",
+)
+HELP_END: Words = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    " Short answer.",
+    " Answer briefly.",
+    " Only the answer.",
     " Be brief.",
-                   " Just the answer, please.", " Thanks.", " Keep it short.", " No explanation.",
-                   " Please answer briefly.")
+    " Just the answer, please.",
+    " Thanks.",
+    " Keep it short.",
+    " No explanation.",
+    " Please answer briefly.",
+)
 # Questions on what a command does; the answer is the description.
 DOES: dict[str, str] = {
     "weir init": "it creates the state directory",
@@ -1720,20 +2204,42 @@ on {day} {name} {verb} the {adj} {noun}|{name} said that the {noun} is {prep} th
 they {verb} the {noun} because the {noun2} was {adj}
 the {noun} from {place} is {adj} and the {noun2} is {adj2}""")
 ABBREV: tuple[tuple[str, str], ...] = (
-    ("ETA", "arrival time"), ("HQ", "head office"), ("PO", "purchase order"), ("QA", "quality check"),
+    ("ETA", "arrival time"),
+    ("HQ", "head office"),
+    ("PO", "purchase order"),
+    ("QA", "quality check"),
     ("HR", "staff office"),
-    ("IT", "computer team"), ("SLA", "service promise"), ("FAQ", "question list"), ("PM", "project lead"),
+    ("IT", "computer team"),
+    ("SLA", "service promise"),
+    ("FAQ", "question list"),
+    ("PM", "project lead"),
     ("MFR", "maker"),
-    ("QTY", "quantity"), ("MTG", "meeting"), ("DEPT", "department"), ("APPT", "appointment"), ("ACCT",
-    "account"),
-    ("INV", "invoice"), ("MGR", "manager"), ("TBD", "open"), ("WH", "warehouse"), ("CS", "customer service"),
-    ("DB", "data store"), ("GW", "gateway"), ("LN", "line number"), ("RM", "room"), ("BLDG", "building"),
+    ("QTY", "quantity"),
+    ("MTG", "meeting"),
+    ("DEPT", "department"),
+    ("APPT", "appointment"),
+    ("ACCT", "account"),
+    ("INV", "invoice"),
+    ("MGR", "manager"),
+    ("TBD", "open"),
+    ("WH", "warehouse"),
+    ("CS", "customer service"),
+    ("DB", "data store"),
+    ("GW", "gateway"),
+    ("LN", "line number"),
+    ("RM", "room"),
+    ("BLDG", "building"),
     ("EOD", "end of day"),
-    ("WIP", "work in progress"), ("CC", "cost center"), ("SN", "serial number"), ("REF", "reference"),
+    ("WIP", "work in progress"),
+    ("CC", "cost center"),
+    ("SN", "serial number"),
+    ("REF", "reference"),
 )
 _ABBREV_KEYS: Words = tuple(f"{short}={full}" for short, full in ABBREV)
-PREFIXES = _w("Note|Draft|Urgent|Todo|Info|Copy|Reply|Reminder|Internal|Update|Final|Private|Desk|Action|"
-   "Warning|Public|Review|New")
+PREFIXES = _w(
+    "Note|Draft|Urgent|Todo|Info|Copy|Reply|Reminder|Internal|Update|Final|Private|Desk|Action|"
+    "Warning|Public|Review|New"
+)
 TITLES: Words = ("Ms", "Mr", "Dr")
 
 RW_CORES: dict[str, Words] = {
@@ -1876,9 +2382,7 @@ Take title and last name. | Title and last name only. | After Dear comes the tit
 Drop the first name.
 """)
 RW_NOUNS = _w("text|sentence|line|note|message")
-RW_BANKS: dict[str, Bank] = {
-    rule: Bank(cores, (), (), RW_FORMAT, (), RW_NOUNS) for rule, cores in RW_CORES.items()
-}
+RW_BANKS: dict[str, Bank] = {rule: Bank(cores, (), (), RW_FORMAT, (), RW_NOUNS) for rule, cores in RW_CORES.items()}
 # The second rule of a hard sample, said after the first one.
 RW_SECOND: dict[str, Words] = {
     "replace": _w("""replace {c} by {d}|change {c} to {d}|replace the word {c} with {d}
@@ -1890,11 +2394,10 @@ RW_SECOND: dict[str, Words] = {
     "prefix": _w("""put "{c}:" in front|add "{c}:" at the front|begin with "{c}:"|start the line with "{c}:"|
     add the prefix "{c}:"|write "{c}:" before it|place "{c}:" at the start"""),
 }
-RW_THEN: Words = (", and then {two}", " and {two}", ", then {two}", ", and also {two}",
-    " and after that {two}")
+RW_THEN: Words = (", and then {two}", " and {two}", ", then {two}", ", and also {two}", " and after that {two}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rw_slots(split: Split) -> dict[str, Words]:
     own = {"noun": _cut(RW_NOUN, split), "verb": RW_VERB, "prep": RW_PREP, "adj": RW_ADJ}
     return {**_base_slots(split), **own}
@@ -1906,9 +2409,15 @@ def _rw_sentence(rng: random.Random, split: Split, template: str) -> tuple[str, 
     noun, noun2 = rng.sample(slots["noun"], 2)
     adj, adj2 = rng.sample(slots["adj"], 2)
     words = {
-        "noun": noun, "noun2": noun2, "adj": adj, "adj2": adj2, "verb": _pick(rng, RW_VERB),
+        "noun": noun,
+        "noun2": noun2,
+        "adj": adj,
+        "adj2": adj2,
+        "verb": _pick(rng, RW_VERB),
         "prep": _pick(rng, RW_PREP),
-        "name": _pick(rng, slots["name"]), "day": _pick(rng, DAYS), "place": _pick(rng, slots["place"]),
+        "name": _pick(rng, slots["name"]),
+        "day": _pick(rng, DAYS),
+        "place": _pick(rng, slots["place"]),
     }
     text = _SLOT.sub(lambda found: words[found.group(1)], template)
     return _cap(text) + ".", words
@@ -1951,8 +2460,12 @@ def _rewrite_text(
         title, first, last = _pick(rng, TITLES), _one(rng, FIRST, split), _one(rng, LAST, split)
         shown = f"{title} {last}" if difficulty == "easy" else f"{title} {first} {last}"
         if difficulty == "hard":
-            shown = rng.choice((f"{first} {last} ({title}, from {_pick(rng, slots['place'])})",
-                                f"{first} {last}, title {title}, of the {_pick(rng, slots['team'])}"))
+            shown = rng.choice(
+                (
+                    f"{first} {last} ({title}, from {_pick(rng, slots['place'])})",
+                    f"{first} {last}, title {title}, of the {_pick(rng, slots['team'])}",
+                )
+            )
         return {"a": shown}, f"Dear {title} {last},"
     if rule == "initial":
         first, last = _one(rng, FIRST, split), _one(rng, LAST, split)
@@ -2039,9 +2552,7 @@ def rewrite(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     return Sample("rewrite", difficulty, prompt, answer, f"{skeleton} || {rule}")
 
 
-def _second_rule(
-    rng: random.Random, split: Split, slots: dict[str, str], answer: str
-) -> tuple[str, str] | None:
+def _second_rule(rng: random.Random, split: Split, slots: dict[str, str], answer: str) -> tuple[str, str] | None:
     """A second rule on the answer of the first: its words with slots, and the final answer."""
     kind = rng.choice(("replace", "prefix"))
     then = _pick(rng, RW_THEN).replace("{two}", _one(rng, RW_SECOND[kind], split))
@@ -2049,10 +2560,12 @@ def _second_rule(
         slots["c"] = _one(rng, PREFIXES, split)
         return then, f"{slots['c']}: {answer}"
     words = [
-        word for word in re.findall(r"[a-z]+", answer)
+        word
+        for word in re.findall(r"[a-z]+", answer)
         if (word in RW_ADJ or word in _rw_slots(split)["noun"])
         and word not in (slots.get("a"), slots.get("b"))
-        and _once(answer, word) and word not in slots.get("b", "")
+        and _once(answer, word)
+        and word not in slots.get("b", "")
     ]
     if not words:
         return None

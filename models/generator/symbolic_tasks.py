@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from sample import DIFFICULTIES, SPLITS, Difficulty, Generate, Sample, Split, pool, split_of
 
@@ -105,7 +105,8 @@ broken shiny rusty dusty wooden golden silver paper plastic metal cotton silk fr
 modern simple tiny giant hollow solid sandy
 """.split()
 
-PRODUCTS = " ".join("""
+PRODUCTS = " ".join(
+    """
 printer, monitor, keyboard, desk lamp, office chair, laptop stand, webcam, headset, router, scanner,
 projector, whiteboard, paper tray, toner, phone case, charger, power bank, usb cable, mouse pad, speaker,
 microphone, tablet, notebook, ring binder, stapler, hole punch, filing cabinet, bookshelf, standing desk,
@@ -118,17 +119,25 @@ level, paint roller, ladder, work glove, safety vest, measuring tape, extension 
 solar panel, door bell, key ring, umbrella, travel mug, yoga mat, dumbbell, tennis racket, football, chess
 set, jigsaw puzzle, toy train, picture frame, sketch pad, paint brush, acoustic guitar, piano stool, music
 stand, camera strap, tripod, memory card, game console, wool blanket, pillow, bed frame
-""".split()).split(", ")
+""".split()
+).split(", ")
 
 MONTHS = "January February March April May June July August September October November December".split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
-@lru_cache(maxsize=None)
+@cache
 def words(kind: str, split: Split) -> list[str]:
     """The words of one kind that a split may use."""
-    kinds = {"first": FIRST_NAMES, "last": LAST_NAMES, "city": CITIES, "noun": NOUNS, "adjective": ADJECTIVES,
-             "product": PRODUCTS, "short": [word for word in NOUNS if len(word) <= 5]}
+    kinds = {
+        "first": FIRST_NAMES,
+        "last": LAST_NAMES,
+        "city": CITIES,
+        "noun": NOUNS,
+        "adjective": ADJECTIVES,
+        "product": PRODUCTS,
+        "short": [word for word in NOUNS if len(word) <= 5],
+    }
     return pool(list(dict.fromkeys(kinds[kind])), split)
 
 
@@ -202,30 +211,29 @@ class Parts:
     clause: list[str]
 
 
-@lru_cache(maxsize=None)
+@cache
 def parts_of(ask: Ask, split: Split) -> Parts:
     """The parts of an `Ask` that a split may use; clauses are cut whole."""
     order, question, terse = (
         [text for pattern in patterns for text in variants(pattern, split)]
-        for patterns in (ask.order, ask.question, ask.terse))
+        for patterns in (ask.order, ask.question, ask.terse)
+    )
     return Parts(order, question, terse, clauses(ask.clause, split))
 
 
-@lru_cache(maxsize=None)
+@cache
 def clauses(patterns: tuple[str, ...], split: Split) -> list[str]:
     """All output clauses of some patterns, written out and cut by `pool`."""
     texts = list(dict.fromkeys(text for pattern in patterns for text in variants(pattern, split)))
     return pool(texts, split) if len(texts) >= 3 else texts
 
 
-GREET = ("Hi, |Hello, |Hey, |Hi there, |Good morning, |Good day, |Hello there, |Good evening, |Dear "
-        "assistant, ")
+GREET = "Hi, |Hello, |Hey, |Hi there, |Good morning, |Good day, |Hello there, |Good evening, |Dear assistant, "
 FRAMES = (
     f"<(|{GREET})(please|kindly|now|just|quickly please) #.>",
     f"<(|{GREET})(can|could|would|will) you (please |kindly |quickly |just |now |)#?>",
     "<(Now|Next,|Then|First,|Okay, now|So|Again,|As before,|Here,|Right,|Simply|Carefully) (please |)#.>",
-    f"<(|{GREET})(I need you to|I want you to|I would like you to|I'd like you to|we need you to|I ask "
-    f"you to) #.>",
+    f"<(|{GREET})(I need you to|I want you to|I would like you to|I'd like you to|we need you to|I ask you to) #.>",
     "<(You should|You must|You have to|Your task is to|Your job is to|The task is to|The job is to|Your "
     "goal is to|"
     "The goal is to|You are asked to|It is your job to|I have to|We have to|We need to|I want to|I need "
@@ -234,30 +242,74 @@ FRAMES = (
     "<(Task|Instruction|Request|Job|Step 1|To do|Action|Your task|Your job|My request|The task|Next "
     "task|Exercise|"
     "Question|Quick one|One more|Quick task|Small task|New task|Work item|Desk task): (please |)#.>",
-    "<#(, please| for me| for us| now| for me, please| now, please| right away| again)(.|. Thanks.|. "
-    "Thank you.)>",
+    "<#(, please| for me| for us| now| for me, please| now, please| right away| again)(.|. Thanks.|. Thank you.)>",
     "<#(. Thanks.|. Thank you.|, thanks.|, thank you.|!| please.)>",
 )
 PLAIN = ("#.", "Please #.", "#", "#.")
-TAILS = ("\nAnswer:", "\nOutput:", "\nResult:", " Answer:",
-         "\n\nAnswer:", "\nYour answer:", "\nA:", "\n\nOutput:")
+TAILS = ("\nAnswer:", "\nOutput:", "\nResult:", " Answer:", "\n\nAnswer:", "\nYour answer:", "\nA:", "\n\nOutput:")
 QUOTES = ('"{c}"', "'{c}'", "`{c}`", "[{c}]")
-TERSE = ("#: {c}", "#: {c}", "#:\n{c}", "#\n{c}", "{c}\n#", "{c} -> #", "{c} => #", "[#] {c}",
-         "# | {c}", "{c} (#)",
-         "#; @: {c}", "@: {c}; #", "@: {c}\n#", "#\n@: {c}", "{c} | #", "@ = {c}\n#", "task: #\n@: {c}",
-         "#\n\n{c}", "{c}\n\n#", "@: {c}\ntask: #", "> #\n{c}", "{c}, #", "# this: {c}")
-TERSE_LINES = ("#:\n{c}", "#\n{c}", "{c}\n#", "{c}\n-> #", "[#]\n{c}", "#\n@:\n{c}", "@:\n{c}\n#",
-               "task: #\n{c}", "#:\n\n{c}", "{c}\n\n#", "task: #\n@:\n{c}", "@:\n{c}\ntask: #", "> #\n{c}",
-               "{c}\n(#)", "#\n---\n{c}")
-AFTER = ("\n", "\n", "\n\n", " ", ": ", ": ", ":\n", "\n@: ", "\n@: ", "\n@:\n", " @: ", "\n\n@: ",
-         "\n@ = ", "\n---\n")
+TERSE = (
+    "#: {c}",
+    "#: {c}",
+    "#:\n{c}",
+    "#\n{c}",
+    "{c}\n#",
+    "{c} -> #",
+    "{c} => #",
+    "[#] {c}",
+    "# | {c}",
+    "{c} (#)",
+    "#; @: {c}",
+    "@: {c}; #",
+    "@: {c}\n#",
+    "#\n@: {c}",
+    "{c} | #",
+    "@ = {c}\n#",
+    "task: #\n@: {c}",
+    "#\n\n{c}",
+    "{c}\n\n#",
+    "@: {c}\ntask: #",
+    "> #\n{c}",
+    "{c}, #",
+    "# this: {c}",
+)
+TERSE_LINES = (
+    "#:\n{c}",
+    "#\n{c}",
+    "{c}\n#",
+    "{c}\n-> #",
+    "[#]\n{c}",
+    "#\n@:\n{c}",
+    "@:\n{c}\n#",
+    "task: #\n{c}",
+    "#:\n\n{c}",
+    "{c}\n\n#",
+    "task: #\n@:\n{c}",
+    "@:\n{c}\ntask: #",
+    "> #\n{c}",
+    "{c}\n(#)",
+    "#\n---\n{c}",
+)
+AFTER = ("\n", "\n", "\n\n", " ", ": ", ": ", ":\n", "\n@: ", "\n@: ", "\n@:\n", " @: ", "\n\n@: ", "\n@ = ", "\n---\n")
 BEFORE = ("\n", "\n\n", "\n", "\n---\n", " - ")
-GIVEN = ("", "", "@: ", "@: ", "Here is the @: ", "Given: ", "Given this @: ", "I have this @: ",
-         "This is the @: ",
-         "@:\n", "Take this: ", "The @ is: ", "We have: ")
+GIVEN = (
+    "",
+    "",
+    "@: ",
+    "@: ",
+    "Here is the @: ",
+    "Given: ",
+    "Given this @: ",
+    "I have this @: ",
+    "This is the @: ",
+    "@:\n",
+    "Take this: ",
+    "The @ is: ",
+    "We have: ",
+)
 
 
-@lru_cache(maxsize=None)
+@cache
 def frames(split: Split) -> list[str]:
     """The frames of a split; '#' stands for the core."""
     return [text for pattern in FRAMES for text in variants(pattern, split)]
@@ -346,8 +398,7 @@ def fill(skeleton: str, **values: object) -> str:
 
 VALUE_ONLY = (
     "(Answer|Reply|Respond) with (only the #|the # only|just the #|the # alone|nothing but the #).",
-    "(Give|Return|Write|Show|Print|Output|State) (only the #|the # only|just the #|the # alone|nothing "
-    "but the #).",
+    "(Give|Return|Write|Show|Print|Output|State) (only the #|the # only|just the #|the # alone|nothing but the #).",
     "(Only|Just) (give|return|write|show|print|output) the #.",
     "(No explanation|No extra words|No other text|No comment|No words around it).",
     "(Do not|Don't) (explain|add anything|add words|write anything else|add other text).",
@@ -383,18 +434,17 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "<{name} (called|wrote|asked|phoned|contacted us|got in touch|sent a note|left a message)"
         "( again| for us| for you| about this|).>",
         "<(Customer|Name|Client|Contact|Caller|Sender|Booked by|Signed|Regards|Written by): {name}.>",
-        "<(Please ask for|Please call|Speak to|Send it to|Address it to|Hand it to|I spoke with) {name}.>"),
+        "<(Please ask for|Please call|Speak to|Send it to|Address it to|Hand it to|I spoke with) {name}.>",
+    ),
     "city": (
         "<(I live in|I am from|We are in|I am based in|I moved to|We are based in|I write from|I work "
         "in) {city}"
         "(.| now.| at the moment.| these days.)>",
-        "<(Please |)(deliver|ship|send|post|bring) (it|this|everything|the parcel|the box|the goods) to "
-        "{city}.>",
-        "<(The parcel|The delivery|It|The box|The shipment|This) (should go|must go|goes|has to go) to "
-        "{city}.>",
+        "<(Please |)(deliver|ship|send|post|bring) (it|this|everything|the parcel|the box|the goods) to {city}.>",
+        "<(The parcel|The delivery|It|The box|The shipment|This) (should go|must go|goes|has to go) to {city}.>",
         "<(City|Town|Location|Place|Destination|Ship to|Address|Branch): {city}.>",
-        "<(Our office|The office|Our branch|The shop|The store|Our team|The meeting|The site) is in "
-        "{city}.>"),
+        "<(Our office|The office|Our branch|The shop|The store|Our team|The meeting|The site) is in {city}.>",
+    ),
     "amount": (
         "<(I paid|I was charged|You charged me|We paid|They took|The bill says|We were billed|I owe) "
         "{amount} "
@@ -402,10 +452,10 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "<(The total|The price|The amount|The bill|The cost|The sum|The invoice total) (is|was|came to|"
         "should be) "
         "{amount} (euros|dollars|pounds).>",
-        "<(Amount|Total|Price|Sum|Cost|To pay|Invoice total)(: {amount} EUR|: {amount} USD|: {amount} "
-        "euros).>",
+        "<(Amount|Total|Price|Sum|Cost|To pay|Invoice total)(: {amount} EUR|: {amount} USD|: {amount} euros).>",
         "<(A refund|A payment|A charge|A transfer|An invoice|A bill) of {amount} (euros|dollars) "
-        "(is due|was booked|is missing|was made|is open).>"),
+        "(is due|was booked|is missing|was made|is open).>",
+    ),
     "order": (
         "<(My order|Our order|The order|Order|Order number|Order no.) {order} (is late|has not arrived|"
         "is missing|"
@@ -414,14 +464,16 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "<(It is about|I am writing about|I am calling about|This concerns|I ask about|Please check|"
         "Please cancel|"
         "Please look at) (order|my order|our order|the order) {order}.>",
-        "<(Order|Order id|Order number|Ref. order|About order|Order no.): {order}.>"),
+        "<(Order|Order id|Order number|Ref. order|About order|Order no.): {order}.>",
+    ),
     "date": (
         "<(It arrived on|I ordered on|We met on|It was sent on|I bought it on|It broke on|The date is|"
         "It is due on|"
         "I paid on|It was booked for|Please come on) {date}.>",
         "<(The delivery|The meeting|The visit|The appointment|The payment|The repair|The pick-up|The call) "
         "(is on|was on|is set for|is planned for|took place on) {date}.>",
-        "<(Date|Day|On|Due date|Booked for|Planned for|Dated): {date}.>"),
+        "<(Date|Day|On|Due date|Booked for|Planned for|Dated): {date}.>",
+    ),
     "product": (
         "<(I bought|I ordered|I have|We bought|We ordered|We need|I need|I am missing|I got|I want to "
         "return) "
@@ -430,49 +482,42 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "small|"
         "is the wrong colour|stopped working|looks used)(.| again.)>",
         "<(Product|Item|Article|Goods|About|Model|Ordered item): {product}.>",
-        "<(The product|The item|The article|The thing in question|The missing item) is the {product}.>"),
+        "<(The product|The item|The article|The thing in question|The missing item) is the {product}.>",
+    ),
     "quantity": (
         "<(We need|I need|I want|We ordered|I ordered|Please send|Please pack|We got|There were) "
         "{quantity} "
         "(pieces|units|of them)(.| in all.| this time.)>",
         "<(Quantity|Count|Pieces|Units|Number of pieces|How many): {quantity}.>",
-        "<(The quantity|The count|The number of pieces|The number of units) (is|was|should be) "
-        "{quantity}.>"),
+        "<(The quantity|The count|The number of pieces|The number of units) (is|was|should be) {quantity}.>",
+    ),
     "room": (
-        "<(I am in|I sit in|We are in|Bring it to|Meet me in|Come to|You find me in|It stands in) room "
-        "{room}.>",
+        "<(I am in|I sit in|We are in|Bring it to|Meet me in|Come to|You find me in|It stands in) room {room}.>",
         "<(Room|Room number|Office room|Room no.|Meeting room): {room}.>",
-        "<(The meeting is in|The printer is in|The talk is in|My office is|Our room is|The desk is in) "
-        "room {room}.>"),
+        "<(The meeting is in|The printer is in|The talk is in|My office is|Our room is|The desk is in) room {room}.>",
+    ),
     "extension": (
-        "<(Call me at|My phone is|You reach me at|Ring|Please call|Please dial|Dial) (extension|ext.) "
-        "{extension}.>",
+        "<(Call me at|My phone is|You reach me at|Ring|Please call|Please dial|Dial) (extension|ext.) {extension}.>",
         "<(My extension|The extension|Our extension|The phone extension) is {extension}.>",
-        "<(Extension|Phone extension|Ext|Phone ext.): {extension}.>"),
+        "<(Extension|Phone extension|Ext|Phone ext.): {extension}.>",
+    ),
 }
 NOISE = (
     "(Thanks in advance|Thank you very much|Thanks a lot|Many thanks|Thanks for your help).",
-    "(I have waited|We have waited|I waited) for (two|three|four|five) (days|weeks) (now|already|"
-    "without an answer).",
+    "(I have waited|We have waited|I waited) for (two|three|four|five) (days|weeks) (now|already|without an answer).",
     "(Nobody|No one|Not one person) (answered|replied|called back|helped) (so far|until now|last week).",
     "The (box|parcel|packet|carton|bag) was (open|wet|torn|dented|fine|heavy) when it (came|arrived).",
     "(I am not|We are not|My boss is not) happy (about this|with this|with the service).",
     "(Please|Kindly) (answer|reply|call back|write back|let me know) (soon|today|this week|when you can).",
-    "(It was raining|The sun was out|It was cold|It was late) (that day|on that evening|when the driver "
-    "came).",
-    "(My neighbour|A friend|My sister|A colleague) (told|asked|warned) me about (this|the delay|the "
-    "shop) before.",
-    "(The driver|The staff|The service|Your team) was (friendly|kind|quick|slow|rude|helpful) (as "
-    "always|this time).",
-    "(I tried|We tried) (again|twice|three times|many times) but (it did not help|nothing changed|it "
-    "failed).",
+    "(It was raining|The sun was out|It was cold|It was late) (that day|on that evening|when the driver came).",
+    "(My neighbour|A friend|My sister|A colleague) (told|asked|warned) me about (this|the delay|the shop) before.",
+    "(The driver|The staff|The service|Your team) was (friendly|kind|quick|slow|rude|helpful) (as always|this time).",
+    "(I tried|We tried) (again|twice|three times|many times) but (it did not help|nothing changed|it failed).",
     "(Have a nice day|All the best|Kind regards|Best wishes|See you soon|Good luck).",
-    "(The website|The app|Your page|The form) (was down|did not load|showed an error|was very slow) "
-    "(again|for hours).",
+    "(The website|The app|Your page|The form) (was down|did not load|showed an error|was very slow) (again|for hours).",
     "(I keep|We keep) the (old|first|other) one (for now|as a spare|in the garage|until we hear from you).",
     "(Everything else|The rest) (is fine|was fine|works well|looks good).",
-    "(In the past|Last year|Usually|Before) (all went well|we had no trouble|things were better|it took "
-    "one day).",
+    "(In the past|Last year|Usually|Before) (all went well|we had no trouble|things were better|it took one day).",
 )
 FIELD_JOINS = ("comma", "comma", "and", "quoted", "lines", "brackets", "object", "spaced")
 EXTRACT = Ask(
@@ -491,42 +536,46 @@ EXTRACT = Ask(
         "compact JSON|a JSON) "
         "with (the keys |the fields |keys |fields |these keys: |)>{fields} <(from|for|out of|taken from|"
         "based on) "
-        "(the|this) (message|text|note|mail)>"),
+        "(the|this) (message|text|note|mail)>",
+    ),
     question=(
         "<(which|what) (values|data) does (the|this) (message|text|note|mail) (give|have|hold|contain) "
         "for >{fields}"
         "<? (Answer|Reply|Respond) (in JSON|as JSON|with JSON|with a JSON object|as a JSON object).>",
         "<what (is the value|are the values) of >{fields}<( in the message| in the text| in this note| "
         "here|)"
-        "\\? (Answer|Reply|Respond) (in|as|with) JSON.>"),
+        "\\? (Answer|Reply|Respond) (in|as|with) JSON.>",
+    ),
     terse=(
         "<(extract|json|get|fields|json keys|to json|parse|as json|extract json|extract as json)>( |: "
         "){fields}"
         "<( as json| (json\\)| json| from text|)>".replace("(json\\)", "\\(json\\)"),
-        "{fields} <(as|in|to) (json|a json object|JSON|one json object)>"),
+        "{fields} <(as|in|to) (json|a json object|JSON|one json object)>",
+    ),
     clause=(
         "(Answer|Reply|Respond) with (JSON only|only JSON|the JSON only|just the JSON|nothing but JSON).",
         "(Keep|Use) (the keys|the fields) in (that|this|the given|the same) order.",
         "(Copy|Take|Keep) (the values|each value|all values) (exactly |)as (written|they are|in the text).",
         "(No extra keys|No other text|No spaces, no other text|No explanation|One line only).",
-        "(Numbers|Whole numbers|Amounts and counts) (are integers|without quotes|go without quotes|as "
-        "integers)."),
-    labels=("Message", "Text", "Note", "Mail", "Input", "Message"))
+        "(Numbers|Whole numbers|Amounts and counts) (are integers|without quotes|go without quotes|as integers).",
+    ),
+    labels=("Message", "Text", "Note", "Mail", "Input", "Message"),
+)
 NUMERIC_CLAUSE = (
-    "(Write|Give|Use|Put) (amounts|numbers|counts|number values) as (integers|whole numbers|plain "
-    "integers).",
+    "(Write|Give|Use|Put) (amounts|numbers|counts|number values) as (integers|whole numbers|plain integers).",
     "(Numbers|Amounts|Counts|Number values) (are integers|are whole numbers|must be integers|stay "
     "without quotes|"
-    "go without quotes|are written without quotes).")
+    "go without quotes|are written without quotes).",
+)
 
 
-@lru_cache(maxsize=None)
+@cache
 def sentences(field: str, split: Split) -> list[list[str]]:
     """The sentences that hold a field, one list for each pattern."""
     return [variants(pattern, split) for pattern in SENTENCES[field]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def noise(split: Split) -> list[str]:
     """Sentences without any field."""
     return [text for pattern in NOISE for text in variants(pattern, split)]
@@ -579,10 +628,9 @@ def extract(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     rng.shuffle(names)
     asked = names[: {"easy": 1, "medium": rng.randint(2, 3), "hard": 4}[difficulty]]
     others = {"easy": 0, "medium": rng.randint(0, 1), "hard": rng.randint(1, 2)}[difficulty]
-    shown = asked + names[len(asked): len(asked) + others]
+    shown = asked + names[len(asked) : len(asked) + others]
     values = {field: field_value(rng, split, field) for field in shown}
-    said = [fill(rng.choice(rng.choice(sentences(field, split))), **{field: values[field]})
-            for field in shown]
+    said = [fill(rng.choice(rng.choice(sentences(field, split))), **{field: values[field]}) for field in shown]
     if difficulty != "easy":
         spare = rng.randint(0, 1) if difficulty == "medium" else rng.randint(1, 3)
         said += [rng.choice(noise(split)) for _ in range(spare)]
@@ -604,10 +652,8 @@ def extract(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
             skeleton = compose(rng, split, EXTRACT, clause=0.3)
     prompt = fill(skeleton, fields=join_keys(keys, rng.choice(FIELD_JOINS)), c=message)
     answer = json.dumps({key: values[field] for key, field in zip(keys, asked)}, separators=(",", ":"))
-    types = {key: {"type": "integer" if field in INTEGER_FIELDS else "string"}
-             for key, field in zip(keys, asked)}
-    schema: dict[str, object] = {
-        "type": "object", "properties": types, "required": keys, "additionalProperties": False}
+    types = {key: {"type": "integer" if field in INTEGER_FIELDS else "string"} for key, field in zip(keys, asked)}
+    schema: dict[str, object] = {"type": "object", "properties": types, "required": keys, "additionalProperties": False}
     return Sample("extract", difficulty, prompt, answer, skeleton, schema)
 
 
@@ -618,97 +664,150 @@ EXPRESSION = Ask(
     order=(
         "<(compute|calculate|work out|evaluate|solve|find|determine|figure out|do|give|tell me|get) (|"
         "the value of |"
-        "the result of |the answer to |the sum |this: |the following: )>{x}",),
+        "the result of |the answer to |the sum |this: |the following: )>{x}",
+    ),
     question=(
         "<(what is|what's|how much is|what do you get for|what is the value of|what is the result of|"
         "what equals|"
         "what is the answer to|what comes out of|what number is|do you know|can you tell me|can you solve|"
         "can you work out|what result has|what does one get for)> {x}?",
         "{x} <(is|equals|makes|gives|comes to|is equal to) (what|how much|what number|which number)>?",
-        "<(what does|how much does|what number does)> {x} <(make|equal|give|come to|add up to|result "
-        "in)>?"),
-    terse=("{x} =", "{x} = ?", "{x}", "{x}=", "{x} = (_|__|...|?|\\?\\?)", "{x}?", "? = {x}",
-           "<(compute|calc|calculate|solve|eval|math|result|evaluate|work out|sum|answer|value)>(: |\n| "
-           "){x}( =|)",
-           "<(Q|Problem|Exercise|Question|Expression|Input|Task|Sum)>(: |\n){x}( =|)"),
-    clause=NUMBER_ONLY, inline=True)
+        "<(what does|how much does|what number does)> {x} <(make|equal|give|come to|add up to|result in)>?",
+    ),
+    terse=(
+        "{x} =",
+        "{x} = ?",
+        "{x}",
+        "{x}=",
+        "{x} = (_|__|...|?|\\?\\?)",
+        "{x}?",
+        "? = {x}",
+        "<(compute|calc|calculate|solve|eval|math|result|evaluate|work out|sum|answer|value)>(: |\n| ){x}( =|)",
+        "<(Q|Problem|Exercise|Question|Expression|Input|Task|Sum)>(: |\n){x}( =|)",
+    ),
+    clause=NUMBER_ONLY,
+    inline=True,
+)
 OPERATIONS = {
     "+": Ask(
-        order=("<(add|add up|sum|sum up|add together|total|add the numbers|add the two numbers|put "
-               "together) >"
-               "{a} (and|plus) {b}".replace("(and|plus)", "and"),
-               "<(find|compute|calculate|give|work out|tell me|get) (the sum of|the total of) (the "
-               "numbers |both "
-               "numbers |the two numbers |)>{a} and {b}",
-               "<(increase|raise)> {a} by {b}", "<(add|put)> {b} to {a}"),
-        question=("<(what is|what's|how much is|can you give|can you tell me|do you know) (the sum of|"
-                  "the total of)> "
-                  "{a} and {b}?", "<(how much|what) (do|will) {a} and {b} (make|give|add up to|come "
-                        "to)( together|)>?",
-                  "<(what|which number|how much) (is|do you get) (if|when|once) you add>(| together) "
-                  "{a} and {b}?",
-                  "what is {b} <(more than|added to)> {a}?".replace("<", "(").replace(">", ")")),
-        terse=("(sum|add|total|plus)(: | ){a}(, | ){b}", "(sum|add)\\({a}, {b}\\)", "{a} and {b}, (sum|"
-                        "added|total)"),
-        clause=NUMBER_ONLY, inline=True),
+        order=(
+            "<(add|add up|sum|sum up|add together|total|add the numbers|add the two numbers|put "
+            "together) >"
+            "{a} (and|plus) {b}".replace("(and|plus)", "and"),
+            "<(find|compute|calculate|give|work out|tell me|get) (the sum of|the total of) (the "
+            "numbers |both "
+            "numbers |the two numbers |)>{a} and {b}",
+            "<(increase|raise)> {a} by {b}",
+            "<(add|put)> {b} to {a}",
+        ),
+        question=(
+            "<(what is|what's|how much is|can you give|can you tell me|do you know) (the sum of|"
+            "the total of)> "
+            "{a} and {b}?",
+            "<(how much|what) (do|will) {a} and {b} (make|give|add up to|come to)( together|)>?",
+            "<(what|which number|how much) (is|do you get) (if|when|once) you add>(| together) {a} and {b}?",
+            "what is {b} <(more than|added to)> {a}?".replace("<", "(").replace(">", ")"),
+        ),
+        terse=("(sum|add|total|plus)(: | ){a}(, | ){b}", "(sum|add)\\({a}, {b}\\)", "{a} and {b}, (sum|added|total)"),
+        clause=NUMBER_ONLY,
+        inline=True,
+    ),
     "-": Ask(
-        order=("<(subtract|take|deduct|take away)> {b} from {a}",
-               "<(find|compute|calculate|give|work out|tell me|get) (the difference of|the difference "
-               "between)> "
-               "{a} and {b}", "(decrease|reduce|lower) {a} by {b}"),
-        question=("<(what is|what's|can you give|can you tell me|do you know) the difference (of|"
-                  "between)> {a} and {b}?",
-                  "<(what is left|how much is left|what remains|how much remains) (if|when|after) you "
-                  "(take|subtract)> "
-                  "{b} from {a}?", "what is {b} (less than|subtracted from) {a}?", "what is {a} (less|"
-                        "take away) {b}?"),
+        order=(
+            "<(subtract|take|deduct|take away)> {b} from {a}",
+            "<(find|compute|calculate|give|work out|tell me|get) (the difference of|the difference "
+            "between)> "
+            "{a} and {b}",
+            "(decrease|reduce|lower) {a} by {b}",
+        ),
+        question=(
+            "<(what is|what's|can you give|can you tell me|do you know) the difference (of|between)> {a} and {b}?",
+            "<(what is left|how much is left|what remains|how much remains) (if|when|after) you "
+            "(take|subtract)> "
+            "{b} from {a}?",
+            "what is {b} (less than|subtracted from) {a}?",
+            "what is {a} (less|take away) {b}?",
+        ),
         terse=("(subtract|minus|difference|take away)(: | ){a}(, | ){b}", "(diff|subtract)\\({a}, {b}\\)"),
-        clause=NUMBER_ONLY, inline=True),
+        clause=NUMBER_ONLY,
+        inline=True,
+    ),
     "*": Ask(
-        order=("<(multiply|multiply the numbers|multiply the two numbers)> {a} (and|by) {b}",
-               "<(find|compute|calculate|give|work out|tell me|get) (the product of)( the numbers| the "
-               "two numbers| "
-               "both numbers|)> {a} and {b}"),
-        question=("<(what is|what's|how much is|can you give|can you tell me|do you know) the product "
-                  "of> {a} and {b}?",
-                  "<(what|how much|which number) (is|do you get) (if|when) you multiply> {a} (and|by) {b}?",
-                  "<(what is|how much is|what's)> {a} multiplied by {b}?"),
+        order=(
+            "<(multiply|multiply the numbers|multiply the two numbers)> {a} (and|by) {b}",
+            "<(find|compute|calculate|give|work out|tell me|get) (the product of)( the numbers| the "
+            "two numbers| "
+            "both numbers|)> {a} and {b}",
+        ),
+        question=(
+            "<(what is|what's|how much is|can you give|can you tell me|do you know) the product of> {a} and {b}?",
+            "<(what|how much|which number) (is|do you get) (if|when) you multiply> {a} (and|by) {b}?",
+            "<(what is|how much is|what's)> {a} multiplied by {b}?",
+        ),
         terse=("(product|multiply|times|mult)(: | ){a}(, | ){b}", "(product|multiply)\\({a}, {b}\\)"),
-        clause=NUMBER_ONLY, inline=True),
+        clause=NUMBER_ONLY,
+        inline=True,
+    ),
 }
-SIGNS = {"+": (" + ", " + ", "+", " plus "), "-": (" - ", " - ", "-", " minus "),
-         "*": (" * ", " x ", "*", " times ", " × ")}
+SIGNS = {
+    "+": (" + ", " + ", "+", " plus "),
+    "-": (" - ", " - ", "-", " minus "),
+    "*": (" * ", " x ", "*", " times ", " × "),
+}
 STORIES: dict[str, Ask] = {
-    "+-": Ask(order=(), question=(
-        "<{name} (has|owns|keeps|starts with) {a} {item}s and (buys|gets|finds|adds|is given) {b} more. "
-        "(Then|Later|"
-        "After that) {name} (sells|loses|uses|gives away) {c}. How many {item}s (are left|does {name} "
-        "have now|remain)>?",
-        "<(a box|a shelf|a room|a shop|a store) (holds|has) {a} {item}s. {name} (puts in|adds|brings) "
-        "{b} and "
-        "(takes out|takes away|removes) {c}. How many {item}s are (there now|left|in it now)>?"),
-        clause=NUMBER_ONLY, inline=True),
-    "--": Ask(order=(), question=(
-        "<{name} (has|owns|starts with) {a} {item}s, (sells|loses|uses|gives away) {b} (today|first|on "
-        "Monday) and {c} "
-        "(later|then|on Tuesday). How many {item}s (are left|remain|does {name} still have)>?",
-        "<(there are|we have|a shop has) {a} {item}s. {b} are (sold|lost|broken) and {c} are (given "
-        "away|used|moved). "
-        "How many {item}s (are left|remain|stay)>?"), clause=NUMBER_ONLY, inline=True),
-    "*+": Ask(order=(), question=(
-        "<{name} (has|buys|packs|orders) {a} boxes with {b} {item}s (each|in each) and {c} (more|extra|"
-        "loose) {item}s. "
-        "How many {item}s (is that|are there|does {name} have) (in all|in total|altogether)>?",
-        "<(there are|we have|a shop has) {a} (bags|shelves|rows|crates) of {b} {item}s and {c} single "
-        "{item}s. "
-        "How many {item}s (are there|is that)( in all| in total|)>?"), clause=NUMBER_ONLY, inline=True),
-    "*-": Ask(order=(), question=(
-        "<{name} (has|buys|packs|orders) {a} boxes with {b} {item}s (each|in each) and (sells|loses|"
-        "uses|gives away) {c} "
-        "{item}s. How many {item}s (are left|remain|does {name} still have)>?",
-        "<(there are|we have|a shop has) {a} (bags|shelves|rows|crates) of {b} {item}s. {c} {item}s are "
-        "(sold|lost|"
-        "broken|taken). How many {item}s (are left|remain)>?"), clause=NUMBER_ONLY, inline=True),
+    "+-": Ask(
+        order=(),
+        question=(
+            "<{name} (has|owns|keeps|starts with) {a} {item}s and (buys|gets|finds|adds|is given) {b} more. "
+            "(Then|Later|"
+            "After that) {name} (sells|loses|uses|gives away) {c}. How many {item}s (are left|does {name} "
+            "have now|remain)>?",
+            "<(a box|a shelf|a room|a shop|a store) (holds|has) {a} {item}s. {name} (puts in|adds|brings) "
+            "{b} and "
+            "(takes out|takes away|removes) {c}. How many {item}s are (there now|left|in it now)>?",
+        ),
+        clause=NUMBER_ONLY,
+        inline=True,
+    ),
+    "--": Ask(
+        order=(),
+        question=(
+            "<{name} (has|owns|starts with) {a} {item}s, (sells|loses|uses|gives away) {b} (today|first|on "
+            "Monday) and {c} "
+            "(later|then|on Tuesday). How many {item}s (are left|remain|does {name} still have)>?",
+            "<(there are|we have|a shop has) {a} {item}s. {b} are (sold|lost|broken) and {c} are (given "
+            "away|used|moved). "
+            "How many {item}s (are left|remain|stay)>?",
+        ),
+        clause=NUMBER_ONLY,
+        inline=True,
+    ),
+    "*+": Ask(
+        order=(),
+        question=(
+            "<{name} (has|buys|packs|orders) {a} boxes with {b} {item}s (each|in each) and {c} (more|extra|"
+            "loose) {item}s. "
+            "How many {item}s (is that|are there|does {name} have) (in all|in total|altogether)>?",
+            "<(there are|we have|a shop has) {a} (bags|shelves|rows|crates) of {b} {item}s and {c} single "
+            "{item}s. "
+            "How many {item}s (are there|is that)( in all| in total|)>?",
+        ),
+        clause=NUMBER_ONLY,
+        inline=True,
+    ),
+    "*-": Ask(
+        order=(),
+        question=(
+            "<{name} (has|buys|packs|orders) {a} boxes with {b} {item}s (each|in each) and (sells|loses|"
+            "uses|gives away) {c} "
+            "{item}s. How many {item}s (are left|remain|does {name} still have)>?",
+            "<(there are|we have|a shop has) {a} (bags|shelves|rows|crates) of {b} {item}s. {c} {item}s are "
+            "(sold|lost|"
+            "broken|taken). How many {item}s (are left|remain)>?",
+        ),
+        clause=NUMBER_ONLY,
+        inline=True,
+    ),
 }
 
 
@@ -785,30 +884,36 @@ spoon stamp ticket tile toy button chair bottle cookie
 UNITS = Ask(
     order=(
         "<(convert|change|turn|transform|translate|recalculate) {q} (to|into)( the unit|)> {dst}",
-        "<(express|write|give|state|show|put|tell me|calculate|work out|compute) {q} (in|as)( the unit|"
-        ")> {dst}",
-        "<(convert|change|turn) (the value|the quantity|the measure|the amount)( of|:|) {q} (to|into)> "
-        "{dst}",
-        "<(find|calculate|work out|compute|tell me|say) how many> {dst} <(are in|there are in|make|make "
-        "up|are)> {q}"),
+        "<(express|write|give|state|show|put|tell me|calculate|work out|compute) {q} (in|as)( the unit|)> {dst}",
+        "<(convert|change|turn) (the value|the quantity|the measure|the amount)( of|:|) {q} (to|into)> {dst}",
+        "<(find|calculate|work out|compute|tell me|say) how many> {dst} <(are in|there are in|make|make up|are)> {q}",
+    ),
     question=(
         "<how many> {dst} <(are|are there|do we have|do you get|do I have|can you count) (in|within)> {q}?",
         "<(what is|what's|how much is|what would be|what are) {q} (in|when converted to|converted to|"
         "expressed in|"
         "written in|given in|as)> {dst}?",
-        "{q} <(is|are|equals|equal|makes|make|is equal to|corresponds to) how many> {dst}?"),
-    terse=("{q} (in|to|into|-\\>|=\\>|as|\\>) {dst}", "{q} = ? {dst}", "{q} = ... {dst}",
-           "{q} in {dst}( =|:| ?|?)",
-           "<(convert|units|unit|conversion|change|calc|conv|turn|switch|unit change)>( |: |\n){q} (to|"
-           "in|-\\>|into) {dst}",
-           "<(from|given|source|input)>(: | ){q}(, |\n| )<(to|target|wanted|in)>(: | ){dst}"),
-    clause=only("number and the unit") + (
+        "{q} <(is|are|equals|equal|makes|make|is equal to|corresponds to) how many> {dst}?",
+    ),
+    terse=(
+        "{q} (in|to|into|-\\>|=\\>|as|\\>) {dst}",
+        "{q} = ? {dst}",
+        "{q} = ... {dst}",
+        "{q} in {dst}( =|:| ?|?)",
+        "<(convert|units|unit|conversion|change|calc|conv|turn|switch|unit change)>( |: |\n){q} (to|"
+        "in|-\\>|into) {dst}",
+        "<(from|given|source|input)>(: | ){q}(, |\n| )<(to|target|wanted|in)>(: | ){dst}",
+    ),
+    clause=only("number and the unit")
+    + (
         "(Give|Write|Answer with|Reply with|Return|State) (the number and the unit|a number with its unit|"
         "number and unit|the value with the unit|the number with the unit|a number and the unit).",
         "(Include|Add|Keep|Write|Name) the unit( in the answer| after the number| as written|).",
         "(Use|Take) the form: number, (space|one space|blank), unit.",
-        "(The unit|The unit name) (goes|comes|stands|belongs) after the number."),
-    inline=True)
+        "(The unit|The unit name) (goes|comes|stands|belongs) after the number.",
+    ),
+    inline=True,
+)
 
 
 def plain_number(thousandths: int) -> str:
@@ -818,13 +923,22 @@ def plain_number(thousandths: int) -> str:
 
 
 # source forms (symbol, word), target forms, factor, weight
-DOWN = ((("km", "kilometres"), ("m", "metres"), 1000), (("m", "metres"), ("cm", "centimetres"), 100),
-        (("kg", "kilograms"), ("g", "grams"), 1000), (("l", "litres"), ("ml", "millilitres"), 1000),
-        (("cm", "centimetres"), ("mm", "millimetres"), 10), (("h", "hours"), ("min", "minutes"), 60),
-        (("days", "days"), ("hours", "hours"), 24))
+DOWN = (
+    (("km", "kilometres"), ("m", "metres"), 1000),
+    (("m", "metres"), ("cm", "centimetres"), 100),
+    (("kg", "kilograms"), ("g", "grams"), 1000),
+    (("l", "litres"), ("ml", "millilitres"), 1000),
+    (("cm", "centimetres"), ("mm", "millimetres"), 10),
+    (("h", "hours"), ("min", "minutes"), 60),
+    (("days", "days"), ("hours", "hours"), 24),
+)
 EASY_WEIGHTS = (4, 4, 4, 4, 2, 2, 1)
-TIMES = ((("min", "minutes"), ("s", "seconds"), 60), (("weeks", "weeks"), ("days", "days"), 7),
-         (("dozen", "dozen"), ("pieces", "items"), 12), (("dozen", "dozen"), ("eggs", "eggs"), 12))
+TIMES = (
+    (("min", "minutes"), ("s", "seconds"), 60),
+    (("weeks", "weeks"), ("days", "days"), 7),
+    (("dozen", "dozen"), ("pieces", "items"), 12),
+    (("dozen", "dozen"), ("eggs", "eggs"), 12),
+)
 
 
 def units(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
@@ -849,7 +963,8 @@ def units(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
             if kind < 0.6:
                 source, target, factor = rng.choice(DOWN[:4])
                 thousandths = rng.choice(
-                    (rng.randint(1, 99) * 100, rng.randint(5, 199) * 50, rng.randint(11, 999) * 10))
+                    (rng.randint(1, 99) * 100, rng.randint(5, 199) * 50, rng.randint(11, 999) * 10)
+                )
                 if thousandths % 1000 == 0:
                     continue
                 quantity, result = plain_number(thousandths), str(thousandths * factor // 1000)
@@ -858,10 +973,14 @@ def units(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
                 celsius = rng.randint(-8, 30) * 5
                 quantity, result = str(celsius), str(celsius * 9 // 5 + 32)
             else:
-                big, small, factor = rng.choice(((("h", "hours"), ("min", "minutes"), 60),
-                                                 (("m", "metres"), ("cm", "centimetres"), 100),
-                                                 (("min", "minutes"), ("s", "seconds"), 60),
-                                                 (("kg", "kilograms"), ("g", "grams"), 1000)))
+                big, small, factor = rng.choice(
+                    (
+                        (("h", "hours"), ("min", "minutes"), 60),
+                        (("m", "metres"), ("cm", "centimetres"), 100),
+                        (("min", "minutes"), ("s", "seconds"), 60),
+                        (("kg", "kilograms"), ("g", "grams"), 1000),
+                    )
+                )
                 left, right = rng.randint(2, 9), rng.randint(2, 59) * (10 if factor == 1000 else 1)
                 quantity, source = f"{left} {big[form]} {right}", small
                 target, result = small, str(left * factor + right)
@@ -879,21 +998,21 @@ def units(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
 
 FORMATS: dict[str, str] = {
     "iso": "(ISO format|ISO 8601|the ISO form|ISO form|ISO date format|YYYY-MM-DD|the form YYYY-MM-DD|"
-           "YYYY-MM-DD format|the format YYYY-MM-DD|ISO \\(YYYY-MM-DD\\)|year-month-day \\(YYYY-MM-DD\\)|"
-           "ISO format \\(YYYY-MM-DD\\)|the pattern YYYY-MM-DD|ISO style YYYY-MM-DD|year-month-day with "
-           "dashes)",
+    "YYYY-MM-DD format|the format YYYY-MM-DD|ISO \\(YYYY-MM-DD\\)|year-month-day \\(YYYY-MM-DD\\)|"
+    "ISO format \\(YYYY-MM-DD\\)|the pattern YYYY-MM-DD|ISO style YYYY-MM-DD|year-month-day with "
+    "dashes)",
     "dot": "(DD.MM.YYYY|the form DD.MM.YYYY|DD.MM.YYYY format|the format DD.MM.YYYY|day.month.year "
-           "\\(DD.MM.YYYY\\)|"
-           "the pattern DD.MM.YYYY|dotted form DD.MM.YYYY|dots \\(DD.MM.YYYY\\)|DD.MM.YYYY with dots|"
-           "the dotted format DD.MM.YYYY|DD.MM.YYYY form|day.month.year as DD.MM.YYYY)",
+    "\\(DD.MM.YYYY\\)|"
+    "the pattern DD.MM.YYYY|dotted form DD.MM.YYYY|dots \\(DD.MM.YYYY\\)|DD.MM.YYYY with dots|"
+    "the dotted format DD.MM.YYYY|DD.MM.YYYY form|day.month.year as DD.MM.YYYY)",
     "written": "(D Month YYYY|the form D Month YYYY|the format D Month YYYY|D Month YYYY format|"
-               "written form \\(D Month YYYY\\)|words \\(D Month YYYY\\)|the written form D Month YYYY|"
-               "the pattern D Month YYYY|written style D Month YYYY|day month year \\(D Month YYYY\\)|"
-               "long form D Month YYYY|D Month YYYY with the month as a word)",
+    "written form \\(D Month YYYY\\)|words \\(D Month YYYY\\)|the written form D Month YYYY|"
+    "the pattern D Month YYYY|written style D Month YYYY|day month year \\(D Month YYYY\\)|"
+    "long form D Month YYYY|D Month YYYY with the month as a word)",
     "slash": "(DD/MM/YYYY|the form DD/MM/YYYY|DD/MM/YYYY format|the format DD/MM/YYYY|day/month/year "
-             "\\(DD/MM/YYYY\\)|"
-             "the pattern DD/MM/YYYY|DD/MM/YYYY with slashes|slashes \\(DD/MM/YYYY\\)|DD/MM/YYYY form|"
-             "the slash format DD/MM/YYYY|day/month/year as DD/MM/YYYY|slash form DD/MM/YYYY)",
+    "\\(DD/MM/YYYY\\)|"
+    "the pattern DD/MM/YYYY|DD/MM/YYYY with slashes|slashes \\(DD/MM/YYYY\\)|DD/MM/YYYY form|"
+    "the slash format DD/MM/YYYY|day/month/year as DD/MM/YYYY|slash form DD/MM/YYYY)",
 }
 DATE_CLAUSE = only("date")
 DATE_LABELS = ("Date", "Input", "Date", "Text")
@@ -901,83 +1020,119 @@ DATE_LABELS = ("Date", "Input", "Date", "Text")
 
 def _to_format(target: str) -> Ask:
     return Ask(
-        order=(f"(rewrite|write|format|reformat|give|show|put|express|print|return) (the date|this date|"
-               f"it|the given "
-               f"date|the date below) <(in|as|using) {target}>".replace("|it|", "|"),
-               f"(convert|change|turn|bring|transform) (the date|this date|the given date|the date below) "
-               f"<(to|into) {target}>"),
-        question=(f"(what is|how do you write|how would you write|how is) (the date|this date) <(in|as) "
-                  f"{target}>?",
-                  f"(what does this date look like|how does this date read|how do I write this date) "
-                  f"<in {target}>?"),
-        terse=(f"<(date |)(to|in|as|into) {target}>", f"<(format as|reformat to|date as|target|convert "
-                        f"to|write as) {target}>"),
-        clause=DATE_CLAUSE, labels=DATE_LABELS)
+        order=(
+            f"(rewrite|write|format|reformat|give|show|put|express|print|return) (the date|this date|"
+            f"it|the given "
+            f"date|the date below) <(in|as|using) {target}>".replace("|it|", "|"),
+            f"(convert|change|turn|bring|transform) (the date|this date|the given date|the date below) "
+            f"<(to|into) {target}>",
+        ),
+        question=(
+            f"(what is|how do you write|how would you write|how is) (the date|this date) <(in|as) {target}>?",
+            f"(what does this date look like|how does this date read|how do I write this date) <in {target}>?",
+        ),
+        terse=(
+            f"<(date |)(to|in|as|into) {target}>",
+            f"<(format as|reformat to|date as|target|convert to|write as) {target}>",
+        ),
+        clause=DATE_CLAUSE,
+        labels=DATE_LABELS,
+    )
 
 
 TO_FORMAT = {name: _to_format(target) for name, target in FORMATS.items()}
-SHORT = {"iso": "(YYYY-MM-DD|ISO|ISO format|ISO \\(YYYY-MM-DD\\))", "dot": "(DD.MM.YYYY|DD.MM.YYYY format)",
-         "written": "(D Month YYYY|the form D Month YYYY)", "slash": "(DD/MM/YYYY|DD/MM/YYYY format)"}
-PAIRS = (("iso", "dot"), ("dot", "iso"), ("iso", "written"), ("written", "iso"),
-         ("slash", "iso"), ("dot", "written"))
+SHORT = {
+    "iso": "(YYYY-MM-DD|ISO|ISO format|ISO \\(YYYY-MM-DD\\))",
+    "dot": "(DD.MM.YYYY|DD.MM.YYYY format)",
+    "written": "(D Month YYYY|the form D Month YYYY)",
+    "slash": "(DD/MM/YYYY|DD/MM/YYYY format)",
+}
+PAIRS = (("iso", "dot"), ("dot", "iso"), ("iso", "written"), ("written", "iso"), ("slash", "iso"), ("dot", "written"))
 TWO_FORMATS = {
     (one, two): Ask(
-        order=(f"<(write|give|show|rewrite|format|print|return) (the date|this date|the given date) "
-               f"(first |)(in|as) "
-               f"{SHORT[one]} and (then |)(in|as) {SHORT[two]}, (separated by a comma|with a comma "
-               f"between them|"
-               f"joined by a comma)>",),
-        question=(f"<(what is|how do you write) (the date|this date) (in|as) {SHORT[one]} and (in|as) "
-                  f"{SHORT[two]}? "
-                  f"(Separate them by|Put|Use) a comma.>".replace("Put|Use", "Join them with"),),
-        terse=(f"<(as|to|in|both formats:) {SHORT[one]}, {SHORT[two]} \\((with a comma|comma between|"
-               f"split by a comma)\\)>",),
-        clause=DATE_CLAUSE, labels=DATE_LABELS)
-    for one, two in PAIRS}
+        order=(
+            f"<(write|give|show|rewrite|format|print|return) (the date|this date|the given date) "
+            f"(first |)(in|as) "
+            f"{SHORT[one]} and (then |)(in|as) {SHORT[two]}, (separated by a comma|with a comma "
+            f"between them|"
+            f"joined by a comma)>",
+        ),
+        question=(
+            f"<(what is|how do you write) (the date|this date) (in|as) {SHORT[one]} and (in|as) "
+            f"{SHORT[two]}? "
+            f"(Separate them by|Put|Use) a comma.>".replace("Put|Use", "Join them with"),
+        ),
+        terse=(
+            f"<(as|to|in|both formats:) {SHORT[one]}, {SHORT[two]} \\((with a comma|comma between|"
+            f"split by a comma)\\)>",
+        ),
+        clause=DATE_CLAUSE,
+        labels=DATE_LABELS,
+    )
+    for one, two in PAIRS
+}
 ADD_DAYS = Ask(
-    order=("<(add|count) {n} days (onto|to) {d} and (give|write|answer with|show|return|tell me) (the "
-           "date|the new date|"
-           "the result|the day) (as|in the form|in the format|in) YYYY-MM-DD>",
-           "<(give|find|compute|work out|calculate|tell me|write|name) the date {n} days (after|later "
-           "than|past) {d} "
-           "(as|in|in the form|in the format) YYYY-MM-DD>"),
-    question=("<(what|which) (date|day) (is|comes|will it be) {n} days after {d}? (Answer|Reply|Write "
-              "it|Give it) "
-              "(as|in the form|in|in the format) YYYY-MM-DD.>",
-              "<(today|it) is {d}. What (is the date|date is it|will the date be) in {n} days? (Answer|"
-              "Reply) (as|in|"
-              "in the form) YYYY-MM-DD.>".replace("(today|it)", "(today|today's date)")),
+    order=(
+        "<(add|count) {n} days (onto|to) {d} and (give|write|answer with|show|return|tell me) (the "
+        "date|the new date|"
+        "the result|the day) (as|in the form|in the format|in) YYYY-MM-DD>",
+        "<(give|find|compute|work out|calculate|tell me|write|name) the date {n} days (after|later "
+        "than|past) {d} "
+        "(as|in|in the form|in the format) YYYY-MM-DD>",
+    ),
+    question=(
+        "<(what|which) (date|day) (is|comes|will it be) {n} days after {d}? (Answer|Reply|Write "
+        "it|Give it) "
+        "(as|in the form|in|in the format) YYYY-MM-DD.>",
+        "<(today|it) is {d}. What (is the date|date is it|will the date be) in {n} days? (Answer|"
+        "Reply) (as|in|"
+        "in the form) YYYY-MM-DD.>".replace("(today|it)", "(today|today's date)"),
+    ),
     terse=("<{d} (+|plus) {n} days( as| in| -\\>| =\\>|:) YYYY-MM-DD>",),
-    clause=DATE_CLAUSE, inline=True)
+    clause=DATE_CLAUSE,
+    inline=True,
+)
 WEEKDAY = Ask(
-    order=("<(tell me|name|give|work out|find|say|compute) the (weekday|day of the week) {n} days "
-           "(after|later than|past) "
-           "{d}, (which is a|given that it is a|if that is a|knowing that it is a) {w}>",),
-    question=("<{d} (is|was) a {w}. (What|Which) (weekday|day of the week) (is it|comes|do we have) {n} "
-              "days "
-              "(later|after that|after it)>?",
-              "<(today|the day) is {w}, {d}. (What|Which) (weekday|day of the week) (is it|comes|do we "
-              "have|will it be) "
-              "(in {n} days|{n} days later)>?"),
+    order=(
+        "<(tell me|name|give|work out|find|say|compute) the (weekday|day of the week) {n} days "
+        "(after|later than|past) "
+        "{d}, (which is a|given that it is a|if that is a|knowing that it is a) {w}>",
+    ),
+    question=(
+        "<{d} (is|was) a {w}. (What|Which) (weekday|day of the week) (is it|comes|do we have) {n} "
+        "days "
+        "(later|after that|after it)>?",
+        "<(today|the day) is {w}, {d}. (What|Which) (weekday|day of the week) (is it|comes|do we "
+        "have|will it be) "
+        "(in {n} days|{n} days later)>?",
+    ),
     terse=("<(weekday|day of week|day name)(: | ){d} is {w}, (+|plus) {n} days>",),
-    clause=only("weekday"), inline=True)
+    clause=only("weekday"),
+    inline=True,
+)
 LATER = {
     word: Ask(
-        order=(f"<(give|tell me|name|pick|find|write|return|choose|show) (the {word} date|the {word} of "
-               f"the two dates|"
-               f"the {word} one|the {word} of these dates) (as|in the form|in|in the format) "
-               f"YYYY-MM-DD: {{d}} "
-               f"(or|and|or maybe) {{e}}>",),
-        question=(f"<(which|what) (date |one |)is {word}, {{d}} or {{e}}? (Answer|Reply|Write it|Give "
-                  f"it) (as|in|"
-                  f"in the form|in the format) YYYY-MM-DD.>",
-                  f"<(which|what) is the {word} (date|one|day): {{d}} or {{e}}? (Answer|Reply|Write it|"
-                  f"Give it) (as|in|"
-                  f"in the form|in the format) YYYY-MM-DD.>"),
-        terse=(f"<({word} date|{word} of|{word}|{word} day) (as |in |)YYYY-MM-DD: {{d}}(, |; | / | or "
-               f"){{e}}>",),
-        clause=DATE_CLAUSE, inline=True)
-    for word in ("later", "earlier")}
+        order=(
+            f"<(give|tell me|name|pick|find|write|return|choose|show) (the {word} date|the {word} of "
+            f"the two dates|"
+            f"the {word} one|the {word} of these dates) (as|in the form|in|in the format) "
+            f"YYYY-MM-DD: {{d}} "
+            f"(or|and|or maybe) {{e}}>",
+        ),
+        question=(
+            f"<(which|what) (date |one |)is {word}, {{d}} or {{e}}? (Answer|Reply|Write it|Give "
+            f"it) (as|in|"
+            f"in the form|in the format) YYYY-MM-DD.>",
+            f"<(which|what) is the {word} (date|one|day): {{d}} or {{e}}? (Answer|Reply|Write it|"
+            f"Give it) (as|in|"
+            f"in the form|in the format) YYYY-MM-DD.>",
+        ),
+        terse=(f"<({word} date|{word} of|{word}|{word} day) (as |in |)YYYY-MM-DD: {{d}}(, |; | / | or ){{e}}>",),
+        clause=DATE_CLAUSE,
+        inline=True,
+    )
+    for word in ("later", "earlier")
+}
 
 
 def date_of(rng: random.Random, split: Split) -> datetime.date:
@@ -1010,17 +1165,28 @@ def written(rng: random.Random, day: datetime.date) -> str:
     return show_date(day, rng.choice(("iso", "dot", "written", "written", "us")))
 
 
-SLASH_NOTES = ((" (day/month/year)", " (DD/MM/YYYY)", " (day first)", " (day/month order)"),
-               (" (month/day/year)", " (MM/DD/YYYY)", " (month first)", " (month/day order)"))
+SLASH_NOTES = (
+    (" (day/month/year)", " (DD/MM/YYYY)", " (day first)", " (day/month order)"),
+    (" (month/day/year)", " (MM/DD/YYYY)", " (month first)", " (month/day order)"),
+)
 
 
 def dates(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     """A date in another format; at hard, date arithmetic and comparison."""
     day = date_of(rng, split)
     if difficulty == "easy":
-        source, target = rng.choice((("written", "iso"), ("written", "iso"), ("iso", "written"),
-                                     ("iso", "dot"),
-                                     ("dot", "iso"), ("written", "dot"), ("dot", "written"), ("us", "iso")))
+        source, target = rng.choice(
+            (
+                ("written", "iso"),
+                ("written", "iso"),
+                ("iso", "written"),
+                ("iso", "dot"),
+                ("dot", "iso"),
+                ("written", "dot"),
+                ("dot", "written"),
+                ("us", "iso"),
+            )
+        )
         skeleton = compose(rng, split, TO_FORMAT[target], clause=0.2)
         prompt = fill(skeleton, c=show_date(day, source))
         return Sample("dates", difficulty, prompt, show_date(day, target), skeleton)
@@ -1070,58 +1236,62 @@ def dates(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
 
 LIST_STYLES: dict[str, str] = {
     "comma": "(a comma list|a comma-separated list|a list separated by commas|one line separated by commas|"
-             "a line with commas between the items|items separated by ', '|one comma-separated line|"
-             "comma-separated text|a single line with commas|items joined by commas|a list with commas)",
+    "a line with commas between the items|items separated by ', '|one comma-separated line|"
+    "comma-separated text|a single line with commas|items joined by commas|a list with commas)",
     "bullets": "(bullets|a bullet list|bullet points|a list with '- ' before each item|lines that start "
-               "with '- '|"
-               "a dash list|one bullet \\('- '\\) for each item|a bullet list with dashes|bullet lines "
-               "\\(- item\\)|"
-               "a bulleted list|dash bullets, one item per line|a list of bullets with '- ')",
+    "with '- '|"
+    "a dash list|one bullet \\('- '\\) for each item|a bullet list with dashes|bullet lines "
+    "\\(- item\\)|"
+    "a bulleted list|dash bullets, one item per line|a list of bullets with '- ')",
     "numbered": "(a numbered list|numbered lines|a list numbered 1., 2., 3.|numbered points|lines "
-                "numbered from 1.|"
-                "a numbered list \\(1. item\\)|one numbered line for each item|a list with numbers 1., "
-                "2. and so on|"
-                "numbered items, one per line|lines that start with 1., 2., 3.|a list with numbers)",
+    "numbered from 1.|"
+    "a numbered list \\(1. item\\)|one numbered line for each item|a list with numbers 1., "
+    "2. and so on|"
+    "numbered items, one per line|lines that start with 1., 2., 3.|a list with numbers)",
     "and": "(one line joined by ' and '|a line with 'and' between all items|items joined by 'and'|"
-           "one line with ' and ' between the items|text joined by 'and'|items linked by ' and '|"
-           "a single line joined with 'and'|an 'and' list|a list joined by ' and '|a list with 'and' "
-           "between items)",
+    "one line with ' and ' between the items|text joined by 'and'|items linked by ' and '|"
+    "a single line joined with 'and'|an 'and' list|a list joined by ' and '|a list with 'and' "
+    "between items)",
     "semicolon": "(a semicolon list|a semicolon-separated list|a list separated by semicolons|items "
-                 "separated by '; '|"
-                 "one line separated by semicolons|items joined by semicolons|one semicolon-separated line|"
-                 "a single line with semicolons|semicolon-separated text|a list with semicolons)",
+    "separated by '; '|"
+    "one line separated by semicolons|items joined by semicolons|one semicolon-separated line|"
+    "a single line with semicolons|semicolon-separated text|a list with semicolons)",
 }
 LIST_TERSE = {
     "comma": "(commas|comma list|comma-separated|comma separated|csv line|comma line)",
     "bullets": "(bullets|bullet list|dash list|bullet points|bulleted list|'- ' list)",
     "numbered": "(numbered|numbered list|numbered lines|numbers|numbered points|1. 2. 3. list)",
     "and": "(and list|joined by and|'and' list|join with and|join by 'and'|and-joined)",
-    "semicolon": "(semicolons|semicolon list|semicolon-separated|semicolon separated|semicolon line|'; "
-                 "' list)",
+    "semicolon": "(semicolons|semicolon list|semicolon-separated|semicolon separated|semicolon line|'; ' list)",
 }
 
 
 def _list_ask(style: str) -> Ask:
     target = LIST_STYLES[style]
     return Ask(
-        order=(f"(turn|change|convert|transform|make|bring) (this|this list|the list|these items|the "
-               f"items|the list below|"
-               f"the items below) <into {target}>",
-               f"(rewrite|write|format|show|give|put|reformat|print|return) (this list|the list|these "
-               f"items|the items|"
-               f"the list below|all items) <as {target}>"),
-        question=(f"(how do|how would) (you|I|we) (write|show|format) (this list|these items) <as "
-                  f"{target}>?",
-                  f"(what does|how does) (this list|the list) (look|read) <as {target}>?"),
-        terse=(f"<(as|to|into|make|list to|format as|-\\>|list as|write as|convert to|turn into) "
-               f"{LIST_TERSE[style]}>",
-               f"<{LIST_TERSE[style]}( please| now|)>"),
-        clause=("(Keep|Leave) (the order|the same order|the items as they are|all items|the words as "
-                "they are).",
-                "(Do not|Don't) (change|sort|drop|add) (the items|any item|items|any words).",
-                "(Add nothing else|No other text|Only the list|Just the list|Nothing but the list|No "
-                "extra words)."),
-        labels=("List", "Items", "Input", "List"))
+        order=(
+            f"(turn|change|convert|transform|make|bring) (this|this list|the list|these items|the "
+            f"items|the list below|"
+            f"the items below) <into {target}>",
+            f"(rewrite|write|format|show|give|put|reformat|print|return) (this list|the list|these "
+            f"items|the items|"
+            f"the list below|all items) <as {target}>",
+        ),
+        question=(
+            f"(how do|how would) (you|I|we) (write|show|format) (this list|these items) <as {target}>?",
+            f"(what does|how does) (this list|the list) (look|read) <as {target}>?",
+        ),
+        terse=(
+            f"<(as|to|into|make|list to|format as|-\\>|list as|write as|convert to|turn into) {LIST_TERSE[style]}>",
+            f"<{LIST_TERSE[style]}( please| now|)>",
+        ),
+        clause=(
+            "(Keep|Leave) (the order|the same order|the items as they are|all items|the words as they are).",
+            "(Do not|Don't) (change|sort|drop|add) (the items|any item|items|any words).",
+            "(Add nothing else|No other text|Only the list|Just the list|Nothing but the list|No extra words).",
+        ),
+        labels=("List", "Items", "Input", "List"),
+    )
 
 
 TO_LIST = {style: _list_ask(style) for style in LIST_STYLES}
@@ -1153,67 +1323,76 @@ def lists(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
 # ---------------------------------------------------------------------------------------------------- sort
 
 COMMA_CLAUSE = (
-    "(Separate|Divide) (them|the items|the results|the values) (by|with) (commas|a comma|a comma and a "
-    "space).",
-    "(Answer|Reply|Respond) with (a comma-separated list|a comma list|a list separated by commas|the "
-    "list only).",
+    "(Separate|Divide) (them|the items|the results|the values) (by|with) (commas|a comma|a comma and a space).",
+    "(Answer|Reply|Respond) with (a comma-separated list|a comma list|a list separated by commas|the list only).",
     "(Give|Return|Write|Show|Print|Output) (a comma-separated list|a comma list|one comma-separated "
     "line|the list only|"
     "one line with commas).",
     "(Use|Put|Keep) (commas|a comma and a space) between (them|the items|the values).",
-    "(Only|Just) (the list|the comma list|the comma-separated list), (no other text|no explanation|"
-    "nothing else).")
-ASCENDING = ("(in (ascending|increasing|rising) order|from (the |)(smallest|lowest|least) to (the |"
-             ")(largest|highest|"
-             "biggest|greatest)|(smallest|lowest)( number| one| value|) first|ascending|upwards|"
-             "with the (smallest|lowest)( number|) first|low to high|small to large|from (low to high|"
-             "small to large))")
-DESCENDING = ("(in (descending|decreasing|falling) order|from (the |)(largest|highest|biggest|greatest) "
-              "to (the |)"
-              "(smallest|lowest|least)|(largest|highest|biggest)( number| one| value|) first|descending|"
-              "downwards|"
-              "with the (largest|highest|biggest)( number|) first|high to low|large to small|"
-              "from (high to low|large to small))")
-ALPHABETIC = ("(alphabetically|in alphabetical order|from A to Z|A to Z|by alphabet|in alphabetic order|"
-              "by the alphabet|in the order of the alphabet|in A-Z order|alphabetically from A to Z|in "
-              "ABC order|"
-              "in order from A to Z|by letter from A to Z|in alphabetical order, A first)")
-REVERSED = ("(in reverse alphabetical order|from Z to A|Z to A|in descending alphabetical order|"
-            "alphabetically from Z to A|in reversed alphabetical order|reverse alphabetically|in Z-A order|"
-            "in order from Z to A|by letter from Z to A|in reverse alphabetic order|in alphabetical "
-            "order backwards)")
-SORT_TERSE = {"up": "(sort asc|ascending|sort up|asc|"
-                    "sort ascending|sort low to high|order asc|sort small to large)",
-              "down": "(sort desc|descending|sort down|desc|sort descending|sort high to low|order desc|"
-                      "sort large to small)",
-              "az": "(sort a-z|a-z|sort alphabetically|alphabetical|sort A to Z|alphabetically|sort "
-                    "words a-z|abc order)",
-              "za": "(sort z-a|z-a|sort Z to A|reverse alphabetical|sort words z-a|sort reverse "
-                    "alphabetically|"
-                    "Z to A|z-a order)"}
+    "(Only|Just) (the list|the comma list|the comma-separated list), (no other text|no explanation|nothing else).",
+)
+ASCENDING = (
+    "(in (ascending|increasing|rising) order|from (the |)(smallest|lowest|least) to (the |"
+    ")(largest|highest|"
+    "biggest|greatest)|(smallest|lowest)( number| one| value|) first|ascending|upwards|"
+    "with the (smallest|lowest)( number|) first|low to high|small to large|from (low to high|"
+    "small to large))"
+)
+DESCENDING = (
+    "(in (descending|decreasing|falling) order|from (the |)(largest|highest|biggest|greatest) "
+    "to (the |)"
+    "(smallest|lowest|least)|(largest|highest|biggest)( number| one| value|) first|descending|"
+    "downwards|"
+    "with the (largest|highest|biggest)( number|) first|high to low|large to small|"
+    "from (high to low|large to small))"
+)
+ALPHABETIC = (
+    "(alphabetically|in alphabetical order|from A to Z|A to Z|by alphabet|in alphabetic order|"
+    "by the alphabet|in the order of the alphabet|in A-Z order|alphabetically from A to Z|in "
+    "ABC order|"
+    "in order from A to Z|by letter from A to Z|in alphabetical order, A first)"
+)
+REVERSED = (
+    "(in reverse alphabetical order|from Z to A|Z to A|in descending alphabetical order|"
+    "alphabetically from Z to A|in reversed alphabetical order|reverse alphabetically|in Z-A order|"
+    "in order from Z to A|by letter from Z to A|in reverse alphabetic order|in alphabetical "
+    "order backwards)"
+)
+SORT_TERSE = {
+    "up": "(sort asc|ascending|sort up|asc|sort ascending|sort low to high|order asc|sort small to large)",
+    "down": "(sort desc|descending|sort down|desc|sort descending|sort high to low|order desc|sort large to small)",
+    "az": "(sort a-z|a-z|sort alphabetically|alphabetical|sort A to Z|alphabetically|sort words a-z|abc order)",
+    "za": "(sort z-a|z-a|sort Z to A|reverse alphabetical|sort words z-a|sort reverse alphabetically|Z to A|z-a order)",
+}
 
 
 def _sort_ask(things: str, rule: str, terse: str, labels: tuple[str, ...]) -> Ask:
     return Ask(
-        order=(f"(sort|order|arrange|put|rank|list|give|write|place) (the|these|the following|all|all "
-               f"the|the given|"
-               f"all these) {things} <{rule}>",
-               f"(sort|order|arrange|list) (them|this list|the list|the list below|this|everything) "
-               f"<{rule}>"),
-        question=(f"(what is|what are) (the list|the {things}|these {things}) <{rule}>?",
-                  f"(how do|how would) (the|these) {things} (look|read|go) <{rule}>?",
-                  f"(what is|which is) the (order|right order|sorted order) of (the|these) {things} "
-                  f"<{rule}>?"),
+        order=(
+            f"(sort|order|arrange|put|rank|list|give|write|place) (the|these|the following|all|all "
+            f"the|the given|"
+            f"all these) {things} <{rule}>",
+            f"(sort|order|arrange|list) (them|this list|the list|the list below|this|everything) <{rule}>",
+        ),
+        question=(
+            f"(what is|what are) (the list|the {things}|these {things}) <{rule}>?",
+            f"(how do|how would) (the|these) {things} (look|read|go) <{rule}>?",
+            f"(what is|which is) the (order|right order|sorted order) of (the|these) {things} <{rule}>?",
+        ),
         terse=(f"<{terse}(| list| please)>", f"<(task |do |to do )({terse})>"),
-        clause=COMMA_CLAUSE, labels=labels)
+        clause=COMMA_CLAUSE,
+        labels=labels,
+    )
 
 
 NUMBER_LABELS = ("Numbers", "List", "Input", "Values")
 WORD_LABELS = ("Words", "List", "Input", "Items")
-SORTS = {"up": _sort_ask("(numbers|values)", ASCENDING, SORT_TERSE["up"], NUMBER_LABELS),
-         "down": _sort_ask("(numbers|values)", DESCENDING, SORT_TERSE["down"], NUMBER_LABELS),
-         "az": _sort_ask("(words|items)", ALPHABETIC, SORT_TERSE["az"], WORD_LABELS),
-         "za": _sort_ask("(words|items)", REVERSED, SORT_TERSE["za"], WORD_LABELS)}
+SORTS = {
+    "up": _sort_ask("(numbers|values)", ASCENDING, SORT_TERSE["up"], NUMBER_LABELS),
+    "down": _sort_ask("(numbers|values)", DESCENDING, SORT_TERSE["down"], NUMBER_LABELS),
+    "az": _sort_ask("(words|items)", ALPHABETIC, SORT_TERSE["az"], WORD_LABELS),
+    "za": _sort_ask("(words|items)", REVERSED, SORT_TERSE["za"], WORD_LABELS),
+}
 
 
 def numbers(rng: random.Random, split: Split, size: int, top: int) -> list[int]:
@@ -1259,10 +1438,14 @@ def sort(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
 KEEP = "(keep only|keep|give|give me|list|select|pick|show|return|find|write down|take only)"
 WHICH = "(which|which of the|which of these|what)"
 RULES: dict[str, tuple[str, str]] = {  # condition to keep, condition to remove (or nothing)
-    "gt": ("(greater than|bigger than|larger than|above|over|higher than|more than)",
-           "(less than|smaller than|below|under|lower than)"),
-    "lt": ("(less than|smaller than|below|under|lower than)",
-           "(greater than|bigger than|larger than|above|over|higher than|more than)"),
+    "gt": (
+        "(greater than|bigger than|larger than|above|over|higher than|more than)",
+        "(less than|smaller than|below|under|lower than)",
+    ),
+    "lt": (
+        "(less than|smaller than|below|under|lower than)",
+        "(greater than|bigger than|larger than|above|over|higher than|more than)",
+    ),
 }
 NONE_CLAUSE = (
     "(If|When) (there is none|there are none|nothing fits|nothing is left|none fits|no item fits), "
@@ -1270,78 +1453,137 @@ NONE_CLAUSE = (
     "|return) (none|'none'|\"none\").",
     "(Answer|Write|Say|Reply|Return) ('none'|none) if (there is none|there are none|nothing fits|"
     "nothing is left|none "
-    "fits|no item fits).")
+    "fits|no item fits).",
+)
 
 
 def _filter_ask(things: str, keep: str, remove: str, short: str, labels: tuple[str, ...]) -> Ask:
-    order = [f"<{KEEP} (the|all|all the|only the|just the|those) {things} (that are|which are) {keep}>"
-             if not keep.startswith("@") else
-             f"<{KEEP} (the|all|all the|only the|just the|those) {things} {keep[1:]}>"]
+    order = [
+        f"<{KEEP} (the|all|all the|only the|just the|those) {things} (that are|which are) {keep}>"
+        if not keep.startswith("@")
+        else f"<{KEEP} (the|all|all the|only the|just the|those) {things} {keep[1:]}>"
+    ]
     if remove:
-        order.append(f"<(remove|drop|delete|take out|leave out|throw out|cut) (the|all|all the|any|"
-                     f"those) {things} "
-                     f"(that are|which are) {remove}>")
-    question = [f"<{WHICH} {things} are {keep}>?" if not keep.startswith("@") else
-                f"<{WHICH} {things} are the ones {keep[1:]}>?"]
-    return Ask(order=tuple(order), question=tuple(question), terse=(f"<{short}>",), clause=COMMA_CLAUSE,
-               labels=labels)
+        order.append(
+            f"<(remove|drop|delete|take out|leave out|throw out|cut) (the|all|all the|any|"
+            f"those) {things} "
+            f"(that are|which are) {remove}>"
+        )
+    question = [
+        f"<{WHICH} {things} are {keep}>?"
+        if not keep.startswith("@")
+        else f"<{WHICH} {things} are the ones {keep[1:]}>?"
+    ]
+    return Ask(order=tuple(order), question=tuple(question), terse=(f"<{short}>",), clause=COMMA_CLAUSE, labels=labels)
 
 
-START = ("@(that start with|starting with|that begin with|beginning with|with the first letter|whose "
-        "first letter is)")
+START = "@(that start with|starting with|that begin with|beginning with|with the first letter|whose first letter is)"
 END = "@(that end with|ending with|ending in|with the last letter|whose last letter is)"
 _GT, _LT = RULES["gt"][0], RULES["lt"][0]
 FILTERS: dict[str, Ask] = {
-    "gt": _filter_ask("(numbers|values)", _GT + " {n}", _LT + " {n}",
-                      "(keep |only |filter |list |numbers |)(\\> {n}|over {n}|above {n}|greater than "
-                      "{n})", NUMBER_LABELS),
-    "lt": _filter_ask("(numbers|values)", _LT + " {n}", _GT + " {n}",
-                      "(keep |only |filter |list |numbers |)(\\< {n}|under {n}|below {n}|less than {n})",
-                      NUMBER_LABELS),
-    "even": _filter_ask("(numbers|values)", "even", "odd", "(keep|only|filter|list|select|show|pick|"
-                        "all) even( numbers|"
-                        " values|)", NUMBER_LABELS),
-    "odd": _filter_ask("(numbers|values)", "odd", "even", "(keep|only|filter|list|select|show|pick|all) "
-                        "odd( numbers|"
-                       " values|)", NUMBER_LABELS),
-    "start": _filter_ask("(words|items)", START + " {n}", "", "(keep |only |filter |list |words |"
-                        ")(starting with {n}|"
-                         "first letter {n}|start with {n}|begin with {n}|beginning with {n})", WORD_LABELS),
-    "between": _filter_ask("(numbers|values)", f"{_GT} {{n}} and {_LT} {{m}}", "",
-                           "(keep |only |filter |numbers |)(\\> {n} and \\< {m}|over {n} and under {m}|"
-                        "above {n} and "
-                           "below {m})", NUMBER_LABELS),
-    "even_gt": _filter_ask("(numbers|values)", f"even and {_GT} {{n}}", "",
-                           "(keep |only |filter |numbers |)(even and \\> {n}|even and over {n}|even and "
-                        "above {n})",
-                           NUMBER_LABELS),
-    "odd_gt": _filter_ask("(numbers|values)", f"odd and {_GT} {{n}}", "",
-                          "(keep |only |filter |numbers |)(odd and \\> {n}|odd and over {n}|odd and "
-                        "above {n})",
-                          NUMBER_LABELS),
-    "even_lt": _filter_ask("(numbers|values)", f"even and {_LT} {{n}}", "",
-                           "(keep |only |filter |numbers |)(even and \\< {n}|even and under {n}|even "
-                        "and below {n})",
-                           NUMBER_LABELS),
-    "odd_lt": _filter_ask("(numbers|values)", f"odd and {_LT} {{n}}", "",
-                          "(keep |only |filter |numbers |)(odd and \\< {n}|odd and under {n}|odd and "
-                        "below {n})",
-                          NUMBER_LABELS),
-    "either": _filter_ask("(words|items)", START + " {n} or {m}", "", "(keep |only |filter |words |"
-                        ")(starting with {n} "
-                          "or {m}|first letter {n} or {m}|beginning with {n} or {m})", WORD_LABELS),
-    "ends": _filter_ask("(words|items)", END + " {n}", "", "(keep |only |filter |words |)(ending with {n}|"
-                        "last letter {n}|ending in {n})", WORD_LABELS),
+    "gt": _filter_ask(
+        "(numbers|values)",
+        _GT + " {n}",
+        _LT + " {n}",
+        "(keep |only |filter |list |numbers |)(\\> {n}|over {n}|above {n}|greater than {n})",
+        NUMBER_LABELS,
+    ),
+    "lt": _filter_ask(
+        "(numbers|values)",
+        _LT + " {n}",
+        _GT + " {n}",
+        "(keep |only |filter |list |numbers |)(\\< {n}|under {n}|below {n}|less than {n})",
+        NUMBER_LABELS,
+    ),
+    "even": _filter_ask(
+        "(numbers|values)",
+        "even",
+        "odd",
+        "(keep|only|filter|list|select|show|pick|all) even( numbers| values|)",
+        NUMBER_LABELS,
+    ),
+    "odd": _filter_ask(
+        "(numbers|values)",
+        "odd",
+        "even",
+        "(keep|only|filter|list|select|show|pick|all) odd( numbers| values|)",
+        NUMBER_LABELS,
+    ),
+    "start": _filter_ask(
+        "(words|items)",
+        START + " {n}",
+        "",
+        "(keep |only |filter |list |words |"
+        ")(starting with {n}|"
+        "first letter {n}|start with {n}|begin with {n}|beginning with {n})",
+        WORD_LABELS,
+    ),
+    "between": _filter_ask(
+        "(numbers|values)",
+        f"{_GT} {{n}} and {_LT} {{m}}",
+        "",
+        "(keep |only |filter |numbers |)(\\> {n} and \\< {m}|over {n} and under {m}|above {n} and below {m})",
+        NUMBER_LABELS,
+    ),
+    "even_gt": _filter_ask(
+        "(numbers|values)",
+        f"even and {_GT} {{n}}",
+        "",
+        "(keep |only |filter |numbers |)(even and \\> {n}|even and over {n}|even and above {n})",
+        NUMBER_LABELS,
+    ),
+    "odd_gt": _filter_ask(
+        "(numbers|values)",
+        f"odd and {_GT} {{n}}",
+        "",
+        "(keep |only |filter |numbers |)(odd and \\> {n}|odd and over {n}|odd and above {n})",
+        NUMBER_LABELS,
+    ),
+    "even_lt": _filter_ask(
+        "(numbers|values)",
+        f"even and {_LT} {{n}}",
+        "",
+        "(keep |only |filter |numbers |)(even and \\< {n}|even and under {n}|even and below {n})",
+        NUMBER_LABELS,
+    ),
+    "odd_lt": _filter_ask(
+        "(numbers|values)",
+        f"odd and {_LT} {{n}}",
+        "",
+        "(keep |only |filter |numbers |)(odd and \\< {n}|odd and under {n}|odd and below {n})",
+        NUMBER_LABELS,
+    ),
+    "either": _filter_ask(
+        "(words|items)",
+        START + " {n} or {m}",
+        "",
+        "(keep |only |filter |words |)(starting with {n} or {m}|first letter {n} or {m}|beginning with {n} or {m})",
+        WORD_LABELS,
+    ),
+    "ends": _filter_ask(
+        "(words|items)",
+        END + " {n}",
+        "",
+        "(keep |only |filter |words |)(ending with {n}|last letter {n}|ending in {n})",
+        WORD_LABELS,
+    ),
     "count": Ask(
-        order=("<(count|count up|tell me the number of|give the number of|give the count of|find the "
-               "number of) (the |all "
-               "the |these |)(items|entries|words)( in the list| in this list| below|)>",),
-        question=("<how many (items|entries|words) (are there|are in the list|does the list have|are "
-                  "listed|do you see|"
-                  "are in this list|can you count)( in all| in total|)>?",),
-        terse=("<(count|count items|number of items|how many items|item count|count words|count the "
-               "list|list length)>",),
-        clause=NUMBER_ONLY, labels=WORD_LABELS),
+        order=(
+            "<(count|count up|tell me the number of|give the number of|give the count of|find the "
+            "number of) (the |all "
+            "the |these |)(items|entries|words)( in the list| in this list| below|)>",
+        ),
+        question=(
+            "<how many (items|entries|words) (are there|are in the list|does the list have|are "
+            "listed|do you see|"
+            "are in this list|can you count)( in all| in total|)>?",
+        ),
+        terse=(
+            "<(count|count items|number of items|how many items|item count|count words|count the list|list length)>",
+        ),
+        clause=NUMBER_ONLY,
+        labels=WORD_LABELS,
+    ),
 }
 
 
@@ -1364,9 +1606,13 @@ def matches(rule: str, item: str, first: str, second: str) -> bool:
 
 def filter_items(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     """The items that a rule keeps, comma-joined or 'none'; at medium also their number."""
-    rule = rng.choice({"easy": ("gt", "lt"), "medium": ("even", "odd", "start", "count", "gt", "lt"),
-                       "hard": ("between", "even_gt", "odd_gt", "even_lt", "odd_lt",
-                                "either", "ends")}[difficulty])
+    rule = rng.choice(
+        {
+            "easy": ("gt", "lt"),
+            "medium": ("even", "odd", "start", "count", "gt", "lt"),
+            "hard": ("between", "even_gt", "odd_gt", "even_lt", "odd_lt", "either", "ends"),
+        }[difficulty]
+    )
     size = rng.randint(*{"easy": (3, 4), "medium": (5, 5), "hard": (7, 9)}[difficulty])
     may_be_none = rule != "count" and rng.random() < 0.3
     while True:
@@ -1417,55 +1663,67 @@ def filter_items(rng: random.Random, split: Split, difficulty: Difficulty) -> Sa
 # -------------------------------------------------------------------------------------------------- casing
 
 CASE_RULES: dict[str, tuple[str, str]] = {  # long rule (after "write ... "), terse rule
-    "upper": ("(in (upper case|uppercase|capital letters|capitals|all capitals|all caps|big letters)|"
-              "(all |only |)(with|using) (upper case|uppercase|capital|big) letters( only|)|fully in "
-              "(upper case|capitals|"
-              "uppercase))", "(upper|uppercase|upper case|to upper|caps|all caps|to uppercase|capitals|"
-                        "upper-case)"),
-    "lower": ("(in (lower case|lowercase|small letters|lower-case letters|lowercase letters)|"
-              "(all |only |)(with|using) (lower case|lowercase|small) letters( only|)|fully in (lower "
-              "case|lowercase|small "
-              "letters))", "(lower|lowercase|lower case|to lower|small letters|to lowercase|no capitals|"
-                        "lower-case)"),
-    "title": ("(in title case|with a capital (letter |)at the start of (each|every) word|with (each|"
-              "every) word capitalised|"
-              "so that (each|every) word starts with a capital( letter|)|in title case \\((each|every) "
-              "word "
-              "capitalised\\)|with the first letter of (each|every) word (in upper case|as a capital))",
-              "(title case|titlecase|to title case|title-case|capitalise each word|capitalise every "
-              "word|Title Case)"),
-    "first": ("(with only the first letter (of the line |)(capitalised|in upper case|as a capital)|with "
-              "a capital (letter |)"
-              "at the (very |)start only|in sentence case|so that only the first letter is a capital|in "
-              "sentence case "
-              "\\(only the first letter a capital\\))",
-              "(sentence case|capitalise first letter only|first letter upper|capital first letter only|"
-              "to sentence case|first letter only capital)"),
-    "snake": ("(in snake_case|as snake_case|in snake_case style|as a snake_case name|with underscores "
-              "between the words|"
-              "joined by underscores|(in|as) snake_case \\(words joined by _\\)|as one snake_case word|"
-              "as a name in "
-              "snake_case|with _ in place of spaces)", "(snake_case|snake case|to snake_case|as "
-                        "snake_case|snake_case name|"
-              "to snake case|join with _)"),
-    "kebab": ("(in kebab-case|as kebab-case|in kebab-case style|as a kebab-case name|with hyphens "
-              "between the words|"
-              "joined by hyphens|(in|as) kebab-case \\(words joined by -\\)|as one kebab-case word|as a "
-              "name in "
-              "kebab-case|with - in place of spaces)", "(kebab-case|kebab case|to kebab-case|as "
-                        "kebab-case|kebab-case name|"
-              "to kebab case|join with -)"),
-    "camel": ("(in camelCase|as camelCase|in camelCase style|as a camelCase name|as one camelCase word|"
-              "as a name in "
-              "camelCase|(in|as) camelCase \\((first word small|the first word in lower case)\\))",
-              "(camelCase|to camelCase|as camelCase|camel case|camelCase name|to camel case)"),
-    "reverse": ("(with the words in (reverse|reversed|backward|the opposite) order|in reverse word order|"
-                "with the order of the words reversed|from the last word to the first( word|)|word by "
-                "word backwards|"
-                "with the last word first and the first word last|starting with the last word and "
-                "ending with the first)",
-                "(reverse words|reverse word order|words backwards|reverse the words|words reversed|"
-                "last word to first)"),
+    "upper": (
+        "(in (upper case|uppercase|capital letters|capitals|all capitals|all caps|big letters)|"
+        "(all |only |)(with|using) (upper case|uppercase|capital|big) letters( only|)|fully in "
+        "(upper case|capitals|"
+        "uppercase))",
+        "(upper|uppercase|upper case|to upper|caps|all caps|to uppercase|capitals|upper-case)",
+    ),
+    "lower": (
+        "(in (lower case|lowercase|small letters|lower-case letters|lowercase letters)|"
+        "(all |only |)(with|using) (lower case|lowercase|small) letters( only|)|fully in (lower "
+        "case|lowercase|small "
+        "letters))",
+        "(lower|lowercase|lower case|to lower|small letters|to lowercase|no capitals|lower-case)",
+    ),
+    "title": (
+        "(in title case|with a capital (letter |)at the start of (each|every) word|with (each|"
+        "every) word capitalised|"
+        "so that (each|every) word starts with a capital( letter|)|in title case \\((each|every) "
+        "word "
+        "capitalised\\)|with the first letter of (each|every) word (in upper case|as a capital))",
+        "(title case|titlecase|to title case|title-case|capitalise each word|capitalise every word|Title Case)",
+    ),
+    "first": (
+        "(with only the first letter (of the line |)(capitalised|in upper case|as a capital)|with "
+        "a capital (letter |)"
+        "at the (very |)start only|in sentence case|so that only the first letter is a capital|in "
+        "sentence case "
+        "\\(only the first letter a capital\\))",
+        "(sentence case|capitalise first letter only|first letter upper|capital first letter only|"
+        "to sentence case|first letter only capital)",
+    ),
+    "snake": (
+        "(in snake_case|as snake_case|in snake_case style|as a snake_case name|with underscores "
+        "between the words|"
+        "joined by underscores|(in|as) snake_case \\(words joined by _\\)|as one snake_case word|"
+        "as a name in "
+        "snake_case|with _ in place of spaces)",
+        "(snake_case|snake case|to snake_case|as snake_case|snake_case name|to snake case|join with _)",
+    ),
+    "kebab": (
+        "(in kebab-case|as kebab-case|in kebab-case style|as a kebab-case name|with hyphens "
+        "between the words|"
+        "joined by hyphens|(in|as) kebab-case \\(words joined by -\\)|as one kebab-case word|as a "
+        "name in "
+        "kebab-case|with - in place of spaces)",
+        "(kebab-case|kebab case|to kebab-case|as kebab-case|kebab-case name|to kebab case|join with -)",
+    ),
+    "camel": (
+        "(in camelCase|as camelCase|in camelCase style|as a camelCase name|as one camelCase word|"
+        "as a name in "
+        "camelCase|(in|as) camelCase \\((first word small|the first word in lower case)\\))",
+        "(camelCase|to camelCase|as camelCase|camel case|camelCase name|to camel case)",
+    ),
+    "reverse": (
+        "(with the words in (reverse|reversed|backward|the opposite) order|in reverse word order|"
+        "with the order of the words reversed|from the last word to the first( word|)|word by "
+        "word backwards|"
+        "with the last word first and the first word last|starting with the last word and "
+        "ending with the first)",
+        "(reverse words|reverse word order|words backwards|reverse the words|words reversed|last word to first)",
+    ),
 }
 CASE_ONLY = only("text", *(pattern.replace("#", "result") for pattern in VALUE_ONLY[:2]))
 CASE_LABELS = ("Text", "Input", "Line", "Text")
@@ -1473,35 +1731,46 @@ CASE_LABELS = ("Text", "Input", "Line", "Text")
 
 def _case_ask(rule: str, terse: str) -> Ask:
     return Ask(
-        order=(f"(write|rewrite|give|put|print|show|return|type|repeat|set) (the text|this text|the "
-               f"following|the line|"
-               f"this line|this|the words|these words|the text below) <{rule}>",
-               f"(change|convert|turn) (the text|this text|this|the line|this line|the words) (so that "
-               f"it is written|to be) "
-               f"<{rule}>".replace("(so that it is written|to be)", "and write it")),
-        question=(f"(how do you|how would you|how do I|how can I) write (this|this text|the text|this "
-                  f"line|these words) "
-                  f"<{rule}>?",
-                  f"(what is|what does one get for|how does one write) (this text|the text|this line|"
-                  f"the line) "
-                  f"<(written |){rule}>?"),
+        order=(
+            f"(write|rewrite|give|put|print|show|return|type|repeat|set) (the text|this text|the "
+            f"following|the line|"
+            f"this line|this|the words|these words|the text below) <{rule}>",
+            f"(change|convert|turn) (the text|this text|this|the line|this line|the words) (so that "
+            f"it is written|to be) "
+            f"<{rule}>".replace("(so that it is written|to be)", "and write it"),
+        ),
+        question=(
+            f"(how do you|how would you|how do I|how can I) write (this|this text|the text|this "
+            f"line|these words) "
+            f"<{rule}>?",
+            f"(what is|what does one get for|how does one write) (this text|the text|this line|"
+            f"the line) "
+            f"<(written |){rule}>?",
+        ),
         terse=(f"<{terse}(| please| this)>", f"<(make it |task |do )({terse})>"),
-        clause=CASE_ONLY, labels=CASE_LABELS)
+        clause=CASE_ONLY,
+        labels=CASE_LABELS,
+    )
 
 
 CASES = {rule: _case_ask(*patterns) for rule, patterns in CASE_RULES.items()}
 CASES["initials"] = Ask(
-    order=("<(give|write|list|take|return|show|join|print) the (initials|first letters) of (the words|"
-           "these words|all words|"
-           "each word|every word) (in capitals|as capitals|as capital letters|in upper case) (without "
-           "spaces|with no spaces|"
-           "as one word|in one piece)>",),
-    question=("<(what are|which are) the (initials|first letters) of (the|these|all the) words, (in "
-              "capitals|as capitals|"
-              "in upper case), (without spaces|with no spaces|as one word)>?",),
-    terse=("<(initials|acronym|first letters)(, | )(caps|capitals|upper case|uppercase)(| no spaces|, "
-           "no spaces)>",),
-    clause=CASE_ONLY, labels=CASE_LABELS)
+    order=(
+        "<(give|write|list|take|return|show|join|print) the (initials|first letters) of (the words|"
+        "these words|all words|"
+        "each word|every word) (in capitals|as capitals|as capital letters|in upper case) (without "
+        "spaces|with no spaces|"
+        "as one word|in one piece)>",
+    ),
+    question=(
+        "<(what are|which are) the (initials|first letters) of (the|these|all the) words, (in "
+        "capitals|as capitals|"
+        "in upper case), (without spaces|with no spaces|as one word)>?",
+    ),
+    terse=("<(initials|acronym|first letters)(, | )(caps|capitals|upper case|uppercase)(| no spaces|, no spaces)>",),
+    clause=CASE_ONLY,
+    labels=CASE_LABELS,
+)
 
 
 def recase(text: str, rule: str) -> str:
@@ -1528,8 +1797,13 @@ def recase(text: str, rule: str) -> str:
 
 def casing(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     """Letters and joints of a short text by a rule."""
-    rule = rng.choice({"easy": ("upper", "lower"), "medium": ("title", "first", "snake"),
-                       "hard": ("kebab", "camel", "initials", "reverse")}[difficulty])
+    rule = rng.choice(
+        {
+            "easy": ("upper", "lower"),
+            "medium": ("title", "first", "snake"),
+            "hard": ("kebab", "camel", "initials", "reverse"),
+        }[difficulty]
+    )
     nouns = words("short" if difficulty == "easy" else "noun", split)
     adjectives = words("adjective", split)
     if difficulty == "easy":
@@ -1539,8 +1813,7 @@ def casing(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     else:
         sizes = {"title": (4, 6), "first": (4, 6), "snake": (2, 3)}
         size = rng.randint(*sizes.get(rule, (4, 4)))
-        mixed = [rng.choice(adjectives if place % 2 == 0 and size - place > 1 else nouns)
-                 for place in range(size)]
+        mixed = [rng.choice(adjectives if place % 2 == 0 and size - place > 1 else nouns) for place in range(size)]
         text = " ".join(mixed)
     if rule == "lower":
         text = text.upper() if rng.random() < 0.5 else recase(text, "title")
@@ -1552,9 +1825,14 @@ def casing(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
 
 
 TASKS: dict[str, Generate] = {
-    "extract": extract, "arithmetic": arithmetic, "units": units, "dates": dates,
-    "lists": lists, "sort": sort,
-    "filter": filter_items, "casing": casing,
+    "extract": extract,
+    "arithmetic": arithmetic,
+    "units": units,
+    "dates": dates,
+    "lists": lists,
+    "sort": sort,
+    "filter": filter_items,
+    "casing": casing,
 }
 
 
@@ -1569,10 +1847,12 @@ def main(arguments: list[str]) -> None:
                 start = time.perf_counter()
                 made = [generate(rng, split, rng.choice(DIFFICULTIES)) for _ in range(count)]
                 speed = count / (time.perf_counter() - start)
-                print(f"{name:10} {split:11} {len({one.template for one in made}):6} templates, "
-                      f"{speed:7.0f}/s, "
-                      f"words {sum(len(one.prompt.split()) for one in made) / count:.1f}, "
-                      f"longest {max(len(one.prompt) for one in made)}")
+                print(
+                    f"{name:10} {split:11} {len({one.template for one in made}):6} templates, "
+                    f"{speed:7.0f}/s, "
+                    f"words {sum(len(one.prompt.split()) for one in made) / count:.1f}, "
+                    f"longest {max(len(one.prompt) for one in made)}"
+                )
             continue
         for difficulty in DIFFICULTIES:
             for split in SPLITS:

@@ -55,9 +55,7 @@ def test_the_taxonomy_is_consistent_with_itself() -> None:
 
 
 def test_the_card_names_this_file() -> None:
-    card = ModelCard.model_validate_json(
-        (STARTER / "cards" / "task-classifier.json").read_text(encoding="utf-8")
-    )
+    card = ModelCard.model_validate_json((STARTER / "cards" / "task-classifier.json").read_text(encoding="utf-8"))
     content = HEAD.read_bytes()
     assert card.files[0].sha256 == hashlib.sha256(content).hexdigest()
     assert card.files[0].bytes == len(content) <= 2_000_000
@@ -94,9 +92,7 @@ def test_plain_requests_land_in_their_task(classifier: Classifier, text: str, ta
 
 @needs_model
 @pytest.mark.parametrize(("name", "fewest"), [("handwritten.txt", 0.8), ("handwritten_final.txt", 0.75)])
-def test_prompts_typed_by_a_person_mostly_land_in_their_task(
-    classifier: Classifier, name: str, fewest: float
-) -> None:
+def test_prompts_typed_by_a_person_mostly_land_in_their_task(classifier: Classifier, name: str, fewest: float) -> None:
     rows = handwritten(name)
     right = 0
     for cell, text in rows:
@@ -120,9 +116,7 @@ def test_any_text_gets_cells_that_sum_to_at_most_one(classifier: Classifier, tex
 
 @needs_model
 def test_a_described_request_carries_cell_and_embedding(classifier: Classifier) -> None:
-    request = Request(
-        id="r", kind="chat", model="auto", messages=(Message("user", "Sort ascending: 8, 3, 5"),)
-    )
+    request = Request(id="r", kind="chat", model="auto", messages=(Message("user", "Sort ascending: 8, 3, 5"),))
     found = describe(request, classifier)
     assert found.cells[0][0].startswith("sort/")
     assert found.embedding is not None

@@ -61,9 +61,7 @@ def test_each_input_gets_its_vector_in_order_and_then_one_done() -> None:
     chunks = asyncio.run(started(embedding_path(), embedding_job(*texts)))
     *vectors, done = chunks
     assert [chunk.index for chunk in vectors if isinstance(chunk, Vector)] == list(range(11))
-    assert all(
-        isinstance(chunk, Vector) and abs(np.linalg.norm(chunk.values) - 1) < 1e-4 for chunk in vectors
-    )
+    assert all(isinstance(chunk, Vector) and abs(np.linalg.norm(chunk.values) - 1) < 1e-4 for chunk in vectors)
     assert isinstance(done, Done)
     assert done.finish_reasons == ("stop",) * 11
     assert done.device == "cpu"
@@ -122,9 +120,7 @@ def test_a_path_that_cannot_load_says_so_and_lets_only_path_errors_out(tmp_path:
 
 @needs_model
 def test_a_provider_that_this_host_lacks_falls_back_to_one_that_passes_the_probe() -> None:
-    path = OnnxPath(
-        card("minilm-embedder"), BUILT, providers=("CUDAExecutionProvider", "CPUExecutionProvider")
-    )
+    path = OnnxPath(card("minilm-embedder"), BUILT, providers=("CUDAExecutionProvider", "CPUExecutionProvider"))
     done = asyncio.run(started(path, embedding_job("a")))[-1]
     assert isinstance(done, Done)
     assert done.device == "cpu"
