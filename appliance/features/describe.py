@@ -18,7 +18,7 @@ from appliance.features.classify import Classified
 from appliance.features.embedder import ModelInvalid
 from appliance.features.language import language
 from appliance.records.features import UNKNOWN_CELL, Features
-from appliance.records.request import Message, Request
+from appliance.records.request import Message, Request, last_user_text
 
 READ = 100_000  # characters looked at for the token estimate; beyond, the rate of these holds
 _PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]|_")
@@ -60,16 +60,6 @@ class Classifies(Protocol):
     """What `describe` asks of a classifier (`classify.Classifier`)."""
 
     def classify(self, text: str, *, top: int = 3) -> Classified: ...
-
-
-def last_user_text(request: Request) -> str:
-    """What says what is wanted: the last user message, the prompt, or the first input."""
-    for message in reversed(request.messages):
-        if message.role == "user":
-            return message.content
-    if request.messages:
-        return request.messages[-1].content
-    return request.prompt or (request.inputs[0] if request.inputs else "")
 
 
 def estimated_tokens(text: str) -> int:

@@ -65,14 +65,6 @@ def parse_route(
     return read(wire, headers, limits, request_id, tenant)
 
 
-def last_user_text(request: Request) -> str:
-    """The text that the caller asks about: the last user message, the prompt or the first input."""
-    for message in reversed(request.messages):
-        if message.role == "user":
-            return message.content
-    return request.prompt or (request.inputs[0] if request.inputs else "")
-
-
 def _chat(wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str) -> Request:
     if wire.get("messages") is None:
         raise missing("messages", "a list of messages")

@@ -101,3 +101,13 @@ class Request:
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
     digest: str = ""  # SHA-256 of the canonical content; the exact cache's key material
+
+
+def last_user_text(request: Request) -> str:
+    """What says what is wanted: the last user message, the prompt, or the first input."""
+    for message in reversed(request.messages):
+        if message.role == "user":
+            return message.content
+    if request.messages:
+        return request.messages[-1].content
+    return request.prompt or (request.inputs[0] if request.inputs else "")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.features.classify import Classified
-from appliance.features.describe import describe, estimated_tokens, last_user_text, needs
+from appliance.features.describe import describe, estimated_tokens, needs
 from appliance.features.embedder import ModelInvalid
 from appliance.features.language import language
 from appliance.records.card import Capabilities

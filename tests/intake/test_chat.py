@@ -9,7 +9,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from appliance.errors import UnknownModel, Unsupported
-from appliance.intake import Limits, last_user_text
+from appliance.intake import Limits
 from appliance.records.answer import Answer, Choice
 from appliance.records.request import Format, Labels, Message, Sampling
 from appliance.respond import chat_body
@@ -346,12 +346,6 @@ def test_an_answers_message_can_be_sent_back_as_the_sdk_gives_it(choice: Choice)
     body = chat_body(Answer("i", "m", 1, (choice,)))
     message = ChatCompletion.model_validate_json(body).choices[0].message.model_dump()
     assert says(USER, message)[1] == Message("assistant", choice.text, tool_calls=choice.tool_calls)
-
-
-def test_the_last_user_text_is_what_the_user_said_last() -> None:
-    turns = [USER, {"role": "user", "content": "And now?"}, {"role": "assistant", "content": "Hm"}]
-    assert last_user_text(chat(messages=turns)) == "And now?"
-    assert last_user_text(chat(messages=[{"role": "system", "content": "x"}])) == ""
 
 
 @pytest.mark.parametrize(

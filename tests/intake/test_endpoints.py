@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from appliance.errors import Unsupported
-from appliance.intake import Limits, last_user_text, parse_route
+from appliance.intake import Limits, parse_route
+from appliance.records.request import last_user_text
 from tests.intake.wire import ABSENT, LIMITS, completion, embedding, refusal
 
 
