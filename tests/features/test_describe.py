@@ -16,7 +16,7 @@ from appliance.features.embedder import ModelInvalid
 from appliance.features.language import language
 from appliance.records.card import Capabilities
 from appliance.records.features import UNKNOWN_CELL, Features
-from appliance.records.request import Format, Message, Request, Sampling
+from appliance.records.request import Format, Message, Request, Sampling, last_user_text
 
 
 class Settled:
