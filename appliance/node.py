@@ -197,7 +197,7 @@ class Node:
         outcome = Outcome(
             "refused" if full else status, seconds=time.time() - began, error_code=code, http_status=http_status
         )
-        decision = Decision(asked.id, self.generation.id, "refused", refusal="capacity" if full else "")
+        decision = Decision(asked.id, self.generation.id, "undecided", refusal="capacity" if full else "")
         self.note(Record(asked.id, began, asked, Features(asked.kind), Snapshot(began, 0.0, ()), decision, outcome))
 
     def note_step(self, outcome: StepOutcome) -> None:

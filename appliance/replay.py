@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. Under the generation of the record the decision must come out equal; anything else is a defect.
-2. Under another generation the difference is the result, printed field by field, never just 'differs'.
+2. Where nothing was decided there is nothing to decide again.
+3. Under another generation the difference is the result, printed field by field, never just 'differs'.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class Difference:
 
 def replay(record: Record, generation: Generation) -> tuple[Difference, ...]:
     """What would have been decided otherwise; empty means the same value. The id of the generation is not compared."""
+    if record.decision.chosen == "undecided":
+        return ()
     again = decide(record.asked, record.features, generation, record.snapshot)
     return tuple(
         Difference(f.name, repr(getattr(record.decision, f.name)), repr(getattr(again, f.name)))

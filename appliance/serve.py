@@ -171,7 +171,7 @@ class Serving:
             tier=card.tier if card else "",
             place=_place(card.place) if card and hit is None else ("local" if hit else ""),
             reason=reason,
-            cache="hit" if hit else ("miss" if self._key else "bypass"),
+            cache="hit" if hit else ("miss" if self._key and self.request.labels.cache == "default" else "bypass"),
             cache_age_s=hit.age_s if hit else None,
             cost=sum(step.cost for step in steps) if steps or hit else None,
             currency=self._generation.weights.currency,
@@ -203,7 +203,7 @@ class Serving:
         self._node.active -= 1
         decision = self.decision
         if decision is None:
-            decision = Decision(self.request.id, self._generation.id, "refused", refusal="capacity")
+            decision = Decision(self.request.id, self._generation.id, "undecided")
         outcome = self._outcome(error, http_status)
         for step in outcome.steps:
             self._node.note_step(step)

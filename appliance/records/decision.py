@@ -34,6 +34,7 @@ Chosen = Literal[
     "best-utility",
     "below-floor",  # nothing left meets the floor; policy prefers an answer that says so
     "refused",
+    "undecided",  # malformed, one too many, or gone before anything was decided
 ]
 
 

@@ -155,7 +155,7 @@ async def test_a_malformed_request_leaves_one_record(weir: Running, address: str
     assert row["asked"]["kind"] == kind
     outcome = row["outcome"]
     assert (outcome["status"], outcome["http_status"], outcome["error_code"]) == ("failed", 400, code)
-    assert row["decision"]["chosen"] == "refused"
+    assert row["decision"]["chosen"] == "undecided"
     assert (await weir.get(f"/v1/decisions/{id}"))[1] == row
     counters = (await weir.get("/weir/v1/status"))[1]["counters"]
     assert (counters["requests"], counters["failed"], counters["bad_requests"]) == (1, 1, 1)
