@@ -52,9 +52,10 @@ def paired(weight: Tensor, heads: int) -> Tensor:
 
 
 def write(model: Model, tokenizer: Tokenizer, out: Path, version: str) -> None:
-    """Write the GGUF."""
+    """Write the GGUF beside `out`, then replace it: a worker may have the old file mapped."""
     shape = model.shape
-    writer = gguf.GGUFWriter(out, "llama")
+    part = out.with_suffix(".part")
+    writer = gguf.GGUFWriter(part, "llama")
     writer.add_type(gguf.GGUFType.MODEL)
     writer.add_name(NAME)
     writer.add_version(version)
@@ -114,6 +115,7 @@ def write(model: Model, tokenizer: Tokenizer, out: Path, version: str) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    part.replace(out)
 
 
 def last_logits(model: Model, ids: list[int]) -> np.ndarray:

@@ -446,7 +446,7 @@ def train(out: Path, options: argparse.Namespace) -> None:
         if progress >= 1:
             break
         progress_now.value = progress
-        factor = rate_at(progress)
+        factor = min(options.cap, rate_at(progress))
         loss = crew.step(step)
         muon.step(setting.muon_rate * factor, crew)
         for group in adam.param_groups:
@@ -496,6 +496,7 @@ def main() -> None:
     parser.add_argument("--line", type=float, default=60.0, help="seconds between progress lines")
     parser.add_argument("--look", type=float, default=240.0, help="seconds between quick accuracies")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--cap", type=float, default=1.0, help="most of the learning rate's factor, for a second leg")
     parser.add_argument("--measure", action="store_true", help="measure tokens/s of a few shapes, and stop")
     options = parser.parse_args()
     torch.set_num_threads(1)
