@@ -63,6 +63,8 @@ class Execution:
         generation: Generation,
         paths: Mapping[str, ExecutionPath],
         clock: Clock = time.perf_counter,
+        *,
+        began: float | None = None,  # by `clock`, where the deadline counts from; None: now
     ) -> None:
         self._request = request
         self._features = features
@@ -70,19 +72,24 @@ class Execution:
         self._generation = generation
         self._paths = paths
         self._clock = clock
-        self._began = clock()
+        self._began = clock() if began is None else began
         self._may_serve_below = request.labels.below_floor == "serve"
         self.outcomes: tuple[StepOutcome, ...] = ()
         self.path = ""  # the path whose answer is being served
         self.below_floor = decision.below_floor
         self.judgement: Judgement | None = None
+        self._weak: list[tuple[float, str, list[Chunk]]] = []
+
+    def _late(self) -> bool:
+        deadline = self._request.labels.deadline_s
+        return deadline is not None and self._clock() - self._began >= deadline
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The served answer, chunk by chunk. Raises a WeirError where there is none or it breaks off."""
         refuse(self._decision)
-        weak: list[tuple[float, str, list[Chunk]]] = []
+        weak = self._weak
         step = next_step(self._decision, self.outcomes)
-        while step is not None:
+        while step is not None and not (self.outcomes and self._late()):
             run = _Run(self, step, hold=self._must_hold(step))
             try:
                 async with aclosing(run.chunks()) as chunks:
@@ -113,8 +120,8 @@ class Execution:
 
     def _must_hold(self, step: Step) -> bool:
         """Whether the answer may still be sent back after it was judged."""
-        if step.gate == "":
-            return False
+        if step.gate == "":  # it can be wrong in form only; no stream is delayed for that
+            return not self._request.stream and (not self._may_serve_below or bool(self._weak))
         # The last of several weak answers competes with those before it, where that delays no stream.
         rivals = not self._request.stream and any(outcome.status == "rejected" for outcome in self.outcomes)
         return not self._may_serve_below or rivals or self._follows(step)
@@ -160,8 +167,9 @@ class _Run:
         self._fault: PathError | None = None
         self._done: Done | None = None
         self._signals: Signals | None = None
-        self._text: list[str] = []
-        self._called_tools = False
+        self._text: dict[int, list[str]] = {}
+        self._called_tools: set[int] = set()
+        self._tokens = 0
         self.status: str = "cancelled"  # until it comes to an end of its own
         self.held: list[Chunk] = []
         self.sent = False
@@ -211,14 +219,14 @@ class _Run:
         if self._first is None and not isinstance(chunk, Done):
             self._first = self._execution._clock() - self._began
         if isinstance(chunk, Text):
-            if chunk.index == 0:
-                self._text.append(chunk.text)
+            self._text.setdefault(chunk.index, []).append(chunk.text)
+            self._tokens += chunk.tokens
         elif isinstance(chunk, Signals):
             # Of several choices the weakest speaks for all.
             if self._signals is None or chunk.mean_logprob < self._signals.mean_logprob:
                 self._signals = chunk
         elif isinstance(chunk, ToolCall):
-            self._called_tools = True
+            self._called_tools.add(chunk.index)
         elif isinstance(chunk, Vector):
             wanted = self._execution._request.dimensions
             if wanted is not None and len(chunk.values) != wanted:
@@ -237,29 +245,38 @@ class _Run:
         if execution._request.kind == "embedding":
             self.status = "answered"
             return
-        prior, _ = p_good(card, execution._features, execution._generation.weights)
+        prior, low = p_good(card, execution._features, execution._generation.weights)
         assert self._done is not None
-        self.judgement = judge(
-            "".join(self._text),
-            self._done.finish_reasons[0] if self._done.finish_reasons else "",
-            execution._request.format,
-            execution._features,
-            self._signals,
-            execution._generation.gate_by_id.get(step.gate) if step.gate else None,
-            step.threshold,
-            prior,
-            called_tools=self._called_tools,
-        )
+        reasons = self._done.finish_reasons
+        judged = [
+            judge(
+                "".join(self._text.get(index, ())),
+                reasons[index] if index < len(reasons) else "",
+                execution._request.format,
+                execution._features,
+                self._signals,
+                execution._generation.gate_by_id.get(step.gate) if step.gate else None,
+                step.threshold,
+                prior,
+                called_tools=index in self._called_tools,
+            )
+            for index in range(execution._request.n)
+        ]
+        # Of several choices the worst speaks for all.
+        self.judgement = min(judged, key=lambda one: (one.accepted, one.p_good))
         self.status = "answered" if self.judgement.accepted or not self._hold else "rejected"
         if self.status == "answered":
             execution.judgement = self.judgement
-            if not self.judgement.accepted:
-                execution.below_floor = True
+            proven = step.threshold is not None or low >= execution._decision.floor
+            execution.below_floor = not (self.judgement.accepted and proven)
 
     def outcome(self) -> StepOutcome:
         execution = self._execution
         card = execution._generation.card_by_id[self._step.path]
-        usage = self._done.usage if self._done else Usage()
+        begun = self._first is not None
+        usage = Usage(execution._features.estimated_prompt_tokens, self._tokens) if begun else Usage()
+        if self._done is not None:
+            begun, usage = True, self._done.usage
         outcome = StepOutcome(
             path=self._step.path,
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
@@ -270,7 +287,10 @@ class _Run:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
-            cost=price_of(card.price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens),
+            # What broke off after it began is charged by estimate; what never began costs nothing.
+            cost=price_of(card.price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
+            if begun
+            else 0.0,
             finish_reason=self._done.finish_reasons[0] if self._done and self._done.finish_reasons else "",
             device=self._done.device if self._done else "",
             judgement=self.judgement,

@@ -113,18 +113,23 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _fits(value: Any, schema: dict[str, Any]) -> bool:
+def _fits(value: Any, schema: Any) -> bool:
     """Type, required, properties, items and enum; other keywords are left to the runtime that was constrained."""
+    if not isinstance(schema, dict):  # true and false are schemas too; what is none is the runtime's to refuse
+        return schema is not False
     kind = schema.get("type")
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(kind, str) and kind in _TYPES and not isinstance(value, _TYPES[kind]):
         return False
     if isinstance(value, bool) and kind in ("integer", "number"):
         return False
-    if "enum" in schema and value not in schema["enum"]:
+    if isinstance(schema.get("enum"), list) and value not in schema["enum"]:
         return False
     if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        if any(name not in value for name in schema.get("required", ())):
+        properties, required = schema.get("properties"), schema.get("required")
+        properties = properties if isinstance(properties, dict) else {}
+        if isinstance(required, list) and any(name not in value for name in required):
             return False
         if schema.get("additionalProperties") is False and any(name not in properties for name in value):
             return False

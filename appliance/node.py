@@ -184,7 +184,9 @@ class Node:
 
     async def describe(self, request: Request) -> Features:
         """The request's features. Its task is classified, off the loop, only where there is something to choose."""
-        if request.model != "auto" or request.kind == "embedding" or self.classifier is None:
+        named = self.generation.card_by_id.get(request.model)
+        needless = request.model != "auto" and not (named is not None and named.gate)  # a gate reads the task too
+        if needless or request.kind == "embedding" or self.classifier is None:
             return describe(request)
         loop = asyncio.get_running_loop()
         features = await loop.run_in_executor(self._threads, describe, request, self.classifier)

@@ -56,6 +56,7 @@ class Serving:
         self._key = ""
         self._done: Done | None = None
         self._closed = False
+        self._running = False
         node.active += 1
 
     async def decided(self) -> Decision:
@@ -95,7 +96,10 @@ class Serving:
             for chunk in replay(self._cached):
                 yield self._seen(chunk)
             return
-        execution = Execution(self.request, self.features, decision, self._generation, self._node.paths)
+        self._running = True  # what it costs is not known when the headers of a stream go out
+        execution = Execution(
+            self.request, self.features, decision, self._generation, self._node.paths, began=self._began
+        )
         self._execution = execution
         collector = Collector() if self._key else None
         async with aclosing(execution.chunks()) as chunks:
@@ -113,7 +117,9 @@ class Serving:
         if self._cached is not None:
             self._done = Done(self._cached.usage)
             return self._cached
-        execution = Execution(self.request, self.features, decision, self._generation, self._node.paths)
+        execution = Execution(
+            self.request, self.features, decision, self._generation, self._node.paths, began=self._began
+        )
         self._execution = execution
         collector = Collector()
         async with aclosing(execution.chunks()) as chunks:
@@ -173,7 +179,7 @@ class Serving:
             reason=reason,
             cache="hit" if hit else ("miss" if self._key and self.request.labels.cache == "default" else "bypass"),
             cache_age_s=hit.age_s if hit else None,
-            cost=sum(step.cost for step in steps) if steps or hit else None,
+            cost=sum(step.cost for step in steps) if hit or (steps and not self._running) else None,
             currency=self._generation.weights.currency,
             device=self._done.device if self._done else "",
             policy=self._generation.id,
@@ -235,7 +241,9 @@ class Serving:
             cost=sum(step.cost for step in steps),
             frontier_cost=price_of(
                 self._generation.weights.frontier.price, usage.prompt_tokens, 0, usage.completion_tokens
-            ),
+            )
+            if status == "answered"
+            else 0.0,
             below_floor=execution.below_floor if execution is not None else False,
             error_code=code,
             http_status=http_status,

@@ -34,9 +34,11 @@ class LiveFigures:
         """Take in one finished step; failures say nothing of speed."""
         if outcome.status not in ("answered", "rejected") or outcome.first_token_s is None:
             return
-        self.first.append(outcome.first_token_s)
         spent = outcome.seconds - outcome.first_token_s
-        if outcome.completion_tokens > 4 and spent > 1e-3:
+        if outcome.completion_tokens > 4 and spent <= 1e-3:
+            return  # it came in one piece: its first token is its last
+        self.first.append(outcome.first_token_s)
+        if outcome.completion_tokens > 4:
             self.rate.append((outcome.completion_tokens - 1) / spent)
         self.seen += 1
         if len(self.first) >= _ENOUGH and self.seen % _REFRESH == 0:

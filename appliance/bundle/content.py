@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -47,7 +48,7 @@ def load_generation(
     gates = [
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
     ]
-    findings += _cross_check(cards, gates)
+    findings += _cross_check(cards, gates, weighed.currency if weighed is not None else "")
     if findings or policy is None or weighed is None:
         raise ConfigInvalid(
             f"The content in {content_dir} cannot be used: {len(findings)} finding(s).",
@@ -94,7 +95,7 @@ def _read(path: Path, kind: type[M], findings: list[str]) -> M | None:
     return None
 
 
-def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
+def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> list[str]:
     findings = []
     seen: set[str] = set()
     for card in cards:
@@ -105,12 +106,24 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
             findings.append(f"cards: '{card.id}' names gate '{card.gate}', which is not there")
         if card.runtime == "openai_http" and card.endpoint is None:
             findings.append(f"cards: '{card.id}' has runtime openai_http but no endpoint")
+        if card.tier == "device" and card.endpoint is not None and not _on_loopback(card.endpoint.base_url):
+            findings.append(f"cards: '{card.id}' is of tier device, but its endpoint is not on this host")
+        if any(gate.id == card.gate and gate.model != card.id for gate in gates):
+            findings.append(f"cards: '{card.id}' names gate '{card.gate}', which was fitted for another model")
+        if currency and card.price.currency != currency:
+            findings.append(f"cards: '{card.id}' is priced in {card.price.currency}, the weights in {currency}")
     for gate in gates:
+        if not all(scale > 0 for scale in gate.scale):
+            findings.append(f"gates: '{gate.id}' has a scale that is not above 0")
         if gate.features != FEATURES:
             findings.append(f"gates: '{gate.id}' was fitted on other signals than this program computes")
         if not len(gate.mean) == len(gate.scale) == len(gate.weights) == len(gate.features):
             findings.append(f"gates: '{gate.id}' has vectors of different lengths")
     return findings
+
+
+def _on_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def _digest(policy: Policy, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:

@@ -31,7 +31,7 @@ __all__ = ["decide", "next_step"]
 def decide(asked: Asked, features: Features, generation: Generation, snapshot: Snapshot) -> Decision:
     """The plan for one request, or the refusal with every reason."""
     stated = asked.labels.quality_floor
-    floor = generation.weights.quality_floor if stated is None else stated
+    floor = max(generation.weights.quality_floor, stated or 0.0)  # a caller may only tighten
     hit = _cached(asked, generation, snapshot, floor)
     if hit is not None:
         return hit
@@ -46,8 +46,11 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     good = [plan for plan in plans if plan.meets_floor]
     below = not good
     named = asked.model != "auto"
-    if below and asked.labels.below_floor == "refuse" and not named:
-        return _refused(asked, generation, floor, found, quality=True)
+    strict = asked.labels.below_floor == "refuse"
+    if below and strict:
+        plans = [plan for plan in plans if plan.steps[-1].gate]  # what such a plan serves is certified
+        if not plans:
+            return _refused(asked, generation, floor, found, quality=True)
     # Utility first; the shorter plan on a tie, then the order of the cards, so that the choice is one value.
     best = max(good or plans, key=lambda plan: (plan.expected.utility, -len(plan.steps)))
     chosen: Chosen = "best-utility"
@@ -62,7 +65,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         generation=generation.id,
         chosen=chosen,
         steps=best.steps,
-        fallbacks=_fallbacks(best, eligible, generation, floor),
+        fallbacks=_fallbacks(best, eligible, generation, floor, strict=strict),
         floor=floor,
         expected=best.expected,
         candidates=found,
@@ -112,11 +115,14 @@ def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: flo
     )
 
 
-def _fallbacks(best: Plan, eligible: tuple[Candidate, ...], generation: Generation, floor: float) -> tuple[Step, ...]:
+def _fallbacks(
+    best: Plan, eligible: tuple[Candidate, ...], generation: Generation, floor: float, *, strict: bool
+) -> tuple[Step, ...]:
     used = {step.path for step in best.steps}
     rest = [c for c in eligible if c.path not in used and c.estimate is not None]
     rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
-    return tuple(last_step(c.path, generation, floor) for c in rest)
+    steps = [(last_step(c.path, generation, floor), c.estimate) for c in rest]
+    return tuple(s for s, e in steps if not strict or s.gate or (e is not None and e.p_good_low >= floor))
 
 
 # Which reasons make a refusal of which kind, the first that holds for a path that otherwise could serve.

@@ -3,8 +3,8 @@
 Rules kept here:
 1. Rows are answers to phrasings that the model has not seen; thresholds fitted on seen ones break their promise.
 2. Weights are fitted on one half, thresholds certified on the other, so that the certificate is honest.
-3. A floor is certified by fixed-sequence testing: from the strictest threshold downwards, go on while the
-   Clopper-Pearson upper bound of the error among accepted answers stays within 1 - floor
+3. A floor is certified by fixed-sequence testing: from a threshold that the fitting half proposes downwards, go on
+   while the Clopper-Pearson upper bound of the error among accepted answers stays within 1 - floor
    (learn-then-test, arXiv 2110.01052). Where nothing passes, the floor is left out.
 """
 
@@ -35,6 +35,7 @@ class Row:
     cell: str
     signals: Signals
     right: bool
+    cells: tuple[tuple[str, float], ...] = ()  # all that the classifier said; empty: `cell` for certain
 
 
 def fit_gate(rows: Sequence[Row], *, id: str, model: str, source: str, confidence: float = 0.95) -> Gate:
@@ -46,12 +47,13 @@ def fit_gate(rows: Sequence[Row], *, id: str, model: str, source: str, confidenc
     x = np.array([signal_vector(row.signals) for row in rows])
     y = np.array([row.right for row in rows], dtype=float)
     mean, scale = x[fit].mean(0), np.maximum(x[fit].std(0), 1e-3)
-    cells = sorted({row.cell for row in rows})
+    cells = sorted({cell for row in rows for cell in (row.cell, *(name for name, _ in row.cells))})
     design = np.hstack([np.ones((len(rows), 1)), (x - mean) / scale, _one_hot(rows, cells)])
     penalty = np.concatenate([[1e-6], np.full(x.shape[1], 1.0), np.full(len(cells), 0.5)])
     beta = _logistic(design[fit], y[fit], penalty)
     p = 1.0 / (1.0 + np.exp(-np.clip(design @ beta, -60, 60)))
-    levels = _levels([rows[i] for i in hold], p[hold], y[hold], confidence)
+    starts = {floor: safest_score(p[fit], y[fit], floor, confidence) for floor in FLOORS}
+    levels = _levels([rows[i] for i in hold], p[hold], y[hold], starts, confidence)
     width = x.shape[1]
     return Gate(
         id=id,
@@ -76,7 +78,8 @@ def _one_hot(rows: Sequence[Row], cells: Sequence[str]) -> Array:
     at = {cell: i for i, cell in enumerate(cells)}
     matrix = np.zeros((len(rows), len(cells)))
     for i, row in enumerate(rows):
-        matrix[i, at[row.cell]] = 1.0
+        for cell, share in row.cells or ((row.cell, 1.0),):
+            matrix[i, at[cell]] += share
     return matrix
 
 
@@ -94,20 +97,42 @@ def _logistic(x: Array, y: Array, penalty: Array) -> Array:
     return np.asarray(beta)
 
 
-def _levels(rows: Sequence[Row], p: Array, y: Array, confidence: float) -> list[GateLevel]:
+def _levels(rows: Sequence[Row], p: Array, y: Array, starts: dict[float, float], confidence: float) -> list[GateLevel]:
     order = np.argsort(-p, kind="stable")
     levels = []
     for floor in FLOORS:
-        threshold = certified_threshold(p[order], y[order], floor, confidence)
+        threshold = certified_threshold(p[order], y[order], floor, confidence, start=starts[floor])
         if threshold is not None:
             levels.append(_level(rows, p, y, floor, threshold))
     return levels
 
 
-def certified_threshold(p: Array, y: Array, floor: float, confidence: float = 0.95) -> float | None:
-    """The loosest threshold that passes the fixed sequence, or None. `p` sorted downwards, `y` beside it."""
+def _fewest(floor: float, confidence: float) -> int:
+    """Fewer answers cannot pass, even without an error."""
+    return int(np.ceil(np.log(1.0 - confidence) / np.log(floor)))
+
+
+def safest_score(p: Array, y: Array, floor: float, confidence: float = 0.95) -> float:
+    """The score above which the fitting half's error bound is least: where the sequence may well begin.
+
+    Strictest is not safest: among the few dozen most confident answers one that is wrong by chance ends everything.
+    """
+    order = np.argsort(-p, kind="stable")
+    counts = range(_fewest(floor, confidence), len(p) + 1, _STEP)
+    wrong = np.cumsum(1.0 - y[order])
+    best = min(counts, key=lambda n: clopper_pearson_upper(int(wrong[n - 1]), n, confidence), default=1)
+    return float(p[order][best - 1])
+
+
+def certified_threshold(
+    p: Array, y: Array, floor: float, confidence: float = 0.95, *, start: float = 1.0
+) -> float | None:
+    """The loosest threshold that passes the fixed sequence, or None. `p` sorted downwards, `y` beside it.
+
+    The sequence begins at the score `start`, which must not come from these answers, and goes down from there.
+    """
     best: float | None = None
-    first = int(np.ceil(np.log(1.0 - confidence) / np.log(floor)))  # fewer cannot pass even without an error
+    first = max(_fewest(floor, confidence), int((p >= start).sum()))
     for wanted in range(first, len(p) + 1, _STEP):
         accepted = int((p >= p[wanted - 1]).sum())  # a threshold cannot part equal scores
         wrong = int(accepted - y[:accepted].sum())

@@ -52,16 +52,20 @@ class Store:
         self._asked = False  # whether work is queued that will take what waits
 
     def close(self) -> None:
+        if self._waiting:
+            self.writer.submit("telemetry", self._insert_waiting)
         self.writer.stop()
 
     def add(self, record: Record) -> None:
-        """Queue a record; the writer thread encodes and inserts it. Waits where too many are queued."""
-        self._waiting.append(record)
+        """Queue a record; the writer thread encodes and inserts it. Beyond `_BACKLOG` it is dropped and counted."""
+        if len(self._waiting) >= _BACKLOG:
+            self.writer.dropped += 1
+        else:
+            self._waiting.append(record)
         if not self._asked:
-            self._asked = True
-            self.writer.put("telemetry", self._insert_waiting)
-        elif len(self._waiting) > _BACKLOG:
-            self.writer.flush()
+            self._asked = True  # before the hand-over: the writer may be done with it before `put` returns
+            if not self.writer.put("telemetry", self._insert_waiting):
+                self._asked = False
 
     def _insert_waiting(self, connection: sqlite3.Connection) -> None:
         """On the writer thread. What is added from here on queues work of its own, so nothing is left lying."""

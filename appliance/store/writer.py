@@ -64,13 +64,15 @@ class Writer:
             self._queue.put(None)
             self._thread.join()
 
-    def put(self, database: str, work: Work) -> None:
-        """Hand over a piece of work; it is durable after the next commit."""
+    def put(self, database: str, work: Work) -> bool:
+        """Hand over a piece of work; it is durable after the next commit. False where it was dropped."""
         try:
             self._queue.put_nowait((database, work, None))
         except queue.Full:
             self.dropped += 1
             self._lost = "writes are dropped, because the disk does not keep up"
+            return False
+        return True
 
     def submit(self, database: str, work: Work) -> Future[object]:
         """Hand over a piece of work whose commit (or failure) the caller wants to know."""

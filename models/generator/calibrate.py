@@ -159,7 +159,7 @@ def rows_of(classifier: Classifier, answers: Sequence[Answered]) -> list[tuple[F
     for answer in answers:
         cells = classifier.classify(answer.sample.prompt).cells
         features = Features(modality="chat", cells=cells)
-        found.append((features, Row(cells[0][0], answer.signals, answer.right)))
+        found.append((features, Row(cells[0][0], answer.signals, answer.right, cells)))
     return found
 
 

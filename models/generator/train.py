@@ -249,9 +249,9 @@ def rate_at(progress: float, warm_up: float = 0.01, hold: float = 0.6) -> float:
 class Crew:
     """Gradients of one step, by as many threads as there are cores, each on micro-batches of its own.
 
-    Two threads that meet once a step lose far less to a busy machine than one operation split over two cores:
-    that was measured at up to 10 times slower when other programs held a core. Each thread has a twin of the model
-    that shares its weights and has gradients of its own.
+    Two threads that meet once a step lose far less to a busy machine than one operation split over two cores, which
+    waits for the slower core every time. Each thread has a twin of the model that shares its weights and has
+    gradients of its own.
     """
 
     def __init__(self, model: Model, threads: int, device: torch.device) -> None:
