@@ -113,6 +113,14 @@ class ContextTooLong(BadRequest):
     code = "context_length_exceeded"
 
 
+class ForeignOrigin(WeirError):
+    """A browser sent this on behalf of a page that is not ours."""
+
+    code = "foreign_origin"
+    status = 403
+    kind: ClassVar[Kind] = "policy"
+
+
 class PolicyRefused(WeirError):
     """Policy leaves no path for this request."""
 

@@ -109,7 +109,7 @@ class Execution:
         if not self._may_serve_below:
             raise NotGoodEnough(
                 "No permitted path gave an answer that meets the quality floor.",
-                next_step="Lower X-Weir-Quality-Floor, or send X-Weir-Below-Floor: serve.",
+                next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
                 details=tuple(f"{path}: judged {p:.2f}" for p, path, _ in weak),
             )
         _, self.path, held = max(weak, key=lambda item: item[0])
@@ -311,20 +311,17 @@ def refuse(decision: Decision) -> None:
     """Raise the error that a refusal stands for, with every reason."""
     if not decision.refusal:
         return
-    details = tuple(
-        f"{candidate.path}: {reason.text}" for candidate in decision.candidates for reason in candidate.reasons
-    )
-    named = [c for c in decision.candidates if all(r.code != "not-named" for r in c.reasons)]
-    if named:
-        details = tuple(f"{c.path}: {r.text}" for c in named for r in c.reasons)
+    asked = [c for c in decision.candidates if all(r.code not in ("not-named", "modality") for r in c.reasons)]
+    nearest = asked or decision.candidates
+    details = tuple(f"{c.path}: {reason.text}" for c in nearest for reason in c.reasons)
     error: WeirError
     if decision.refusal == "unknown-model":
         error = UnknownModel(
             "No model of that name is on this node.", param="model", next_step="GET /v1/models lists them."
         )
     elif decision.refusal == "unsupported":
-        codes = {reason.code for c in named for reason in c.reasons}
-        kind = ContextTooLong if codes == {"context"} else Unsupported
+        too_long = any(all(reason.code == "context" for reason in c.reasons) for c in asked)
+        kind = ContextTooLong if too_long else Unsupported
         error = kind("No path can serve this request as it is.", details=details, next_step="See error.weir.reasons.")
     elif decision.refusal == "policy":
         error = PolicyRefused(
@@ -333,8 +330,12 @@ def refuse(decision: Decision) -> None:
     elif decision.refusal == "quality":
         error = NotGoodEnough(
             "No permitted path meets the quality floor.",
-            details=details,
-            next_step="Lower X-Weir-Quality-Floor, or send X-Weir-Below-Floor: serve.",
+            details=tuple(
+                f"{c.path}: P(good) may be as low as {c.estimate.p_good_low:.2f}; the floor is {decision.floor:.2f}"
+                for c in asked
+                if c.estimate is not None
+            ),
+            next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
         )
     else:
         error = NoCapacity(

@@ -208,6 +208,7 @@ class Node:
         figures = self.figures.get(outcome.path)
         if figures is not None:
             figures.note(outcome)
+            figures.at = time.time()
 
     def note(self, record: Record) -> None:
         """Count a finished request and hand its record to the store."""

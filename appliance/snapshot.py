@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. Reading is cheap and does no I/O; `decide` sees one moment, not several.
-2. Live figures replace the card's only after `_ENOUGH` answers, and only recent ones count.
+2. Live figures replace the card's only after `_ENOUGH` answers, and only while the newest is `_FRESH_S` old at most.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from appliance.records.decision import CacheHit, PathState, Snapshot, StepOutcom
 _WINDOW = 64
 _ENOUGH = 8
 _REFRESH = 4  # answers between two recomputations
+_FRESH_S = 60.0  # older figures say nothing of now: who was priced out by one slow spell must be tried again
 
 
 @dataclass
@@ -26,6 +27,7 @@ class LiveFigures:
     first: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     rate: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     seen: int = 0
+    at: float = 0.0  # Unix time of the newest figure, set by whoever notes it
     first_p50: float | None = None
     first_p95: float | None = None
     rate_p50: float | None = None
@@ -58,12 +60,12 @@ def take_snapshot(
     cache: CacheHit | None = None,
 ) -> Snapshot:
     """One look at every path."""
-    return Snapshot(now, draw, tuple(_state(name, path, figures.get(name)) for name, path in paths.items()), cache)
+    return Snapshot(now, draw, tuple(_state(name, path, figures.get(name), now) for name, path in paths.items()), cache)
 
 
-def _state(name: str, path: ExecutionPath, figures: LiveFigures | None) -> PathState:
+def _state(name: str, path: ExecutionPath, figures: LiveFigures | None, now: float) -> PathState:
     readiness = path.ready()
-    if figures is None:
+    if figures is None or now - figures.at > _FRESH_S:
         return PathState(name, readiness.ok, readiness.reason, readiness.busy, readiness.queued, readiness.slots)
     return PathState(
         name,

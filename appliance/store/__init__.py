@@ -9,13 +9,14 @@ Rules kept here:
 
 from __future__ import annotations
 
+import fcntl
 import math
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import structlog
@@ -42,6 +43,7 @@ class Store:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
+        self._lock = _locked(state_dir)
         self.telemetry_path = state_dir / "telemetry.db"
         self.cache_path = state_dir / "cache.db"
         migrate(self.telemetry_path, telemetry)
@@ -55,6 +57,7 @@ class Store:
         if self._waiting:
             self.writer.submit("telemetry", self._insert_waiting)
         self.writer.stop()
+        self._lock.close()
 
     def add(self, record: Record) -> None:
         """Queue a record; the writer thread encodes and inserts it. Beyond `_BACKLOG` it is dropped and counted."""
@@ -102,6 +105,19 @@ class Store:
     def prune(self, *, before: float, max_bytes: int) -> None:
         """Drop records older than a Unix time, then the oldest beyond `max_bytes` of the database."""
         self.writer.put("telemetry", lambda connection: _prune(connection, before, max_bytes))
+
+
+def _locked(state_dir: Path) -> IO[bytes]:
+    """An open file whose lock says that the directory is in use; the kernel lets go of it when the process ends."""
+    lock = (state_dir / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StateInvalid(
+            f"Another node is using {state_dir}.", next_step="Stop it, or give this one a directory with --state DIR."
+        ) from None
+    return lock
 
 
 def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> None:

@@ -24,7 +24,16 @@ from aiohttp import web
 
 from appliance.config import Config
 from appliance.egress import install_audit_hook
-from appliance.errors import BadRequest, BodyTooLarge, NoCapacity, SlowClient, UnknownModel, UnknownRoute, WeirError
+from appliance.errors import (
+    BadRequest,
+    BodyTooLarge,
+    ForeignOrigin,
+    NoCapacity,
+    SlowClient,
+    UnknownModel,
+    UnknownRoute,
+    WeirError,
+)
 from appliance.intake.limits import Limits
 from appliance.intake.parse import parse_chat, parse_completion, parse_embedding, parse_route
 from appliance.node import Node
@@ -42,6 +51,8 @@ from appliance.web.connection import Connection
 log = structlog.get_logger("weir.web")
 NODE = web.AppKey("node", Node)
 LIMITS = web.AppKey("limits", Limits)
+LOOPBACK = web.AppKey("loopback", bool)
+_OUR_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]", ""})
 _JSON = "application/json"
 _SSE = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -67,6 +78,7 @@ def build_app(node: Node) -> web.Application:
     stated = node.config.limits
     app = web.Application(client_max_size=stated.body_bytes, middlewares=[_in_our_words])
     app[NODE] = node
+    app[LOOPBACK] = node.config.listen.host in ("127.0.0.1", "::1")
     app[LIMITS] = Limits(
         body_bytes=stated.body_bytes,
         messages=stated.messages,
@@ -110,9 +122,27 @@ async def _expectation(request: web.Request) -> web.Response | None:
     return _error(BadRequest("Only the expectation 100-continue is known.", param="Expect", next_step="Leave it out."))
 
 
+def _no_stranger(request: web.Request) -> None:
+    """Refuse what a web page of somebody else's makes a browser send here. Applications send no Origin.
+
+    On loopback the Host must be a name of this host: a page that rebinds its own name to 127.0.0.1 may not read.
+    """
+    headers = request.headers
+    host = headers.get("Host", "")
+    origin = headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != host:
+        raise ForeignOrigin("Requests from pages of another origin are refused.", next_step="Call from a program.")
+    name, colon, port = host.rpartition(":")
+    if request.app[LOOPBACK] and (name if colon and port.isdigit() else host) not in _OUR_NAMES:
+        raise ForeignOrigin(
+            "This node listens on loopback and knows no such host name.", next_step="Address it as 127.0.0.1."
+        )
+
+
 def _guarded(handler: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
+            _no_stranger(request)
             return await handler(request)
         except WeirError as error:
             return _error(error, _headers_of(request))

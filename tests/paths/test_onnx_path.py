@@ -69,7 +69,7 @@ def test_each_input_gets_its_vector_in_order_and_then_one_done() -> None:
 
 @needs_model
 def test_usage_counts_the_tokens_that_were_read() -> None:
-    """[CLS] and [SEP] are read too; a text beyond the model's length counts 256."""
+    """[CLS] and [SEP] are read too."""
 
     def tokens(*inputs: str) -> int:
         done = asyncio.run(started(embedding_path(), embedding_job(*inputs)))[-1]
@@ -78,7 +78,15 @@ def test_usage_counts_the_tokens_that_were_read() -> None:
 
     assert tokens("hello") == 3
     assert tokens("hello", "", "the boat") == 3 + 2 + 4
-    assert tokens("boat " * 5000) == 256
+    assert tokens("boat " * 254) == 256
+
+
+@needs_model
+def test_a_text_longer_than_the_model_reads_is_refused_not_cut() -> None:
+    with pytest.raises(PathError) as caught:
+        asyncio.run(started(embedding_path(), embedding_job("short", "boat " * 255)))
+    assert caught.value.fault == "context_too_long"
+    assert "Input 1" in caught.value.message
 
 
 @needs_model

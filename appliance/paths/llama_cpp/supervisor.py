@@ -31,7 +31,7 @@ from appliance.paths.llama_cpp.protocol import Facts, FrameError, Settings, Unpa
 log = logging.getLogger(__name__)
 
 LOAD_S = 300.0  # seconds until a worker must have loaded its model
-SILENT_S = 120.0
+SILENT_S = 30.0
 YOUNG_S = 20.0  # a worker that dies younger than this counts as failing
 PACE_S = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)  # before the next start, by failures in a row
 FAILED_PACE_S = (5.0, 15.0, 60.0)  # the same where the worker itself said that the model cannot be loaded
