@@ -22,7 +22,7 @@ from appliance.cli.main import cli
 from appliance.config import Config
 from appliance.doctor import CHECKS, Check, Result, Subject, examine, verdict
 from appliance.doctor.check import Finding, examine_all, passed
-from appliance.doctor.child import ask
+from appliance.doctor.child import Answer, ask
 from appliance.doctor.runtimes import INSTRUCTIONS, compiled_for
 from appliance.errors import ConfigInvalid
 
@@ -270,7 +270,8 @@ def test_a_changed_model_file_fails(tmp_path: Path) -> None:
 def test_unsigned_cards_warn(tmp_path: Path) -> None:
     of = subject(tmp_path, paths={"unsigned_cards": (tmp_path / "mine.json",)})
     assert found("unsigned-cards", of).state == "warn"
-    assert found("unsigned-cards", subject(tmp_path)).state == "pass"
+    content = found("unsigned-cards", subject(tmp_path))
+    assert (content.state, "does not verify" in content.seen) == ("pass", True)
 
 
 @pytest.mark.parametrize("data", [b"GGUF\x03\0\0\0" + b"\0" * 64, b"GGUF\x09\0\0\0", b"not a model", b""])
@@ -280,6 +281,13 @@ def test_a_gguf_that_does_not_load_fails_without_taking_doctor_along(tmp_path: P
     result = found("gguf", subject(tmp_path))
     assert result.state == "fail"
     assert result.fix
+
+
+def test_of_a_gguf_only_what_is_known_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card(tmp_path / "content", data=b"GGUF", file="m.gguf")
+    value = {"whole": True, "about": "llama ?B F16", "ms": 7.0}
+    monkeypatch.setattr("appliance.doctor.content.ask", lambda *_, **__: Answer(True, value))
+    assert found("gguf", subject(tmp_path)).seen == "m loads: llama F16, 7 ms"
 
 
 def test_an_embedder_that_is_not_the_one_of_its_manifest_fails(tmp_path: Path) -> None:

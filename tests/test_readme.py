@@ -8,9 +8,9 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from openai import OpenAI
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DEFAULT_URL = "http://127.0.0.1:8377"
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -29,33 +30,46 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """`weir serve --state DIR`, as the README starts it, on a port of its own."""
-    state = tmp_path_factory.mktemp("state")
+def free() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    (state / "weir.yaml").write_text(f"listen: {{port: {port}}}\n")
+        return int(probe.getsockname()[1])
+
+
+def typed(line: str, **replaced: str) -> subprocess.CompletedProcess[str]:
+    """A line of the README as a shell takes it, with this interpreter's `weir` and these words in place of others."""
+    line = line.replace(".venv/bin/weir", shlex.join([sys.executable, "-m", "appliance.cli.main"]))
+    for old, new in replaced.items():
+        line = line.replace(old, new)
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@contextmanager
+def served(state: Path, url: str) -> Iterator[None]:
+    """`weir serve --state DIR`, as the README starts it and waits for it."""
     command = [sys.executable, "-m", "appliance.cli.main", "serve", "--state", str(state)]
+    (wait,) = (line for line in blocks(section("One request, traced"), "sh")[0].splitlines() if "readyz" in line)
     with (state / "log").open("wb") as log:
         child = subprocess.Popen(command, cwd=ROOT, stderr=log)
         try:
-            deadline = time.monotonic() + 90
-            while True:
-                try:
-                    with urllib.request.urlopen(f"{url}/readyz", timeout=2) as reply:
-                        assert json.load(reply)["state"] == "ready"
-                        break
-                except OSError:
-                    assert child.poll() is None, (state / "log").read_text()
-                    assert time.monotonic() < deadline, (state / "log").read_text()
-                    time.sleep(0.1)
-            yield state, url
+            ready = typed(wait, **{DEFAULT_URL: url})
+            assert json.loads(ready.stdout)["state"] == "ready", (state / "log").read_text()
+            yield
         finally:
             child.terminate()
             child.wait(30)
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A node as the README has it, on a port of its own."""
+    state, port = tmp_path_factory.mktemp("state"), free()
+    (state / "weir.yaml").write_text(f"listen: {{port: {port}}}\n")
+    url = f"http://127.0.0.1:{port}"
+    with served(state, url):
+        yield state, url
 
 
 def weir(line: str, state: Path, url: str, decision: str) -> str:
@@ -104,33 +118,32 @@ def test_the_traced_request_is_answered_and_explained_as_the_readme_says(node: t
 
 def test_the_python_of_the_readme_runs(node: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = blocks(section("One request, traced"), "python")
-    exec(compile(code.replace("http://127.0.0.1:8377", node[1]), "README.md", "exec"), {"OpenAI": OpenAI})
+    exec(compile(code.replace(DEFAULT_URL, node[1]), "README.md", "exec"), {"OpenAI": OpenAI})
     assert capsys.readouterr().out.strip()
 
 
-def test_a_gguf_of_ones_own_takes_the_steps_of_the_readme(node: tuple[Path, str], tmp_path: Path) -> None:
-    (line,) = blocks(section("Your own GGUF"), "sh")
-    words = shlex.split(line)
-    model = tmp_path / "my-model.gguf"
+def test_a_gguf_of_ones_own_takes_the_steps_of_the_readme(tmp_path: Path) -> None:
+    text = section("Your own GGUF")
+    (steps,), (lines,) = blocks(text, "sh"), blocks(text, "yaml")
+    model, state, port = tmp_path / "my-model.gguf", tmp_path / "weir", free()
     model.write_bytes((ROOT / "build/starter/models/weir-desk.gguf").read_bytes())
-    words = [str(model) if word.endswith(".gguf") else word for word in words[1 : words.index(">")]]
-    done = subprocess.run(
-        [sys.executable, "-m", "appliance.cli.main", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    card = tmp_path / "my-model.json"
-    card.write_text(done.stdout)
-    (tmp_path / "weir.yaml").write_text("paths: {unsigned_cards: [my-model.json]}\n")
-    listed = subprocess.run(
-        [sys.executable, "-m", "appliance.cli.main", "models", "--state", str(tmp_path), "--verify"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert "my-model" in listed.stdout
-    assert "unsigned" in listed.stdout
+    typed(f"set -e\n{steps}", **{"/srv/models/my-model.gguf": str(model), "/tmp/weir": str(state)})
+    with (state / "weir.yaml").open("a") as file:
+        file.write(f"{lines}listen: {{port: {port}}}\n")
+    named = re.search(r'"model": "[^"]+"', text)
+    assert named is not None
+    body = f'{{{named[0]}, "max_tokens": 8, "messages": [{{"role": "user", "content": "Sort: 3, 1, 2"}}]}}'
+    url = f"http://127.0.0.1:{port}"
+    with served(state, url):
+        request = urllib.request.Request(
+            f"{url}/v1/chat/completions", body.encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            assert reply.headers["x-weir-path"] == "my-model"
+            assert json.load(reply)["choices"][0]["message"]["content"]
+        listed = typed(f".venv/bin/weir models --verify --state {state}").stdout
+    row = next(line for line in listed.splitlines() if line.startswith("my-model"))
+    assert row.split()[-2:] == ["host", "ready"]
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(((?!http)[^)#]+)\)", README))

@@ -29,7 +29,7 @@ EXIT_CODES = {
     FAILED: "Wrong usage, or the command failed. `doctor`: a check failed.",
     NO_NODE: "No node answers at the address.",
     BAD_CONFIG: "The configuration is not valid.",
-    INTERRUPTED: "Interrupted with Ctrl-C.",
+    INTERRUPTED: "Interrupted with Ctrl-C; `serve` instead finishes what is in flight and ends with 0.",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,4 +121,7 @@ def node_options(command: F) -> F:
     return where_options(command)
 
 
+all_option = click.option(
+    "--all", "show_all", is_flag=True, help="Also candidates that are for other requests or were not named."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout and nothing else.")

@@ -19,10 +19,20 @@ _COLOURS: dict[str, Colour] = {"pass": "green", "warn": "yellow", "fail": "red",
     examples=("weir doctor", "weir doctor --json", "weir doctor --only egress --only disk"),
 )
 @where_options
+@click.option("--host", help="IP address of the node, instead of listen.host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="TCP port of the node, instead of listen.port.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only this check; may be repeated.")
 @click.option("--list", "list_only", is_flag=True, help="List the checks and run none.")
 @json_option
-def command(state: Path | None, config_file: Path | None, only: tuple[str, ...], list_only: bool, as_json: bool) -> int:
+def command(
+    state: Path | None,
+    config_file: Path | None,
+    host: str | None,
+    port: int | None,
+    only: tuple[str, ...],
+    list_only: bool,
+    as_json: bool,
+) -> int:
     """Check the host, the content and the node.
 
     Every check passes, warns, fails or is skipped, with what was seen and what to do. Ends with
@@ -41,7 +51,7 @@ def command(state: Path | None, config_file: Path | None, only: tuple[str, ...],
             for name, text in about.items():
                 click.echo(f"{name.ljust(16)}{text}")
         return 0
-    results = examine(Subject.of(state, config_file), chosen)
+    results = examine(Subject.of(state, config_file, host, port), chosen)
     if as_json:
         emit_json({"verdict": verdict(results).word, "checks": [result.as_json() for result in results]})
         return verdict(results).exit_code

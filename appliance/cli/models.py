@@ -31,8 +31,9 @@ _COLOURS: dict[str, Colour] = {
 def command(state: Path | None, config_file: Path | None, verify: bool, as_json: bool) -> int:
     """List the models that the node knows.
 
-    The cards are read from the content directory; a running node is asked which of them are ready. Ends
-    with 1 when a file is missing or differs from its card, or when a card cannot be read.
+    The cards are read from the content directory and from paths.unsigned_cards (source 'host'); a running
+    node is asked which of them are ready. Ends with 1 when a file is missing or differs from its card, or
+    when a card cannot be read.
     """
     from appliance.config import load
     from appliance.doctor.shelf import CardFile, check_file, read_cards
@@ -43,7 +44,7 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
 
     def describe(item: CardFile) -> dict[str, Any]:
         card = item.card
-        files = [check_file(config.content_dir, file, digest=verify) for file in card.files]
+        files = [check_file(config.content_dir, file, item.source, digest=verify) for file in card.files]
         bad = [f"{file.path}: {file.problem}" for file in files if file.problem]
         path = live.get(card.id)
         if bad:
@@ -62,7 +63,7 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
             "parameters": card.parameters,
             "bytes": sum(file.bytes for file in card.files),
             "licence": card.licence,
-            "signed": item.signed,
+            "source": item.source,
             "state": state_of,
             "reason": "; ".join(bad) or str((path or {}).get("reason") or ""),
             "card": str(item.file),
@@ -107,13 +108,13 @@ def _show(content_dir: Path, described: list[dict[str, Any]], findings: tuple[st
             ",".join(item["modalities"]),
             size(item["bytes"]) if item["bytes"] else "-",
             item["licence"] or "-",
-            "" if item["signed"] else "unsigned",
+            item["source"],
             item["state"],
         )
         for item in described
     ]
     if rows:
-        click.echo(table(("ID", "TIER", "RUNTIME", "FOR", "SIZE", "LICENCE", "", "STATE"), rows, right=("SIZE",)))
+        click.echo(table(("ID", "TIER", "RUNTIME", "FOR", "SIZE", "LICENCE", "SOURCE", "STATE"), rows, right=("SIZE",)))
     for item in described:
         if item["reason"]:
             click.echo(f"{clean(item['id'])}: {paint(clean(item['reason']), _COLOURS.get(item['state'], 'red'))}")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from appliance.cli.client import Node, expect, find
-from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_option, node_options
+from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, all_option, json_option, node_options
 from appliance.cli.out import emit_json
 from appliance.cli.view import explanation, planned
 
@@ -44,6 +44,7 @@ _HEADERS = {
 @click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Label: seconds.")
 @click.option("--quality-floor", type=click.FloatRange(0, 1), help="Label: probability of a good answer.")
 @click.option("--below-floor", type=click.Choice(["serve", "refuse"]), help="Label: what if none reaches the floor.")
+@all_option
 @json_option
 def command(
     text: str,
@@ -55,6 +56,7 @@ def command(
     max_tokens: int | None,
     stream: bool,
     json_answer: bool,
+    show_all: bool,
     as_json: bool,
     **labels: Any,
 ) -> int:
@@ -80,7 +82,7 @@ def command(
     if as_json:
         emit_json(decision)
     else:
-        click.echo(explanation(decision))
+        click.echo(explanation(decision, show_all=show_all))
     return OK if planned(decision) else NEGATIVE
 
 

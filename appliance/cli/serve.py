@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -27,7 +28,8 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
     """Run the node in the foreground.
 
     Without any configuration it listens on loopback, lets nothing out and uses the content that was
-    shipped. Where it listens is said on stderr; SIGTERM lets requests in flight finish.
+    shipped. Where it listens is said on stderr. SIGTERM and Ctrl-C let requests in flight finish; then it
+    ends with 0.
     """
     from appliance.cli.init import prepare
     from appliance.cli.logs import configure
@@ -44,7 +46,7 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
         raise CliError("This build of Weir holds no server.", next_step="Install the full package.") from None
     for card in config.paths.unsigned_cards:
         click.echo(f"weir: warning: the card {clean(card)} is not signed", err=True)
-    click.echo(f"weir {__version__}: state {clean(config.state_dir)}, listening on {config.url}", err=True)
+    click.echo(f"weir {__version__}: state {clean(config.state_dir)}, starting on {config.url}", err=True)
     try:
         return server.run(config)
     except OSError as error:
@@ -54,5 +56,12 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
         raise CliError(
             f"The node cannot listen on {where}: {os.strerror(error.errno)}.",
             code="cannot_listen",
-            next_step="'weir doctor --only port' says what holds it; --port takes another.",
+            next_step=f"'{_look(state, config_file, host, port)}' says what holds it; --port takes another.",
         ) from None
+
+
+def _look(state: Path | None, config_file: Path | None, host: str | None, port: int | None) -> str:
+    """The command that looks at the same address."""
+    given = {"--state": state, "--config": config_file, "--host": host, "--port": port}
+    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    return shlex.join(["weir", "doctor", "--only", "port", *words])

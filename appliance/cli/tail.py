@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from appliance.cli.view import Brief, brief, clock, identity
 WAIT_S = 20
 PAGE = 200
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+_HEAD = f"{'TIME':19}  {'STATUS':9}  {'TIER':9}  {'PATH':24}  {'TOOK':>8}  {'TOKENS':>10}  {'COST':>9}  {'ID':30}  WHY"
 
 
 @click.command(
@@ -47,6 +49,7 @@ def command(
 
     The filters choose among the requests looked at. With --json each line is one record.
     """
+    headed = as_json or not sys.stdout.isatty()
     node = Node(find(state, config_file, url).url)
     for record in _records(node, limit, follow):
         line = brief(record)
@@ -58,8 +61,11 @@ def command(
             continue
         if as_json:
             emit_json(record, line=True)
-        else:
-            click.echo(_line(line))
+            continue
+        if not headed:
+            click.echo(_HEAD)
+            headed = True
+        click.echo(_line(line))
 
 
 def _records(node: Node, limit: int, follow: bool) -> Iterator[dict[str, Any]]:

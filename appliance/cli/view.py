@@ -15,6 +15,7 @@ from typing import Any
 from appliance.cli.out import clean, duration, money, number, paint, table
 
 Json = Mapping[str, Any]
+_ASIDE = {"modality", "not-named"}  # why a path was never in question
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,12 @@ def clock(at: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at is not None else "-"
 
 
-def explanation(record: Json) -> str:
-    """All of it, for `why` and `route`."""
-    return "\n".join(_lines(record))
+def explanation(record: Json, *, show_all: bool = False) -> str:
+    """All of it, for `why` and `route`; candidates that were never in question only with `show_all`."""
+    return "\n".join(_lines(record, show_all))
 
 
-def _lines(record: Json) -> Iterator[str]:
+def _lines(record: Json, show_all: bool) -> Iterator[str]:
     decision, outcome = _decision(record), _mapping(record.get("outcome"))
     line = brief(record)
     head = [line.id or "(not recorded)"]
@@ -119,6 +120,8 @@ def _lines(record: Json) -> Iterator[str]:
     features = _mapping(record.get("features"))
     if features:
         yield f"request  {clean(', '.join(_features(features)))}"
+    if labels := list(_labels(_mapping(_mapping(record.get("asked")).get("labels")))):
+        yield f"labels   {clean(', '.join(labels))}"
     cache = _mapping(record.get("cache")) or _mapping(_mapping(record.get("snapshot")).get("cache"))
     if cache:
         near = f"{clean(cache.get('path'))}, score {number(cache.get('score'))}, {duration(cache.get('age_s'))} old"
@@ -126,7 +129,11 @@ def _lines(record: Json) -> Iterator[str]:
     candidates = _list(decision.get("candidates"))
     if candidates:
         yield ""
-        yield _candidates(candidates, steps)
+        kept = candidates if show_all else [item for item in candidates if not _aside(item)]
+        if kept:
+            yield _candidates(kept, steps)
+        if left_out := len(candidates) - len(kept):
+            yield f"{left_out} for other requests or not named; --all shows them"
     ran = _list(outcome.get("steps"))
     if ran:
         yield ""
@@ -150,6 +157,22 @@ def _features(features: Json) -> Iterator[str]:
             continue
         if isinstance(value, (str, int, float)):
             yield f"{name.replace('_', ' ')} {number(value) if isinstance(value, float) else value}"
+
+
+def _labels(labels: Json) -> Iterator[str]:
+    if labels.get("classification") not in (None, "internal"):
+        yield f"classification {labels['classification']}"
+    if labels.get("residency"):
+        yield f"residency {labels['residency']}"
+    if labels.get("deadline_s") is not None:
+        yield f"deadline {duration(labels['deadline_s'])}"
+    if labels.get("quality_floor") is not None:
+        yield f"quality floor {number(labels['quality_floor'])}"
+
+
+def _aside(candidate: Json) -> bool:
+    codes = {reason.get("code") for reason in _list(candidate.get("reasons"))}
+    return bool(codes) and codes <= _ASIDE
 
 
 def _candidates(candidates: list[Json], steps: list[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from appliance.cli.client import Node, expect, find, segment
-from appliance.cli.common import NEGATIVE, NO_NODE, CliError, WeirCommand, json_option, node_options
+from appliance.cli.common import NEGATIVE, NO_NODE, CliError, WeirCommand, all_option, json_option, node_options
 from appliance.cli.out import emit_json
 from appliance.cli.view import explanation
 
@@ -17,12 +17,15 @@ from appliance.cli.view import explanation
     "why",
     cls=WeirCommand,
     short_help="Explain where a past request went, and why.",
-    examples=("weir why dec-01JD3", "weir why --json dec-01JD3"),
+    examples=("weir why wr_1a1fc47eb21e179f4bf5f2f0f9f", "weir why --json wr_1a1fc47eb21e179f4bf5f2f0f9f"),
 )
 @click.argument("decision_id", metavar="ID")
 @node_options
+@all_option
 @json_option
-def command(decision_id: str, state: Path | None, config_file: Path | None, url: str | None, as_json: bool) -> None:
+def command(
+    decision_id: str, state: Path | None, config_file: Path | None, url: str | None, show_all: bool, as_json: bool
+) -> None:
     """Explain where a past request went, and why.
 
     ID is the value of the response header x-weir-decision. When no node runs, the records in the state
@@ -38,7 +41,7 @@ def command(decision_id: str, state: Path | None, config_file: Path | None, url:
     if as_json:
         emit_json(record)
     else:
-        click.echo(explanation(record))
+        click.echo(explanation(record, show_all=show_all))
 
 
 def _offline(state_dir: Path, decision_id: str) -> dict[str, Any]:

@@ -29,23 +29,39 @@ class Plan:
     meets_floor: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Gated:
+    """A candidate that may stand before others, with what its gate does for this request."""
+
+    step: Step
+    expected: Estimate
+    accept: float
+    right: float
+    floor: float
+
+
 def enumerate_plans(
     asked: Asked, features: Features, generation: Generation, eligible: tuple[Candidate, ...], floor: float
 ) -> Iterator[Plan]:
     """Every plan within the deadline, in a fixed order."""
-    for candidate in eligible:
-        yield _single(generation, candidate, floor)
-    gates = {c.path: gate_of(c.path, generation, floor) for c in eligible}
-    fronts = [c for c in eligible if gates[c.path] is not None]
+    ends = [(candidate, last_step(candidate.path, generation, floor)) for candidate in eligible]
+    for candidate, step in ends:
+        expected = candidate.estimate
+        assert expected is not None  # eligible candidates have one
+        yield Plan((step,), expected, expected.p_good_low >= floor)
+    fronts = [gated for c in eligible if (gated := _gated(c, features, generation, floor)) is not None]
     for length in range(1, max(1, generation.weights.max_steps)):
         for front in permutations(fronts, length):
-            used = {c.path for c in front}
-            for last in eligible:
-                if last.path in used:
-                    continue
-                plan = _cascade(asked, features, generation, front, last, gates, floor)
-                if plan is not None:
-                    yield plan
+            yield from _cascades(asked, generation, front, ends, floor)
+
+
+def _gated(candidate: Candidate, features: Features, generation: Generation, floor: float) -> _Gated | None:
+    found, expected = gate_of(candidate.path, generation, floor), candidate.estimate
+    if found is None or expected is None:
+        return None
+    id, level = found
+    accept, right = acceptance(level, features)
+    return _Gated(Step(candidate.path, id, level.threshold), expected, accept, right, level.floor)
 
 
 def gate_of(path: str, generation: Generation, floor: float) -> tuple[str, GateLevel] | None:
@@ -63,49 +79,38 @@ def last_step(path: str, generation: Generation, floor: float) -> Step:
     return Step(path) if found is None else Step(path, found[0], found[1].threshold)
 
 
-def _single(generation: Generation, candidate: Candidate, floor: float) -> Plan:
-    expected = candidate.estimate
-    assert expected is not None  # eligible candidates have one
-    step = last_step(candidate.path, generation, floor)
-    return Plan((step,), expected, expected.p_good_low >= floor)
-
-
-def _cascade(
-    asked: Asked,
-    features: Features,
-    generation: Generation,
-    front: tuple[Candidate, ...],
-    last: Candidate,
-    gates: dict[str, tuple[str, GateLevel] | None],
-    floor: float,
-) -> Plan | None:
+def _cascades(
+    asked: Asked, generation: Generation, front: tuple[_Gated, ...], ends: list[tuple[Candidate, Step]], floor: float
+) -> Iterator[Plan]:
+    """The plans that begin with `front`: what stands before is summed up once."""
     reach, mean, low, money, middle, high = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    steps: list[Step] = []
-    for candidate in front:
-        found, expected = gates[candidate.path], candidate.estimate
-        assert found is not None
-        assert expected is not None
-        gate_id, level = found
-        accept, right = acceptance(level, features)
-        mean += reach * accept * right
-        low += reach * accept * min(right, level.floor)
-        money += reach * expected.cost
-        middle += reach * expected.latency_s
-        high += expected.latency_p95_s
-        reach *= 1.0 - accept
-        steps.append(Step(candidate.path, gate_id, level.threshold))
-    final = last.estimate
-    assert final is not None
-    mean += reach * final.p_good
-    low += reach * final.p_good_low
-    money += reach * final.cost
-    middle += reach * final.latency_s
-    high += final.latency_p95_s
-    if asked.labels.deadline_s is not None and high > asked.labels.deadline_s:
-        return None
-    steps.append(last_step(last.path, generation, floor))
-    expected_all = valued(asked, generation.weights, mean, low, money, middle, high)
-    return Plan(tuple(steps), expected_all, final.p_good_low >= floor)
+    for gated in front:
+        mean += reach * gated.accept * gated.right
+        low += reach * gated.accept * min(gated.right, gated.floor)
+        money += reach * gated.expected.cost
+        middle += reach * gated.expected.latency_s
+        high += gated.expected.latency_p95_s
+        reach *= 1.0 - gated.accept
+    steps = tuple(gated.step for gated in front)
+    used = {step.path for step in steps}
+    deadline = asked.labels.deadline_s
+    for last, step in ends:
+        final = last.estimate
+        if last.path in used or final is None:
+            continue
+        latest = high + final.latency_p95_s
+        if deadline is not None and latest > deadline:
+            continue
+        expected = valued(
+            asked,
+            generation.weights,
+            mean + reach * final.p_good,
+            low + reach * final.p_good_low,
+            money + reach * final.cost,
+            middle + reach * final.latency_s,
+            latest,
+        )
+        yield Plan((*steps, step), expected, final.p_good_low >= floor)
 
 
 def acceptance(level: GateLevel, features: Features) -> tuple[float, float]:

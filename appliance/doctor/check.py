@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from appliance.config import Config, load
+from appliance.config import Config, listening_on, load
 from appliance.config_places import default_state_dir
 from appliance.doctor.shelf import CardFile, read_cards
 from appliance.errors import ConfigInvalid
@@ -58,10 +58,12 @@ class Subject:
     invalid: ConfigInvalid | None = None
 
     @classmethod
-    def of(cls, state: Path | None, config_file: Path | None = None) -> Subject:
+    def of(
+        cls, state: Path | None, config_file: Path | None = None, host: str | None = None, port: int | None = None
+    ) -> Subject:
         """From the options of the command line."""
         try:
-            return cls(load(state, file=config_file))
+            return cls(listening_on(load(state, file=config_file), host, port))
         except ConfigInvalid as error:
             directory = (state or default_state_dir()).expanduser().absolute()
             return cls(Config(state_dir=directory), error)

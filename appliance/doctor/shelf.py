@@ -8,21 +8,23 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
 from appliance.records.card import File, ModelCard
 
 BLOCK = 1 << 20
+Source = Literal["content", "host"]
 
 
 @dataclass(frozen=True)
 class CardFile:
-    """A card and where it stands. `signed` is False for a card that the host added itself."""
+    """A card and where it stands. Its source is 'host' where weir.yaml added it, which nobody signs."""
 
     card: ModelCard
     file: Path
-    signed: bool
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -37,29 +39,38 @@ class CheckedFile:
 
 def read_cards(content_dir: Path, unsigned: tuple[Path, ...] = ()) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:
     """The readable cards, and one sentence for each that is not."""
-    cards, findings = [], []
-    sources = [(path, True) for path in sorted((content_dir / "cards").glob("*.json"))]
-    for path, signed in [*sources, *((path, False) for path in unsigned)]:
-        try:
-            cards.append(CardFile(ModelCard.model_validate_json(path.read_bytes()), path, signed))
-        except OSError as error:
-            findings.append(f"{path}: {error.strerror}")
-        except ValidationError as error:
-            for item in error.errors(include_input=False, include_url=False):
-                where = ".".join(str(part) for part in item["loc"]) or "(file)"
-                findings.append(f"{path}: {where}: {item['msg']}")
+    cards: list[CardFile] = []
+    findings: list[str] = []
+    sources: list[tuple[Path, Source]] = [(path, "content") for path in sorted((content_dir / "cards").glob("*.json"))]
+    for path, source in [*sources, *((path, "host") for path in unsigned)]:
+        card, problems = read_card(path)
+        findings += (f"{path}: {problem}" for problem in problems)
+        if card is not None:
+            cards.append(CardFile(card, path, source))
     return tuple(cards), tuple(findings)
 
 
-def check_file(content_dir: Path, file: File, *, digest: bool) -> CheckedFile:
+def read_card(path: Path) -> tuple[ModelCard | None, tuple[str, ...]]:
+    """The card in a file, or in words why there is none."""
+    try:
+        return ModelCard.model_validate_json(path.read_bytes()), ()
+    except OSError as error:
+        return None, (str(error.strerror),)
+    except ValidationError as error:
+        items = error.errors(include_input=False, include_url=False)
+        return None, tuple(f"{'.'.join(str(part) for part in i['loc']) or '(file)'}: {i['msg']}" for i in items)
+
+
+def check_file(content_dir: Path, file: File, source: Source, *, digest: bool) -> CheckedFile:
     """Whether the file is there, of the stated length and, with `digest`, of the stated SHA-256."""
-    return CheckedFile(file.path, file.sha256, file.bytes, _problem(content_dir, file, digest=digest))
+    return CheckedFile(file.path, file.sha256, file.bytes, _problem(content_dir, file, source, digest=digest))
 
 
-def _problem(content_dir: Path, file: File, *, digest: bool) -> str:
+def _problem(content_dir: Path, file: File, source: Source, *, digest: bool) -> str:
     path = content_dir / file.path
     try:
-        if not path.resolve().is_relative_to(content_dir.resolve()):
+        own = source == "host" and Path(file.path).is_absolute()  # content knows of no other place on this host
+        if not own and not path.resolve().is_relative_to(content_dir.resolve()):
             return "lies outside the content directory"
         length = path.stat().st_size
         if length != file.bytes:

@@ -38,7 +38,7 @@ Chosen = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
     """The part of a request that decides, without its text."""
 
@@ -51,7 +51,7 @@ class Asked:
     n: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PathState:
     """One path as it was when the snapshot was taken. Live figures are None until there are enough of them."""
 
@@ -66,7 +66,7 @@ class PathState:
     decode_tokens_per_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CacheHit:
     """An answer that exists. `p_good` is what was known of it when it was stored."""
 
@@ -78,7 +78,7 @@ class CacheHit:
     score: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """What changes between two requests, looked at once. `now` in Unix seconds; `draw` uniform in [0, 1)."""
 
@@ -89,7 +89,7 @@ class Snapshot:
     budget_left: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reason:
     """Why a path is out. `rule` names the policy rule where there is one."""
 
@@ -98,7 +98,7 @@ class Reason:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Estimate:
     """What is expected. Probabilities, money in the generation's currency, seconds."""
 
@@ -110,7 +110,7 @@ class Estimate:
     utility: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """One path with everything that spoke for or against it."""
 
@@ -121,7 +121,7 @@ class Candidate:
     estimate: Estimate | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step."""
 
@@ -130,7 +130,7 @@ class Step:
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
     """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind."""
 
@@ -150,7 +150,7 @@ class Decision:
         return self.chosen == "below-floor"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judgement:
     """How good an answer is thought to be. `form` names what was wrong with its form, if anything."""
 
@@ -160,7 +160,7 @@ class Judgement:
     form: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it."""
 
@@ -181,7 +181,7 @@ class StepOutcome:
     min_logprob: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What the request came to. `frontier_cost` is the fixed counterfactual: all of it to the named frontier path."""
 

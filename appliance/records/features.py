@@ -9,7 +9,7 @@ from appliance.records.request import Kind
 UNKNOWN_CELL = "other/medium"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Features:
     """Input of `decide`, and part of every record.
 

@@ -57,7 +57,7 @@ class Format:
     description: str = ""  # of a json_schema, as the caller words it for the model
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Labels:
     """What policy is asked about. A caller may only tighten them."""
 

@@ -46,8 +46,12 @@ class Store:
         self._lock = _locked(state_dir)
         self.telemetry_path = state_dir / "telemetry.db"
         self.cache_path = state_dir / "cache.db"
-        migrate(self.telemetry_path, telemetry)
-        migrate(self.cache_path, cache)
+        try:
+            migrate(self.telemetry_path, telemetry)
+            migrate(self.cache_path, cache)
+        except BaseException:
+            self._lock.close()
+            raise
         self.writer = Writer({"telemetry": self.telemetry_path, "cache": self.cache_path})
         self.writer.start()
         self._waiting: deque[Record] = deque()

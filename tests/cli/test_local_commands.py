@@ -16,7 +16,9 @@ from appliance.cli import reference
 from appliance.cli.out import clean, table, width
 from appliance.config import Config, load
 from appliance.config_show import example
+from appliance.decide import decide
 from appliance.records.card import ModelCard
+from tests import factories
 from tests.cli.conftest import Weir
 
 # ---- init, serve ----------------------------------------------------------------------------------------------
@@ -65,8 +67,11 @@ def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = weir("serve", "--state", str(tmp_path), "--port", port)
+        looked = weir("doctor", "--only", "port", "--state", str(tmp_path), "--port", port)
     assert ended.code == 2
+    assert (looked.code, f"127.0.0.1:{port} is taken by another program" in looked.out) == (2, True)
     assert f"weir: The node cannot listen on 127.0.0.1:{port}: Address already in use." in ended.err
+    assert f"'weir doctor --only port --state {tmp_path} --port {port}' says what holds it" in ended.err
     assert "Traceback" not in ended.err
 
 
@@ -137,13 +142,21 @@ def test_a_card_that_cannot_be_read_does_not_hide_the_others(weir: Weir, tmp_pat
     assert "colour: Extra inputs are not permitted" in ended.out
 
 
-def test_an_unsigned_card_is_marked(weir: Weir, tmp_path: Path) -> None:
-    config = content(tmp_path / "c")
-    extra = {"id": "mine", "runtime": "openai_http", "tier": "site", "modalities": ["chat"]}
-    (tmp_path / "mine.json").write_text(json.dumps(extra))
+def test_a_card_of_the_host_is_marked_and_alone_may_name_a_file_outside_the_content(weir: Weir, tmp_path: Path) -> None:
+    own = tmp_path / "own.gguf"
+    own.write_bytes(b"weights")
+    config = content(tmp_path / "c", path=str(own))
+    card = json.loads((tmp_path / "c" / "cards" / "tiny.json").read_text())
+    (tmp_path / "mine.json").write_text(json.dumps({**card, "id": "mine"}))
     config.write_text(config.read_text() + f"paths: {{unsigned_cards: [{tmp_path / 'mine.json'}]}}\n")
-    models = weir("models", "--json", "--config", str(config)).json["models"]
-    assert [(model["id"], model["signed"]) for model in models] == [("tiny", True), ("mine", False)]
+    models = weir("models", "--verify", "--json", "--config", str(config)).json["models"]
+    assert [(model["id"], model["source"], model["state"]) for model in models] == [
+        ("tiny", "content", "files wrong"),
+        ("mine", "host", "verified"),
+    ]
+    assert "lies outside the content directory" in models[0]["reason"]
+    row = next(line for line in weir("models", "--config", str(config)).out.splitlines() if line.startswith("mine"))
+    assert row.split()[-2:] == ["host", "present"]
 
 
 # ---- config, version ------------------------------------------------------------------------------------------
@@ -170,6 +183,19 @@ def test_config_check_puts_findings_on_stdout_for_editors(weir: Weir, tmp_path: 
     assert ended.code == 4
     assert ended.out == f"{tmp_path}/weir.yaml:1:1: cach: unknown key; did you mean 'cache'?\n"
     assert weir("config", "check", str(tmp_path / "weir.yaml"), "--json").json["valid"] is False
+
+
+def test_config_check_names_cards_that_are_missing_or_are_none(weir: Weir, tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text("{")
+    (tmp_path / "weir.yaml").write_text("paths:\n  unsigned_cards: [absent.json, odd.json]\n")
+    ended = weir("config", "check", "--state", str(tmp_path))
+    absent, odd = ended.out.splitlines()
+    assert ended.code == 4
+    assert absent == (
+        f"{tmp_path}/weir.yaml:2:20: paths.unsigned_cards.0: {tmp_path}/absent.json: No such file or directory"
+    )
+    assert odd.startswith(f"{tmp_path}/weir.yaml:2:33: paths.unsigned_cards.1: {tmp_path}/odd.json: (file): ")
+    assert weir("config", "check", "--state", str(tmp_path), "--json").json["findings"] == [absent, odd]
 
 
 def test_version_says_build_generation_and_model_digests(weir: Weir, tmp_path: Path) -> None:
@@ -223,6 +249,18 @@ def test_card_describes_a_gguf_so_that_the_node_takes_it(weir: Weir, tmp_path: P
     assert card.id == "My-model-v2"
     assert card.files[0].sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     assert card.files[0].path == str(model)
+
+
+def test_auto_does_not_choose_a_card_that_claims_nothing(weir: Weir, tmp_path: Path) -> None:
+    model = tmp_path / "mine.gguf"
+    model.write_bytes(b"GGUF and the rest")
+    mine = ModelCard.model_validate_json(weir("card", str(model)).out)
+    # Dear, slow to be trusted and far below the floor, but somebody has measured it.
+    poor = factories.card("poor", accuracy_default=0.2, price={"per_request": 0.001})
+    both = factories.generation(mine, poor, quality_floor=0.9)
+    for asked, chosen in (("auto", "poor"), ("mine", "mine")):
+        made = decide(factories.asked(model=asked), factories.features(), both, factories.snapshot("mine", "poor"))
+        assert [step.path for step in made.steps] == [chosen]
 
 
 def test_card_refuses_what_is_no_gguf(weir: Weir, tmp_path: Path) -> None:

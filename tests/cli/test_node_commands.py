@@ -115,6 +115,31 @@ def test_route_asks_for_a_decision_and_explains_it(weir: Weir, node: StandInNode
     assert body == {"model": "auto:cheap", "max_tokens": 9, "messages": [message]}
 
 
+def test_a_path_that_was_never_in_question_is_shown_with_all_only(weir: Weir, node: StandInNode) -> None:
+    aside = {"tier": "device", "eligible": False}
+    reasons = [{"code": "modality", "text": "embedding only"}, {"code": "not-named", "text": "not asked for"}]
+    node.answer["candidates"] += [
+        {**aside, "path": "embedder", "reasons": reasons},
+        {**aside, "path": "both", "reasons": [*reasons, {"code": "policy", "text": "no"}]},
+    ]
+    short = weir("route", "x", "--url", node.url).out
+    assert ("embedder" in short, "both" in short) == (False, True)
+    assert "1 for other requests or not named; --all shows them" in short
+    full = weir("route", "x", "--all", "--url", node.url).out
+    assert ("embedder" in full, "--all" in full) == (True, False)
+    assert len(weir("route", "x", "--json", "--url", node.url).json["candidates"]) == 4
+
+
+def test_labels_are_shown_where_they_were_stated(weir: Weir, node: StandInNode) -> None:
+    stated = {"classification": "secret", "residency": "site", "deadline_s": 2.5, "quality_floor": 0.8}
+    node.answer["asked"] = {"model": "auto", "labels": stated}
+    shown = weir("route", "x", "--url", node.url).out
+    assert "labels   classification secret, residency site, deadline 2.5 s, quality floor 0.8\n" in shown
+    unstated = {"classification": "internal", "residency": "", "deadline_s": None, "quality_floor": None}
+    node.answer["asked"] = {"model": "auto", "labels": unstated}
+    assert "labels" not in weir("route", "x", "--url", node.url).out
+
+
 def test_route_sends_labels_as_the_headers_that_the_node_knows(weir: Weir, node: StandInNode) -> None:
     labels = [
         "--classification",
@@ -230,6 +255,15 @@ def test_tail_lists_the_latest_requests_oldest_first(weir: Weir, node: StandInNo
     line = weir("tail", "--limit", "1", "--url", node.url).out
     assert "dec-5" in line
     assert "57 tok" in line
+
+
+def test_tail_has_heads_over_its_columns_on_a_terminal_only(weir: Weir, node: StandInNode) -> None:
+    node.records = [record("wr_1a1fc47eb21e179f4bf5f2f0f9f")]
+    assert "STATUS" not in weir("tail", "--url", node.url).out
+    assert "STATUS" not in on_a_terminal(weir, ["tail", "--json", "--url", node.url], {})
+    head, line = on_a_terminal(weir, ["tail", "--url", node.url], {}).splitlines()
+    for name, cell in (("STATUS", "answered"), ("PATH", "device/tiny"), ("ID", "wr_"), ("WHY", "best-utility")):
+        assert head.index(name) == line.index(cell)
 
 
 def test_tail_filters_by_path_tier_and_refusal(weir: Weir, node: StandInNode) -> None:

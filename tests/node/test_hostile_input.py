@@ -43,7 +43,11 @@ async def settled() -> int:
 
 def request(body: bytes = GOOD, *, line: str = f"POST {CHAT} HTTP/1.1", length: Any = ..., **headers: str) -> bytes:
     """The bytes of one request; names of headers with _ for -."""
-    stated = {"Host": "x", "Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+    stated = {
+        "Host": "localhost",
+        "Content-Type": "application/json",
+        **{k.replace("_", "-"): v for k, v in headers.items()},
+    }
     if length is not None:
         stated["Content-Length"] = str(len(body) if length is ... else length)
     head = "".join(f"{name}: {value}\r\n" for name, value in stated.items())
@@ -233,7 +237,7 @@ async def test_a_body_that_drips_is_cut_off_in_time(weir: Running) -> None:
 
 async def test_headers_that_never_end_are_cut_off_in_time(weir: Running) -> None:
     loop = asyncio.get_running_loop()
-    for beginning in (b"", b"P", f"POST {CHAT} HTTP/1.1\r\n".encode(), b"GET /healthz HTTP/1.1\r\nHost: x\r\n"):
+    for beginning in (b"", b"P", f"POST {CHAT} HTTP/1.1\r\n".encode(), b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"):
         began = loop.time()
         got = await send(weir, beginning)
         assert 0.5 < loop.time() - began < 3.0, beginning
@@ -243,7 +247,7 @@ async def test_headers_that_never_end_are_cut_off_in_time(weir: Running) -> None
 async def test_headers_that_drip_are_cut_off_in_time(weir: Running) -> None:
     """Slowloris: a header line now and then must not reset the clock."""
     reader, writer = await asyncio.open_connection("127.0.0.1", weir.port)
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
     loop = asyncio.get_running_loop()
     began = loop.time()
     got = b""
@@ -261,7 +265,7 @@ async def test_headers_that_drip_are_cut_off_in_time(weir: Running) -> None:
 
 async def test_the_clock_of_headers_runs_on_a_kept_connection_too_and_spares_an_idle_one(weir: Running) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", weir.port)
-    ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for _ in range(2):
         writer.write(ask)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -284,18 +288,18 @@ async def test_a_long_answer_is_not_cut_off_by_the_clock_of_headers(weir: Runnin
 @pytest.mark.parametrize(
     "raw",
     [
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-A: b\x00c\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX A: b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\x00c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX A: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)),
         b"GARBAGE\r\n\r\n",
         b"\r\n\r\n\x00\x01\x02\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n",
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: a\r\n" % k for k in range(3000)) + b"\r\n",
         request(b"zz\r\n", length=None, Transfer_Encoding="chunked"),
         request(b"5\r\nabc", length=None, Transfer_Encoding="gzip, chunked"),
@@ -405,7 +409,7 @@ async def test_pipelined_requests_are_answered_in_order(weir: Running) -> None:
 
 
 async def test_a_flood_of_pipelined_requests_is_answered_or_cut_off(weir: Running) -> None:
-    got = await send(weir, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2000, seconds=10)
+    got = await send(weir, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000, seconds=10)
     assert got.count(b"HTTP/1.1 200") >= 100
 
 

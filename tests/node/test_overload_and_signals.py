@@ -60,7 +60,7 @@ async def test_a_client_that_does_not_read_its_stream_does_not_fill_memory(
         reader, writer = await asyncio.open_connection("127.0.0.1", weir.port, limit=1024)
         body = json.dumps({"model": "auto", "stream": True, "messages": [{"role": "user", "content": "x " * 50}]})
         writer.write(
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         )
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.5)
@@ -164,8 +164,12 @@ def test_a_kill_in_the_middle_of_writes_leaves_readable_databases(tmp_path: Path
                 thread.join(10)
         rows = rows_of(tmp_path / "state")
         assert len(rows) > 10
-        lost = set(answered) - {row["id"] for row in rows}
-        assert len(lost) <= 40  # at most what one group commit (20 ms) holds
+        # Only the newest, which waited for their group commit, may be gone: ids sort by time, so what is lost lies
+        # behind what is kept, but for the few clients that ran side by side.
+        kept = {row["id"] for row in rows}
+        lost = set(answered) - kept
+        assert len(lost) < len(answered)
+        assert sum(id > min(lost, default="x") for id in kept) <= 64
         with process_node(tmp_path, content) as node:
             assert node.ask("question 0 1")[0] == 200
             assert node.get(f"/v1/decisions/{rows[0]['id']}")[0] == 200

@@ -1,0 +1,76 @@
+"""Content that contradicts itself is found when it is loaded, not when it is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.bundle.content import load_generation
+from appliance.errors import ConfigInvalid
+from appliance.judge import FEATURES
+from tests import factories
+from tests.node.conftest import fake_card, upstream_card, write_content
+
+WIDTH = len(FEATURES)
+
+
+def findings(directory: Path, *cards: Any, gates: tuple[Any, ...] = (), **over: Any) -> list[str]:
+    """What is found wrong; [] where the content loads."""
+    try:
+        load_generation(write_content(directory, *cards, gates=gates, **over))
+    except ConfigInvalid as error:
+        return list(error.details)
+    return []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.168.1.7:8000/v1",
+        "https://api.example.com/v1",
+        "http://127.0.0.1.example.com/v1",
+        "http://127.0.0.1@example.com/v1",
+        "http://0.0.0.0:8000/v1",
+    ],
+)
+def test_a_card_of_tier_device_that_is_served_elsewhere_is_a_finding(tmp_path: Path, url: str) -> None:
+    (found,) = findings(tmp_path, upstream_card(url, "device/far", tier="device"))
+    assert "device/far" in found
+    assert "not on this host" in found
+    assert findings(tmp_path / "site", upstream_card(url, "site/far", tier="site")) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/v1", "http://localhost/v1", "http://LOCALHOST:1/v1", "http://[::1]:8080/v1"]
+)
+def test_a_card_of_tier_device_on_loopback_is_none(tmp_path: Path, url: str) -> None:
+    assert findings(tmp_path, upstream_card(url, "device/near", tier="device")) == []
+
+
+@pytest.mark.xfail(strict=True, reason="urlsplit raises ValueError for it")
+def test_an_endpoint_that_is_no_address_is_a_finding_and_no_crash(tmp_path: Path) -> None:
+    assert findings(tmp_path, upstream_card("http://[bad/v1", "device/odd", tier="device"))
+
+
+def test_a_gate_that_was_fitted_for_another_model_is_a_finding(tmp_path: Path) -> None:
+    gate = factories.gate("g", "device/other", floor=0.9)
+    (found,) = findings(tmp_path, fake_card("device/small", gate="g"), gates=(gate,))
+    assert "device/small" in found
+    assert "another model" in found
+    assert findings(tmp_path / "own", fake_card("device/other", gate="g"), gates=(gate,)) == []
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0])
+def test_a_gate_whose_scale_is_not_above_zero_is_a_finding(tmp_path: Path, scale: float) -> None:
+    gate = factories.gate("g", "device/small", floor=0.9, scale=(1.0,) * (WIDTH - 1) + (scale,))
+    (found,) = findings(tmp_path, fake_card("device/small", gate="g"), gates=(gate,))
+    assert "scale" in found
+
+
+def test_prices_in_another_currency_than_the_weights_are_a_finding(tmp_path: Path) -> None:
+    dear = upstream_card("http://127.0.0.1:1/v1", price={"currency": "EUR", "input_per_million": 1.0})
+    (found,) = findings(tmp_path, dear)
+    assert "EUR" in found
+    assert "USD" in found
