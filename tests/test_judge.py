@@ -71,7 +71,7 @@ values = st.recursive(
 )
 keywords = st.sampled_from(["type", "properties", "required", "items", "enum", "additionalProperties"])
 schemas = st.recursive(
-    values,
+    scalars,
     lambda inner: st.dictionaries(
         keywords, inner | st.dictionaries(st.sampled_from("ab"), inner, max_size=2) | st.lists(scalars, max_size=2)
     ),

@@ -178,7 +178,7 @@ def test_where_the_sequence_begins_does_not_look_at_the_answers_that_are_certifi
 
 
 def test_the_promise_holds_wherever_the_fitting_half_lets_the_sequence_begin() -> None:
-    """Errors get likelier downwards, with a blip at the very top. 5 % of the certificates may break, and chance more."""
+    """Errors get likelier downwards, with a blip at the very top. 5 % of certificates may break, chance more."""
 
     def error(s: np.ndarray) -> np.ndarray:
         return np.where(s > 0.99, 0.3, 0.22 * (1.0 - s))

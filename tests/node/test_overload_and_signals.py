@@ -60,7 +60,7 @@ async def test_a_client_that_does_not_read_its_stream_does_not_fill_memory(
         reader, writer = await asyncio.open_connection("127.0.0.1", weir.port, limit=1024)
         body = json.dumps({"model": "auto", "stream": True, "messages": [{"role": "user", "content": "x " * 50}]})
         writer.write(
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         )
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.5)
@@ -200,7 +200,7 @@ def test_a_term_during_the_start_ends_it(tmp_path: Path) -> None:
     content = write_content(tmp_path / "content", upstream_card("http://127.0.0.1:9"))
     with process_node(tmp_path, content, ready=False) as node:
         ends = time.monotonic() + 30
-        while "listening" not in node.said() and time.monotonic() < ends:
+        while "starting on" not in node.said() and time.monotonic() < ends:
             time.sleep(0.02)
         time.sleep(0.6)
         node.child.terminate()
