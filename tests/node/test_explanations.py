@@ -311,7 +311,7 @@ async def test_the_log_of_a_node_holds_no_text(tmp_path: Path, upstream: OpenAIS
                 f"{CANARY}\r\n\r\n",
                 f"GET / HTTP/1.1\r\nX-A: \x00{CANARY}\r\n\r\n",
                 f"GET / HTTP/1.1\r\nX-A: {CANARY * 1000}\r\n\r\n",
-                f"POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\nzz{CANARY}\r\n",
+                f"POST /v1/completions HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\nzz{CANARY}\r\n",
             ):
                 with socket.create_connection(("127.0.0.1", node.port), 5) as plain:
                     plain.sendall(raw.encode())
