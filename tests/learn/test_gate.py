@@ -124,7 +124,7 @@ def spread(n: int, seed: int) -> list[Row]:
 
 
 def test_a_floor_certified_over_spread_cells_holds_on_answers_scored_with_their_shares() -> None:
-    """Fitted as if the first cell were certain and scored with the shares, nearly every floor of these breaks."""
+    """Fitted as if the first cell were certain and scored with the shares, most floors of these break."""
     broken = eligible = 0
     for seed in range(10):
         gate = fit_gate(spread(1000, seed), id="g", model="m", source="made")
