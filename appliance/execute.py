@@ -89,7 +89,7 @@ class Execution:
         refuse(self._decision)
         weak = self._weak
         step = next_step(self._decision, self.outcomes)
-        while step is not None and not (self.outcomes and self._late()):
+        while step is not None and not self._late():
             run = _Run(self, step, hold=self._must_hold(step))
             try:
                 async with aclosing(run.chunks()) as chunks:
@@ -133,7 +133,7 @@ class Execution:
     def job(self, step: Step, hold: bool) -> Job:
         request = self._request
         deadline = request.labels.deadline_s
-        left = None if deadline is None else max(0.01, deadline - (self._clock() - self._began))
+        left = None if deadline is None else max(0.0, deadline - (self._clock() - self._began))
         return Job(
             id=request.id,
             kind=request.kind,

@@ -78,8 +78,10 @@ def judge(
     fault = "" if called_tools else form_fault(text, finish_reason, form)
     if fault:
         return Judgement(0.0, threshold is None and fault == "cut off", threshold, fault)
-    if gate is None or signals is None or threshold is None:
+    if gate is None or threshold is None:
         return Judgement(prior, True, threshold)
+    if signals is None:
+        return Judgement(prior, False, threshold)  # what the gate could not look at is not certified
     p = p_right(gate, signals, features)
     return Judgement(p, p >= threshold, threshold)
 
@@ -129,7 +131,7 @@ def _fits(value: Any, schema: Any) -> bool:
     if isinstance(value, dict):
         properties, required = schema.get("properties"), schema.get("required")
         properties = properties if isinstance(properties, dict) else {}
-        if isinstance(required, list) and any(name not in value for name in required):
+        if isinstance(required, list) and any(isinstance(name, str) and name not in value for name in required):
             return False
         if schema.get("additionalProperties") is False and any(name not in properties for name in value):
             return False

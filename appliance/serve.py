@@ -145,8 +145,12 @@ class Serving:
             return
         now = self._now + (time.perf_counter() - self._began)
         self._node.cache.store(
-            self._key, self.request.tenant, answer, origin=execution.path, p_good=judged.p_good, now=now
+            self._key, self.request.tenant, answer, origin=execution.path, p_good=self._proven(judged.p_good), now=now
         )
+
+    def _proven(self, judged: float) -> float:
+        """What a later caller may count on: the floor that was met, not the hope that was higher."""
+        return judged if self.decision is None else min(judged, self.decision.floor)
 
     # ---- the end --------------------------------------------------------------------------------------------
 
@@ -169,8 +173,11 @@ class Serving:
         steps = self._execution.outcomes if self._execution is not None else ()
         decision, hit = self.decision, self._hit
         reason: str = decision.chosen if decision is not None else ""
-        if self._execution is not None and self._execution.below_floor:
+        execution = self._execution
+        if execution is not None and execution.below_floor:
             reason = "below-floor"
+        elif reason == "below-floor" and execution is not None and execution.judgement is not None:
+            reason = "best-utility"  # less was expected of the plan than its gate then accepted
         return HeaderFacts(
             decision=self.request.id,
             path=path,

@@ -49,7 +49,6 @@ def test_a_card_of_tier_device_on_loopback_is_none(tmp_path: Path, url: str) -> 
     assert findings(tmp_path, upstream_card(url, "device/near", tier="device")) == []
 
 
-@pytest.mark.xfail(strict=True, reason="urlsplit raises ValueError for it")
 def test_an_endpoint_that_is_no_address_is_a_finding_and_no_crash(tmp_path: Path) -> None:
     assert findings(tmp_path, upstream_card("http://[bad/v1", "device/odd", tier="device"))
 

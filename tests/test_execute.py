@@ -85,7 +85,6 @@ async def test_what_is_left_of_the_deadline_counts_from_where_the_request_began(
     assert second.jobs[0].deadline_s == pytest.approx(0.25)
 
 
-@pytest.mark.xfail(strict=True, reason="Execution.job still sends at least 10 ms")
 async def test_no_path_is_sent_more_time_than_is_left() -> None:
     clock = Clock()
     first, second = slow(A, clock, 0.998, GONE), FakePath(B, answer("hardly"))
@@ -94,7 +93,6 @@ async def test_no_path_is_sent_more_time_than_is_left() -> None:
     assert all(job.deadline_s is not None and job.deadline_s <= 0.0021 for job in second.jobs)
 
 
-@pytest.mark.xfail(strict=True, reason="the first step is run however late it is")
 async def test_where_the_deadline_passed_before_anything_was_asked_nothing_is() -> None:
     clock = Clock()
     only = FakePath(A, answer("too late"))

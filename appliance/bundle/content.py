@@ -123,7 +123,10 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> li
 
 
 def _on_loopback(url: str) -> bool:
-    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+    try:
+        return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+    except ValueError:
+        return False
 
 
 def _digest(policy: Policy, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:

@@ -88,7 +88,6 @@ async def test_what_a_gate_accepted_on_a_node_without_upstream_is_not_marked_and
     assert len(only.jobs) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="Serving.facts falls back to decision.chosen")
 async def test_the_header_of_what_a_gate_accepted_does_not_say_below_floor(tmp_path: Path) -> None:
     only = small(answer("a sure thing", sure=True))
     async with running_node(tmp_path, fakes=(only,), gates=(GATE,)) as weir:
@@ -110,7 +109,6 @@ async def test_with_refuse_a_node_without_upstream_answers_what_its_gate_accepts
     assert len(only.jobs) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="judge accepts by the prior where signals are missing")
 async def test_an_answer_that_the_gate_could_not_look_at_is_not_taken_for_certified(tmp_path: Path) -> None:
     """Without token statistics a gate says nothing; the card alone does not reach the floor."""
     only = small(answer("no statistics"))
@@ -141,7 +139,6 @@ async def test_a_higher_stated_floor_holds(tmp_path: Path) -> None:
         await refused(weir, headers={"X-Weir-Quality-Floor": "0.95", **REFUSE})
 
 
-@pytest.mark.xfail(strict=True, reason="the cache keeps the mean, not the floor that was met")
 async def test_a_higher_stated_floor_holds_for_stored_answers_too(tmp_path: Path) -> None:
     """The mean of the card is over 0.95, its lower bound is not; a fresh answer would be refused."""
     fair = path("device/fair", answer("fair"), 0.96, accuracy_default_n=200)
