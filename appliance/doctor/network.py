@@ -108,6 +108,9 @@ def _attempts(subject: Subject, probe: str, escaped: str) -> Finding:
         besides = f"; stopped by the host alone: {', '.join(passed_by)}" if passed_by else ""
         said = f"{', '.join(out)} {escaped}{besides}"
         return failed(said, "Do not use this build: report it.", tries=tries)
+    if passed_by:
+        said = f"stopped by the host, not by the node: {', '.join(passed_by)}"
+        return failed(said, "Do not use this build: report it.", tries=tries)
     return passed(f"refused: {', '.join(tries)}", tries=tries)
 
 
