@@ -10,16 +10,9 @@ import argparse
 import asyncio
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from appliance.learn.stats import wilson  # noqa: E402
+from benchmarks.peers import free_port, process, wait_for  # noqa: E402
 from benchmarks.workload import Item, draw, is_right, load  # noqa: E402
 
 EVALS = ROOT / "bundles/starter/evals/edge-desk.jsonl"
@@ -46,41 +40,6 @@ class Result:
     right: bool
     seconds: float
     decision: str
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A child of our own, ended by its own id."""
-    with log.open("ab") as out:
-        child = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-    try:
-        yield child
-    finally:
-        child.send_signal(signal.SIGTERM)
-        try:
-            child.wait(30)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-
-def wait_ready(url: str, child: subprocess.Popen[bytes], log: Path, limit_s: float = 120.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            sys.exit(f"The node ended with {child.returncode}; its log is {log}:\n{log.read_text()[-2000:]}")
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    sys.exit(f"The node was not ready within {limit_s:g} s; its log is {log}")
 
 
 def stand_in_card(port: int) -> dict[str, object]:
@@ -198,7 +157,7 @@ def one_run(name: str, work: Path, items: list[Item], *, stand_in: bool) -> tupl
     if not stand_in:
         (state / "weir.yaml").write_text(json.dumps(settings))
         with process([python, "-m", "appliance.cli.main", "serve", "--state", str(state)], log) as node:
-            wait_ready(f"{url}/readyz", node, log)
+            wait_for(f"{url}/readyz", node, log)
             return asyncio.run(run_all(url, items)), [], state
     upstream = free_port()
     (state / "frontier-stand-in.json").write_text(json.dumps(stand_in_card(upstream)))
@@ -210,7 +169,7 @@ def one_run(name: str, work: Path, items: list[Item], *, stand_in: bool) -> tupl
         process(server, log),
         process([python, "-m", "appliance.cli.main", "serve", "--state", str(state)], log) as node,
     ):
-        wait_ready(f"{url}/readyz", node, log)
+        wait_for(f"{url}/readyz", node, log)
         through = asyncio.run(run_all(url, items))
         everything = asyncio.run(run_all(url, items, FRONTIER, clients=16))
     return through, everything, state

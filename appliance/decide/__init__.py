@@ -129,7 +129,7 @@ def _fallbacks(
 _KINDS: tuple[tuple[Refusal, frozenset[str]], ...] = (
     ("unsupported", frozenset({"modality", "capability", "context", "language"})),
     ("policy", frozenset({"policy"})),
-    ("capacity", frozenset({"health", "busy", "budget", "deadline"})),
+    ("capacity", frozenset({"health", "budget", "deadline"})),
 )
 
 

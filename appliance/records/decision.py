@@ -21,10 +21,8 @@ ReasonCode = Literal[
     "language",
     "policy",
     "health",
-    "busy",
     "budget",
     "deadline",
-    "quality-floor",
 ]
 Refusal = Literal["", "unknown-model", "unsupported", "policy", "capacity", "quality"]
 Chosen = Literal[

@@ -189,14 +189,6 @@ class Reader:
         for row in self._rows("SELECT json FROM records ORDER BY seq"):
             yield orjson.loads(row[0])
 
-    def totals(self) -> dict[str, Any]:
-        """Counts, money and seconds by path."""
-        rows = self._rows(
-            "SELECT path, tier, status, COUNT(*), SUM(cost), SUM(frontier_cost) FROM records GROUP BY 1,2,3"
-        )
-        names = ("path", "tier", "status", "requests", "cost", "frontier_cost")
-        return {"by_path": [dict(zip(names, row, strict=True)) for row in rows]}
-
 
 def open_reader(state_dir: Path) -> Reader:
     """Raises StateInvalid where the directory holds no records database."""
