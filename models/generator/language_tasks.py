@@ -13,6 +13,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import sys
@@ -23,8 +24,10 @@ from functools import cache, lru_cache
 from typing import cast
 
 try:
+    from .patterns import made_up_words, wordings
     from .sample import DIFFICULTIES, SPLITS, Difficulty, Generate, Sample, Split, pool, split_of
 except ImportError:  # run as a script
+    from patterns import made_up_words, wordings  # type: ignore[import-not-found, no-redef]
     from sample import (  # type: ignore[import-not-found, no-redef]
         DIFFICULTIES,
         SPLITS,
@@ -47,6 +50,50 @@ def _w(text: str) -> Words:
 @cache
 def _cut(values: Words, split: Split) -> Words:
     return tuple(pool(values, split))
+
+
+@cache
+def _copied(values: Words, split: Split, shape: str) -> Words:
+    """Values of a split that an answer copies. In training half of them are made up in a shape: word, Name, CODE."""
+    real = _cut(values, split)
+    if split != "train" or not shape:
+        return real
+    made = made_up_words()
+    if shape == "Name":
+        made = tuple(_cap(word) for word in made)
+    elif shape == "CODE":
+        rng = random.Random(shape)
+        made = tuple(
+            "".join(rng.choices("ABCDEFGHJKLMNPQRSTUVWXYZ", k=rng.randint(1, 3))) + f"-{rng.randint(10, 9999)}"
+            for _ in made
+        )
+    elif shape == "team":
+        made = tuple(f"{word} {kind}" for word, kind in zip(made, itertools.cycle(("team", "office", "desk", "group"))))
+    return real * (len(made) // len(real)) + made
+
+
+def _say(rng: random.Random, split: Split, clauses: Words, section: str) -> str:
+    """A clause of the split, from a tuple of single clauses or from a section (`file/title`) of the text files."""
+    groups = _said(clauses, section, split)
+    return _pick(rng, groups[int(rng.random() * len(groups))])
+
+
+@cache
+def _said(clauses: Words, section: str, split: Split) -> tuple[tuple[str, ...], ...]:
+    name, title = section.split("/", 1)
+    return tuple((clause,) for clause in (_cut(clauses, split) if clauses else ())) + wordings(name, title, split)
+
+
+def _say_any(rng: random.Random, clauses: Words, section: str) -> str:
+    """A clause that is held out from no split: single ones, or a section of the text files."""
+    groups = _any_said(clauses, section)
+    return _pick(rng, groups[int(rng.random() * len(groups))])
+
+
+@cache
+def _any_said(clauses: Words, section: str) -> tuple[Words, ...]:
+    name, title = section.split("/", 1)
+    return tuple((clause,) for clause in clauses) + wordings(name, title, None)
 
 
 @lru_cache(maxsize=200_000)
@@ -521,21 +568,21 @@ def _join(rng: random.Random, clauses: Sequence[str]) -> str:
 @cache
 def _base_slots(split: Split) -> dict[str, Words]:
     return {
-        "item": _cut(ITEMS, split),
+        "item": _copied(ITEMS, split, "word"),
         "thing": _cut(SERVICE, split),
         "day": DAYS,
         "time": _cut(TIMES, split),
-        "place": _cut(PLACES, split),
+        "place": _copied(PLACES, split, "Name"),
         "color": COLORS,
-        "name": _cut(FIRST, split),
-        "last": _cut(LAST, split),
-        "team": _cut(TEAMS, split),
+        "name": _copied(FIRST, split, "Name"),
+        "last": _copied(LAST, split, "Name"),
+        "team": _copied(TEAMS, split, "team"),
         "date": _cut(DATES, split),
         "amount": _cut(AMOUNTS, split),
-        "code": _cut(CODES, split),
+        "code": _copied(CODES, split, "CODE"),
         "room": _cut(ROOMS, split),
         "month": MONTHS,
-        "project": _cut(PROJECTS, split),
+        "project": _copied(PROJECTS, split, "Name"),
     }
 
 
@@ -545,13 +592,17 @@ def _sent_slots(split: Split, positive: bool) -> dict[str, Words]:
 
 
 def _polar(rng: random.Random, split: Split, positive: bool) -> str:
-    own = SENT_POS if positive else SENT_NEG
-    template = _one(rng, SENT_EVEN if rng.random() < 0.6 else own, split)
+    if rng.random() < 0.5:
+        template = _say(rng, split, SENT_EVEN, "sentiment/even")
+    elif positive:
+        template = _say(rng, split, SENT_POS, "sentiment/positive")
+    else:
+        template = _say(rng, split, SENT_NEG, "sentiment/negative")
     return _fill(rng, template, _sent_slots(split, positive))
 
 
 def _neutral(rng: random.Random, split: Split) -> str:
-    return _fill(rng, _one(rng, SENT_NEU, split), _base_slots(split))
+    return _fill(rng, _say(rng, split, SENT_NEU, "sentiment/neutral"), _base_slots(split))
 
 
 def _sent_text(rng: random.Random, split: Split, difficulty: Difficulty, label: str) -> tuple[str, str]:
@@ -571,19 +622,25 @@ def _sent_text(rng: random.Random, split: Split, difficulty: Difficulty, label: 
         clauses = [_neutral(rng, split), _neutral(rng, split)]
         if rng.random() < 0.65:
             slots = {**_base_slots(split), "G": POS, "N": NEG}
-            clauses[0] = _fill(rng, _one(rng, SENT_NEITHER, split), slots)
+            clauses[0] = _fill(rng, _say(rng, split, SENT_NEITHER, "sentiment/neither"), slots)
         rng.shuffle(clauses)
         return _join(rng, clauses), "neither"
     if rng.random() < 0.5:
-        template = _one(rng, SENT_NOT_NEG if positive else SENT_NOT_POS, split)
+        if positive:
+            template = _say(rng, split, SENT_NOT_NEG, "sentiment/not_negative")
+        else:
+            template = _say(rng, split, SENT_NOT_POS, "sentiment/not_positive")
         clauses = [_fill(rng, template, _sent_slots(split, positive)), _neutral(rng, split)]
         if rng.random() < 0.5:
             clauses.reverse()
         return _join(rng, clauses), "negation"
-    turn = _one(rng, SENT_TURN, split)
-    verdict = _one(rng, SENT_VERDICT_POS if positive else SENT_VERDICT_NEG, split)
+    turn = _say(rng, split, SENT_TURN, "sentiment/turn")
+    if positive:
+        verdict = _say(rng, split, SENT_VERDICT_POS, "sentiment/verdict_positive")
+    else:
+        verdict = _say(rng, split, SENT_VERDICT_NEG, "sentiment/verdict_negative")
     verdict = _fill(rng, verdict, _sent_slots(split, positive))
-    text = turn.replace("{A}", _polar(rng, split, not positive)).replace("{B}", verdict)
+    text = _fill(rng, turn, {**_base_slots(split), "A": (_polar(rng, split, not positive),), "B": (verdict,)})
     clauses = [text] if rng.random() < 0.6 else [_neutral(rng, split), text]
     return " ".join(_cap(clause) + "." for clause in clauses), "turn"
 
@@ -798,7 +855,7 @@ def topic(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     """The desk that a message belongs to; hard: two topics are mentioned, one is asked about."""
     label = rng.choice(TOPIC_NAMES)
     slots = _base_slots(split)
-    ask = _fill(rng, _one(rng, TOPICS[label], split), slots)
+    ask = _fill(rng, _say(rng, split, TOPICS[label], f"topic/{label}"), slots)
     kind = "one"
     if difficulty == "easy":
         text = _topic_sentence(ask)
@@ -807,15 +864,18 @@ def topic(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
         if difficulty == "hard":
             kind = "two"
             other = rng.choice([name for name in TOPIC_NAMES if name != label])
-            settled = _one(rng, TOPIC_SETTLED, split).replace("{np}", _pick(rng, TOPIC_NP[other]))
+            settled = _say(rng, split, TOPIC_SETTLED, "topic/settled").replace("{np}", _pick(rng, TOPIC_NP[other]))
             settled = _cap(_fill(rng, settled, slots)) + "."
             if rng.random() < 0.6:
-                parts = [settled, _one(rng, TOPIC_PIVOT, split) + " " + parts[0][:1].lower() + parts[0][1:]]
+                parts = [
+                    settled,
+                    _say(rng, split, TOPIC_PIVOT, "topic/pivot") + " " + parts[0][:1].lower() + parts[0][1:],
+                ]
                 parts[1] = re.sub(r"(?<= )i\b", "I", parts[1])
             else:
                 parts = [parts[0], settled]
         for _ in range(rng.choice((1, 1, 2)) if difficulty == "medium" else rng.choice((0, 1, 1))):
-            filler = _topic_sentence(_fill(rng, _one(rng, TOPIC_FILLER, split), slots))
+            filler = _topic_sentence(_fill(rng, _say(rng, split, TOPIC_FILLER, "topic/filler"), slots))
             parts.insert(0 if rng.random() < 0.5 else len(parts), filler)
         text = " ".join(parts)
     skeleton, where = _compose(rng, split, TOPIC_BANK, unstated=0.2)
@@ -823,7 +883,9 @@ def topic(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     return Sample("topic", difficulty, prompt, label, f"{skeleton} || {kind}")
 
 
-_ASKING = _w("why|can|what|how|when|where|which|is|do|has|did|may|could|who")
+_ASKING = _w(
+    "until|am|are|was|were|will|would|should|does|did|whose|whom|why|can|what|how|when|where|which|is|do|has|did|may|could|who"
+)
 
 
 def _topic_sentence(clause: str) -> str:
@@ -982,8 +1044,8 @@ def urgency(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     """low, medium or high from a cue; hard: a cue of another level is quoted and set aside."""
     label = rng.choice(URG_LABELS)
     slots = _urg_slots(split)
-    issue = _fill(rng, _one(rng, ISSUES, split), slots)
-    cue = _fill(rng, _one(rng, URG[label], split), slots)
+    issue = _fill(rng, _say(rng, split, ISSUES, "urgency/issue"), slots)
+    cue = _fill(rng, _say(rng, split, URG[label], f"urgency/{label}"), slots)
     kind = "cue"
     if difficulty == "easy":
         order = [issue, cue] if rng.random() < 0.7 else [cue, issue]
@@ -997,8 +1059,8 @@ def urgency(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
         text = " ".join(_topic_sentence(clause) for clause in clauses)
     else:
         other = rng.choice([name for name in URG_LABELS if name != label])
-        wrong = _fill(rng, _one(rng, URG[other], split), slots)
-        turn = _fill(rng, _one(rng, URG_TURN, split), {**slots, "X": (wrong,), "Y": (cue,)})
+        wrong = _fill(rng, _say(rng, split, URG[other], f"urgency/{other}"), slots)
+        turn = _fill(rng, _say(rng, split, URG_TURN, "urgency/turn"), {**slots, "X": (wrong,), "Y": (cue,)})
         clauses = [issue, turn] if rng.random() < 0.75 else [turn, issue]
         if rng.random() < 0.5:
             clauses.insert(0, _urg_filler(rng, split))
@@ -1022,7 +1084,7 @@ the number is {code}
 
 
 def _urg_filler(rng: random.Random, split: Split) -> str:
-    return _fill(rng, _one(rng, URG_FILLER, split), _base_slots(split))
+    return _fill(rng, _say(rng, split, URG_FILLER, "urgency/filler"), _base_slots(split))
 
 
 # ---------------------------------------------------------------------------------------------- passage_qa
@@ -1037,6 +1099,10 @@ class Fact:
     says: Words
     asks: Words
     back: Words
+
+    @property
+    def kind(self) -> str:
+        return f"{self.subject}-{self.value}"
 
 
 FACTS: tuple[Fact, ...] = (
@@ -1113,9 +1179,9 @@ FACTS: tuple[Fact, ...] = (
         _w("""the {s} is on shelf {v}|the {s} is kept on shelf {v}
     you find the {s} on shelf {v}|
         shelf {v} holds the {s}|we store the {s} on shelf {v}|the {s} lies on shelf {v}"""),
-        _w("""on which shelf is the {s}|which shelf holds the {s}|where is the {s} kept
+        _w("""on which shelf is the {s}|which shelf holds the {s}|on what shelf is the {s} kept
         what shelf is the {s} on|
-        where do we store the {s}|on which shelf do I find the {s}|shelf of the {s}
+        on which shelf do we store the {s}|on which shelf do I find the {s}|shelf of the {s}
         which shelf is the {s} on"""),
         _w(
             "what is on shelf {v}|which item is on shelf {v}|what does shelf {v} hold|"
@@ -1154,10 +1220,10 @@ FACTS: tuple[Fact, ...] = (
         _w("""the {s} is in {v}|the {s} works from {v}|the {s} has moved to {v}
     the base of the {s} is {v}|
         you reach the {s} in {v}|the {s} has its home in {v}"""),
-        _w("""where is the {s}|in which city is the {s}|which city is the base of the {s}
-        where does the {s} work|
+        _w("""in which town is the {s}|in which city is the {s}|which city is the base of the {s}
+        in which city does the {s} work|
         which city does the {s} work from|in what city is the {s}|city of the {s}
-        where do I reach the {s}"""),
+        in which city do I reach the {s}"""),
         _w(
             "who is in {v}|which team is in {v}|who works from {v}|which group has its home in {v}|"
             "which team works in {v}"
@@ -1205,7 +1271,23 @@ FACTS: tuple[Fact, ...] = (
         _w("who ordered a {v}|who needs a {v}|who asked for a {v}|who has a {v}|which person has a {v}"),
     ),
 )
+# Kinds whose wordings are all in the text files.
+FACTS += tuple(
+    Fact(*kind.split("-"), (), (), ())
+    for kind in (
+        "person-desk",
+        "person-team",
+        "item-room",
+        "item-weight",
+        "team-room",
+        "project-place",
+        "project-amount",
+        "item-date",
+    )
+)
 POOLS: dict[str, Words] = {
+    "desk": tuple(str(number) for number in range(11, 99)),
+    "weight": tuple(f"{kilos} kilos" for kilos in range(2, 90)),
     "room": ROOMS,
     "place": PLACES,
     "project": PROJECTS,
@@ -1218,6 +1300,8 @@ POOLS: dict[str, Words] = {
     "time": TIMES,
     "code": CODES,
 }
+# The shape of made-up values; kinds of numbers and dates have values enough.
+SHAPES = {"place": "Name", "project": "Name", "item": "word", "team": "team", "code": "CODE"}
 QA_FILLER = _w("""
 The weather was mild|Lunch is served in the hall|The lift is being cleaned|Please keep the doors closed|
 The hall was full|New plants stand near the window|The coffee machine works again|The list was checked twice|
@@ -1302,8 +1386,8 @@ QA_ASK_OPENINGS: Words = (
 
 
 def _name(rng: random.Random, split: Split) -> str:
-    first = _one(rng, FIRST, split)
-    return first if rng.random() < 0.6 else first + " " + _one(rng, LAST, split)
+    first = _pick(rng, _copied(FIRST, split, "Name"))
+    return first if rng.random() < 0.6 else first + " " + _pick(rng, _copied(LAST, split, "Name"))
 
 
 def _value(rng: random.Random, split: Split, kind: str, used: set[str]) -> str | None:
@@ -1312,7 +1396,7 @@ def _value(rng: random.Random, split: Split, kind: str, used: set[str]) -> str |
         if kind == "person":
             value = _name(rng, split)
         else:
-            value = _pick(rng, COLORS if kind == "color" else _cut(POOLS[kind], split))
+            value = _pick(rng, COLORS if kind == "color" else _copied(POOLS[kind], split, SHAPES.get(kind, "")))
         key = kind + ":" + (value.split()[0] if kind == "person" else value)
         if key not in used:
             used.add(key)
@@ -1369,33 +1453,33 @@ def passage_qa(rng: random.Random, split: Split, difficulty: Difficulty) -> Samp
     )
     # Person-place and person-date facts share kinds with others, the subject keeps them apart.
     if backward:
-        question, answer = _one(rng, fact.back, split), subject
+        question, answer = _say(rng, split, fact.back, f"passages/{fact.kind} back"), subject
     else:
-        question, answer = _one(rng, fact.asks, split), value
+        question, answer = _say(rng, split, fact.asks, f"passages/{fact.kind} asks"), value
     sentences: list[str] = []
     ids: list[str] = []
     rng.shuffle(rows)
     for row_fact, row_subject, row_value in rows:
-        index = int(rng.random() * len(row_fact.says))
-        said = row_fact.says[index].replace("{s}", row_subject).replace("{v}", row_value)
+        wording = _say_any(rng, row_fact.says, f"passages/{row_fact.kind} says")
+        said = wording.replace("{s}", row_subject).replace("{v}", row_value)
         sentences.append(_ARTICLE.sub(r"\1n ", _cap(said)) + ".")
         if row_fact is fact and row_subject == subject:
-            ids.append(f"{FACTS.index(fact)}.{index}")
+            ids.append(wording)
     if long:
         size = rng.randint(1500, 2700)
         while sum(map(len, sentences)) + len(sentences) < size:
-            filler = _one(rng, QA_FILLER, split)
+            filler = _say(rng, split, QA_FILLER, "passages/filler")
             sentences.insert(rng.randrange(len(sentences) + 1), filler + ".")
     elif difficulty == "hard" and rng.random() < 0.3:
-        sentences.insert(rng.randrange(len(sentences) + 1), _one(rng, QA_FILLER, split) + ".")
+        sentences.insert(rng.randrange(len(sentences) + 1), _say(rng, split, QA_FILLER, "passages/filler") + ".")
     while True:
         layout = _pick(rng, QA_LAYOUTS)
         opening = _pick(rng, QA_ASK_OPENINGS)
-        intro = _pick(rng, QA_INTRO)
+        intro = _say_any(rng, QA_INTRO, "passages/intro")
         asked = opening + question
         asked = (_cap(asked) if rng.random() < 0.9 else asked) + "?"
         if rng.random() < 0.35:
-            asked += " " + _pick(rng, QA_FORMAT)
+            asked += " " + _say_any(rng, QA_FORMAT, "passages/format")
         skeleton = layout.replace("{intro}", _cap(intro)).replace("{q}", asked)
         if _split_of(skeleton) == split:
             break
@@ -2154,20 +2238,24 @@ def weir_help(rng: random.Random, split: Split, difficulty: Difficulty) -> Sampl
             name = rng.choice(tuple(DOES))
             answer, key = DOES[name], name
             shown = f"`{name}`" if rng.random() < 0.4 else name
-            body, skeleton = _one(rng, DOES_FRAMES, split), ""
+            body, skeleton = _say(rng, split, DOES_FRAMES, "weir_help/does"), ""
             body = body.replace("{x}", shown)
             opening, end = _pick(rng, HELP_OPEN), _pick(rng, HELP_END)
         else:
             fact = rng.choice(HELP)
             answer, key = fact.answer, fact.answer
             if difficulty == "hard":
-                case, last = _one(rng, fact.cases, split), _pick(rng, CASE_END[fact.kind])
+                case = _say(rng, split, fact.cases, f"weir_help/cases {fact.answer}")
+                last = _say_any(rng, CASE_END[fact.kind], f"weir_help/end {fact.kind}")
                 joint = rng.choice((". ", ". ", "; ", " - "))
                 body = _cap(case) + joint + (_cap(last) if joint == ". " else last)
                 opening, end = _pick(rng, CASE_OPEN), _pick(rng, HELP_END)
             else:
-                frame = _one(rng, FRAMES[fact.kind], split)
-                phrase = _pick(rng, fact.direct) if difficulty == "easy" else _one(rng, fact.other, split)
+                frame = _say(rng, split, FRAMES[fact.kind], f"weir_help/frame {fact.kind}")
+                if difficulty == "easy":
+                    phrase = _pick(rng, fact.direct)
+                else:
+                    phrase = _say(rng, split, fact.other, f"weir_help/other {fact.answer}")
                 body = frame.replace("{x}", phrase)
                 opening, end = _pick(rng, HELP_OPEN), _pick(rng, HELP_END)
         if opening[-2:] != ", ":
@@ -2399,7 +2487,7 @@ RW_THEN: Words = (", and then {two}", " and {two}", ", then {two}", ", and also 
 
 @cache
 def _rw_slots(split: Split) -> dict[str, Words]:
-    own = {"noun": _cut(RW_NOUN, split), "verb": RW_VERB, "prep": RW_PREP, "adj": RW_ADJ}
+    own = {"noun": _copied(RW_NOUN, split, "word"), "verb": RW_VERB, "prep": RW_PREP, "adj": RW_ADJ}
     return {**_base_slots(split), **own}
 
 
@@ -2451,13 +2539,22 @@ def _rw_words(rng: random.Random, text: str, words: Mapping[str, str], keys: Wor
     return found
 
 
+def _abbreviation(rng: random.Random, split: Split) -> tuple[str, str]:
+    """A short form and what it means; in training mostly made up."""
+    if split == "train" and rng.random() < 0.7:
+        words = [_pick(rng, made_up_words()) for _ in range(rng.choice((1, 2, 2)))]
+        return "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ", k=rng.randint(2, 4))), " ".join(words)
+    short, full = _one(rng, _ABBREV_KEYS, split).split("=")
+    return short, full
+
+
 def _rewrite_text(
     rng: random.Random, split: Split, difficulty: Difficulty, rule: str
 ) -> tuple[dict[str, str], str] | None:
     """Slots and answer of a rule; None when the words drawn do not fit."""
     slots = _rw_slots(split)
     if rule == "greeting":
-        title, first, last = _pick(rng, TITLES), _one(rng, FIRST, split), _one(rng, LAST, split)
+        title, first, last = _pick(rng, TITLES), _pick(rng, slots["name"]), _pick(rng, slots["last"])
         shown = f"{title} {last}" if difficulty == "easy" else f"{title} {first} {last}"
         if difficulty == "hard":
             shown = rng.choice(
@@ -2468,7 +2565,7 @@ def _rewrite_text(
             )
         return {"a": shown}, f"Dear {title} {last},"
     if rule == "initial":
-        first, last = _one(rng, FIRST, split), _one(rng, LAST, split)
+        first, last = _pick(rng, slots["name"]), _pick(rng, slots["last"])
         return {"a": f"{first} {last}"}, f"{first[0]}. {last}"
     if rule == "swap":
         one, two = rng.sample(slots["name"], 2)
@@ -2485,10 +2582,10 @@ def _rewrite_text(
         return {"text": f"{one} and {two}{tail}"}, f"{two} and {one}{tail}"
     text, words = _rw_text(rng, split, difficulty)
     if rule == "prefix":
-        label = _one(rng, PREFIXES, split)
+        label = _pick(rng, _copied(PREFIXES, split, "Name"))
         return {"text": text, "a": label}, f"{label}: {text}"
     if rule == "expand":
-        short, full = _one(rng, _ABBREV_KEYS, split).split("=")
+        short, full = _abbreviation(rng, split)
         found = _rw_words(rng, text, words, ("noun",))
         if not found:
             return None
@@ -2557,7 +2654,7 @@ def _second_rule(rng: random.Random, split: Split, slots: dict[str, str], answer
     kind = rng.choice(("replace", "prefix"))
     then = _pick(rng, RW_THEN).replace("{two}", _one(rng, RW_SECOND[kind], split))
     if kind == "prefix":
-        slots["c"] = _one(rng, PREFIXES, split)
+        slots["c"] = _pick(rng, _copied(PREFIXES, split, "Name"))
         return then, f"{slots['c']}: {answer}"
     words = [
         word

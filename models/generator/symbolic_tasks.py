@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from patterns import made_up, variants
 from sample import DIFFICULTIES, SPLITS, Difficulty, Generate, Sample, Split, pool, split_of
 
 # ---------------------------------------------------------------------------------------------- value pools
@@ -141,6 +142,31 @@ def words(kind: str, split: Split) -> list[str]:
     return pool(list(dict.fromkeys(kinds[kind])), split)
 
 
+def some(rng: random.Random, kind: str, split: Split, count: int) -> list[str]:
+    """Distinct words of one kind; in training half of the draws mix made-up words in, or use them alone."""
+    real = words(kind, split)
+    share = rng.choice((0.0, 0.0, 0.5, 1.0)) if split == "train" else 0.0
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[_invented(rng, kind) if rng.random() < share else rng.choice(real)] = None
+    return list(drawn)
+
+
+def _invented(rng: random.Random, kind: str) -> str:
+    """A made-up word in the form of a kind: names with a capital, products of one or two words."""
+    word = made_up(rng)
+    if kind == "product" and rng.random() < 0.6:
+        return f"{word} {made_up(rng)}"
+    if kind == "short":
+        return word[:5]
+    return word.capitalize() if kind in ("first", "last", "city") else word
+
+
+def one(rng: random.Random, kind: str, split: Split) -> str:
+    """One word of a kind, as `some` draws it."""
+    return some(rng, kind, split, 1)[0]
+
+
 def held(rng: random.Random, split: Split, draw: Callable[[], tuple[int, ...]], key: str) -> tuple[int, ...]:
     """Draw number tuples until one belongs to the split; `key` is a format string over the tuple."""
     while True:
@@ -150,39 +176,6 @@ def held(rng: random.Random, split: Split, draw: Callable[[], tuple[int, ...]], 
 
 
 # --------------------------------------------------------------------------------------- composed phrasing
-
-
-def variants(pattern: str, split: Split) -> list[str]:
-    """Every text of a pattern that a split may use. `\\` makes the next character literal."""
-    texts, end = _alternatives(pattern, 0, split)
-    if end != len(pattern):
-        raise ValueError(f"unbalanced pattern at {end}: {pattern}")
-    return texts
-
-
-def _alternatives(pattern: str, at: int, split: Split) -> tuple[list[str], int]:
-    """The alternatives from `at` to the closing bracket (or the end), and where that is."""
-    done: list[str] = []
-    current = [""]
-    while at < len(pattern) and pattern[at] not in ")>":
-        char = pattern[at]
-        if char in "(<":
-            inner, at = _alternatives(pattern, at + 1, split)
-            if at >= len(pattern) or pattern[at] != {"(": ")", "<": ">"}[char]:
-                raise ValueError(f"bracket {char} not closed: {pattern}")
-            inner = list(dict.fromkeys(inner))
-            if char == "<" and len(inner) > 2:
-                inner = pool(inner, split)
-            current = [left + right for left in current for right in inner]
-        elif char == "|":
-            done += current
-            current = [""]
-        else:
-            if char == "\\":
-                at += 1
-            current = [left + pattern[at] for left in current]
-        at += 1
-    return done + current, at
 
 
 @dataclass(frozen=True, eq=False)
@@ -582,7 +575,7 @@ def noise(split: Split) -> list[str]:
 
 
 def full_name(rng: random.Random, split: Split) -> str:
-    return rng.choice(words("first", split)) + " " + rng.choice(words("last", split))
+    return one(rng, "first", split) + " " + one(rng, "last", split)
 
 
 def field_value(rng: random.Random, split: Split, field: str) -> str | int:
@@ -590,9 +583,9 @@ def field_value(rng: random.Random, split: Split, field: str) -> str | int:
     if field == "name":
         return full_name(rng, split)
     if field == "city":
-        return rng.choice(words("city", split))
+        return one(rng, "city", split)
     if field == "product":
-        return rng.choice(words("product", split))
+        return one(rng, "product", split)
     if field == "date":
         return written(rng, date_of(rng, split))
     top = {"amount": 999, "quantity": 60, "extension": 9999, "order": 9999, "room": 499}[field]
@@ -870,7 +863,7 @@ def _two_steps(rng: random.Random, split: Split) -> Sample:
     else:
         skeleton = compose(rng, split, STORIES[ops], clause=0.3)
         item = rng.choice(STORY_ITEMS)
-        prompt = fill(skeleton, a=a, b=b, c=c, name=rng.choice(words("first", split)), item=item)
+        prompt = fill(skeleton, a=a, b=b, c=c, name=one(rng, "first", split), item=item)
     return Sample("arithmetic", "hard", prompt, str(apply(ops[1], apply(ops[0], a, b), c)), skeleton)
 
 
@@ -1309,11 +1302,11 @@ def show_list(items: list[str], style: str) -> str:
 def lists(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     """A list in another form, items and order kept."""
     size = rng.randint(*{"easy": (2, 3), "medium": (4, 5), "hard": (6, 8)}[difficulty])
-    items = rng.sample(words("noun", split), size)
+    items = some(rng, "noun", split, size)
     if difficulty == "hard":
-        items = [f"{rng.choice(words('adjective', split))} {item}" for item in items]
+        items = [f"{one(rng, 'adjective', split)} {item}" for item in items]
     elif difficulty == "medium" and rng.random() < 0.2:
-        items = rng.sample(words("city", split), size)
+        items = some(rng, "city", split, size)
     source, target = rng.sample(list(LIST_STYLES), 2)
     skeleton = compose(rng, split, TO_LIST[target], clause=0.25, lines=source in ("bullets", "numbered"))
     prompt = fill(skeleton, c=show_list(items, source))
@@ -1417,9 +1410,9 @@ def sort(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
     if as_words:
         rule = "az" if difficulty == "medium" else rng.choice(("az", "za"))
         size = 3 if difficulty == "medium" else rng.randint(6, 8)
-        drawn = rng.sample(words("noun", split), size)
+        drawn = some(rng, "noun", split, size)
         while difficulty == "medium" and len({word[0] for word in drawn}) < size:
-            drawn = rng.sample(words("noun", split), size)
+            drawn = some(rng, "noun", split, size)
         result = sorted(drawn, reverse=rule == "za")
     else:
         rule = rng.choice(("up", "up", "down"))
@@ -1620,7 +1613,7 @@ def filter_items(rng: random.Random, split: Split, difficulty: Difficulty) -> Sa
         if rule in ("start", "ends", "either", "count"):
             if rule == "count":
                 size = rng.randint(3, 7)
-            items = rng.sample(words("noun", split), size)
+            items = some(rng, "noun", split, size)
             letters = rng.choice(items)
             first = letters[-1] if rule == "ends" else letters[0]
             second = rng.choice(items)[0] if rule == "either" else first
@@ -1804,8 +1797,8 @@ def casing(rng: random.Random, split: Split, difficulty: Difficulty) -> Sample:
             "hard": ("kebab", "camel", "initials", "reverse"),
         }[difficulty]
     )
-    nouns = words("short" if difficulty == "easy" else "noun", split)
-    adjectives = words("adjective", split)
+    nouns = some(rng, "short" if difficulty == "easy" else "noun", split, 6)
+    adjectives = some(rng, "adjective", split, 6)
     if difficulty == "easy":
         text = rng.choice(nouns)
         if rng.random() < 0.4:

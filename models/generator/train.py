@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. Only the `train` split is trained on. The running accuracy uses `calibration`; `test` is never opened here.
-2. Warm-up, constant, then linear decay to zero, all by share of `--minutes`: the decay ends on time on any machine.
+2. Warm-up, then linear decay to zero, by share of `--minutes`: the decay ends on time on any machine.
 3. A checkpoint replaces the one before it atomically; `--resume` continues its clock as well as its weights.
 
 `python models/generator/train.py OUT` trains into the folder OUT; `--setting gpu` needs a GPU.
@@ -16,14 +16,15 @@ import multiprocessing
 import os
 import queue
 import random
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed
 from evaluate import is_right
 from language_tasks import TASKS as LANGUAGE
 from model import Model, Shape, generate
@@ -37,10 +38,17 @@ TASKS = {**LANGUAGE, **SYMBOLIC}
 
 # Share of samples per task, relative to 1; and how often each difficulty, at the start and after a fifth of the time.
 # Cells that a model of this size does not learn get less than their share.
-TASK_WEIGHTS: dict[str, float] = {}
+TASK_WEIGHTS: dict[str, float] = {"passage_qa": 1.3, "rewrite": 1.3}
 MIX_START = (0.60, 0.30, 0.10)
-MIX = (0.40, 0.35, 0.25)
-CELL_WEIGHTS: dict[tuple[str, str], float] = {}
+MIX = (0.38, 0.36, 0.26)
+CELL_WEIGHTS: dict[tuple[str, str], float] = {
+    ("arithmetic", "medium"): 0.6,
+    ("arithmetic", "hard"): 0.2,
+    ("dates", "hard"): 0.5,
+    ("filter", "medium"): 0.6,
+    ("filter", "hard"): 0.3,
+    ("sort", "hard"): 0.3,
+}
 
 SYSTEM_SHARE = 0.15
 CHAT_SHARE = 0.02  # Samples that are a long chat, up to the full context: they train the far positions.
@@ -74,25 +82,26 @@ class Setting:
 
     shape: Shape
     tokens: int  # Padded tokens of one micro-batch.
-    parts: int  # Micro-batches of one step, drawn from different lengths.
+    parts: int  # Micro-batches of one process and step, drawn from different lengths.
     muon_rate: float
     adam_rate: float
     workers: int
 
 
 SETTINGS = {
-    "cpu": Setting(Shape(width=160, layers=4, heads=5, hidden=432), 1280, 2, 0.02, 3e-3, 1),
+    "cpu": Setting(Shape(width=160, layers=4, heads=5, hidden=432), 2048, 1, 0.007, 3e-3, 1),
     "gpu": Setting(Shape(width=288, layers=5, heads=9, hidden=768), 65_536, 2, 0.02, 3e-3, 14),
 }
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One micro-batch: ids (B, T) padded on the right, flat positions that are asked for, and their next tokens."""
+    """One micro-batch: ids (B, T) padded on the right; flat positions asked for, their next tokens and weights (N,)."""
 
     ids: np.ndarray
     wanted: np.ndarray
     targets: np.ndarray
+    weights: np.ndarray
     samples: int
     tokens: int
 
@@ -130,6 +139,17 @@ def sequence(
             return ids, wanted, len(turns)
 
 
+def answer_weights(places: Sequence[int]) -> list[float]:
+    """A weight per position: an answer of n tokens weighs √n in all, so that long lists do not drown one-word labels."""
+    weights: list[float] = []
+    start = 0
+    for at in range(1, len(places) + 1):
+        if at == len(places) or places[at] != places[at - 1] + 1:
+            weights += [(at - start) ** -0.5] * (at - start)
+            start = at
+    return weights
+
+
 def batches(rng: random.Random, tokenizer: Tokenizer, setting: Setting, progress: float) -> Iterator[Batch]:
     """Micro-batches of alike lengths, in random order, from one large draw."""
     context = setting.shape.context
@@ -146,14 +166,17 @@ def batches(rng: random.Random, tokenizer: Tokenizer, setting: Setting, progress
         ids = np.full((len(group), length), PAD_ID, dtype=np.int64)
         wanted: list[int] = []
         targets: list[int] = []
+        weights: list[float] = []
         for number, (row, places, _) in enumerate(group):
             ids[number, : len(row) - 1] = row[:-1]
             wanted += (number * length + place for place in places)
             targets += (row[place + 1] for place in places)
+            weights += answer_weights(places)
         yield Batch(
             ids,
             np.array(wanted, dtype=np.int64),
             np.array(targets, dtype=np.int64),
+            np.array(weights, dtype=np.float32),
             sum(turns for _, _, turns in group),
             sum(len(row) - 1 for row, _, _ in group),
         )
@@ -184,14 +207,32 @@ def orthogonal(stack: Tensor, steps: int = 5) -> Tensor:
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
         square = x @ x.mT
-        x = 3.4445 * x + (-4.7750 * square + 2.0315 * (square @ square)) @ x
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
     return x.to(stack.dtype)
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes that share one training step; each computes its own micro-batches with one thread.
+
+    Two processes that meet once a step lose less than one operation split over two cores, which waits for the slower
+    core every time, and less than two threads, which share the allocator's locks and the page table's.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def add_up(self, values: Tensor) -> None:
+        """Replace values by their sum over the team; every member gets the same bits."""
+        if self.size > 1:
+            torch.distributed.all_reduce(values)
 
 
 class Muon:
     """Momentum, then orthogonalisation, of all 2-D weights; those of one shape go through it as one stack.
 
-    A fused weight (queries, keys and values; gate and up) is cut into its matrices first.
+    A fused weight (queries, keys and values; gate and up) is cut into its matrices first. The team shares the
+    matrices out.
     """
 
     def __init__(self, weights: Sequence[tuple[Tensor, int]], momentum: float = 0.95, decay: float = 0.05) -> None:
@@ -201,30 +242,27 @@ class Muon:
         self.memory = [torch.zeros_like(weight) for weight in self.weights]
 
     @torch.no_grad()
-    def step(self, rate: float, crew: Crew) -> None:
-        """One update at a learning rate, the stacks shared out to the crew's threads."""
+    def step(self, rate: float, team: Team) -> None:
+        """One update at a learning rate."""
         grads = [part for weight, parts in self.sources for part in weight.grad.chunk(parts)]  # type: ignore[union-attr]
         torch._foreach_lerp_(self.memory, grads, 1 - self.momentum)
-        groups: dict[tuple[int, int], list[tuple[int, Tensor]]] = {}
-        for number, (grad, kept) in enumerate(zip(grads, self.memory, strict=True)):
-            update = torch.lerp(grad, kept, self.momentum)
-            update = update.mT if update.shape[0] > update.shape[1] else update
-            groups.setdefault((update.shape[0], update.shape[1]), []).append((number, update))
-        shares = [
-            share
-            for members in groups.values()
-            for i in range(len(crew.twins))
-            if (share := members[i :: len(crew.twins)])
-        ]
-        stacks = crew.pool.map(orthogonal, [torch.stack([update for _, update in share]) for share in shares])
-        for members, updates in zip(shares, stacks, strict=True):
-            for (number, _), update in zip(members, updates, strict=True):
-                weight = self.weights[number]
-                tall = weight.shape[0] > weight.shape[1]
-                weight.mul_(1 - rate * self.decay)
-                weight.add_(
-                    update.mT if tall else update, alpha=-rate * max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
-                )
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, weight in enumerate(self.weights):
+            groups.setdefault((min(weight.shape), max(weight.shape)), []).append(number)
+        every = torch.zeros(sum(weight.numel() for weight in self.weights), device=self.weights[0].device)
+        updates = [part.view_as(w) for part, w in zip(every.split([w.numel() for w in self.weights]), self.weights)]
+        for members in groups.values():
+            mine = members[team.rank :: team.size]
+            if mine:
+                blends = [torch.lerp(grads[number], self.memory[number], self.momentum) for number in mine]
+                stack = torch.stack([blend.mT if blend.shape[0] > blend.shape[1] else blend for blend in blends])
+                for number, update in zip(mine, orthogonal(stack), strict=True):
+                    tall = updates[number].shape[0] > updates[number].shape[1]
+                    updates[number].copy_(update.mT if tall else update)
+        team.add_up(every)
+        for weight, update in zip(self.weights, updates, strict=True):
+            weight.mul_(1 - rate * self.decay)
+            weight.add_(update, alpha=-rate * max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5)
 
 
 def optimisers(model: Model, setting: Setting) -> tuple[Muon, torch.optim.AdamW]:
@@ -239,69 +277,39 @@ def optimisers(model: Model, setting: Setting) -> tuple[Muon, torch.optim.AdamW]
     )
 
 
-def rate_at(progress: float, warm_up: float = 0.01, hold: float = 0.6) -> float:
+def rate_at(progress: float, warm_up: float = 0.02, hold: float = 0.05) -> float:
     """The learning rate's factor at a share of the time."""
     if progress < warm_up:
         return 0.05 + 0.95 * progress / warm_up
     return 1.0 if progress < hold else max(0.0, (1 - progress) / (1 - hold))
 
 
-class Crew:
-    """Gradients of one step, by as many threads as there are cores, each on micro-batches of its own.
+def gradients(model: Model, batches: Sequence[Batch], team: Team, progress: float) -> tuple[float, float]:
+    """Leave in the model the gradients of the weighted mean loss of the team's answer tokens.
 
-    Two threads that meet once a step lose far less to a busy machine than one operation split over two cores, which
-    waits for the slower core every time. Each thread has a twin of the model that shares its weights and has
-    gradients of its own.
+    Returns that loss and the progress of the team's first member, by which all members go on or stop.
     """
-
-    def __init__(self, model: Model, threads: int, device: torch.device) -> None:
-        self.model, self.device = model, device
-        self.twins = [self._twin(model, device) for _ in range(threads)]
-        self.pool = ThreadPoolExecutor(threads, initializer=self._begin)
-
-    @staticmethod
-    def _begin() -> None:
-        torch.set_num_threads(1)
-        # Per thread: numbers too small for the normal format are computed a hundred times slower.
-        torch.set_flush_denormal(True)
-
-    @staticmethod
-    def _twin(model: Model, device: torch.device) -> Model:
-        twin = Model(model.shape).to(device)
-        for own, shared in zip(twin.parameters(), model.parameters(), strict=True):
-            own.data = shared.data
-        return twin
-
-    def _work(self, twin: Model, left: queue.SimpleQueue[Batch], total: int) -> Tensor:
-        loss = torch.zeros((), device=self.device)
-        while True:
-            try:
-                batch = left.get_nowait()
-            except queue.Empty:
-                return loss
-            ids, wanted, targets = (
-                torch.from_numpy(part).to(self.device, non_blocking=True)
-                for part in (batch.ids, batch.wanted, batch.targets)
-            )
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits = twin(ids, wanted)
-            part = F.cross_entropy(logits.float(), targets, reduction="sum") / total
-            part.backward()
-            loss += part.detach()
-
-    def step(self, batches: Sequence[Batch]) -> Tensor:
-        """Leave in the model the gradients of the mean loss per answer token; return that loss."""
-        total = sum(len(batch.targets) for batch in batches)
-        left: queue.SimpleQueue[Batch] = queue.SimpleQueue()
-        for batch in sorted(batches, key=lambda batch: -batch.ids.size):
-            left.put(batch)
-        losses = [job.result() for job in [self.pool.submit(self._work, twin, left, total) for twin in self.twins]]
-        for weight, *parts in zip(self.model.parameters(), *(twin.parameters() for twin in self.twins), strict=True):
-            found = [part.grad for part in parts if part.grad is not None]
-            weight.grad = found[0] if len(found) == 1 else torch.stack(found).sum(0)
-            for part in parts:
-                part.grad = None
-        return torch.stack(losses).sum()
+    device = model.embedding.device
+    loss = torch.zeros((), device=device)
+    for batch in batches:
+        ids, wanted, targets, weights = (
+            torch.from_numpy(part).to(device, non_blocking=True)
+            for part in (batch.ids, batch.wanted, batch.targets, batch.weights)
+        )
+        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+            logits = model(ids, wanted)
+        part = F.cross_entropy(logits.float(), targets, reduction="none") @ weights
+        part.backward()
+        loss += part.detach()
+    parameters = list(model.parameters())
+    total = torch.tensor(float(sum(batch.weights.sum() for batch in batches)), device=device)
+    first = torch.tensor(progress if team.rank == 0 else 0.0, device=device)
+    flat = torch.cat([*(weight.grad.flatten() for weight in parameters), torch.stack((loss, total, first))])  # type: ignore[union-attr]
+    team.add_up(flat)
+    flat[:-2] /= flat[-2]
+    for weight, grad in zip(parameters, flat[:-3].split([weight.numel() for weight in parameters]), strict=True):
+        weight.grad = grad.view_as(weight)
+    return flat[-3].item(), flat[-1].item()
 
 
 def look(model: Model, tokenizer: Tokenizer, each: int, seed: int = 7) -> str:
@@ -335,8 +343,8 @@ def save(path: Path, content: dict[str, object]) -> None:
     part.replace(path)
 
 
-def measure(device: torch.device, tokens: int, threads: int) -> None:
-    """Tokens a second for a few shapes, on random ids: a start for choosing one."""
+def measure(device: torch.device, tokens: int) -> None:
+    """Tokens a second of one process for a few shapes, on random ids: a start for choosing one."""
     for shape in (
         Shape(width=192, layers=4),
         Shape(width=192, layers=5),
@@ -346,18 +354,17 @@ def measure(device: torch.device, tokens: int, threads: int) -> None:
         setting = dataclasses.replace(SETTINGS["cpu"], shape=shape)
         model = Model(shape).to(device)
         muon, adam = optimisers(model, setting)
-        crew = Crew(model, threads, device)
         step = []
         for length in (50, 70, 90, 130):
             rows = tokens // length
             wanted = np.concatenate([np.arange(length - 15, length - 1) + row * length for row in range(rows)])
             ids = np.random.default_rng(0).integers(0, shape.vocabulary, (rows, length))
-            step.append(Batch(ids, wanted, wanted % 1000, rows, rows * length))
+            step.append(Batch(ids, wanted, wanted % 1000, np.ones(len(wanted), np.float32), rows, rows * length))
         spent = []
         for _ in range(8):
             begun = time.monotonic()
-            crew.step(step)
-            muon.step(0.01, crew)
+            gradients(model, step, Team(), 0.0)
+            muon.step(0.01, Team())
             adam.step()
             model.zero_grad()
             spent.append(time.monotonic() - begun)
@@ -370,15 +377,14 @@ def measure(device: torch.device, tokens: int, threads: int) -> None:
         )
 
 
-def train(out: Path, options: argparse.Namespace) -> None:
-    """Train until the time is spent; OUT holds tokenizer.json, checkpoint.pt and, at the end, final.pt."""
+def train(out: Path, options: argparse.Namespace, team: Team) -> None:
+    """Train until the time is spent; OUT holds tokenizer.json, checkpoint.pt and, at the end, final.pt.
+
+    The team's first member alone prints, looks and saves, and its clock counts.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     setting = SETTINGS[options.setting]
-    out.mkdir(parents=True, exist_ok=True)
-    vocabulary = out / "tokenizer.json"
-    if not vocabulary.exists():
-        learn(training_texts(40_000, 1)).save(str(vocabulary))
-    tokenizer = Tokenizer.from_file(str(vocabulary))
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     torch.manual_seed(options.seed)
     model = Model(setting.shape).to(device)
     muon, adam = optimisers(model, setting)
@@ -391,7 +397,6 @@ def train(out: Path, options: argparse.Namespace) -> None:
         for memory, value in zip(muon.memory, kept["muon"], strict=True):
             memory.copy_(value)
         steps, samples, tokens, before = kept["steps"], kept["samples"], kept["tokens"], kept["elapsed"]
-    crew = Crew(model, 1 if device.type == "cuda" else options.threads, device)
     context = multiprocessing.get_context("spawn")
     steps_ready: multiprocessing.Queue[list[Batch]] = context.Queue(maxsize=24)
     progress_now = context.Value("d", 0.0)
@@ -403,7 +408,7 @@ def train(out: Path, options: argparse.Namespace) -> None:
                 progress_now,
                 tokenizer.to_str(),
                 setting,
-                options.seed * 1_000_003 + steps * 101 + number,
+                options.seed * 1_000_003 + steps * 101 + 17 * team.rank + number,
             ),
             daemon=True,
         )
@@ -437,25 +442,25 @@ def train(out: Path, options: argparse.Namespace) -> None:
     budget = options.minutes * 60
     elapsed = before
     waited = 0.0
-    loss_sum, loss_count, line_tokens = torch.zeros((), device=device), 0, 0
-    print(f"{device}, {sum(w.numel() for w in model.parameters())} parameters, {setting}", flush=True)
+    loss_sum, loss_count, line_tokens = 0.0, 0, 0
+    if team.rank == 0:
+        print(f"{device}, {sum(w.numel() for w in model.parameters())} parameters, {setting}, {team}", flush=True)
     while True:
         now = time.monotonic()
         elapsed = before + now - begun
-        progress = elapsed / budget
+        loss, progress = gradients(model, step, team, elapsed / budget)
         if progress >= 1:
             break
         progress_now.value = progress
         factor = min(options.cap, rate_at(progress))
-        loss = crew.step(step)
-        muon.step(setting.muon_rate * factor, crew)
+        muon.step(setting.muon_rate * factor, team)
         for group in adam.param_groups:
             group["lr"] = setting.adam_rate * factor
         adam.step()
         model.zero_grad(set_to_none=True)
         steps += 1
-        samples += sum(batch.samples for batch in step)
-        count = sum(batch.tokens for batch in step)
+        samples += team.size * sum(batch.samples for batch in step)
+        count = team.size * sum(batch.tokens for batch in step)
         tokens += count
         line_tokens += count
         loss_sum += loss
@@ -463,26 +468,39 @@ def train(out: Path, options: argparse.Namespace) -> None:
         asked = time.monotonic()
         step = take()
         waited += time.monotonic() - asked
+        if team.rank:
+            continue
         if asked - last_line >= options.line:
             print(
                 f"{time.strftime('%H:%M:%S')} {elapsed / 60:.1f} min  step {steps}  samples {samples}  "
-                f"tokens {tokens}  loss {(loss_sum / loss_count).item():.4f}  {line_tokens / (asked - last_line):.0f} tokens/s  "
+                f"tokens {tokens}  loss {loss_sum / loss_count:.4f}  {line_tokens / (asked - last_line):.0f} tokens/s  "
                 f"rate {factor:.2f}  waited {waited:.1f} s",
                 flush=True,
             )
-            last_line, waited, line_tokens, loss_count = asked, 0.0, 0, 0
-            loss_sum.zero_()
+            last_line, waited, line_tokens, loss_count, loss_sum = asked, 0.0, 0, 0, 0.0
         if asked - last_look >= options.look:
             print("   " + look(model, tokenizer, 4), flush=True)
             last_look = time.monotonic()
         if asked - last_save >= 300:
             save(out / "checkpoint.pt", content())
             last_save = asked
-    save(out / "final.pt", content())
-    print("   " + look(model, tokenizer, 10), flush=True)
-    print(f"done: step {steps}, samples {samples}, tokens {tokens}, {elapsed / 60:.1f} min", flush=True)
+    if team.rank == 0:
+        save(out / "final.pt", content())
+        print("   " + look(model, tokenizer, 10), flush=True)
+        print(f"done: step {steps}, samples {samples}, tokens {tokens}, {elapsed / 60:.1f} min", flush=True)
     for feeder in feeders:
         feeder.terminate()
+
+
+def member(rank: int, out: Path, options: argparse.Namespace, meeting: str) -> None:
+    """Train as one process of a team that meets through a file."""
+    torch.set_num_threads(1)
+    # Numbers too small for the normal format are computed a hundred times slower.
+    torch.set_flush_denormal(True)
+    team = Team(rank, 1 if torch.cuda.is_available() else options.processes)
+    if team.size > 1:
+        torch.distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=team.size)
+    train(out, options, team)
 
 
 def main() -> None:
@@ -492,19 +510,33 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="the whole budget, decay included")
     parser.add_argument("--setting", choices=sorted(SETTINGS), default="cpu")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="one for each CPU core; a GPU takes one")
     parser.add_argument("--line", type=float, default=60.0, help="seconds between progress lines")
     parser.add_argument("--look", type=float, default=240.0, help="seconds between quick accuracies")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--cap", type=float, default=1.0, help="most of the learning rate's factor, for a second leg")
     parser.add_argument("--measure", action="store_true", help="measure tokens/s of a few shapes, and stop")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     if options.measure:
-        measure(torch.device("cuda" if torch.cuda.is_available() else "cpu"), SETTINGS["cpu"].tokens, options.threads)
-    else:
-        train(options.out, options)
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
+        measure(torch.device("cuda" if torch.cuda.is_available() else "cpu"), SETTINGS["cpu"].tokens)
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    vocabulary = options.out / "tokenizer.json"
+    if not vocabulary.exists():
+        learn(training_texts(40_000, 1)).save(str(vocabulary))
+    with tempfile.TemporaryDirectory() as folder:
+        context = multiprocessing.get_context("spawn")
+        others = [
+            context.Process(target=member, args=(rank, options.out, options, f"{folder}/meeting"))
+            for rank in range(1, 1 if torch.cuda.is_available() else options.processes)
+        ]
+        for other in others:
+            other.start()
+        member(0, options.out, options, f"{folder}/meeting")
+        for other in others:
+            other.join()
 
 
 if __name__ == "__main__":
