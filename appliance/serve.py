@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from appliance.cache.exact import cacheable, key_of
@@ -25,7 +26,7 @@ from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
-from appliance.records.request import Request
+from appliance.records.request import Kind, Request
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
 from appliance.snapshot import take_snapshot
@@ -42,6 +43,7 @@ class Serving:
 
     def __init__(self, node: Node, request: Request, generation: Generation, *, now: float, draw: float) -> None:
         self.request = request
+        self.asked = asked_of(request)
         self.decision: Decision | None = None
         self.features = _NOTHING
         self.snapshot = Snapshot(now, draw, ())
@@ -64,7 +66,7 @@ class Serving:
         if self.decision is not None:
             return self.decision
         request, node = self.request, self._node
-        asked = asked_of(self.request)
+        asked = self.asked
         if node.config.cache.enabled and cacheable(request):
             self._key = key_of(request, self._generation.id)
             if request.labels.cache == "default":
@@ -79,7 +81,7 @@ class Serving:
 
     def _from_cache(self, asked: Asked, hit: CacheHit, answer: Answer) -> Decision | None:
         """The decision where it takes the stored answer. Only then is what was looked at kept."""
-        features = Features(modality=self.request.kind, stream=self.request.stream)
+        features = _of_hit(self.request.kind, self.request.stream)
         snapshot = Snapshot(self._now, self._draw, (), hit)
         decision = decide(asked, features, self._generation, snapshot)
         if decision.chosen != "cache-hit":
@@ -196,7 +198,7 @@ class Serving:
         """The decision with what it was made from, in the form of a record without outcome."""
         return {
             "decision_id": self.request.id,
-            "asked": asked_of(self.request),
+            "asked": self.asked,
             "features": self.features,
             "snapshot": self.snapshot,
             "decision": decision,
@@ -220,9 +222,7 @@ class Serving:
         outcome = self._outcome(error, http_status)
         for step in outcome.steps:
             self._node.note_step(step)
-        self._node.note(
-            Record(self.request.id, self._now, asked_of(self.request), self.features, self.snapshot, decision, outcome)
-        )
+        self._node.note(Record(self.request.id, self._now, self.asked, self.features, self.snapshot, decision, outcome))
 
     def _outcome(self, error: BaseException | None, http_status: int) -> Outcome:
         execution, hit = self._execution, self._hit
@@ -255,6 +255,12 @@ class Serving:
             error_code=code,
             http_status=http_status,
         )
+
+
+@lru_cache
+def _of_hit(kind: Kind, stream: bool) -> Features:
+    """A stored answer is served without a look at the text."""
+    return Features(modality=kind, stream=stream)
 
 
 def asked_of(request: Request) -> Asked:
