@@ -55,6 +55,7 @@ class Serving:
         self._execution: Execution | None = None
         self._cached: Answer | None = None
         self._hit: CacheHit | None = None
+        self._looked = False
         self._key = ""
         self._done: Done | None = None
         self._closed = False
@@ -63,32 +64,37 @@ class Serving:
 
     async def decided(self) -> Decision:
         """Look at the cache, describe, take the snapshot, decide. Idempotent."""
-        if self.decision is not None:
-            return self.decision
-        request, node = self.request, self._node
-        asked = self.asked
-        if node.config.cache.enabled and cacheable(request):
-            self._key = key_of(request, self._generation.id)
-            if request.labels.cache == "default":
-                found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
-                taken = None if found is None else self._from_cache(asked, *found)
-                if taken is not None:
-                    return taken
-        self.features = await node.describe(request)
-        self.snapshot = take_snapshot(node.paths, node.figures, now=self._now, draw=self._draw)
-        self.decision = decide(asked, self.features, self._generation, self.snapshot)
+        self.stored()
+        if self.decision is None:
+            node = self._node
+            self.features = await node.describe(self.request)
+            named = node.paths.get(self.request.model)
+            seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
+            self.snapshot = take_snapshot(seen, node.figures, now=self._now, draw=self._draw)
+            self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
         return self.decision
 
-    def _from_cache(self, asked: Asked, hit: CacheHit, answer: Answer) -> Decision | None:
-        """The decision where it takes the stored answer. Only then is what was looked at kept."""
+    def stored(self) -> Answer | None:
+        """The answer from the cache, where there is one and the decision takes it. Looks once."""
+        request, node = self.request, self._node
+        if not self._looked:
+            self._looked = True
+            if node.config.cache.enabled and cacheable(request):
+                self._key = key_of(request, self._generation.id)
+                if request.labels.cache == "default":
+                    found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
+                    if found is not None:
+                        self._weigh(*found)
+        return self._cached
+
+    def _weigh(self, hit: CacheHit, answer: Answer) -> None:
+        """Decide about a stored answer. Only where it is taken is what was looked at kept."""
         features = _of_hit(self.request.kind, self.request.stream)
         snapshot = Snapshot(self._now, self._draw, (), hit)
-        decision = decide(asked, features, self._generation, snapshot)
-        if decision.chosen != "cache-hit":
-            return None
-        self.features, self.snapshot, self.decision = features, snapshot, decision
-        self._hit, self._cached = hit, answer
-        return decision
+        decision = decide(self.asked, features, self._generation, snapshot)
+        if decision.chosen == "cache-hit":
+            self.features, self.snapshot, self.decision = features, snapshot, decision
+            self._hit, self._cached, self._done = hit, answer, Done(answer.usage)
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes. Raises a WeirError."""
@@ -114,11 +120,11 @@ class Serving:
 
     async def answer(self) -> Answer:
         """The whole answer. Raises a WeirError."""
+        stored = self.stored()
+        if stored is not None:
+            return stored
         decision = await self.decided()
         refuse(decision)
-        if self._cached is not None:
-            self._done = Done(self._cached.usage)
-            return self._cached
         execution = Execution(
             self.request, self.features, decision, self._generation, self._node.paths, began=self._began
         )
