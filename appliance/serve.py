@@ -233,9 +233,13 @@ class Serving:
     def _outcome(self, error: BaseException | None, http_status: int) -> Outcome:
         execution, hit = self._execution, self._hit
         seconds = time.perf_counter() - self._began
-        steps = execution.outcomes if execution is not None else ()
+        steps: tuple[StepOutcome, ...] = ()
+        below, cost = False, 0.0
         if hit is not None:
             steps = (StepOutcome(hit.path, "answered", first_token_s=seconds, seconds=seconds),)
+        elif execution is not None:
+            steps, below = execution.outcomes, execution.below_floor
+            cost = sum(step.cost for step in steps)
         status: Status = "answered"
         code = ""
         if error is not None:
@@ -251,13 +255,13 @@ class Serving:
             tier=card.tier if card else "",
             steps=steps,
             seconds=seconds,
-            cost=sum(step.cost for step in steps),
+            cost=cost,
             frontier_cost=price_of(
                 self._generation.weights.frontier.price, usage.prompt_tokens, 0, usage.completion_tokens
             )
             if status == "answered"
             else 0.0,
-            below_floor=execution.below_floor if execution is not None else False,
+            below_floor=below,
             error_code=code,
             http_status=http_status,
         )

@@ -16,7 +16,7 @@ VERSION = "1"
 _MOST = 256
 
 
-@value(slots=True)
+@value
 class HeaderFacts:
     """What the headers say. `cost` in `currency`, `cache_age_s` in seconds, `cache_score` in [0, 1]."""
 
@@ -44,15 +44,20 @@ def weir_headers(facts: HeaderFacts) -> dict[str, str]:
     headers = {"x-weir-version": VERSION, "x-weir-decision": safe(facts.decision), "x-weir-cache": cache}
     headers |= _of_path(facts.path, facts.tier, facts.place, facts.reason, facts.device, facts.policy)
     if facts.cost is not None:
-        headers["x-weir-cost"] = safe(f"{facts.cost:.8f} {facts.currency}")
+        headers["x-weir-cost"] = _money(facts.cost, facts.currency)
     return headers
 
 
+# What many answers say alike.
 @lru_cache(maxsize=1024)
 def _of_path(path: str, tier: str, place: str, reason: str, device: str, policy: str) -> dict[str, str]:
-    """What many answers say alike."""
     stated = {"path": path, "tier": tier, "place": place, "reason": reason, "device": device, "policy": policy}
     return {f"x-weir-{name}": safe(value) for name, value in stated.items() if value}
+
+
+@lru_cache(maxsize=1024)
+def _money(amount: float, currency: str) -> str:
+    return safe(f"{amount:.8f} {currency}")
 
 
 def safe(value: str) -> str:

@@ -22,9 +22,7 @@ from urllib.parse import unquote
 
 import orjson
 import structlog
-from aiohttp import StreamReader, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import RawRequestMessage
+from aiohttp import web
 
 from appliance.cache.exact import cacheable
 from appliance.errors import (
@@ -113,18 +111,8 @@ class Plane:
         """What aiohttp's connections hand their requests to."""
         # Of a Reply they ask no more than it has; aiohttp's types ask for its own class.
         handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self.handle  # type: ignore[assignment]
-        return web.Server(handle, request_factory=self._request, handler_cancellation=True)
-
-    def _request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: web.RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> web.BaseRequest:
-        loop = protocol._loop
-        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=self._body_bytes)
+        made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=self._body_bytes)
+        return web.Server(handle, request_factory=made, handler_cancellation=True)
 
     async def handle(self, request: web.BaseRequest) -> Answered:
         """The answer to one request. Raises only where its client is gone."""
