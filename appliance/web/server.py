@@ -61,7 +61,7 @@ def _settle_memory() -> None:
     """What was loaded stays: the collector need not walk it again and again while requests wait."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)  # what waits to be written down is young and many
 
 
 def _notify_socket() -> frozenset[str]:
