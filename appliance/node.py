@@ -219,9 +219,7 @@ class Node:
         if outcome.status == "answered":
             counters.answered += 1
             self.by_path[outcome.path] = self.by_path.get(outcome.path, 0) + 1
-            cards = self.generation.card_by_id
-            if not any((card := cards.get(s.path)) and card.tier == "frontier" for s in outcome.steps):
-                counters.off_frontier += 1
+            counters.off_frontier += not self.generation.frontier.intersection([step.path for step in outcome.steps])
         elif outcome.status == "refused":
             counters.refused += 1
         elif outcome.status == "cancelled":

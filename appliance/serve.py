@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from appliance.cache.exact import cacheable, key_of
@@ -25,7 +26,7 @@ from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
-from appliance.records.request import Request
+from appliance.records.request import Kind, Request
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
 from appliance.snapshot import take_snapshot
@@ -42,6 +43,7 @@ class Serving:
 
     def __init__(self, node: Node, request: Request, generation: Generation, *, now: float, draw: float) -> None:
         self.request = request
+        self.asked = asked_of(request)
         self.decision: Decision | None = None
         self.features = _NOTHING
         self.snapshot = Snapshot(now, draw, ())
@@ -53,6 +55,7 @@ class Serving:
         self._execution: Execution | None = None
         self._cached: Answer | None = None
         self._hit: CacheHit | None = None
+        self._looked = False
         self._key = ""
         self._done: Done | None = None
         self._closed = False
@@ -61,32 +64,37 @@ class Serving:
 
     async def decided(self) -> Decision:
         """Look at the cache, describe, take the snapshot, decide. Idempotent."""
-        if self.decision is not None:
-            return self.decision
-        request, node = self.request, self._node
-        asked = asked_of(self.request)
-        if node.config.cache.enabled and cacheable(request):
-            self._key = key_of(request, self._generation.id)
-            if request.labels.cache == "default":
-                found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
-                taken = None if found is None else self._from_cache(asked, *found)
-                if taken is not None:
-                    return taken
-        self.features = await node.describe(request)
-        self.snapshot = take_snapshot(node.paths, node.figures, now=self._now, draw=self._draw)
-        self.decision = decide(asked, self.features, self._generation, self.snapshot)
+        self.stored()
+        if self.decision is None:
+            node = self._node
+            self.features = await node.describe(self.request)
+            named = node.paths.get(self.request.model)
+            seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
+            self.snapshot = take_snapshot(seen, node.figures, now=self._now, draw=self._draw)
+            self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
         return self.decision
 
-    def _from_cache(self, asked: Asked, hit: CacheHit, answer: Answer) -> Decision | None:
-        """The decision where it takes the stored answer. Only then is what was looked at kept."""
-        features = Features(modality=self.request.kind, stream=self.request.stream)
+    def stored(self) -> Answer | None:
+        """The answer from the cache, where there is one and the decision takes it. Looks once."""
+        request, node = self.request, self._node
+        if not self._looked:
+            self._looked = True
+            if node.config.cache.enabled and cacheable(request):
+                self._key = key_of(request, self._generation.id)
+                if request.labels.cache == "default":
+                    found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
+                    if found is not None:
+                        self._weigh(*found)
+        return self._cached
+
+    def _weigh(self, hit: CacheHit, answer: Answer) -> None:
+        """Decide about a stored answer. Only where it is taken is what was looked at kept."""
+        features = _of_hit(self.request.kind, self.request.stream)
         snapshot = Snapshot(self._now, self._draw, (), hit)
-        decision = decide(asked, features, self._generation, snapshot)
-        if decision.chosen != "cache-hit":
-            return None
-        self.features, self.snapshot, self.decision = features, snapshot, decision
-        self._hit, self._cached = hit, answer
-        return decision
+        decision = decide(self.asked, features, self._generation, snapshot)
+        if decision.chosen == "cache-hit":
+            self.features, self.snapshot, self.decision = features, snapshot, decision
+            self._hit, self._cached, self._done = hit, answer, Done(answer.usage)
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes. Raises a WeirError."""
@@ -112,11 +120,11 @@ class Serving:
 
     async def answer(self) -> Answer:
         """The whole answer. Raises a WeirError."""
+        stored = self.stored()
+        if stored is not None:
+            return stored
         decision = await self.decided()
         refuse(decision)
-        if self._cached is not None:
-            self._done = Done(self._cached.usage)
-            return self._cached
         execution = Execution(
             self.request, self.features, decision, self._generation, self._node.paths, began=self._began
         )
@@ -196,7 +204,7 @@ class Serving:
         """The decision with what it was made from, in the form of a record without outcome."""
         return {
             "decision_id": self.request.id,
-            "asked": asked_of(self.request),
+            "asked": self.asked,
             "features": self.features,
             "snapshot": self.snapshot,
             "decision": decision,
@@ -220,16 +228,18 @@ class Serving:
         outcome = self._outcome(error, http_status)
         for step in outcome.steps:
             self._node.note_step(step)
-        self._node.note(
-            Record(self.request.id, self._now, asked_of(self.request), self.features, self.snapshot, decision, outcome)
-        )
+        self._node.note(Record(self.request.id, self._now, self.asked, self.features, self.snapshot, decision, outcome))
 
     def _outcome(self, error: BaseException | None, http_status: int) -> Outcome:
         execution, hit = self._execution, self._hit
         seconds = time.perf_counter() - self._began
-        steps = execution.outcomes if execution is not None else ()
+        steps: tuple[StepOutcome, ...] = ()
+        below, cost = False, 0.0
         if hit is not None:
             steps = (StepOutcome(hit.path, "answered", first_token_s=seconds, seconds=seconds),)
+        elif execution is not None:
+            steps, below = execution.outcomes, execution.below_floor
+            cost = sum(step.cost for step in steps)
         status: Status = "answered"
         code = ""
         if error is not None:
@@ -245,16 +255,22 @@ class Serving:
             tier=card.tier if card else "",
             steps=steps,
             seconds=seconds,
-            cost=sum(step.cost for step in steps),
+            cost=cost,
             frontier_cost=price_of(
                 self._generation.weights.frontier.price, usage.prompt_tokens, 0, usage.completion_tokens
             )
             if status == "answered"
             else 0.0,
-            below_floor=execution.below_floor if execution is not None else False,
+            below_floor=below,
             error_code=code,
             http_status=http_status,
         )
+
+
+@lru_cache
+def _of_hit(kind: Kind, stream: bool) -> Features:
+    """A stored answer is served without a look at the text."""
+    return Features(modality=kind, stream=stream)
 
 
 def asked_of(request: Request) -> Asked:

@@ -56,20 +56,19 @@ def cacheable(request: Request) -> bool:
         and labels.variation in ("", "replay")
         and request.sampling.seed is None
         and not request.tools
-        and not any(message.tool_calls or message.role == "tool" for message in request.messages)
         and (request.n == 1 or request.sampling.temperature == 0)
+        and not any(message.tool_calls or message.role == "tool" for message in request.messages)
     )
 
 
 def key_of(request: Request, generation: str) -> str:
     """SHA-256 over what must be equal: tenant, user scope, labels that part, generation, content digest."""
-    parts = (
-        request.tenant,
-        request.labels.classification,
-        request.labels.residency,
-        generation,
-        request.digest,
-    )
+    labels = request.labels
+    return _digest(request.tenant, labels.classification, labels.residency, generation, request.digest)
+
+
+@lru_cache(maxsize=4096)
+def _digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 

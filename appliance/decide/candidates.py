@@ -3,14 +3,16 @@
 Rules kept here:
 1. Order: what the card can serve, then policy, then what is up and affordable in time.
 2. A path that policy removed never comes back, whatever is asked further down.
-3. Naming a concrete path removes the others and lifts nothing.
+3. Naming a concrete path removes the others, which are looked at no further, and lifts nothing.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from appliance.decide.estimate import estimate
 from appliance.decide.generation import Generation
-from appliance.records.card import ModelCard
+from appliance.records.card import ModelCard, Tier
 from appliance.records.decision import Asked, Candidate, PathState, Reason, Snapshot
 from appliance.records.features import Features
 
@@ -20,11 +22,19 @@ _LANGUAGE_CERTAIN = 0.8  # below this the detected language removes nothing
 def candidates(asked: Asked, features: Features, generation: Generation, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every path of the generation, eligible or with its reasons, in the order of the cards."""
     states = {state.path: state for state in snapshot.paths}
+    named = asked.model
     return tuple(
         _candidate(card, states.get(card.id), asked, features, generation, snapshot)
+        if named in ("auto", card.id)
+        else _not_named(card.id, card.tier)
         for card in generation.cards
         if card.tier not in ("cache", "reuse")
     )
+
+
+@lru_cache(maxsize=1024)
+def _not_named(path: str, tier: Tier) -> Candidate:
+    return Candidate(path, tier, False, (Reason("not-named", "the caller named another model"),))
 
 
 def _candidate(
@@ -57,8 +67,6 @@ def _candidate(
 
 def _cannot(card: ModelCard, asked: Asked, features: Features) -> list[Reason]:
     reasons: list[Reason] = []
-    if asked.model not in ("auto", card.id):
-        reasons.append(Reason("not-named", "the caller named another model"))
     if asked.kind not in card.modalities:
         reasons.append(Reason("modality", f"does not serve {asked.kind}"))
         return reasons

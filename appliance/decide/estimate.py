@@ -79,6 +79,12 @@ def valued(
     asked: Asked, weights: Weights, mean: float, low: float, money: float, middle: float, high: float
 ) -> Estimate:
     """Expected utility: business value x P(good) - cost - latency weight x delay, as the caller prefers."""
+    value, delay = preferred(asked, weights)
+    return Estimate(mean, low, money, middle, high, value * mean - money - delay * middle)
+
+
+def preferred(asked: Asked, weights: Weights) -> tuple[float, float]:
+    """What a good answer and a second of waiting are worth to this caller."""
     value, delay = weights.business_value, weights.latency_weight
     if asked.preference == "cheap":
         value *= 0.25
@@ -86,4 +92,4 @@ def valued(
         delay *= 25.0
     elif asked.preference == "best":
         value *= 100.0
-    return Estimate(mean, low, money, middle, high, value * mean - money - delay * middle)
+    return value, delay

@@ -98,5 +98,10 @@ class Generation:
         return {card.id: card for card in self.cards}
 
     @cached_property
+    def frontier(self) -> frozenset[str]:
+        """Ids of the paths of that tier."""
+        return frozenset(card.id for card in self.cards if card.tier == "frontier")
+
+    @cached_property
     def gate_by_id(self) -> dict[str, Gate]:
         return {gate.id: gate for gate in self.gates}

@@ -11,16 +11,16 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import permutations
 
-from appliance.decide.estimate import valued
+from appliance.decide.estimate import preferred
 from appliance.decide.generation import GateLevel, Generation
 from appliance.records.decision import Asked, Candidate, Estimate, Step
 from appliance.records.features import Features
+from appliance.records.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Plan:
     """Steps with what is expected of them together."""
 
@@ -29,7 +29,7 @@ class Plan:
     meets_floor: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class _Gated:
     """A candidate that may stand before others, with what its gate does for this request."""
 
@@ -94,6 +94,7 @@ def _cascades(
     steps = tuple(gated.step for gated in front)
     used = {step.path for step in steps}
     deadline = asked.labels.deadline_s
+    value, delay = preferred(asked, generation.weights)
     for last, step in ends:
         final = last.estimate
         if last.path in used or final is None:
@@ -101,15 +102,10 @@ def _cascades(
         latest = high + final.latency_p95_s
         if deadline is not None and latest > deadline:
             continue
-        expected = valued(
-            asked,
-            generation.weights,
-            mean + reach * final.p_good,
-            low + reach * final.p_good_low,
-            money + reach * final.cost,
-            middle + reach * final.latency_s,
-            latest,
-        )
+        right, spent = mean + reach * final.p_good, money + reach * final.cost
+        waited = middle + reach * final.latency_s
+        utility = value * right - spent - delay * waited
+        expected = Estimate(right, low + reach * final.p_good_low, spent, waited, latest, utility)
         yield Plan((*steps, step), expected, final.p_good_low >= floor)
 
 

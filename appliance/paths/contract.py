@@ -12,7 +12,7 @@ A new kind of path is one file in this package, one line in `registry`, a card, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol
 
 from appliance.records.card import ModelCard
@@ -28,6 +28,7 @@ from appliance.records.chunks import (
     Vector,
 )
 from appliance.records.request import Format, Kind, Message, Sampling
+from appliance.records.value import value
 
 __all__ = [
     "Chunk",
@@ -72,7 +73,7 @@ class PathError(Exception):
         self.param = param
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Job:
     """What a path is asked to do; already checked against its card's capabilities.
 
@@ -98,7 +99,7 @@ class Job:
     forwarded: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Readiness:
     """Whether a path takes jobs now; `reason` in words when it does not. `busy` and `slots` for queue estimates."""
 

@@ -7,15 +7,15 @@ Rules kept here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from appliance.records.chunks import FinishReason, Signals, TokenLogprob, Usage
+from appliance.records.value import value
 
 _NOT_COUNTED = Usage()
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Choice:
     """One of n answers. `tool_calls` in OpenAI's form, complete."""
 
@@ -25,7 +25,7 @@ class Choice:
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Answer:
     """Choices of a chat or completion, or `vectors` of an embedding; `created` in Unix seconds.
 

@@ -5,11 +5,12 @@ They stand below everything that makes or reads them; `paths.contract` hands the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from appliance.records.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value(slots=True)
 class Usage:
     """Tokens, counted by the runtime that did the work. `cached_tokens` were not prefilled anew."""
 
@@ -18,7 +19,7 @@ class Usage:
     cached_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class TokenLogprob:
     """One generated token with its log-probability (natural log) and the most probable alternatives."""
 
@@ -27,7 +28,7 @@ class TokenLogprob:
     top: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Text:
     """A piece of choice `index`'s text. `tokens` is how many were sampled for it."""
 
@@ -37,7 +38,7 @@ class Text:
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class ToolCall:
     """A piece of a tool call in OpenAI's delta form."""
 
@@ -45,7 +46,7 @@ class ToolCall:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Vector:
     """One embedding or class distribution, float32 values."""
 
@@ -53,7 +54,7 @@ class Vector:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Signals:
     """Token statistics of one finished choice; natural logs, over all generated tokens including the end token.
 
@@ -74,7 +75,7 @@ class Signals:
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Done:
     """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for."""
 

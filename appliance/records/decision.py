@@ -7,11 +7,11 @@ Rules kept here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from appliance.records.card import Tier
 from appliance.records.request import Kind, Labels, Preference
+from appliance.records.value import value
 
 ReasonCode = Literal[
     "not-named",  # the caller named another path
@@ -36,7 +36,7 @@ Chosen = Literal[
 ]
 
 
-@dataclass(frozen=True)
+@value
 class Asked:
     """The part of a request that decides, without its text."""
 
@@ -49,7 +49,7 @@ class Asked:
     n: int = 1
 
 
-@dataclass(frozen=True)
+@value
 class PathState:
     """One path as it was when the snapshot was taken. Live figures are None until there are enough of them."""
 
@@ -64,7 +64,7 @@ class PathState:
     decode_tokens_per_s: float | None = None
 
 
-@dataclass(frozen=True)
+@value
 class CacheHit:
     """An answer that exists. `p_good` is what was known of it when it was stored."""
 
@@ -76,7 +76,7 @@ class CacheHit:
     score: float = 1.0
 
 
-@dataclass(frozen=True)
+@value
 class Snapshot:
     """What changes between two requests, looked at once. `now` in Unix seconds; `draw` uniform in [0, 1)."""
 
@@ -87,7 +87,7 @@ class Snapshot:
     budget_left: float | None = None
 
 
-@dataclass(frozen=True)
+@value
 class Reason:
     """Why a path is out. `rule` names the policy rule where there is one."""
 
@@ -96,7 +96,7 @@ class Reason:
     rule: str = ""
 
 
-@dataclass(frozen=True)
+@value
 class Estimate:
     """What is expected. Probabilities, money in the generation's currency, seconds."""
 
@@ -108,7 +108,7 @@ class Estimate:
     utility: float = 0.0
 
 
-@dataclass(frozen=True)
+@value
 class Candidate:
     """One path with everything that spoke for or against it."""
 
@@ -119,7 +119,7 @@ class Candidate:
     estimate: Estimate | None = None
 
 
-@dataclass(frozen=True)
+@value
 class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step."""
 
@@ -128,7 +128,7 @@ class Step:
     threshold: float | None = None
 
 
-@dataclass(frozen=True)
+@value
 class Decision:
     """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind."""
 
@@ -148,7 +148,7 @@ class Decision:
         return self.chosen == "below-floor"
 
 
-@dataclass(frozen=True)
+@value
 class Judgement:
     """How good an answer is thought to be. `form` names what was wrong with its form, if anything."""
 
@@ -158,7 +158,7 @@ class Judgement:
     form: str = ""
 
 
-@dataclass(frozen=True)
+@value
 class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it."""
 
@@ -179,7 +179,7 @@ class StepOutcome:
     min_logprob: float | None = None
 
 
-@dataclass(frozen=True)
+@value
 class Outcome:
     """What the request came to. `frontier_cost` is the fixed counterfactual: all of it to the named frontier path."""
 

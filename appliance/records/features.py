@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from appliance.records.request import Kind
+from appliance.records.value import value
 
 UNKNOWN_CELL = "other/medium"
 
 
-@dataclass(frozen=True)
+@value
 class Features:
     """Input of `decide`, and part of every record.
 

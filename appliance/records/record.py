@@ -8,7 +8,6 @@ Rules kept here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import orjson
@@ -16,11 +15,12 @@ from pydantic import TypeAdapter
 
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot
 from appliance.records.features import Features
+from appliance.records.value import value
 
 SCHEMA = 1
 
 
-@dataclass(frozen=True)
+@value
 class Record:
     """One request from intake to outcome. `time` in Unix seconds."""
 

@@ -7,14 +7,16 @@ Rules kept here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from appliance.records.value import value
 
 Kind = Literal["chat", "completion", "embedding"]
 Preference = Literal["balanced", "cheap", "fast", "best"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Message:
     """One chat turn. `content` is text; `parts` keeps the wire form of non-text content for paths that take it."""
 
@@ -26,7 +28,7 @@ class Message:
     parts: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Sampling:
     """How to sample; None means that the caller said nothing and the path's default holds."""
 
@@ -45,7 +47,7 @@ class Sampling:
     top_logprobs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Format:
     """The form that the answer must have. `schema` for json_schema, `pattern` for regex."""
 
@@ -57,7 +59,7 @@ class Format:
     description: str = ""  # of a json_schema, as the caller words it for the model
 
 
-@dataclass(frozen=True)
+@value
 class Labels:
     """What policy is asked about. A caller may only tighten them."""
 
@@ -71,7 +73,7 @@ class Labels:
     variation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """One parsed request.
 

@@ -7,14 +7,16 @@ Rules kept here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
+
+from appliance.records.value import value
 
 VERSION = "1"
 _MOST = 256
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HeaderFacts:
     """What the headers say. `cost` in `currency`, `cache_age_s` in seconds, `cache_score` in [0, 1]."""
 
@@ -40,21 +42,22 @@ def weir_headers(facts: HeaderFacts) -> dict[str, str]:
     if facts.cache_score is not None:
         cache += f"; score={facts.cache_score:.3f}"
     headers = {"x-weir-version": VERSION, "x-weir-decision": safe(facts.decision), "x-weir-cache": cache}
-    if facts.path:
-        headers["x-weir-path"] = safe(facts.path)
-    if facts.tier:
-        headers["x-weir-tier"] = safe(facts.tier)
-    if facts.place:
-        headers["x-weir-place"] = safe(facts.place)
-    if facts.reason:
-        headers["x-weir-reason"] = safe(facts.reason)
+    headers |= _of_path(facts.path, facts.tier, facts.place, facts.reason, facts.device, facts.policy)
     if facts.cost is not None:
-        headers["x-weir-cost"] = safe(f"{facts.cost:.8f} {facts.currency}")
-    if facts.device:
-        headers["x-weir-device"] = safe(facts.device)
-    if facts.policy:
-        headers["x-weir-policy"] = safe(facts.policy)
+        headers["x-weir-cost"] = _money(facts.cost, facts.currency)
     return headers
+
+
+# What many answers say alike.
+@lru_cache(maxsize=1024)
+def _of_path(path: str, tier: str, place: str, reason: str, device: str, policy: str) -> dict[str, str]:
+    stated = {"path": path, "tier": tier, "place": place, "reason": reason, "device": device, "policy": policy}
+    return {f"x-weir-{name}": safe(value) for name, value in stated.items() if value}
+
+
+@lru_cache(maxsize=1024)
+def _money(amount: float, currency: str) -> str:
+    return safe(f"{amount:.8f} {currency}")
 
 
 def safe(value: str) -> str:

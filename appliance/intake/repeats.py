@@ -1,0 +1,45 @@
+"""Bodies that came before, byte for byte: what was read of them is not read again.
+
+Rules kept here:
+1. Reading a body is pure, so its result holds whenever the same bytes come. Id, labels and tenant are not of the body.
+2. Held in memory only and within `most_bytes` of bodies; what was not asked for longest goes first.
+3. What may be kept at all, `keep`'s caller knows: a request that wants nothing stored is not kept here either.
+
+Questions whose answer stands in the exact cache are repeats by nature; of one such request, reading was the third part.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from appliance.records.request import Kind, Labels, Request
+from appliance.records.value import changed
+
+
+class Repeats:
+    """The newest bodies and their requests; bodies over `longest` bytes are not worth their place."""
+
+    def __init__(self, *, most_bytes: int = 4 << 20, longest: int = 16 << 10) -> None:
+        self._most_bytes = most_bytes
+        self._longest = longest
+        self._held = 0
+        self._requests: OrderedDict[tuple[Kind, bytes], Request] = OrderedDict()
+
+    def knows(self, kind: Kind, body: bytes) -> bool:
+        return (kind, body) in self._requests
+
+    def again(self, kind: Kind, body: bytes, labels: Labels, *, request_id: str, tenant: str = "local") -> Request:
+        """What parsing this body under these labels would give. Raises KeyError where it is not known."""
+        self._requests.move_to_end((kind, body))
+        return changed(self._requests[kind, body], id=request_id, labels=labels, tenant=tenant)
+
+    def keep(self, body: bytes, request: Request) -> None:
+        """Remember what was read of this body."""
+        key = (request.kind, body)
+        if len(body) > self._longest or key in self._requests:
+            return
+        self._requests[key] = request
+        self._held += len(body)
+        while self._held > self._most_bytes:
+            (_, oldest), _ = self._requests.popitem(last=False)
+            self._held -= len(oldest)
