@@ -73,7 +73,7 @@ class PathError(Exception):
         self.param = param
 
 
-@value
+@value(slots=True)
 class Job:
     """What a path is asked to do; already checked against its card's capabilities.
 
