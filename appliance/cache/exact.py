@@ -63,10 +63,14 @@ def cacheable(request: Request) -> bool:
 
 def key_of(request: Request, generation: str) -> str:
     """SHA-256 over what must be equal: tenant, user scope, labels that part, generation, content digest."""
+    labels = request.labels
     parts = (
         request.tenant,
-        request.labels.classification,
-        request.labels.residency,
+        labels.classification,
+        labels.residency,
+        labels.purpose,
+        labels.rights,
+        labels.locale,
         generation,
         request.digest,
     )

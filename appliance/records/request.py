@@ -12,6 +12,12 @@ from typing import Any, Literal
 
 Kind = Literal["chat", "completion", "embedding"]
 Preference = Literal["balanced", "cheap", "fast", "best"]
+Classification = Literal["public", "internal", "restricted", "secret"]
+Purpose = Literal["", "commercial", "research", "high-risk"]
+Rights = Literal["", "licensed", "reserved"]
+# Each tighter than the last.
+CLASSIFICATIONS: tuple[Classification, ...] = ("public", "internal", "restricted", "secret")
+RIGHTS: tuple[Rights, ...] = ("", "licensed", "reserved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Format:
 class Labels:
     """What policy is asked about. A caller may only tighten them."""
 
-    classification: Literal["public", "internal", "restricted", "secret"] = "internal"
+    classification: Classification = "internal"
     residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'
     deadline_s: float | None = None
     quality_floor: float | None = None
@@ -69,6 +75,9 @@ class Labels:
     cache: Literal["default", "no-cache", "no-store"] = "default"
     cache_max_age_s: int | None = None
     variation: str = ""
+    purpose: Purpose = ""  # what the answer is for; '' (not stated)
+    rights: Rights = ""  # what others hold in the content
+    locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from appliance.policy import ClassRule
-from appliance.records.card import TIERS
-from tests import factories
+from tests import factories, policies
 from tests.node.conftest import Running, fake_card, running_node, said, sse, upstream_card
 from tests.node.doubles import FakePath, answer
 from tests.standins.openai_server import OpenAIStandIn
@@ -159,9 +157,8 @@ async def test_what_is_restricted_is_neither_stored_nor_looked_up(weir: Running,
 
 
 async def test_a_policy_without_the_cache_gets_no_hit(tmp_path: Path, upstream: OpenAIStandIn) -> None:
-    tiers = tuple(tier for tier in TIERS if tier != "cache")
-    policy = factories.policy(classes={"internal": ClassRule(tiers=tiers)})
-    async with running_node(tmp_path, upstream_card(upstream.base_url), policy=policy) as weir:
+    without = policies.RULES + policies.NO_CACHE
+    async with running_node(tmp_path, upstream_card(upstream.base_url), policy=without) as weir:
         for _ in range(2):
             _, _, headers = await weir.ask("q")
             assert headers["x-weir-path"] == "site/one"
