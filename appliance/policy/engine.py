@@ -114,6 +114,7 @@ class Policy:
         self._remembered = remembered
         self._by_id = {rule.id: (number, rule) for number, rule in enumerate(compiled.rules)}
         self._known: dict[str, _Known] = {}
+        self._labels: tuple[tuple[Labels, int | None], str] | None = None  # the last ones, as the engine takes them
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -192,13 +193,13 @@ class Policy:
         """The question as the engine takes it, with the entities that it is about."""
         places = self.compiled.places
         if isinstance(asking, Use):
-            context = label_facts(asking.labels, self.home, age_days)
             known = self._introduced(asking.card)
+            context = self._stated(asking.labels, age_days)
             return _asked("Tenant", "local", "use", "Path", asking.card.id, context), known.entities
         if isinstance(asking, Store):
-            context = {"labels": label_facts(asking.labels, self.home, age_days), "scope": asking.scope}
             known = self._introduced(asking.card)
-            return _asked("Tenant", "local", "store", "Path", asking.card.id, context), known.entities
+            kept = {"labels": label_facts(asking.labels, self.home, age_days), "scope": asking.scope}
+            return _asked("Tenant", "local", "store", "Path", asking.card.id, kept), known.entities
         if isinstance(asking, Reuse):
             owner = {"__entity": uid("Tenant", asking.owner)}
             asset = {
@@ -216,6 +217,13 @@ class Policy:
         person = entity("Person", "it", {"role": asking.role})
         question = _asked("Person", "it", "administer", "Node", "this", {"act": asking.act})
         return question, self._with(places, person)
+
+    def _stated(self, labels: Labels, age_days: int | None) -> str:
+        """The labels as JSON; the candidates of one request share it."""
+        of = (labels, age_days)
+        if self._labels is None or self._labels[0] != of:
+            self._labels = (of, json.dumps(label_facts(labels, self.home, age_days)))
+        return self._labels[1]
 
     def _with(self, places: cedarpy.Entities, one: Json) -> cedarpy.Entities:
         return places.with_added_json_str(json.dumps([one]), self.compiled.schema)
@@ -235,7 +243,7 @@ class Policy:
         return f"rule '{self.rules[number].id}'" if number < len(self.rules) else match[0]
 
 
-def _asked(principal: str, who: str, action: Action, resource: str, what: str, context: Json) -> Json:
+def _asked(principal: str, who: str, action: Action, resource: str, what: str, context: Json | str) -> Json:
     return {
         "principal": uid(principal, who),
         "action": uid("Action", action),

@@ -62,11 +62,14 @@ class Part:
 
     def named_in(self, message: str) -> Word | None:
         """The first word that the engine's message quotes, where the part has it outside of annotations."""
-        quoted = {name for groups in _QUOTED.findall(message) for name in groups if name}
-        quoted |= {piece for name in quoted for piece in re.split(r"::|, ", name)}
-        quoted = {name.strip('"') for name in quoted}
-        plain = [word for word in self.words[_annotations(self.words) :] if word.text.strip('"') in quoted]
-        return plain[0] if plain else None
+        plain = self.words[_annotations(self.words) :]
+        quoted = [name for groups in _QUOTED.findall(message) for name in groups if name]
+        for name in quoted:
+            for piece in (name, *reversed(re.split(r"::|, ", name))):
+                for word in plain:
+                    if word.text.strip('"') == piece.strip('"'):
+                        return word
+        return None
 
 
 def mark_at(text: str, offset: int) -> Mark:

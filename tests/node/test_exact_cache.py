@@ -164,6 +164,27 @@ async def test_a_policy_without_the_cache_gets_no_hit(tmp_path: Path, upstream: 
             assert headers["x-weir-path"] == "site/one"
 
 
+async def test_a_policy_that_forbids_to_store_leaves_nothing_behind(tmp_path: Path, upstream: OpenAIStandIn) -> None:
+    text = policies.RULES + policies.NO_STORE
+    async with running_node(tmp_path, upstream_card(upstream.base_url), policy=text) as weir:
+        for _ in range(2):
+            _, _, headers = await weir.ask("q")
+            assert headers["x-weir-cache"] == "miss"
+        assert asked_upstream(upstream) == 2
+        await flush(weir)
+        with sqlite3.connect(weir.state / "cache.db") as db:
+            assert db.execute("SELECT COUNT(*) FROM exact").fetchone() == (0,)
+        db.close()
+
+
+async def test_answers_are_kept_apart_by_every_label_that_the_rules_see(weir: Running, upstream: OpenAIStandIn) -> None:
+    apart = ({}, {"X-Weir-Purpose": "commercial"}, {"X-Weir-Rights": "licensed"}, {"X-Weir-Locale": "de-CH"})
+    for headers in apart:
+        _, _, seen = await weir.ask("q", headers=headers)
+        assert seen["x-weir-cache"] == "miss"
+    assert asked_upstream(upstream) == len(apart)
+
+
 async def test_answers_that_are_cut_off_failed_or_below_the_floor_are_not_stored(
     tmp_path: Path, upstream: OpenAIStandIn
 ) -> None:
