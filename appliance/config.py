@@ -32,9 +32,10 @@ from pydantic import (
 )
 
 from appliance.config_places import FILE_NAME, HOST, PORT, default_content_dir, default_state_dir, url_of
-from appliance.config_read import Finding, Mark, Tree, parse_yaml
+from appliance.config_read import Tree, parse_yaml
 from appliance.config_words import explain, sections
 from appliance.errors import ConfigInvalid
+from appliance.records.finding import Finding, Mark
 
 MAX_FILE_BYTES = 1 << 20
 _UNITS = {

@@ -69,7 +69,7 @@ class Node:
         self.began = time.time()
         self.state = "starting"
         self.problems: list[str] = []
-        self.generation = _generation(config)
+        self.generation = generation_of(config)
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
@@ -294,7 +294,7 @@ class Node:
         }
 
 
-def _generation(config: Config) -> Generation:
+def generation_of(config: Config) -> Generation:
     """Content, narrowed by what the host states of itself and of its weights."""
     content = load_generation(
         config.content_dir,

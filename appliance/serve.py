@@ -20,6 +20,7 @@ from appliance.decide.estimate import price_of
 from appliance.decide.generation import Generation
 from appliance.errors import PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
+from appliance.policy import Store
 from appliance.records.answer import Answer
 from appliance.records.card import Place
 from appliance.records.chunks import Chunk, Done, Usage
@@ -150,6 +151,9 @@ class Serving:
         judged = execution.judgement
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
+            return
+        origin = self._generation.card_by_id[execution.path]
+        if not self._generation.policy.permits(Store(origin, self.request.labels, "tenant"), self._now):
             return
         now = self._now + (time.perf_counter() - self._began)
         self._node.cache.store(

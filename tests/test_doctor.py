@@ -254,7 +254,7 @@ def test_content_that_is_not_there_or_not_whole_fails(tmp_path: Path) -> None:
     assert "is not there" in found("content", subject(tmp_path)).seen
     card(tmp_path / "content")
     result = found("content", subject(tmp_path))
-    assert (result.state, "policy.json: missing" in result.seen) == ("fail", True)
+    assert (result.state, "policy: missing" in result.seen) == ("fail", True)
 
 
 def test_a_changed_model_file_fails(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ Rules kept here:
 2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
 3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
-Layout: `cards/*.json`, `policy.json`, `router/weights.json`, `router/gate-*.json`, `models/…`.
+Layout: `cards/*.json`, `policy/` (see `policy.load`), `router/weights.json`, `router/gate-*.json`, `models/…`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from appliance.decide.generation import Gate, Generation, Weights
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
-from appliance.policy import Policy
+from appliance.policy import MAX_BYTES, Policy, read_policy
 from appliance.records.card import ModelCard, Place
 
 M = TypeVar("M", bound=BaseModel)
@@ -40,7 +40,7 @@ def load_generation(
     `home` says where this host stands, and with it where paths on this host do; `weights` replaces single fields.
     """
     findings: list[str] = []
-    policy = _read(content_dir / "policy.json", Policy, findings)
+    policy = _read_policy(content_dir / "policy", findings)
     weights_path = content_dir / "router" / "weights.json"
     weighed = _read(weights_path, Weights, findings) if weights_path.exists() else Weights()
     card_paths = sorted((content_dir / "cards").glob("*.json")) + list(extra_cards)
@@ -58,8 +58,9 @@ def load_generation(
     if weights:
         weighed = Weights.model_validate(weighed.model_dump() | dict(weights))
     if home is not None:
-        policy = policy.model_copy(update={"home": home})
+        policy = policy.at_home(home)
         cards = [_at_home(card, home) for card in cards]
+    policy.prepare(cards)
     return Generation(_digest(policy, weighed, cards, gates), policy, tuple(cards), tuple(gates), weighed)
 
 
@@ -79,6 +80,29 @@ def damaged(card: ModelCard, content_dir: Path) -> str:
 def _at_home(card: ModelCard, home: Place) -> ModelCard:
     """What this program computes itself stands where the host stands."""
     return card.model_copy(update={"place": home}) if card.tier in ("cache", "reuse", "device") else card
+
+
+def policy_files(folder: Path) -> dict[str, bytes]:
+    """The files of a policy by name, each read one byte past what is read of it. Raises OSError; may block."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue  # an editor's own
+        with path.open("rb") as opened:
+            found[path.name] = opened.read(MAX_BYTES + 1)
+    return found
+
+
+def _read_policy(folder: Path, findings: list[str]) -> Policy | None:
+    try:
+        return read_policy(policy_files(folder), folder=folder.name)
+    except FileNotFoundError:
+        findings.append(f"{folder.name}: missing")
+    except OSError as error:
+        findings.append(f"{folder.name}: {error.strerror}")
+    except ConfigInvalid as error:
+        findings += error.details
+    return None
 
 
 def _read(path: Path, kind: type[M], findings: list[str]) -> M | None:
@@ -131,7 +155,7 @@ def _on_loopback(url: str) -> bool:
 
 def _digest(policy: Policy, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
     content = {
-        "policy": policy.model_dump(mode="json"),
+        "policy": {"files": policy.digest, "home": policy.home.model_dump(mode="json")},
         "weights": weights.model_dump(mode="json"),
         "cards": [card.model_dump(mode="json") for card in cards],
         "gates": [gate.model_dump(mode="json") for gate in gates],

@@ -62,9 +62,18 @@ def cacheable(request: Request) -> bool:
 
 
 def key_of(request: Request, generation: str) -> str:
-    """SHA-256 over what must be equal: tenant, user scope, labels that part, generation, content digest."""
+    """SHA-256 over what must be equal: tenant, labels that part, generation, content digest."""
     labels = request.labels
-    return _digest(request.tenant, labels.classification, labels.residency, generation, request.digest)
+    return _digest(
+        request.tenant,
+        labels.classification,
+        labels.residency,
+        labels.purpose,
+        labels.rights,
+        labels.locale,
+        generation,
+        request.digest,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -25,7 +25,7 @@ from appliance.node import Node
 from appliance.records.card import ModelCard
 from appliance.store import Reader
 from appliance.web.server import listening
-from tests import factories
+from tests import factories, policies
 from tests.node.doubles import FakePath
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
@@ -67,11 +67,10 @@ def fake_card(id: str, tier: str = "device", **over: Any) -> ModelCard:
 
 
 def write_content(directory: Path, *cards: ModelCard, gates: tuple[Any, ...] = (), **over: Any) -> Path:
-    """A content directory as a bundle would leave it; `policy` and the weights by keyword."""
+    """A content directory as a bundle would leave it; `policy` (rules as text) and the weights by keyword."""
     (directory / "cards").mkdir(parents=True, exist_ok=True)
     (directory / "router").mkdir(exist_ok=True)
-    policy = over.pop("policy", factories.policy())
-    (directory / "policy.json").write_text(policy.model_dump_json())
+    policies.write(directory / "policy", over.pop("policy", policies.RULES))
     (directory / "router" / "weights.json").write_text(json.dumps({"quality_floor": 0.9, **over}))
     for card in (CACHE_CARD, *cards):
         (directory / "cards" / f"{card.id.replace('/', '-')}.json").write_text(card.model_dump_json())
