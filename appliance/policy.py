@@ -16,9 +16,7 @@ from pydantic import Field
 
 from appliance.records.card import Frozen, ModelCard, Place, Tier
 from appliance.records.decision import Reason
-from appliance.records.request import Labels
-
-Classification = Literal["public", "internal", "restricted", "secret"]
+from appliance.records.request import Classification, Labels
 
 
 class ClassRule(Frozen):

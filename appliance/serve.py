@@ -3,7 +3,9 @@
 Rules kept here:
 1. `decide` gets everything by value; nothing here second-guesses it.
 2. The answer of a stream is stored only when it is complete, accepted and was sent whole.
-3. `close` is called exactly once, and writes the record, also for a request whose client went away.
+3. What detectors find raises the labels before anything is decided; only a cached answer, which was stored because
+   its content raised nothing, is taken without them.
+4. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
 
 from __future__ import annotations
@@ -11,18 +13,20 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from appliance.cache.exact import cacheable, key_of
 from appliance.decide import decide
 from appliance.decide.estimate import price_of
 from appliance.decide.generation import Generation
+from appliance.decide.labels import raised
 from appliance.errors import PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
 from appliance.records.answer import Answer
 from appliance.records.card import Place
 from appliance.records.chunks import Chunk, Done, Usage
-from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Snapshot, StepOutcome
+from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
 from appliance.records.request import Request
@@ -54,13 +58,14 @@ class Serving:
         self._cached: Answer | None = None
         self._hit: CacheHit | None = None
         self._key = ""
+        self._raised: Raised | None = None
         self._done: Done | None = None
         self._closed = False
         self._running = False
         node.active += 1
 
     async def decided(self) -> Decision:
-        """Look at the cache, describe, take the snapshot, decide. Idempotent."""
+        """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent."""
         if self.decision is not None:
             return self.decision
         request, node = self.request, self._node
@@ -72,7 +77,13 @@ class Serving:
                 taken = None if found is None else self._from_cache(asked, *found)
                 if taken is not None:
                     return taken
-        self.features = await node.describe(request)
+        findings = await node.detect(request)
+        labels, self._raised = raised(request.labels, findings, self._generation.detectors)
+        if self._raised is not None:
+            self._key = ""  # neither stored nor said to be a miss
+            request = self.request = replace(request, labels=labels)
+            asked = asked_of(request, self._raised)
+        self.features = replace(await node.describe(request), findings=findings)
         self.snapshot = take_snapshot(node.paths, node.figures, now=self._now, draw=self._draw)
         self.decision = decide(asked, self.features, self._generation, self.snapshot)
         return self.decision
@@ -190,13 +201,16 @@ class Serving:
             currency=self._generation.weights.currency,
             device=self._done.device if self._done else "",
             policy=self._generation.id,
+            classification=self.request.labels.classification,
+            given=self._raised.given if self._raised is not None else "",
+            raised_by=self._raised.by if self._raised is not None else (),
         )
 
     def explained(self, decision: Decision) -> dict[str, object]:
         """The decision with what it was made from, in the form of a record without outcome."""
         return {
             "decision_id": self.request.id,
-            "asked": asked_of(self.request),
+            "asked": asked_of(self.request, self._raised),
             "features": self.features,
             "snapshot": self.snapshot,
             "decision": decision,
@@ -221,7 +235,15 @@ class Serving:
         for step in outcome.steps:
             self._node.note_step(step)
         self._node.note(
-            Record(self.request.id, self._now, asked_of(self.request), self.features, self.snapshot, decision, outcome)
+            Record(
+                self.request.id,
+                self._now,
+                asked_of(self.request, self._raised),
+                self.features,
+                self.snapshot,
+                decision,
+                outcome,
+            )
         )
 
     def _outcome(self, error: BaseException | None, http_status: int) -> Outcome:
@@ -257,9 +279,18 @@ class Serving:
         )
 
 
-def asked_of(request: Request) -> Asked:
+def asked_of(request: Request, raised_by: Raised | None = None) -> Asked:
     """The part of a request that decides and may be recorded."""
-    return Asked(request.id, request.kind, request.model, request.preference, request.labels, request.tenant, request.n)
+    return Asked(
+        request.id,
+        request.kind,
+        request.model,
+        request.preference,
+        request.labels,
+        request.tenant,
+        request.n,
+        raised_by,
+    )
 
 
 def ended(error: BaseException) -> tuple[Status, str, int]:

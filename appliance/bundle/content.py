@@ -5,7 +5,7 @@ Rules kept here:
 2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
 3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
-Layout: `cards/*.json`, `policy.json`, `router/weights.json`, `router/gate-*.json`, `models/…`.
+Layout: `cards/*.json`, `policy.json`, `detectors.json`, `router/weights.json`, `router/gate-*.json`, `models/…`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from appliance.decide.generation import Gate, Generation, Weights
+from appliance.decide.labels import Detectors
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
 from appliance.policy import Policy
@@ -41,6 +42,7 @@ def load_generation(
     """
     findings: list[str] = []
     policy = _read(content_dir / "policy.json", Policy, findings)
+    detectors = _read(content_dir / "detectors.json", Detectors, findings)
     weights_path = content_dir / "router" / "weights.json"
     weighed = _read(weights_path, Weights, findings) if weights_path.exists() else Weights()
     card_paths = sorted((content_dir / "cards").glob("*.json")) + list(extra_cards)
@@ -49,7 +51,7 @@ def load_generation(
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
     ]
     findings += _cross_check(cards, gates, weighed.currency if weighed is not None else "")
-    if findings or policy is None or weighed is None:
+    if findings or policy is None or detectors is None or weighed is None:
         raise ConfigInvalid(
             f"The content in {content_dir} cannot be used: {len(findings)} finding(s).",
             next_step="Import the bundle again, or repair the named files.",
@@ -60,7 +62,8 @@ def load_generation(
     if home is not None:
         policy = policy.model_copy(update={"home": home})
         cards = [_at_home(card, home) for card in cards]
-    return Generation(_digest(policy, weighed, cards, gates), policy, tuple(cards), tuple(gates), weighed)
+    id = _digest(policy, detectors, weighed, cards, gates)
+    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors)
 
 
 def damaged(card: ModelCard, content_dir: Path) -> str:
@@ -129,9 +132,10 @@ def _on_loopback(url: str) -> bool:
         return False
 
 
-def _digest(policy: Policy, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
+def _digest(policy: Policy, detectors: Detectors, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
     content = {
         "policy": policy.model_dump(mode="json"),
+        "detectors": detectors.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json"),
         "cards": [card.model_dump(mode="json") for card in cards],
         "gates": [gate.model_dump(mode="json") for gate in gates],

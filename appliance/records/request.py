@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 Kind = Literal["chat", "completion", "embedding"]
 Preference = Literal["balanced", "cheap", "fast", "best"]
+Classification = Literal["public", "internal", "restricted", "secret"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Format:
 class Labels:
     """What policy is asked about. A caller may only tighten them."""
 
-    classification: Literal["public", "internal", "restricted", "secret"] = "internal"
+    classification: Classification = "internal"
     residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'
     deadline_s: float | None = None
     quality_floor: float | None = None

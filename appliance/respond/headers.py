@@ -30,6 +30,9 @@ class HeaderFacts:
     currency: str = "USD"
     device: str = ""
     policy: str = ""  # generation
+    classification: str = ""  # that policy was asked about
+    given: str = ""  # that the caller gave, where detectors raised it
+    raised_by: tuple[str, ...] = ()
 
 
 def weir_headers(facts: HeaderFacts) -> dict[str, str]:
@@ -52,6 +55,11 @@ def weir_headers(facts: HeaderFacts) -> dict[str, str]:
         headers["x-weir-cost"] = safe(f"{facts.cost:.8f} {facts.currency}")
     if facts.device:
         headers["x-weir-device"] = safe(facts.device)
+    if facts.classification:
+        shown = facts.classification
+        if facts.given:
+            shown += f"; given={facts.given}; by={','.join(facts.raised_by)}"
+        headers["x-weir-classification"] = safe(shown)
     if facts.policy:
         headers["x-weir-policy"] = safe(facts.policy)
     return headers
