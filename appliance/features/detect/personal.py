@@ -70,8 +70,8 @@ _OTHER_NUMBER = re.compile(
 _CALLS = _words(
     r"tel|telephone|telefon\w*|telefoon\w*|téléphone|teléfono|telefono|tél|tfno?|phone\w*|fon|fax|mobil\w*|handy\w*|cell"
     r"|cell\s?phone|cellulare|móvil|portable|gsm|call|ring|text|dial|hotline|whatsapp|sms|reach\w*|ruf\w*|anruf\w*"
-    r"|durchwahl|erreich\w*|appel\w*|joindre|joignable|llam\w*|chiam\w*|bel|bellen|gebeld|bereikbaar|mobiel\w*"
-    r"|number is|numéro est|contact\w*"
+    r"|durchwahl|erreich\w*|appel\w*|joindre|joignable|ll[aá]m\w*|chiam\w*|bel|bellen|gebeld|bereikbaar|mobiel\w*"
+    r"|contact\w*"
 )
 # Groupings that are written for telephone numbers and for little else, without any word beside them.
 _SHAPES = re.compile(
@@ -80,12 +80,12 @@ _SHAPES = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
-def _dialled(number: str, region: str | None) -> bool:
+def _dialled(number: str, region: str | None, *, possible: bool = False) -> bool:
     import phonenumbers  # lazily: read-only commands never need the numbering plans
 
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
+        parsed = phonenumbers.parse(number, region)
+        return phonenumbers.is_possible_number(parsed) if possible else phonenumbers.is_valid_number(parsed)
     except phonenumbers.NumberParseException:
         return False
 
@@ -102,17 +102,21 @@ def _shortened(number: str) -> Iterator[str]:
 
 
 def _international(text: str, match: Match) -> bool | None:
-    del text
+    """By the numbering plan; where somebody is to be called, any number of a length that its country has."""
     number = match[0].replace("(0)", "")
     plus = number if number[0] == "+" else "+" + number[2:]
-    return True if any(_dialled(shorter, None) for shorter in _shortened(plus)) else None
+    if any(_dialled(shorter, None) for shorter in _shortened(plus)):
+        return True
+    called = _CALLS.search(text, max(0, match.start() - 32), match.start())
+    return False if called and _dialled(plus, None, possible=True) else None
 
 
 def _national(text: str, match: Match) -> bool | None:
     number = match[0]
     if _DATE.match(number):
         return None
-    if not _SHAPES.match(number):
+    follows = text[max(0, match.start() - 2) : match.start()]  # another group of digits: part of something longer
+    if not _SHAPES.match(number) or (follows[:1].isdigit() and follows[1:] == " "):
         said = text[max(0, match.start() - 32) : match.start()]
         if not _CALLS.search(said) or _OTHER_NUMBER.search(said[-20:]):
             return None

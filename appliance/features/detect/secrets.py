@@ -19,7 +19,7 @@ from appliance.features.detect.pattern import Detector, Match, Verdict
 
 _LEAST_BITS = 2.5  # Shannon entropy a character: English words have 2 to 3 at this length, random text over 3.5
 _PLACEHOLDER = re.compile(
-    r"[<{$%*\[(]|x{4,}|your|example|changeme|change_me|placeholder|redacted|secret$|none$|null$|true$|false$"
+    r"^[<{$%*\[(]|\$[{(]|\{\{|\*{3}|x{4,}|your|example|changeme|change_me|placeholder|redacted|secret$|none$|null$|true$|false$"
     r"|os\.|env\.|process\.|config\.|settings\.|self\.|getenv|vault:|https?://|\.{3}",
     re.IGNORECASE,
 )
@@ -63,8 +63,9 @@ _NAMES = (
 _SIGN = r"""["'`]?\s{0,3}(?:=>|:=|==?|:)\s{0,3}"""
 _VERB = r"\s{1,3}(?:is|was|ist|lautet|est|es|è|wordt)\s{0,2}:?\s{1,3}"
 _VALUE = r"""["'`„“«]?([^\s"'`“”»,;<>]{6,256}+)"""
-_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\,:.()-]{0,8192}")
+_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}-----")
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=\r\n\\]*")
+_KEY_MOST = 8192  # characters of a key that are looked through for its closing line
 
 
 def bits(value: str) -> float:
@@ -91,11 +92,12 @@ def _random(value: str, *, least: int) -> bool:
 
 
 def _private_key(text: str, match: Match) -> Verdict:
-    """From the opening line to the closing one, or as far as the body goes."""
-    body = _KEY_BODY.match(text, match.end())
-    end = body.end() if body is not None else match.end()
-    closing = _KEY_END.match(text, end - 5) if text[end - 5 : end] == "-----" else None
-    return match.start(), (closing.end() if closing is not None else end)
+    """From the opening line to the closing one, or as far as lines of base64 go."""
+    start, opened = match.span()
+    closing = _KEY_END.search(text, opened, opened + _KEY_MOST)
+    if closing is None:
+        closing = _KEY_BODY.match(text, opened, opened + _KEY_MOST)
+    return start, (closing.end() if closing is not None else opened)
 
 
 def _key(text: str, match: Match) -> Verdict:
@@ -163,7 +165,11 @@ def detectors() -> Iterator[Detector]:
     )
     yield Detector(
         "aws-key",
-        re.compile(r"(?i:aws|secret)(?:[\w. ]|-){0,24}?" + _SIGN + r"[\"']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
+        re.compile(
+            r"(?i:aws|secret[_ ]?access[_ ]?key)(?:[\w. ]|-){0,24}?"
+            + _SIGN
+            + r"[\"']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
+        ),
         _aws_secret,
         ("aws", "secret"),
     )
