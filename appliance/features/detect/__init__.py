@@ -25,7 +25,7 @@ from appliance.features.detect.pattern import SEVEN_DIGITS, Detector
 from appliance.records.features import FindingKind
 
 FORM = 1
-QUICK = 1_000  # characters
+QUICK = 320  # characters
 PIECE = 16_384
 OVERLAP = 8_192  # more than any pattern matches, its look-ahead included
 
@@ -74,6 +74,11 @@ def load() -> None:
 
 def find(text: str, give_up: Callable[[], bool] = _never) -> tuple[Finding, ...]:
     """All findings, by where they begin, none overlapping another. Raises DetectorFailed when told to give up."""
+    return in_pieces(text, PIECE, OVERLAP, give_up)
+
+
+def in_pieces(text: str, piece: int, overlap: int, give_up: Callable[[], bool] = _never) -> tuple[Finding, ...]:
+    """`find` with pieces of another size, in characters. The result is the same while no match is over `overlap`."""
     if not text.isascii():
         for sign, plain in _LIKE:
             text = text.replace(sign, plain)
@@ -82,8 +87,8 @@ def find(text: str, give_up: Callable[[], bool] = _never) -> tuple[Finding, ...]
     begun = [0] * len(_detectors())  # where each detector goes on: what a match took is not looked at again
     start, length = 0, len(text)
     while start < length:
-        own = start + PIECE if length - start > PIECE + OVERLAP else length
-        stop = min(length, own + OVERLAP)
+        own = start + piece if length - start > piece + overlap else length
+        stop = min(length, own + overlap)
         part = lowered[start:stop]
         open_to = {None, *(gate for gate in _gates() if gate.search(part))}
         for rank, detector in enumerate(_detectors()):

@@ -68,10 +68,10 @@ _OTHER_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _CALLS = _words(
-    r"tel|telephone|telefon\w*|telefoon\w*|téléphone|teléfono|telefono|tél|tfno?|phone\w*|fon|fax|mobil\w*|handy\w*|cell"
-    r"|cell\s?phone|cellulare|móvil|portable|gsm|call|ring|text|dial|hotline|whatsapp|sms|reach\w*|ruf\w*|anruf\w*"
-    r"|durchwahl|erreich\w*|appel\w*|joindre|joignable|ll[aá]m\w*|chiam\w*|bel|bellen|gebeld|bereikbaar|mobiel\w*"
-    r"|contact\w*"
+    r"tel|telephone|telefon\w*|telefoon\w*|téléphone|teléfono|telefono|tél|tfno?|phone\w*|fon|fax|mobil\w*|handy\w*"
+    r"|cell|cell\s?phone|cellulare|móvil|portable|gsm|(?:call|ring|text|dial|reach)(?:ed)? (?:me|us|him|her|them|on|at)"
+    r"|hotline|whatsapp|sms|rufen\w*|rufnummer|anruf\w*|durchwahl|erreich\w*|appel\w*|joindre|joignable|ll[aá]m\w*"
+    r"|chiam\w*|bel (?:me|mij|ons|naar|op)|bellen|gebeld|bereikbaar|mobiel\w*"
 )
 # Groupings that are written for telephone numbers and for little else, without any word beside them.
 _SHAPES = re.compile(
