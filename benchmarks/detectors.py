@@ -27,8 +27,8 @@ CHECKED = ("iban", "card", "de-tax-id", "fr-nir", "es-dni", "it-codice-fiscale",
 RECALL, ALARMS = 0.98, 0.01
 
 
-def load() -> list[dict[str, Any]]:
-    with SET.open(encoding="utf-8") as file:
+def load(path: Path = SET) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
@@ -70,9 +70,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--show", action="store_true", help="print the texts that were missed or that alarmed")
+    parser.add_argument("--set", type=Path, default=SET, help="another labelled set of the same form")
     options = parser.parse_args()
     detect.load()
-    rows = load()
+    rows = load(options.set)
     result = score(rows)
     there, found, false = result["there"], result["found"], result["false"]
     print(

@@ -1,4 +1,5 @@
 """Writes the labelled set of the detectors: `python benchmarks/detectors/make.py > benchmarks/detectors/set.jsonl`.
+A number behind it draws other values for the same sentences.
 
 Made-up texts in six languages. Numbers are drawn at random and given the check digits that python-stdnum computes, so
 that neither a value nor a phrasing comes from the detectors. One line a text: `text`, `language`, `kinds` (what must be
@@ -27,7 +28,7 @@ from stdnum.pl import pesel
 
 SEED = 20261121
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl")
-rng = random.Random(SEED)
+rng = random.Random(int(sys.argv[1]) if len(sys.argv) > 1 else SEED)
 
 
 def digits(n: int) -> str:

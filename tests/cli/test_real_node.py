@@ -44,6 +44,7 @@ def running(weir: Weir, tmp_path: Path) -> Iterator[Running]:
     base_url = json.loads(upstream.stdout.readline())["base_url"]
     (tmp_path / "content").mkdir()
     (tmp_path / "content" / "policy.json").write_text(json.dumps(POLICY))
+    (tmp_path / "content" / "detectors.json").write_text("{}")
     card = {
         "id": "site/echo",
         "runtime": "openai_http",

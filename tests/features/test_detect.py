@@ -52,12 +52,13 @@ FOUND = {
 }
 HOSTILE = (
     "7", "1.", "@", "a@b.", "-----BEGIN", "-----BEGIN PRIVATE KEY-----", "é", "aé1@", "\u0130", "𝟙", "\u202e\u0000",
-    "DE89 ", "1234567 ", "12345678901 ", "123456789,", "4111 1111 1111 1112 ", "tel 0301234567 ", "+49", "(0", "00",
-    "eyJ", "eyJabcdefgh.", "://a:", "bearer ", "password    ", "token=a1b2c3d4 ", "aws_secret", "sk-", "X12",
+    "DE89 ", "1234567 ", "12345678901 ", "123456789,", "4111 1111 1111 1112 ", "tel 0301234567 ", "+49", "(0",
+    "00", "eyJ", "eyJabcdefgh.", "://a:", "bearer ", "password    ", "token=a1b2c3d4 ", "aws_secret", "sk-", "X12",
     "RCCMNL83S18", "\n",
 )  # fmt: skip
 
-WRITTEN = """SYSTEM HISTORY NAME PART CAPTION FILENAME CALL RESULT LAST PROMPT INPUT-1 INPUT-2 STOP KEY ENUM FORMAT ABOUT
+WRITTEN = """
+    SYSTEM HISTORY NAME PART CAPTION FILENAME CALL RESULT LAST PROMPT INPUT-1 INPUT-2 STOP KEY ENUM FORMAT ABOUT
     TOOL DOES USER FIELD VALUE 4111111111111111"""
 
 

@@ -103,8 +103,8 @@ def _private_key(text: str, match: Match) -> Verdict:
 def _key(text: str, match: Match) -> Verdict:
     del text
     value = match[0]
-    _, _, tail = value.replace("_", "-").partition("-")
-    return False if any(c.isdigit() for c in tail or value) and bits(value) >= 3.0 else None
+    words = value.startswith("sk-") and not any(c.isdigit() for c in value)  # 'sk-learn-and-other-names'
+    return None if words or bits(value) < 3.0 else False
 
 
 def _jwt(text: str, match: Match) -> Verdict:
