@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -67,3 +69,14 @@ def test_no_content_makes_a_failed_detector_harmless() -> None:
 def test_content_with_a_typing_error_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         Detectors.model_validate_json(text)
+
+
+def test_the_page_on_detectors_says_what_the_starter_does() -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "detectors.md").read_text(encoding="utf-8")
+    starter = Detectors.model_validate_json((root / "bundles" / "starter" / "detectors.json").read_bytes())
+    rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| `")]
+    told = {kind: row[-1].split(",")[0].strip() for row in rows for kind in re.findall(r"`([a-z-]+)`", row[0])}
+    assert told == {kind: starter.least(kind) for kind in KINDS}
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.S)
+    assert Detectors.model_validate_json(example).least("attachment") == "public"
