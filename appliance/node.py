@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,9 +25,10 @@ from appliance.config import Config
 from appliance.decide.generation import Generation
 from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid, NoCapacity, WeirError
-from appliance.features import language
+from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
+from appliance.features.detect.texts import attachments, texts
 from appliance.paths.contract import ExecutionPath, PathError
 from appliance.paths.guard import Guarded
 from appliance.paths.onnx import OnnxPath
@@ -34,7 +36,7 @@ from appliance.paths.openai_http import resolve_secret
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
-from appliance.records.features import Features
+from appliance.records.features import Features, FindingKind
 from appliance.records.record import Record
 from appliance.records.request import Request
 from appliance.serve import Serving, ended
@@ -82,6 +84,7 @@ class Node:
         self.active = 0
         self.news = asyncio.Event()  # set whenever a record was handed to the store
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
+        self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
         self.egress = Egress(_destinations(self.generation, config))
         self._housekeeping: asyncio.Task[None] | None = None
@@ -93,7 +96,9 @@ class Node:
             if card.tier not in _NOT_A_PATH:
                 self._build(card.id, context)
         await asyncio.gather(*(self._start(name, path) for name, path in self.paths.items()))
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._load_classifier)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._load_classifier)
+        await loop.run_in_executor(self._detecting, detect.load)
         self._housekeeping = asyncio.create_task(self._keep_house())
         self.state = "ready"
 
@@ -149,6 +154,7 @@ class Node:
         await asyncio.gather(*(path.stop() for path in self.paths.values()))
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._detecting.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
         await asyncio.to_thread(self.store.close)
 
@@ -191,6 +197,26 @@ class Node:
         loop = asyncio.get_running_loop()
         features = await loop.run_in_executor(self._threads, describe, request, self.classifier)
         return replace(features, embedding=None)
+
+    async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
+        """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
+        found: tuple[tuple[FindingKind, int], ...]
+        given_up = threading.Event()
+        try:
+            read = tuple(texts(request))
+            if detect.quick(read):
+                found = detect.counts(read)
+            else:
+                loop = asyncio.get_running_loop()
+                async with asyncio.timeout(self.generation.detectors.timeout_s):
+                    found = await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
+            media = attachments(request)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
+            log.error("not-scanned", kind=type(error).__name__)
+            return (("unscanned", 1),)
+        finally:
+            given_up.set()  # also where the client went away: the thread stops at its next piece
+        return (("attachment", media), *found) if media else found
 
     def note_unserved(self, asked: Asked, began: float, error: BaseException) -> None:
         """Record a request that nothing was decided about: malformed, cut off, or one too many."""

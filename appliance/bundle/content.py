@@ -5,7 +5,8 @@ Rules kept here:
 2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
 3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
-Layout: `cards/*.json`, `policy/` (see `policy.load`), `router/weights.json`, `router/gate-*.json`, `models/…`.
+Layout: `cards/*.json`, `policy/` (see `policy.load`), `detectors.json`, `router/weights.json`, `router/gate-*.json`,
+`models/…`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from appliance.decide.generation import Gate, Generation, Weights
+from appliance.decide.labels import Detectors
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
 from appliance.policy import MAX_BYTES, Policy, read_policy
@@ -41,6 +43,7 @@ def load_generation(
     """
     findings: list[str] = []
     policy = _read_policy(content_dir / "policy", findings)
+    detectors = _read(content_dir / "detectors.json", Detectors, findings)
     weights_path = content_dir / "router" / "weights.json"
     weighed = _read(weights_path, Weights, findings) if weights_path.exists() else Weights()
     card_paths = sorted((content_dir / "cards").glob("*.json")) + list(extra_cards)
@@ -49,7 +52,7 @@ def load_generation(
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
     ]
     findings += _cross_check(cards, gates, weighed.currency if weighed is not None else "")
-    if findings or policy is None or weighed is None:
+    if findings or policy is None or detectors is None or weighed is None:
         raise ConfigInvalid(
             f"The content in {content_dir} cannot be used: {len(findings)} finding(s).",
             next_step="Import the bundle again, or repair the named files.",
@@ -61,7 +64,8 @@ def load_generation(
         policy = policy.at_home(home)
         cards = [_at_home(card, home) for card in cards]
     policy.prepare(cards)
-    return Generation(_digest(policy, weighed, cards, gates), policy, tuple(cards), tuple(gates), weighed)
+    id = _digest(policy, detectors, weighed, cards, gates)
+    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors)
 
 
 def damaged(card: ModelCard, content_dir: Path) -> str:
@@ -153,9 +157,10 @@ def _on_loopback(url: str) -> bool:
         return False
 
 
-def _digest(policy: Policy, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
+def _digest(policy: Policy, detectors: Detectors, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
     content = {
         "policy": {"files": policy.digest, "home": policy.home.model_dump(mode="json")},
+        "detectors": detectors.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json"),
         "cards": [card.model_dump(mode="json") for card in cards],
         "gates": [gate.model_dump(mode="json") for gate in gates],

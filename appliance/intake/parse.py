@@ -137,6 +137,7 @@ def _finish(kind: Kind, draft: Draft, headers: Mapping[str, str], request_id: st
         sampling=sampling,
         format=form,
         labels=labels if not draft.labels else tightened(labels, draft.labels, draft.limits),
+        labels_in_body=bool(draft.labels),
         tenant=tenant,
         forwarded=forwarded,
         digest=digest(kind, fields, draft.sampling, form, forwarded),

@@ -108,6 +108,7 @@ class Request:
     dimensions: int | None = None
     encoding: Literal["float", "base64"] = "float"
     labels: Labels = Labels()
+    labels_in_body: bool = False  # some of them are the metadata's, not the headers'
     tenant: str = "local"
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)

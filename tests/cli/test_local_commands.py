@@ -60,6 +60,7 @@ def test_init_of_a_directory_that_cannot_be_made_is_a_sentence(weir: Weir, tmp_p
 def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path) -> None:
     (tmp_path / "content" / "cards").mkdir(parents=True)
     policies.write(tmp_path / "content" / "policy")
+    (tmp_path / "content" / "detectors.json").write_text("{}")
     card = {"id": "m", "runtime": "openai_http", "tier": "site", "modalities": ["chat"]}
     endpoint = {"base_url": "http://127.0.0.1:9", "model": "m"}
     (tmp_path / "content" / "cards" / "m.json").write_text(json.dumps({**card, "endpoint": endpoint}))

@@ -43,6 +43,7 @@ def running(weir: Weir, tmp_path: Path) -> Iterator[Running]:
     base_url = json.loads(upstream.stdout.readline())["base_url"]
     (tmp_path / "content").mkdir()
     policies.write(tmp_path / "content" / "policy")
+    (tmp_path / "content" / "detectors.json").write_text("{}")
     card = {
         "id": "site/echo",
         "runtime": "openai_http",
