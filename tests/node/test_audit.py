@@ -20,14 +20,13 @@ from typing import Any
 import orjson
 import pytest
 
-from appliance.paths.contract import Text
 from appliance.records.card import Place
 from appliance.store.audit import keys
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import verify
 from tests import factories
 from tests.node.conftest import ROOT, Start, fake_card, process_node, upstream_card, write_content
-from tests.node.doubles import FakePath
+from tests.node.doubles import FakePath, answer
 from tests.standins.openai_server import OpenAIStandIn
 from tests.store.audit_rig import rows
 
@@ -131,7 +130,7 @@ def roomy(audit: Audit) -> None:
 async def test_where_the_audit_cannot_be_written_nothing_leaves_and_the_cascade_goes_on(
     start: Start, upstream: OpenAIStandIn
 ) -> None:
-    here = FakePath(fake_card("device/a", accuracy_default=0.6), [Text("from here", tokens=2)])
+    here = FakePath(fake_card("device/a", accuracy_default=0.6), answer("from here"))
     async with start(upstream_card(upstream.base_url), fakes=(here,), routing={"quality_floor": 0.1}) as weir:
         await asyncio.to_thread(full, weir.node.audit)
         faults, paths = set(), set()

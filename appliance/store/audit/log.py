@@ -74,6 +74,7 @@ class Audit:
         self._broken = ""
         self._head: int | None = None
         self._database = state_dir / DATABASE
+        _make_private(self._database)
         migrate(self._database, audit)
         last = last_of(self._database)
         self.generation = _generation_of(self._database)  # of the newest start; '' before the first
@@ -265,6 +266,16 @@ def _misfit(what: str) -> StateInvalid:
         f"The audit log does not fit its head: {what}",
         next_step="'weir audit verify' says more; restore the newer copy.",
     )
+
+
+def _make_private(database: Path) -> None:
+    """An empty file that only its owner reads, where there is none; SQLite gives its log the same mode."""
+    try:
+        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StateInvalid(
+            f"{database} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
+        ) from None
 
 
 def _node(state_dir: Path) -> str:
