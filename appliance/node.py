@@ -42,6 +42,7 @@ from appliance.records.request import Request
 from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
+from appliance.store.audit.log import Audit
 
 log = structlog.get_logger("weir.node")
 _NOT_A_PATH = ("cache", "reuse")
@@ -86,11 +87,13 @@ class Node:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
         self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
-        self.egress = Egress(_destinations(self.generation, config))
+        self.audit = Audit(config.state_dir)
+        self.egress = Egress(_destinations(self.generation, config), self.audit)
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
+        self._note_start()
         context = PathContext(self.config.content_dir, self.egress, self._secret)
         for card in self.generation.cards:
             if card.tier not in _NOT_A_PATH:
@@ -101,6 +104,22 @@ class Node:
         await loop.run_in_executor(self._detecting, detect.load)
         self._housekeeping = asyncio.create_task(self._keep_house())
         self.state = "ready"
+
+    def _note_start(self) -> None:
+        """The audit learns under what the node runs, and that it changed where it did."""
+        generation, config = self.generation, self.config
+        before = self.audit.generation
+        if before not in ("", generation.id):
+            self.audit.note("admin", {"act": "generation", "from": before, "to": generation.id})
+        facts = {
+            "version": __version__,
+            "generation": generation.id,
+            "policy": generation.policy.id,
+            "listen": config.url,
+            "deny_all": config.egress.deny_all,
+            "destinations": sorted(map(str, self.egress.door.allowed)),
+        }
+        self.audit.note("start", facts)
 
     def _build(self, name: str, context: PathContext) -> None:
         try:
@@ -156,6 +175,8 @@ class Node:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
+        self.audit.note("stop", {"requests": self.counters.requests})
+        await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.store.close)
 
     async def _keep_house(self) -> None:
@@ -252,6 +273,8 @@ class Node:
             counters.cancelled += 1
         else:
             counters.failed += 1
+        if record.decision.refusal == "policy":
+            self.audit.note("refusal", _refused(record))
         self.store.add(record)
         self.news.set()
 
@@ -264,6 +287,8 @@ class Node:
         reasons = list(self.problems)
         if self.store.writer.trouble:
             reasons.append(f"what happens is not written down: {self.store.writer.trouble}")
+        if self.audit.trouble:
+            reasons.append(f"nothing leaves this host, because the audit is not written: {self.audit.trouble}")
         serving = 0
         for name, path in self.paths.items():
             ready = path.ready()
@@ -331,6 +356,20 @@ def generation_of(config: Config) -> Generation:
     if not content.cards:
         raise ConfigInvalid(f"{config.content_dir} holds no cards.", next_step="Run the set-up, or import a bundle.")
     return content
+
+
+def _refused(record: Record) -> dict[str, object]:
+    """What the audit holds of a request that policy refused."""
+    asked, decision = record.asked, record.decision
+    reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
+    return {
+        "decision": asked.id,
+        "tenant": asked.tenant,
+        "classification": asked.labels.classification,
+        "residency": asked.labels.residency,
+        "rules": sorted({reason.rule for reason in reasons if reason.code == "policy"}),
+        "generation": decision.generation,
+    }
 
 
 def _stated(config: Config) -> list[str]:

@@ -167,6 +167,8 @@ def test_under_uvloop_the_session_refuses_what_the_hook_cannot_see(tmp_path: Pat
     found = child(
         """
         import uvloop
+        from appliance.records.departure import departing
+        from tests.standins.ledger import DEPARTURE, MemoryLedger
         async def main():
             loop = asyncio.get_running_loop()
             hits = []
@@ -180,7 +182,8 @@ def test_under_uvloop_the_session_refuses_what_the_hook_cannot_see(tmp_path: Pat
                 pass
             unseen = door.refused == before
             url = f"http://127.0.0.1:{port}"
-            egress = Egress(frozenset({Destination("http", "listed.invalid", 80)}), door=door)
+            listed = frozenset({Destination("http", "listed.invalid", 80)})
+            egress = Egress(listed, MemoryLedger(), door=door)
             session = egress.session_for("http://listed.invalid")
             out = {}
             for name, where in (("loopback", url), ("literal", "http://192.0.2.8"), ("name", "http://leak.invalid")):
@@ -190,7 +193,7 @@ def test_under_uvloop_the_session_refuses_what_the_hook_cannot_see(tmp_path: Pat
                     out[name] = type(getattr(error, "os_error", error)).__name__
             await egress.close()
             return {"unseen by the hook": unseen, **out, "hits": len(hits)}
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with departing(DEPARTURE), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             print(json.dumps(runner.run(main())))
         """,
         tmp_path,

@@ -147,7 +147,7 @@ def imports(_: Mapping[str, Any]) -> dict[str, Any]:
 
 def egress(argument: Mapping[str, Any]) -> dict[str, Any]:
     """Tries to get out in several ways, with the node's door closed."""
-    from appliance.egress import Egress
+    from appliance.egress import Egress, NoLedger
 
     _close_the_door(argument)
     proxy = {"http_proxy": f"http://{OUTSIDE}:3128", "https_proxy": f"http://{OUTSIDE}:3128"}
@@ -158,7 +158,9 @@ def egress(argument: Mapping[str, Any]) -> dict[str, Any]:
             f"TCP to {OUTSIDE_6}": _try(_connect_6),
             f"UDP to {OUTSIDE}": _try(_send),
             f"HTTP to {OUTSIDE}": _try(_fetch),
-            "a session to an unlisted address": _try(lambda: Egress(frozenset()).session_for(f"https://{OUTSIDE}")),
+            "a session to an unlisted address": _try(
+                lambda: Egress(frozenset(), NoLedger()).session_for(f"https://{OUTSIDE}")
+            ),
             "a Unix socket elsewhere": _try(_unix),
         }
     }
