@@ -3,7 +3,7 @@
 Rules kept here:
 1. A worker's death costs its running jobs a PathError('unavailable') and nothing else.
 2. The first restart is immediate. A worker that keeps dying young is tried again at a slow pace, with a reason.
-3. The worker inherits one socket and a bare environment.
+3. The worker inherits one socket and a bare environment; what it gives up besides, it says in its facts.
 4. A worker that computes but says nothing for `SILENT_S` is killed: it hangs.
 
 It does not interpret jobs or answers; `path` does.
@@ -202,6 +202,13 @@ class Supervisor:
                     call.put("fault", PathError(fault[1], fault[2], param=fault[3]))
         elif kind == protocol.READY:
             self.facts = Facts(**frame[1])
+            if self.facts.lacking:
+                log.warning(
+                    "llama_cpp %s: confined by %s only; %s",
+                    self.name,
+                    self.facts.confined or "nothing",
+                    self.facts.lacking,
+                )
             self.reason = ""
             self._settled.set()
         elif kind == protocol.FAILED:
