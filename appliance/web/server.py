@@ -37,6 +37,7 @@ from appliance.errors import (
 from appliance.intake.limits import Limits
 from appliance.intake.parse import parse_chat, parse_completion, parse_embedding, parse_route
 from appliance.node import Node
+from appliance.paths.llama_cpp.supervisor import is_worker
 from appliance.records.card import ModelCard
 from appliance.records.decision import Asked
 from appliance.records.record import encode
@@ -455,7 +456,7 @@ async def _serve(config: Config) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     node = Node(config)
-    install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket())
+    install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket(), children=is_worker)
     async with listening(node) as port:
         started = asyncio.create_task(node.start())
         stopped = asyncio.create_task(stop.wait())

@@ -28,9 +28,12 @@ _STREAM, _DATAGRAM, _RAW = 1, 2, 3
 _BAD = -1  # no file descriptor
 _SIGCHLD = 17
 _X32 = 0x40000000
+# What Landlock alone refuses.
+BESIDE, STARTED_WITH = "what lies beside the model", "what the node was started with"
 _ADDRESS = ctypes.create_string_buffer(b"\2\0\0\x35\xc0\0\2\1" + bytes(8))  # struct sockaddr_in: 192.0.2.1, port 53
 # What is tried: a call and its arguments. Without a filter each would end with another error, or harmlessly.
-CALLS: Mapping[str, tuple[str, tuple[int, ...]]] = {
+Tries = Mapping[str, tuple[str, tuple[int, ...]]]
+NETWORK: Tries = {
     "an IPv4 stream socket": ("socket", (2, _STREAM, 0)),
     "an IPv4 datagram socket": ("socket", (2, _DATAGRAM, 0)),
     "an IPv6 stream socket": ("socket", (10, _STREAM, 0)),
@@ -39,6 +42,7 @@ CALLS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "a netlink socket": ("socket", (16, _RAW, 0)),
     "a Unix socket": ("socket", (1, _STREAM, 0)),
     "a VSOCK socket": ("socket", (40, _STREAM, 0)),
+    "a socket by the x32 numbers": ("socket", (2, _STREAM, 0)),
     "a socket pair": ("socketpair", (1, _STREAM, 0, 0)),
     "connect": ("connect", (_BAD, 0, 0)),
     "bind": ("bind", (_BAD, 0, 0)),
@@ -50,43 +54,53 @@ CALLS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "a datagram with an address": ("sendto", (_BAD, 0, 0, 0, ctypes.addressof(_ADDRESS), 16)),
     "io_uring": ("io_uring_setup", (0, 0)),
     "bpf": ("bpf", (-1, 0, 0)),
-    "userfaultfd": ("userfaultfd", (-1,)),
-    "a key ring": ("keyctl", (-1,)),
-    "a file by its handle": ("open_by_handle_at", (_BAD, 0, 0)),
-    "a mount": ("mount", (0, 0, 0, 0, 0)),
-    "a namespace of its own": ("unshare", (0,)),
-    "another's namespace": ("setns", (_BAD, 0)),
+}
+PROCESSES: Tries = {
+    "a child by fork": ("fork", ()),
+    "a child by clone": ("clone", (_SIGCHLD, 0, 0, 0, 0)),
+    "a child by clone3": ("clone3", (0, 0)),
+    "execve": ("execve", (0, 0, 0)),
+    "execveat": ("execveat", (_BAD, 0, 0, 0, 0)),
     "ptrace": ("ptrace", (2, _BAD, 0, 0)),
     "another's memory": ("process_vm_readv", (_BAD, 0, 0, 0, 0, 0)),
     "a handle of a process": ("pidfd_open", (_BAD, 0)),
+    "a namespace of its own": ("unshare", (0,)),
+    "another's namespace": ("setns", (_BAD, 0)),
     "performance counters": ("perf_event_open", (0, 0, 0, 0, 0)),
     "another limit of memory": ("prlimit64", (0, 9, 1, 0)),
-    "execve": ("execve", (0, 0, 0)),
-    "execveat": ("execveat", (_BAD, 0, 0, 0, 0)),
-    "a child by clone": ("clone", (_SIGCHLD, 0, 0, 0, 0)),
-    "a child by clone3": ("clone3", (0, 0)),
-    "a child by fork": ("fork", ()),
-    "a socket by the x32 numbers": ("socket", (2, _STREAM, 0)),
+    "userfaultfd": ("userfaultfd", (-1,)),
+    "a key ring": ("keyctl", (-1,)),
     "a call newer than this program": ("", ()),
+}
+FILES: Tries = {
+    "a file by its handle": ("open_by_handle_at", (_BAD, 0, 0)),
+    "a mount": ("mount", (0, 0, 0, 0, 0)),
+    "a directory": ("mkdirat", (_BAD, 0, 0)),
 }
 
 
-def attempts(model: Path, link: int) -> dict[str, str]:
-    """How each try ended: 'refused (EPERM)', or what it came to. `link` is the socket that this process has."""
-    out = {what: _call(what, name, arguments) for what, (name, arguments) in CALLS.items()}
-    out["a signal to the node"] = _python(lambda: os.kill(os.getppid(), 0))
-    sockets = {out["an IPv4 datagram socket"], out["an IPv6 stream socket"], out["a Unix socket"]}
-    out["a look-up of a name"] = _look_up(unheard=all(ended.startswith("refused") for ended in sockets))
-    out["TCP the usual way"] = _python(lambda: socket.create_connection((OUTSIDE, 443), timeout=2))
-    out["TCP over IPv6 the usual way"] = _python(lambda: socket.create_connection((OUTSIDE_6, 443), timeout=2))
-    out["a child the usual way"] = _python(lambda: subprocess.run([sys.executable, "-V"], check=False))
-    out["a file for writing"] = _python(lambda: os.open("/dev/null", os.O_WRONLY))
-    out["a file beside the model"] = _python(lambda: os.open(model.parent, os.O_RDONLY))
-    out["what the node was started with"] = _python(lambda: os.open(f"/proc/{os.getppid()}/environ", os.O_RDONLY))
-    out["a connection of the inherited socket"] = _python(
+def attempts(model: Path, link: int) -> dict[str, dict[str, str]]:
+    """How each try ended, such as 'refused (EPERM)', in the groups network, processes and files.
+
+    `link` is the socket that this process has. The model's directory should exist.
+    """
+    network, processes, files = (
+        {what: _call(what, name, arguments) for what, (name, arguments) in tries.items()}
+        for tries in (NETWORK, PROCESSES, FILES)
+    )
+    sockets = (network["an IPv4 datagram socket"], network["an IPv6 stream socket"], network["a Unix socket"])
+    network["a look-up of a name"] = _look_up(unheard=all(ended.startswith("refused") for ended in sockets))
+    network["TCP the usual way"] = _python(lambda: socket.create_connection((OUTSIDE, 443), timeout=2))
+    network["TCP over IPv6 the usual way"] = _python(lambda: socket.create_connection((OUTSIDE_6, 443), timeout=2))
+    network["a connection of the inherited socket"] = _python(
         lambda: socket.socket(fileno=os.dup(link)).connect("/run/weir-doctor-nobody.sock")
     )
-    return out
+    processes["a child the usual way"] = _python(lambda: subprocess.run([sys.executable, "-V"], check=False))
+    processes["a signal to the node"] = _python(lambda: os.kill(os.getppid(), 0))
+    files["a file for writing"] = _python(lambda: os.open("/dev/null", os.O_WRONLY))
+    files[BESIDE] = _python(lambda: os.open(model.parent, os.O_RDONLY))
+    files[STARTED_WITH] = _python(lambda: os.open(f"/proc/{os.getppid()}/environ", os.O_RDONLY))
+    return {"network": network, "processes": processes, "files": files}
 
 
 def _call(what: str, name: str, arguments: tuple[int, ...]) -> str:

@@ -33,7 +33,7 @@ STEP = "step"  # [STEP, texts, ends, faults, [busy, waiting]]
 #   texts:  [number, choice, text, tokens, logprobs | null]; one logprob is [token, logprob, [[token, logprob]]]
 #   ends:   [number, finish reasons, [prompt, completion, cached] tokens, signals]; one signal is Signals' fields
 #   faults: [number, fault, sentence, param | null]
-TRIED = "tried"  # [TRIED, {"by": str, "lacking": str, "tries": {what was tried: how it ended}}]; then it ends
+TRIED = "tried"  # [TRIED, {"by": str, "lacking": str, "tries": as `attempts` returns it}]; then it ends
 ALIVE = "alive"  # [ALIVE]; sent about once a second while a long computation yields nothing
 
 

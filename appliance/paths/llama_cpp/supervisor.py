@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def command(fd: int) -> list[str]:
     else:
         head = [sys.executable, "-m", "appliance.paths.llama_cpp.worker"]
     return [*head, "--fd", str(fd), "--parent", str(os.getpid())]
+
+
+def is_worker(executable: object, arguments: Sequence[object]) -> bool:
+    """Whether this is how `command` starts a worker: the one child that a node has."""
+    head = command(0)[:-4]
+    return executable == head[0] and list(arguments[: len(head)]) == head
 
 
 def environment() -> dict[str, str]:
