@@ -15,8 +15,9 @@ Two nets, because neither sees everything:
   use aiohttp's public hooks and hold on every event loop, uvloop included: uvloop's own `create_connection`,
   `getaddrinfo` and datagrams happen inside libuv and raise no audit event, so the audit hook alone would not
   see them.
-* `install_audit_hook` refuses what any other Python code tries through the socket module. It cannot be
-  removed. It does not see C libraries, child processes or sub-interpreters, and CPython resolves a *name*
+* `install_audit_hook` refuses what any other Python code tries through the socket module, and every child process
+  but the workers, which the kernel confines (`appliance.paths.confine`). It cannot be removed. It does not see C
+  libraries, what another event loop than asyncio's starts, or sub-interpreters, and CPython resolves a *name*
   given to `connect` before it asks the hook, so that name may reach the resolver. The systemd unit
   (`IPAddressDeny=any`) is there for those.
 
@@ -33,7 +34,7 @@ import ssl
 import sys
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -342,10 +343,14 @@ async def _whole(request: ClientRequest) -> bytes:
 
 
 def install_audit_hook(
-    allowed: frozenset[Destination] | Door, *, state_dir: Path, unix_paths: frozenset[str] = frozenset()
+    allowed: frozenset[Destination] | Door,
+    *,
+    state_dir: Path,
+    unix_paths: frozenset[str] = frozenset(),
+    children: Callable[[object, Sequence[object]], bool] = lambda executable, arguments: False,  # noqa: ARG005
 ) -> Door:
     """Refuse, for the rest of this process, every connect, send and look-up that is neither loopback nor
-    listed.
+    listed, and every child process that `children` does not know by its executable and arguments.
 
     Unix sockets pass only inside `state_dir` or when named in `unix_paths` (systemd's NOTIFY_SOCKET); socket
     pairs never connect. Pass an Egress's `door` so that the addresses its resolver learned pass too. Returns
@@ -385,7 +390,14 @@ def install_audit_hook(
         if where is not None:  # a connected socket was looked at when it connected
             address(what, where)
 
-    checks: dict[str, tuple[Callable[[str, object], None], int]] = {
+    def child(what: str, arguments: object) -> None:
+        given = arguments if isinstance(arguments, tuple) else ()
+        words = given[1] if what == "subprocess.Popen" and len(given) > 1 else None
+        if not (isinstance(words, list | tuple) and children(given[0], words)):
+            raise door.refuse(what, str(given[0]) if given else "a child process")
+
+    # By event, and which of its arguments is looked at: None for all of them.
+    checks: dict[str, tuple[Callable[[str, object], None], int | None]] = {
         "socket.connect": (address, 1),
         "socket.sendto": (send, 1),
         "socket.sendmsg": (send, 1),
@@ -393,13 +405,21 @@ def install_audit_hook(
         "socket.gethostbyname": (name, 0),
         "socket.gethostbyaddr": (reverse, 0),
         "socket.getnameinfo": (reverse, 0),
+        "subprocess.Popen": (child, None),
+        "os.system": (child, None),
+        "os.exec": (child, None),
+        "os.posix_spawn": (child, None),
+        "os.spawn": (child, None),
+        "os.fork": (child, None),
+        "os.forkpty": (child, None),
     }
     lookup = checks.get
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         check = lookup(event)  # all that every other event costs
         if check is not None:
-            check[0](event, arguments[check[1]])
+            look, index = check
+            look(event, arguments if index is None else arguments[index])
 
     sys.addaudithook(hook)
     return door

@@ -94,7 +94,8 @@ class Node:
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
         self._note_start()
-        context = PathContext(self.config.content_dir, self.egress, self._secret)
+        unconfined = self.config.paths.unconfined_workers
+        context = PathContext(self.config.content_dir, self.egress, self._secret, unconfined_workers=unconfined)
         for card in self.generation.cards:
             if card.tier not in _NOT_A_PATH:
                 self._build(card.id, context)
@@ -311,7 +312,8 @@ class Node:
             "generation": self.generation.id,
             "policy": self.generation.policy.id,
             "trusted_root": None,
-            "warnings": [f"unsigned card: {card}" for card in self.config.paths.unsigned_cards],
+            "warnings": [f"unsigned card: {card}" for card in self.config.paths.unsigned_cards]
+            + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers,
             "paths": [self._path_status(name, path) for name, path in self.paths.items()],
             "counters": {
                 "requests": counters.requests,

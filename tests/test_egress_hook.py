@@ -217,3 +217,54 @@ def test_the_hook_costs_other_events_next_to_nothing_and_cannot_be_removed(tmp_p
     )
     assert found["cost"] < 2e-5
     assert found["removers"] == ["addaudithook", "audit"]
+
+
+def test_no_child_is_started_but_what_the_node_knows(tmp_path: Path) -> None:
+    found = child(
+        """
+        import os, subprocess
+        from appliance.paths.llama_cpp import supervisor
+        import sys
+        other = Door(frozenset())
+        install_audit_hook(other, state_dir=state, children=supervisor.is_worker)
+        worker = supervisor.command(0)
+        print(json.dumps({
+            "subprocess": attempt(subprocess.run, [sys.executable, "-V"]),
+            "shell": attempt(lambda: subprocess.run(":", shell=True)),
+            "system": attempt(os.system, ":"),
+            "spawn": attempt(os.posix_spawn, sys.executable, [sys.executable], {}),
+            "fork": attempt(os.fork),
+            "exec": attempt(os.execv, sys.executable, [sys.executable]),
+            "asyncio": attempt(lambda: asyncio.run(asyncio.create_subprocess_exec(sys.executable, "-V"))),
+            "known": [supervisor.is_worker(worker[0], worker), supervisor.is_worker("/bin/sh", worker)],
+            "other": [supervisor.is_worker(worker[0], [worker[0], "-c", "x"]), supervisor.is_worker(None, [])],
+            "counted": door.refused > 6,
+        }))
+        """,
+        tmp_path,
+    )
+    assert found.pop("known") == [True, False]
+    assert found.pop("other") == [False, False]
+    assert found.pop("counted") is True
+    assert set(found.values()) == {"refused"}
+
+
+def test_the_child_that_the_node_knows_starts(tmp_path: Path) -> None:
+    program = """
+        import os, subprocess, sys
+        from pathlib import Path
+        from appliance.egress import install_audit_hook
+        from appliance.paths.llama_cpp import supervisor
+        install_audit_hook(frozenset(), state_dir=Path(sys.argv[1]), children=supervisor.is_worker)
+        ended = subprocess.run(supervisor.command(0), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        print(ended.returncode)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "1", done.stderr  # it ran, and found that its link is no socket
