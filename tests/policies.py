@@ -16,19 +16,19 @@ HOME = Place(node="n1", site="s1", country="CH", region="EU")
 RULES = """
 @id("use") @why("test") permit (principal, action == Action::"use", resource);
 
-@id("restricted/tiers") @why("test")
+@id("class/restricted/tiers") @why("test")
 forbid (principal, action == Action::"use", resource)
 when { context.classification == "restricted" && !["cache", "reuse", "device", "site"].contains(resource.tier) };
 
-@id("secret/tiers") @why("test")
+@id("class/secret/tiers") @why("test")
 forbid (principal, action == Action::"use", resource)
 when { context.classification == "secret" && resource.tier != "device" };
 
-@id("restricted/retention") @why("retention is not accepted")
+@id("class/restricted/retention") @why("retention is not accepted")
 forbid (principal, action == Action::"use", resource)
 when { context.classification == "restricted" && !resource.own && resource.retention != "none" };
 
-@id("internal/retention") @why("retention is not accepted")
+@id("class/internal/retention") @why("retention is not accepted")
 forbid (principal, action == Action::"use", resource)
 when { context.classification == "internal" && !resource.own && resource.retention == "unknown" };
 

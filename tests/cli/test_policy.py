@@ -46,7 +46,11 @@ def test_test_runs_the_tests_and_ends_with_1_when_one_fails(weir: Weir, tmp_path
     content(tmp_path)
     folder = tmp_path / "content" / "policy"
     ended = weir("policy", "test", str(folder))
-    assert (ended.code, "1 of 1 tests of test hold." in ended.out, "restricted/tiers" in ended.out) == (0, True, True)
+    assert (ended.code, "1 of 1 tests of test hold." in ended.out, "class/restricted/tiers" in ended.out) == (
+        0,
+        True,
+        True,
+    )
     tests = json.loads((folder / "tests.json").read_text())
     tests["tests"][0]["expect"] = "refuse"
     (folder / "tests.json").write_text(json.dumps(tests))
@@ -62,9 +66,9 @@ def test_explain_names_every_rule_per_path(weir: Weir, tmp_path: Path) -> None:
     paths = {row["path"]: row for row in shown.json["paths"]}
     assert (shown.code, paths["near"]["permitted"], paths["far"]["permitted"]) == (0, True, False)
     (rule,) = paths["far"]["rules"]
-    assert (rule["rule"], rule["effect"], rule["at"]) == ("restricted/tiers", "forbid", "rules.cedar:4")
+    assert (rule["rule"], rule["effect"], rule["at"]) == ("class/restricted/tiers", "forbid", "rules.cedar:4")
     alone = weir("policy", "explain", "--config", config, "--classification", "secret", "--path", "far")
-    assert (alone.code, "secret/tiers" in alone.out, "near" in alone.out) == (1, True, False)
+    assert (alone.code, "class/secret/tiers" in alone.out, "near" in alone.out) == (1, True, False)
     assert weir("policy", "explain", "--config", config, "--path", "nobody").code == 2
     wrong = weir("policy", "explain", "--config", config, "--residency", "Bern")
     assert (wrong.code, "--residency must be node, site, country:XX" in wrong.err) == (2, True)

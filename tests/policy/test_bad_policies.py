@@ -137,10 +137,10 @@ def test_a_failing_policy_test_is_refused_with_its_place_and_what_came_instead()
     test = {"name": "far", "labels": {"classification": "secret"}, "card": {"tier": "frontier"}}
     raw = json.dumps({"home": {}, "tests": [test | {"expect": "permit", "rule": "use"}]}, indent=1)
     (line,) = found(policies.files(tests=raw.encode()))
-    assert line == "policy/tests.json:4:3: far: expected permit by use, came refuse by secret/tiers, training"
+    assert line == "policy/tests.json:4:3: far: expected permit by use, came refuse by class/secret/tiers, training"
     right_verdict_wrong_rule = raw.replace('"permit"', '"refuse"').replace('"use"', '"training"')
     (line,) = found(policies.files(tests=right_verdict_wrong_rule.encode()))
-    assert "expected the rule training, came secret/tiers" in line
+    assert "expected the rule training, came class/secret/tiers" in line
 
 
 def test_content_with_a_bad_policy_does_not_load_and_says_all_that_is_wrong(tmp_path: Path) -> None:

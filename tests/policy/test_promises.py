@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import cedarpy
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -105,15 +107,38 @@ def test_no_path_is_used_that_the_rules_refuse_whatever_is_asked_cached_or_faili
 
 
 @slow
-@given(st.lists(st.tuples(labels, cards("a") | cards("b"), st.sampled_from([None, 1.0, 9e8])), max_size=12))
-def test_what_is_remembered_is_what_would_be_said_anew(asked: list[tuple[Labels, ModelCard, float | None]]) -> None:
-    small = Policy("t", issued=0.0, home=policies.HOME, compiled=STARTER.compiled, digest=STARTER.digest, remembered=2)
-    for _ in range(2):
-        for stated, card, now in asked:
+@given(st.tuples(cards("a"), cards("b"), cards("b")), st.lists(st.tuples(narrowed(), st.integers(0, 2)), max_size=8))
+def test_what_is_remembered_is_what_would_be_said_anew(
+    shelf: tuple[ModelCard, ...], asked: list[tuple[tuple[Labels, Labels], int]]
+) -> None:
+    small = Policy("t", issued=0.0, home=policies.HOME, compiled=STARTER.compiled, digest=STARTER.digest, remembered=6)
+    for pair, which in asked:
+        for stated, now in product(pair, (None, 1.0, 9e8)):
+            card = shelf[which]
             assert small.refusal(card, stated, now) == small.verdict(Use(card, stated), now).reason
-            assert small.permits(Store(card, stated, "site"), now) == small.verdict(
-                Store(card, stated, "site"), now
-            ).permitted  # fmt: skip
+            for scope in ("tenant", "site"):
+                anew = small.verdict(Store(card, stated, scope), now).permitted
+                assert small.permits(Store(card, stated, scope), now) == anew
+
+
+@pytest.mark.parametrize(
+    ("narrower", "rule"),
+    [
+        (Labels("secret"), "class/secret/tiers"),
+        (Labels(residency="node"), "residency"),
+        (Labels(purpose="commercial"), "purpose/commercial/licence"),
+        (Labels(rights="reserved"), "rights/reserved/retention"),
+        (Labels(locale="fr"), "locale/language"),
+    ],
+)
+def test_no_label_is_lost_between_what_is_remembered_and_what_is_asked(narrower: Labels, rule: str) -> None:
+    policy, card = policies.starter(), make.card("m", tier="site", place={"site": "s2"}, retention="transient")
+    for _ in range(2):
+        assert policy.refusal(card, Labels(), policy.issued) is None
+        reason = policy.refusal(card, narrower, policy.issued)
+        assert reason is not None and reason.rule == rule
+        old = policy.refusal(card, Labels(), policy.issued + 800 * 86_400)
+        assert old is not None and old.rule == "policy/age"
 
 
 def test_what_is_remembered_is_bounded() -> None:
