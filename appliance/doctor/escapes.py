@@ -54,7 +54,9 @@ def tcp(argument: Mapping[str, Any]) -> dict[str, Any]:
             f"TCP to {OUTSIDE_6}": _try(lambda: _connect(socket.AF_INET6, (OUTSIDE_6, 443))),
             f"TCP to ::ffff:{OUTSIDE}": _try(lambda: _connect(socket.AF_INET6, (f"::ffff:{OUTSIDE}", 443))),
             f"HTTP to {OUTSIDE}": _try(_fetch),
-            "a session to an unlisted address": _try(lambda: Egress(frozenset(), NoLedger()).session_for(f"https://{OUTSIDE}")),
+            "a session to an unlisted address": _try(
+                lambda: Egress(frozenset(), NoLedger()).session_for(f"https://{OUTSIDE}")
+            ),
         }
     }
 
