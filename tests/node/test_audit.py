@@ -13,7 +13,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +192,22 @@ def test_a_file_size_limit_lets_nothing_leave_and_leaves_a_log_that_verifies(tmp
         check_whole(state)
 
 
+class Deadly(list[Any]):
+    """What an upstream received. The moment the body number `at` arrives, the process that sent it is killed."""
+
+    at, pid = 0, 0
+
+    def append(self, body: Any) -> None:
+        super().append(body)
+        if len(self) == self.at:
+            os.kill(self.pid, signal.SIGKILL)
+
+
 @pytest.mark.slow
 async def test_a_kill_at_any_point_loses_no_entry_of_what_left(tmp_path: Path, upstream: OpenAIStandIn) -> None:
     content, chance = write_content(tmp_path / "content", upstream_card(upstream.base_url)), random.Random(7)
 
-    def arrived() -> int:
-        return sum(upstream.seen.values())
+    bodies = upstream.bodies = Deadly()
 
     def turn(number: int) -> Path:
         with process_node(tmp_path, content) as node:
@@ -211,22 +220,20 @@ async def test_a_kill_at_any_point_loses_no_entry_of_what_left(tmp_path: Path, u
                         return
 
             workers = [threading.Thread(target=ask, args=(worker,)) for worker in range(4)]
-            target = arrived() + chance.randint(2, 40)
+            bodies.pid, bodies.at = node.child.pid, len(bodies) + chance.randint(1, 40)
             for worker in workers:
                 worker.start()
-            while arrived() < target and any(worker.is_alive() for worker in workers):
-                time.sleep(chance.random() * 0.005)
-            os.kill(node.child.pid, signal.SIGKILL)
+            assert node.child.wait(60) == -signal.SIGKILL
             for worker in workers:
                 worker.join(40)
             return node.state
 
-    for number in range(4):
+    for number in range(6):
         state = await asyncio.to_thread(turn, number)
-    assert len(upstream.bodies) == arrived() > 4
+    assert len(bodies) == sum(upstream.seen.values()) >= 6
     salt = keys.load(state).salt
     written = {entry["body"] for entry in entries(state, "egress")}
-    for body in upstream.bodies:  # each is another text, so each has an entry of its own
+    for body in bodies:  # each is another text, so each has an entry of its own
         assert hmac.digest(salt, orjson.dumps(body), "sha256").hex() in written
-    assert len({orjson.dumps(body) for body in upstream.bodies}) == len(upstream.bodies)
+    assert len({orjson.dumps(body) for body in bodies}) == len(bodies)
     check_whole(state)
