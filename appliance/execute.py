@@ -145,7 +145,7 @@ class Execution:
             path=step.path,
             tier=card.tier,
             place=card.place,
-            rules=(f"{generation.policy.id}:class/{labels.classification}",),
+            rules=tuple(f"{generation.policy.id}:{rule}" for rule in generation.policy.permitting(card, labels)),
             generation=generation.id,
         )
 

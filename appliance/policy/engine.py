@@ -93,7 +93,7 @@ class _Known:
     def __init__(self, card: ModelCard, entities: cedarpy.Entities) -> None:
         self.card = card
         self.entities = entities
-        self.said: dict[tuple[object, ...], Reason | None] = {}
+        self.said: dict[tuple[object, ...], Verdict] = {}
 
 
 class Policy:
@@ -141,33 +141,38 @@ class Policy:
 
         `now` in Unix seconds lets rules see the policy's age.
         """
-        return self._recalled(Use(card, labels), "", now)
+        return self._recalled(Use(card, labels), "", now).reason
+
+    def permitting(self, card: ModelCard, labels: Labels, now: float | None = None) -> tuple[str, ...]:
+        """The ids of the rules by which this path may answer; empty where it may not."""
+        verdict = self._recalled(Use(card, labels), "", now)
+        return tuple(rule.id for rule in verdict.rules) if verdict.permitted else ()
 
     def permits(self, asking: Asking, now: float | None = None) -> bool:
         """Whether the rules permit it."""
         if isinstance(asking, Use):
-            return self._recalled(asking, "", now) is None
+            return self._recalled(asking, "", now).permitted
         if isinstance(asking, Store):
-            return self._recalled(asking, asking.scope, now) is None
+            return self._recalled(asking, asking.scope, now).permitted
         return self.verdict(asking, now).permitted
 
-    def _recalled(self, asking: Use | Store, scope: str, now: float | None) -> Reason | None:
+    def _recalled(self, asking: Use | Store, scope: str, now: float | None) -> Verdict:
         card, labels = asking.card, asking.labels
         try:
             known = self._introduced(card)
         except (ValueError, TypeError) as error:
-            return Verdict(False, error=_said(error)).reason
+            return Verdict(False, error=_said(error))
         age = None if now is None else int((now - self.issued) // _DAY_S)
         key = (scope, labels.classification, labels.residency, labels.purpose, labels.rights, labels.locale, age)
         said = known.said
         if key in said:
             return said[key]
-        reason = self.verdict(asking, now).reason
+        verdict = self.verdict(asking, now)
         if self._remembered:
             if len(said) >= self._remembered:
                 del said[next(iter(said))]
-            said[key] = reason
-        return reason
+            said[key] = verdict
+        return verdict
 
     def verdict(self, asking: Asking, now: float | None = None) -> Verdict:
         """What the rules say, evaluated anew, with every rule that made it."""

@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from appliance.decide.labels import ORDER, STRICTEST, Detectors, raised
+from appliance.decide.labels import STRICTEST, Detectors, raised
 from appliance.records.decision import Raised
 from appliance.records.features import FindingKind
-from appliance.records.request import Classification, Labels
+from appliance.records.request import CLASSIFICATIONS, Classification, Labels
 
 KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 kinds = st.sampled_from(KINDS)
-classes = st.sampled_from(ORDER)
+classes = st.sampled_from(CLASSIFICATIONS)
 found = st.lists(st.tuples(kinds, st.integers(1, 9)), unique_by=lambda pair: pair[0]).map(tuple)
 contents = st.builds(Detectors, raises=st.dictionaries(kinds, classes))
 
 
 def test_the_order_is_all_of_the_classifications() -> None:
-    assert get_args(Classification) == ORDER
+    assert get_args(Classification) == CLASSIFICATIONS
 
 
 @given(classes, found, contents)
@@ -32,15 +32,15 @@ def test_a_label_is_never_lowered_and_is_at_least_what_each_finding_asks(
     given_: Classification, findings: tuple[tuple[FindingKind, int], ...], content: Detectors
 ) -> None:
     labels, change = raised(Labels(given_, residency="site"), findings, content)
-    level = ORDER.index(labels.classification)
-    assert level >= ORDER.index(given_)
-    assert all(level >= ORDER.index(content.least(kind)) for kind, _ in findings)
+    level = CLASSIFICATIONS.index(labels.classification)
+    assert level >= CLASSIFICATIONS.index(given_)
+    assert all(level >= CLASSIFICATIONS.index(content.least(kind)) for kind, _ in findings)
     assert labels.residency == "site"
     assert (change is None) == (labels.classification == given_)
     if change is not None:
         assert change.given == given_
         assert set(change.by) <= {kind for kind, _ in findings}
-        assert level == max(ORDER.index(content.least(kind)) for kind in change.by)
+        assert level == max(CLASSIFICATIONS.index(content.least(kind)) for kind in change.by)
 
 
 @given(classes, found, contents, kinds)
@@ -49,7 +49,7 @@ def test_one_finding_more_never_makes_it_looser(
 ) -> None:
     before, _ = raised(Labels(given_), findings, content)
     after, _ = raised(Labels(given_), (*findings, (more, 1)), content)
-    assert ORDER.index(after.classification) >= ORDER.index(before.classification)
+    assert CLASSIFICATIONS.index(after.classification) >= CLASSIFICATIONS.index(before.classification)
 
 
 def test_a_kind_that_the_content_does_not_name_raises_to_the_strictest() -> None:

@@ -23,7 +23,6 @@ from appliance.records.card import Place
 from appliance.store.audit import keys
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import verify
-from tests import factories
 from tests.node.conftest import ROOT, Start, fake_card, process_node, upstream_card, write_content
 from tests.node.doubles import FakePath, answer
 from tests.standins.openai_server import OpenAIStandIn
@@ -59,7 +58,7 @@ async def test_a_request_that_leaves_has_an_entry_that_says_where_to_and_under_w
         "path": "site/one",
         "tier": "site",
         "place": {"node": "", "site": "plant", "country": "CH", "region": ""},
-        "rules": [f"{factories.policy().id}:class/internal"],
+        "rules": ["test:use"],
         "generation": headers["x-weir-policy"],
         "destination": {
             "scheme": "http",
@@ -84,7 +83,7 @@ async def test_the_digest_of_what_left_is_that_of_the_body_that_arrived(start: S
 
 async def test_what_this_host_answers_itself_has_no_entry(start: Start, upstream: OpenAIStandIn) -> None:
     own = upstream_card(upstream.base_url, "device/one", tier="device")
-    async with start(own, policy=factories.policy()) as weir:
+    async with start(own) as weir:
         status, _, headers = await weir.ask("hello")
         assert (status, headers["x-weir-tier"]) == (200, "device")
         await weir.ask("hello")
