@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -49,6 +48,7 @@ from appliance.respond.errors import error_body, error_headers
 from appliance.respond.headers import HeaderFacts, weir_headers
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.serve import Serving, asked_of
+from appliance.web.ids import new_id
 from appliance.web.reply import SERVER, Reply
 
 log = structlog.get_logger("weir.web")
@@ -65,14 +65,6 @@ _ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it
 Answered = Reply | web.StreamResponse
 Handler = Callable[[web.BaseRequest], Awaitable[Answered]]
 Parse = Callable[..., Request]
-
-
-_random = random.Random()  # noqa: S311 - ids are no secrets
-
-
-def new_id() -> str:
-    """Sortable by time, 64 random bits. Not of the system's: asking it lets go of the interpreter's lock each time."""
-    return f"wr_{time.time_ns() // 1_000_000:011x}{_random.getrandbits(64):016x}"
 
 
 class Plane:
