@@ -27,6 +27,7 @@ from appliance.errors import ConfigInvalid, NoCapacity, WeirError
 from appliance.features import language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
+from appliance.hits import Hits
 from appliance.paths.contract import ExecutionPath, PathError
 from appliance.paths.guard import Guarded
 from appliance.paths.onnx import OnnxPath
@@ -35,7 +36,7 @@ from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
-from appliance.records.record import Record
+from appliance.records.record import Alike, Record
 from appliance.records.request import Request
 from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
@@ -73,6 +74,7 @@ class Node:
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
+        self.hits = Hits(self)
         self.paths: dict[str, ExecutionPath] = {}
         self.figures: dict[str, LiveFigures] = {}
         self.counters = Counters()
@@ -162,16 +164,25 @@ class Node:
 
     # ---- requests -------------------------------------------------------------------------------------------
 
+    @property
+    def full(self) -> bool:
+        """Whether as many requests are in work as the configuration allows."""
+        return self.active >= self.config.limits.concurrent_requests
+
     def serving(self, request: Request) -> Serving:
         """Take a request in. Raises NoCapacity when as many are in work as the configuration allows."""
-        if self.active >= self.config.limits.concurrent_requests:
+        if self.full:
             raise NoCapacity(
                 "The node has as many requests in work as it takes.",
                 next_step="Try again shortly.",
                 retry_after_s=1,
             )
         request = self._narrowed(request)
-        return Serving(self, request, self.generation, now=time.time(), draw=self._random.random())
+        return Serving(self, request, self.generation, now=time.time(), draw=self.draw())
+
+    def draw(self) -> float:
+        """What chance has in a decision: uniform in [0, 1)."""
+        return self._random.random()
 
     def _narrowed(self, request: Request) -> Request:
         """The request as the host's configuration narrows it: its meaning of 'auto', and no answer below the floor."""
@@ -210,7 +221,7 @@ class Node:
             figures.note(outcome)
             figures.at = time.time()
 
-    def note(self, record: Record) -> None:
+    def note(self, record: Record | Alike) -> None:
         """Count a finished request and hand its record to the store."""
         counters, outcome = self.counters, record.outcome
         counters.requests += 1

@@ -45,7 +45,7 @@ from appliance.records.record import encode
 from appliance.records.request import Kind, Labels, Request
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
-from appliance.respond.headers import HeaderFacts, weir_headers
+from appliance.respond.headers import HeaderFacts, lines, weir_headers
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.serve import Serving, asked_of
 from appliance.web.ids import new_id
@@ -240,6 +240,9 @@ class Plane:
         return await self._whole(await self._parse(request, parse_embedding, "embedding"))
 
     async def _whole(self, parsed: Request) -> Reply:
+        again = self._node.hits.again(parsed)
+        if again is not None:
+            return Reply(again[0], lines=again[1])
         serving = self._take(parsed)
         failure: BaseException | None = None
         try:
@@ -249,7 +252,8 @@ class Plane:
             else:
                 write = chat_body if parsed.kind == "chat" else completion_body
                 body = write(answer, id=parsed.id, created=int(time.time()))
-            return Reply(body, headers=weir_headers(serving.facts()))
+                self._node.hits.keep(parsed, serving, write)
+            return Reply(body, lines=lines(weir_headers(serving.facts())))
         except WeirError as error:
             failure = error
             return _error(error, weir_headers(serving.facts()))
@@ -386,7 +390,7 @@ def _where(error: BaseException) -> str:
 
 
 def _error(error: WeirError, headers: Mapping[str, str]) -> Reply:
-    return Reply(error_body(error), error.status, {**headers, **error_headers(error)})
+    return Reply(error_body(error), error.status, lines({**headers, **error_headers(error)}))
 
 
 async def _break_off(
