@@ -1,8 +1,8 @@
 """The host's own configuration: `weir.yaml`, read once into frozen values.
 
 Rules kept here:
-1. The host's file can only narrow: what may leave and what runs is signed content, not configuration. The one
-   exception, `paths.unsigned_cards`, is for development and is named after what it is.
+1. The host's file can only narrow: what may leave and what runs is signed content, not configuration. The two
+   exceptions, `paths.unsigned_cards` and `paths.unconfined_workers`, are named after what they are.
 2. Everything has a default; a node starts without any file, on loopback, with nothing let out.
 3. Unknown keys are refused; all findings come at once, each with file, line, column, path and likely meaning.
 4. A secret is a reference (`env:NAME` or `file:/path`), never a value, and a value put there is never echoed.
@@ -32,9 +32,10 @@ from pydantic import (
 )
 
 from appliance.config_places import FILE_NAME, HOST, PORT, default_content_dir, default_state_dir, url_of
-from appliance.config_read import Finding, Mark, Tree, parse_yaml
+from appliance.config_read import Tree, parse_yaml
 from appliance.config_words import explain, sections
 from appliance.errors import ConfigInvalid
+from appliance.records.finding import Finding, Mark
 
 MAX_FILE_BYTES = 1 << 20
 _UNITS = {
@@ -163,6 +164,11 @@ class Paths(Section):
     unsigned_cards: tuple[HostPath, ...] = Field(
         default=(),
         description="Card files that nobody signed. For development; doctor and status warn of each.",
+    )
+    unconfined_workers: bool = Field(
+        default=False,
+        description="Run local models also where the kernel offers no seccomp filter to keep them off the network; "
+        "doctor and status warn of it.",
     )
 
 

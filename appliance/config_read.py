@@ -20,31 +20,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from appliance.records.finding import Finding, Mark
+
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "timestamp", "map", "seq")}
 _MAX_DEPTH = 20
-
-
-@dataclass(frozen=True, order=True)
-class Mark:
-    """A place in a file; both counted from 1."""
-
-    line: int = 1
-    column: int = 1
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, and where."""
-
-    mark: Mark
-    path: str
-    message: str
-
-    def at(self, file: str) -> str:
-        """`file:line:col: path: message`."""
-        where = f"{file}:{self.mark.line}:{self.mark.column}: "
-        return where + (f"{self.path}: {self.message}" if self.path else self.message)
 
 
 @dataclass

@@ -5,6 +5,9 @@ Rules kept here:
 2. A name is looked up only if it is listed. A loopback literal and `localhost` need no DNS.
 3. No proxy from the environment, no cookies; whoever is redirected elsewhere meets rule 1 again.
 4. Every refused attempt is counted and, up to a bound, listed for `weir doctor`.
+5. Every HTTP request of every session is in the audit, on disk, before its connection is looked for: a middleware of
+   the session sees to it, so that no path can forget it. What would be sent on nobody's behalf (`records.departure`)
+   is not sent.
 
 Two nets, because neither sees everything:
 
@@ -12,12 +15,13 @@ Two nets, because neither sees everything:
   use aiohttp's public hooks and hold on every event loop, uvloop included: uvloop's own `create_connection`,
   `getaddrinfo` and datagrams happen inside libuv and raise no audit event, so the audit hook alone would not
   see them.
-* `install_audit_hook` refuses what any other Python code tries through the socket module. It cannot be
-  removed. It does not see C libraries, child processes or sub-interpreters, and CPython resolves a *name*
+* `install_audit_hook` refuses what any other Python code tries through the socket module, and every child process
+  but the workers, which the kernel confines (`appliance.paths.confine`). It cannot be removed. It does not see C
+  libraries, what another event loop than asyncio's starts, or sub-interpreters, and CPython resolves a *name*
   given to `connect` before it asks the hook, so that name may reach the resolver. The systemd unit
   (`IPAddressDeny=any`) is there for those.
 
-It writes no audit entry of what leaves (the executor does, before it calls a path) and knows no policy.
+It knows no policy; who may be spoken to and on whose behalf is said from outside.
 """
 
 from __future__ import annotations
@@ -30,16 +34,19 @@ import ssl
 import sys
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.payload import BytesIOPayload, BytesPayload
 
-from appliance.errors import Kind, WeirError
+from appliance.errors import AuditUnavailable, Kind, WeirError
+from appliance.records.departure import STAYING_TIERS, Departure, current_departure
 
 if TYPE_CHECKING:
     from aiohttp.connector import AddrInfoType
@@ -201,17 +208,37 @@ class ListedResolver(AbstractResolver):
         """Nothing is held."""
 
 
+class Ledger(Protocol):
+    """Where it is written down that something is about to leave."""
+
+    async def leaving(self, departure: Departure, destination: Mapping[str, object], body: bytes) -> None:
+        """Returns when the entry is on disk. Raises AuditUnavailable: then nothing may leave."""
+
+
+class NoLedger:
+    """For whoever has no audit, and so sends nothing."""
+
+    async def leaving(self, *_: object) -> None:
+        raise AuditUnavailable("There is no audit, so nothing leaves.")
+
+
 class Egress:
-    """Hands out client sessions that reach listed destinations only.
+    """Hands out client sessions that reach listed destinations only, and write down in `ledger` what leaves.
 
     `tls` replaces the system's trust store (an on-prem authority). `close` closes whatever sessions are still
     open.
     """
 
     def __init__(
-        self, allowed: frozenset[Destination], *, door: Door | None = None, tls: ssl.SSLContext | None = None
+        self,
+        allowed: frozenset[Destination],
+        ledger: Ledger,
+        *,
+        door: Door | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.door = door or Door()
+        self._ledger = ledger
         self.door.replace(allowed)
         self._tls = tls
         self._open: dict[aiohttp.ClientSession, Destination] = {}
@@ -256,11 +283,24 @@ class Egress:
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
+            middlewares=(self._written_first,),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
         )
         self._open = {known: where for known, where in self._open.items() if not known.closed}
         self._open[session] = destination
         return session
+
+    async def _written_first(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Rule 5, for each request and each redirect that is followed. Raises AuditUnavailable."""
+        departure = current_departure()
+        if departure is None:
+            raise AuditUnavailable("Nobody says on whose behalf this would leave, so it does not.")
+        url = request.url
+        host = (url.host or "").rstrip(".")
+        if departure.tier not in STAYING_TIERS or not _is_loopback(host):
+            where = {"scheme": url.scheme, "host": host, "port": url.port}
+            await self._ledger.leaving(departure, where, await _whole(request))
+        return await handler(request)
 
     def _socket_for(self, destination: Destination) -> Callable[[AddrInfoType], socket.socket]:
         """A socket factory for this destination alone: the last look before a connection is opened."""
@@ -292,11 +332,25 @@ class Egress:
             await session.close()
 
 
+async def _whole(request: ClientRequest) -> bytes:
+    """The body as it will be sent. What can be read only once cannot be written down first."""
+    body = request.body
+    if isinstance(body, bytes):
+        return body
+    if not isinstance(body, BytesPayload | BytesIOPayload):
+        raise AuditUnavailable("A body that can be read only once cannot be written down before it leaves.")
+    return await body.as_bytes()
+
+
 def install_audit_hook(
-    allowed: frozenset[Destination] | Door, *, state_dir: Path, unix_paths: frozenset[str] = frozenset()
+    allowed: frozenset[Destination] | Door,
+    *,
+    state_dir: Path,
+    unix_paths: frozenset[str] = frozenset(),
+    children: Callable[[object, Sequence[object]], bool] = lambda executable, arguments: False,  # noqa: ARG005
 ) -> Door:
     """Refuse, for the rest of this process, every connect, send and look-up that is neither loopback nor
-    listed.
+    listed, and every child process that `children` does not know by its executable and arguments.
 
     Unix sockets pass only inside `state_dir` or when named in `unix_paths` (systemd's NOTIFY_SOCKET); socket
     pairs never connect. Pass an Egress's `door` so that the addresses its resolver learned pass too. Returns
@@ -336,7 +390,14 @@ def install_audit_hook(
         if where is not None:  # a connected socket was looked at when it connected
             address(what, where)
 
-    checks: dict[str, tuple[Callable[[str, object], None], int]] = {
+    def child(what: str, arguments: object) -> None:
+        given = arguments if isinstance(arguments, tuple) else ()
+        words = given[1] if what == "subprocess.Popen" and len(given) > 1 else None
+        if not (isinstance(words, list | tuple) and children(given[0], words)):
+            raise door.refuse(what, str(given[0]) if given else "a child process")
+
+    # By event, and which of its arguments is looked at: None for all of them.
+    checks: dict[str, tuple[Callable[[str, object], None], int | None]] = {
         "socket.connect": (address, 1),
         "socket.sendto": (send, 1),
         "socket.sendmsg": (send, 1),
@@ -344,13 +405,21 @@ def install_audit_hook(
         "socket.gethostbyname": (name, 0),
         "socket.gethostbyaddr": (reverse, 0),
         "socket.getnameinfo": (reverse, 0),
+        "subprocess.Popen": (child, None),
+        "os.system": (child, None),
+        "os.exec": (child, None),
+        "os.posix_spawn": (child, None),
+        "os.spawn": (child, None),
+        "os.fork": (child, None),
+        "os.forkpty": (child, None),
     }
     lookup = checks.get
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         check = lookup(event)  # all that every other event costs
         if check is not None:
-            check[0](event, arguments[check[1]])
+            look, index = check
+            look(event, arguments if index is None else arguments[index])
 
     sys.addaudithook(hook)
     return door

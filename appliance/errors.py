@@ -153,6 +153,14 @@ class UpstreamFailed(WeirError):
     kind: ClassVar[Kind] = "capacity"
 
 
+class AuditUnavailable(WeirError):
+    """What would leave cannot be written down first, so it does not leave."""
+
+    code = "audit_unavailable"
+    status = 503
+    kind: ClassVar[Kind] = "internal"
+
+
 class ConfigInvalid(WeirError):
     """weir.yaml or bundle content is wrong; `details` lists every finding with its place."""
 

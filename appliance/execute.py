@@ -8,6 +8,7 @@ Rules kept here:
 4. Where every step failed or was judged too weak, the best weak answer is served and marked, unless the caller
    forbade it.
 5. Whatever happens, `outcomes` tells it, cancelled clients included.
+6. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from appliance.decide import next_step
 from appliance.decide.estimate import p_good, price_of
 from appliance.decide.generation import Generation
 from appliance.errors import (
+    AuditUnavailable,
     BadRequest,
     ContextTooLong,
     NoCapacity,
@@ -46,6 +48,7 @@ from appliance.paths.contract import (
     Vector,
 )
 from appliance.records.decision import Decision, Judgement, Step, StepOutcome
+from appliance.records.departure import Departure, departing
 from appliance.records.features import Features
 from appliance.records.request import Request
 
@@ -130,6 +133,22 @@ class Execution:
         imagined = StepOutcome(step.path, "rejected")
         return next_step(self._decision, (*self.outcomes, imagined)) is not None
 
+    def departure(self, step: Step) -> Departure:
+        """What the audit is told of whatever this step sends."""
+        request, generation = self._request, self._generation
+        card, labels = generation.card_by_id[step.path], request.labels
+        return Departure(
+            decision=request.id,
+            tenant=request.tenant,
+            classification=labels.classification,
+            residency=labels.residency,
+            path=step.path,
+            tier=card.tier,
+            place=card.place,
+            rules=tuple(f"{generation.policy.id}:{rule}" for rule in generation.policy.permitting(card, labels)),
+            generation=generation.id,
+        )
+
     def job(self, step: Step, hold: bool) -> Job:
         request = self._request
         deadline = request.labels.deadline_s
@@ -184,22 +203,23 @@ class _Run:
         if not self._keep:
             execution.path = step.path
         try:
-            stream = path.stream(execution.job(step, self._hold))
-            try:
-                async for chunk in stream:
-                    self._note(chunk)
-                    if self._keep:
-                        self.held.append(chunk)
-                    elif not isinstance(chunk, Signals):
-                        self.sent = self.sent or not isinstance(chunk, Done)
-                        if isinstance(chunk, Done):
-                            self._settle()
-                        yield chunk
-            finally:
-                # Reaches the path. The contract asks for an iterator only, so there may be nothing to close.
-                close = getattr(stream, "aclose", None)
-                if close is not None:
-                    await close()
+            with departing(execution.departure(step)):
+                stream = path.stream(execution.job(step, self._hold))
+                try:
+                    async for chunk in stream:
+                        self._note(chunk)
+                        if self._keep:
+                            self.held.append(chunk)
+                        elif not isinstance(chunk, Signals):
+                            self.sent = self.sent or not isinstance(chunk, Done)
+                            if isinstance(chunk, Done):
+                                self._settle()
+                            yield chunk
+                finally:
+                    # Reaches the path. The contract asks for an iterator only, so there may be nothing to close.
+                    close = getattr(stream, "aclose", None)
+                    if close is not None:
+                        await close()
         except PathError as error:
             self._fail(error)
             return
@@ -357,6 +377,12 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
         return Unsupported("No path can serve this request as it is.", details=details)
     if faults == {"rejected"}:
         return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"audit"}:
+        return AuditUnavailable(
+            "What would leave this node cannot be written down first, so it does not leave.",
+            details=details,
+            next_step="The node's operator finds the reason with 'weir doctor' and in /readyz.",
+        )
     if faults == {"overloaded"}:
         return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=2)
     return UpstreamFailed("Every path that was tried failed.", details=details, next_step="Try again shortly.")

@@ -7,8 +7,9 @@ Rules kept here:
 1. Nothing is decided or worded here: the first hit was served like any request, and what it said is kept.
 2. It is said again to a request under equal labels only, and while the very same entry lives in the cache. Content,
    tenant and generation are in the entry's key.
-3. Whole answers only. A node that is full serves nothing here either.
-4. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
+3. Policy has its say each time: its rules may look at more than the key holds, such as their own age.
+4. Whole answers only. A node that is full serves nothing here either.
+5. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance.cache.exact import Entry, key_of
+from appliance.records.card import ModelCard
 from appliance.records.mould import Mould, hole
 from appliance.records.record import Alike, Likeness
 from appliance.records.request import Labels, Request
@@ -38,6 +40,7 @@ class Said:
 
     entry: Entry
     labels: Labels
+    card: ModelCard  # of the cache, as a path
     body: Mould
     lines: str
     record: Likeness
@@ -66,6 +69,8 @@ class Hits:
         now = time.time()
         if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
             return None
+        if node.generation.policy.refusal(said.card, request.labels, now) is not None:
+            return None
         self._said.move_to_end(key)
         age_s = now - said.entry.created
         body = said.body.pour({"id": request.id, "created": int(now)})
@@ -84,7 +89,9 @@ class Hits:
                 return  # under other labels
             self._drop(entry.key)
         body = Mould(write(entry.answer, id=hole("id"), created=hole("created")))
-        said = Said(entry, request.labels, body, lines_of_hits(serving.facts()), Likeness(serving.record()))
+        card = self._node.generation.card_by_id[serving.path]
+        lines, record = lines_of_hits(serving.facts()), Likeness(serving.record())
+        said = Said(entry, request.labels, card, body, lines, record)
         self._said[entry.key] = said
         self._held += _size(said)
         while self._held > self._most_bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,9 +25,10 @@ from appliance.config import Config
 from appliance.decide.generation import Generation
 from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid, NoCapacity, WeirError
-from appliance.features import language
+from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
+from appliance.features.detect.texts import attachments, texts
 from appliance.hits import Hits
 from appliance.paths.contract import ExecutionPath, PathError
 from appliance.paths.guard import Guarded
@@ -35,12 +37,13 @@ from appliance.paths.openai_http import resolve_secret
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
-from appliance.records.features import Features
+from appliance.records.features import Features, FindingKind
 from appliance.records.record import Alike, Record
 from appliance.records.request import Request
 from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
+from appliance.store.audit.log import Audit
 
 log = structlog.get_logger("weir.node")
 _NOT_A_PATH = ("cache", "reuse")
@@ -70,7 +73,7 @@ class Node:
         self.began = time.time()
         self.state = "starting"
         self.problems: list[str] = []
-        self.generation = _generation(config)
+        self.generation = generation_of(config)
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
@@ -84,20 +87,42 @@ class Node:
         self.active = 0
         self.news = asyncio.Event()  # set whenever a record was handed to the store
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
+        self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
-        self.egress = Egress(_destinations(self.generation, config))
+        self.audit = Audit(config.state_dir)
+        self.egress = Egress(_destinations(self.generation, config), self.audit)
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
-        context = PathContext(self.config.content_dir, self.egress, self._secret)
+        self._note_start()
+        unconfined = self.config.paths.unconfined_workers
+        context = PathContext(self.config.content_dir, self.egress, self._secret, unconfined_workers=unconfined)
         for card in self.generation.cards:
             if card.tier not in _NOT_A_PATH:
                 self._build(card.id, context)
         await asyncio.gather(*(self._start(name, path) for name, path in self.paths.items()))
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._load_classifier)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._load_classifier)
+        await loop.run_in_executor(self._detecting, detect.load)
         self._housekeeping = asyncio.create_task(self._keep_house())
         self.state = "ready"
+
+    def _note_start(self) -> None:
+        """The audit learns under what the node runs, and that it changed where it did."""
+        generation, config = self.generation, self.config
+        before = self.audit.generation
+        if before not in ("", generation.id):
+            self.audit.note("admin", {"act": "generation", "from": before, "to": generation.id})
+        facts = {
+            "version": __version__,
+            "generation": generation.id,
+            "policy": generation.policy.id,
+            "listen": config.url,
+            "deny_all": config.egress.deny_all,
+            "destinations": sorted(map(str, self.egress.door.allowed)),
+        }
+        self.audit.note("start", facts)
 
     def _build(self, name: str, context: PathContext) -> None:
         try:
@@ -151,7 +176,10 @@ class Node:
         await asyncio.gather(*(path.stop() for path in self.paths.values()))
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._detecting.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
+        self.audit.note("stop", {"requests": self.counters.requests})
+        await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.store.close)
 
     async def _keep_house(self) -> None:
@@ -203,6 +231,26 @@ class Node:
         features = await loop.run_in_executor(self._threads, describe, request, self.classifier)
         return replace(features, embedding=None)
 
+    async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
+        """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
+        found: tuple[tuple[FindingKind, int], ...]
+        given_up = threading.Event()
+        try:
+            read = tuple(texts(request))
+            if detect.quick(read):
+                found = detect.counts(read)
+            else:
+                loop = asyncio.get_running_loop()
+                async with asyncio.timeout(self.generation.detectors.timeout_s):
+                    found = await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
+            media = attachments(request)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
+            log.error("not-scanned", kind=type(error).__name__)
+            return (("unscanned", 1),)
+        finally:
+            given_up.set()  # also where the client went away: the thread stops at its next piece
+        return (("attachment", media), *found) if media else found
+
     def note_unserved(self, asked: Asked, began: float, error: BaseException) -> None:
         """Record a request that nothing was decided about: malformed, cut off, or one too many."""
         status, code, http_status = ended(error)
@@ -237,6 +285,8 @@ class Node:
             counters.cancelled += 1
         else:
             counters.failed += 1
+        if isinstance(record, Record) and record.decision.refusal == "policy":  # a hit that comes again is no refusal
+            self.audit.note("refusal", _refused(record))
         self.store.add(record)
         self.news.set()
 
@@ -249,6 +299,8 @@ class Node:
         reasons = list(self.problems)
         if self.store.writer.trouble:
             reasons.append(f"what happens is not written down: {self.store.writer.trouble}")
+        if self.audit.trouble:
+            reasons.append(f"nothing leaves this host, because the audit is not written: {self.audit.trouble}")
         serving = 0
         for name, path in self.paths.items():
             ready = path.ready()
@@ -271,7 +323,8 @@ class Node:
             "generation": self.generation.id,
             "policy": self.generation.policy.id,
             "trusted_root": None,
-            "warnings": [f"unsigned card: {card}" for card in self.config.paths.unsigned_cards],
+            "warnings": [f"unsigned card: {card}" for card in self.config.paths.unsigned_cards]
+            + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers,
             "paths": [self._path_status(name, path) for name, path in self.paths.items()],
             "counters": {
                 "requests": counters.requests,
@@ -305,7 +358,7 @@ class Node:
         }
 
 
-def _generation(config: Config) -> Generation:
+def generation_of(config: Config) -> Generation:
     """Content, narrowed by what the host states of itself and of its weights."""
     content = load_generation(
         config.content_dir,
@@ -316,6 +369,20 @@ def _generation(config: Config) -> Generation:
     if not content.cards:
         raise ConfigInvalid(f"{config.content_dir} holds no cards.", next_step="Run the set-up, or import a bundle.")
     return content
+
+
+def _refused(record: Record) -> dict[str, object]:
+    """What the audit holds of a request that policy refused."""
+    asked, decision = record.asked, record.decision
+    reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
+    return {
+        "decision": asked.id,
+        "tenant": asked.tenant,
+        "classification": asked.labels.classification,
+        "residency": asked.labels.residency,
+        "rules": sorted({reason.rule for reason in reasons if reason.code == "policy"}),
+        "generation": decision.generation,
+    }
 
 
 def _stated(config: Config) -> list[str]:

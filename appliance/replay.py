@@ -3,15 +3,18 @@
 Rules kept here:
 1. Under the generation of the record the decision must come out equal; anything else is a defect.
 2. Where nothing was decided there is nothing to decide again.
-3. Under another generation the difference is the result, printed field by field, never just 'differs'.
+3. What the caller gave is raised anew by what was found: another generation may raise it to something else.
+4. Under another generation the difference is the result, printed field by field, never just 'differs'.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from appliance.decide import decide
 from appliance.decide.generation import Generation
+from appliance.decide.labels import raised
+from appliance.records.decision import Asked
 from appliance.records.record import Record
 
 
@@ -28,9 +31,17 @@ def replay(record: Record, generation: Generation) -> tuple[Difference, ...]:
     """What would have been decided otherwise; empty means the same value. The id of the generation is not compared."""
     if record.decision.chosen == "undecided":
         return ()
-    again = decide(record.asked, record.features, generation, record.snapshot)
+    again = decide(_asked(record, generation), record.features, generation, record.snapshot)
     return tuple(
         Difference(f.name, repr(getattr(record.decision, f.name)), repr(getattr(again, f.name)))
         for f in fields(again)
         if f.name != "generation" and getattr(again, f.name) != getattr(record.decision, f.name)
     )
+
+
+def _asked(record: Record, generation: Generation) -> Asked:
+    """What was asked, as this generation labels it (rule 3)."""
+    asked = record.asked
+    given = asked.labels if asked.raised is None else replace(asked.labels, classification=asked.raised.given)
+    labels, by = raised(given, record.features.findings, generation.detectors)
+    return replace(asked, labels=labels, raised=by)

@@ -3,7 +3,9 @@
 Rules kept here:
 1. `decide` gets everything by value; nothing here second-guesses it.
 2. The answer of a stream is stored only when it is complete, accepted and was sent whole.
-3. `close` is called exactly once, and writes the record, also for a request whose client went away.
+3. What detectors find raises the labels before anything is decided; only a cached answer, which was stored because
+   its content raised nothing, is taken without them.
+4. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -18,12 +21,14 @@ from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.decide import decide
 from appliance.decide.estimate import price_of
 from appliance.decide.generation import Generation
+from appliance.decide.labels import raised
 from appliance.errors import PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
+from appliance.policy import Store
 from appliance.records.answer import Answer
 from appliance.records.card import Place
 from appliance.records.chunks import Chunk, Done, Usage
-from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Snapshot, StepOutcome
+from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
@@ -62,11 +67,17 @@ class Serving:
         node.active += 1
 
     async def decided(self) -> Decision:
-        """Look at the cache, describe, take the snapshot, decide. Idempotent."""
+        """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent."""
         self.stored()
         if self.decision is None:
             node = self._node
-            self.features = await node.describe(self.request)
+            findings = await node.detect(self.request)
+            labels, found = raised(self.request.labels, findings, self._generation.detectors)
+            if found is not None:
+                self._key = ""  # neither stored nor said to be a miss
+                self.request = replace(self.request, labels=labels)
+                self.asked = asked_of(self.request, found)
+            self.features = replace(await node.describe(self.request), findings=findings)
             named = node.paths.get(self.request.model)
             seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             self.snapshot = take_snapshot(seen, node.figures, now=self._now, draw=self._draw)
@@ -150,6 +161,9 @@ class Serving:
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
             return
+        origin = self._generation.card_by_id[execution.path]
+        if not self._generation.policy.permits(Store(origin, self.request.labels, "tenant"), self._now):
+            return
         now = self._now + (time.perf_counter() - self._began)
         self._node.cache.store(
             self._key, self.request.tenant, answer, origin=execution.path, p_good=self._proven(judged.p_good), now=now
@@ -187,7 +201,7 @@ class Serving:
         path = self.path
         card = self._generation.card_by_id.get(path)
         steps = self._execution.outcomes if self._execution is not None else ()
-        decision, hit = self.decision, self._hit
+        decision, hit, raised_by = self.decision, self._hit, self.asked.raised
         reason: str = decision.chosen if decision is not None else ""
         execution = self._execution
         if execution is not None and execution.below_floor:
@@ -206,6 +220,9 @@ class Serving:
             currency=self._generation.weights.currency,
             device=self._done.device if self._done else "",
             policy=self._generation.id,
+            classification=self.request.labels.classification,
+            given=raised_by.given if raised_by is not None else "",
+            raised_by=raised_by.by if raised_by is not None else (),
         )
 
     def explained(self, decision: Decision) -> dict[str, object]:
@@ -286,9 +303,18 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
     return Features(modality=kind, stream=stream)
 
 
-def asked_of(request: Request) -> Asked:
+def asked_of(request: Request, raised_by: Raised | None = None) -> Asked:
     """The part of a request that decides and may be recorded."""
-    return Asked(request.id, request.kind, request.model, request.preference, request.labels, request.tenant, request.n)
+    return Asked(
+        request.id,
+        request.kind,
+        request.model,
+        request.preference,
+        request.labels,
+        request.tenant,
+        request.n,
+        raised_by,
+    )
 
 
 def ended(error: BaseException) -> tuple[Status, str, int]:

@@ -1,4 +1,6 @@
-"""What a decision costs: `decide` at 8 candidates, and the record that it becomes part of, as JSON.
+"""What a decision costs: `decide` at 8 candidates under the starter's policy, and its record as JSON.
+
+'cold' is the first decision for labels that nobody stated before: the rules are evaluated for every candidate.
 
 Pure computation in this process, warm, in processor time of its thread. Each figure is the median of rounds; the
 least is printed beside it, because nothing but the work itself can make it smaller.
@@ -20,10 +22,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from appliance.bundle.content import policy_files  # noqa: E402
 from appliance.decide import decide  # noqa: E402
 from appliance.decide.generation import Gate, GateLevel, Generation  # noqa: E402
 from appliance.judge import FEATURES  # noqa: E402
-from appliance.policy import Policy  # noqa: E402
+from appliance.policy import read_policy  # noqa: E402
 from appliance.records.card import CellAccuracy, ModelCard, Price  # noqa: E402
 from appliance.records.decision import Asked, Outcome, PathState, Snapshot, StepOutcome  # noqa: E402
 from appliance.records.features import Features  # noqa: E402
@@ -32,6 +35,7 @@ from appliance.records.request import Labels  # noqa: E402
 from benchmarks import peers  # noqa: E402
 
 TARGET_US = 300.0
+COLD_TARGET_US = 1500.0
 CANDIDATES = 8
 _CELLS = (("extract/easy", 0.7), ("summarise/easy", 0.2), ("other/medium", 0.1))
 
@@ -71,13 +75,23 @@ def gate(number: int) -> Gate:
 
 
 def generation(gates: int) -> Generation:
-    policy = json.loads((ROOT / "bundles/starter/policy.json").read_text())
-    return Generation(
-        "bench",
-        Policy.model_validate(policy),
-        tuple(card(number, gates) for number in range(CANDIDATES)),
-        tuple(gate(number) for number in range(gates)),
-    )
+    policy = read_policy(policy_files(ROOT / "bundles/starter/policy"))
+    cards = tuple(card(number, gates) for number in range(CANDIDATES))
+    policy.prepare(cards)
+    return Generation("bench", policy, cards, tuple(gate(number) for number in range(gates)))
+
+
+def cold(features: Features, snapshot: Snapshot, rounds: int) -> tuple[float, float]:
+    """Median and least of decisions whose labels are new each time, in nanoseconds."""
+    content = generation(1)
+    found = []
+    for number in range(rounds + 5):
+        labels = Labels("public", "site", purpose="commercial", locale=f"e{number:06}")
+        asked = Asked("wr_bench", "chat", "auto", "balanced", labels, "local")
+        began = time.thread_time_ns()
+        decide(asked, features, content, snapshot)
+        found.append(time.thread_time_ns() - began)
+    return statistics.median(found[5:]), min(found[5:])
 
 
 def timed(work: Callable[[], object], rounds: int, calls: int) -> tuple[float, float]:
@@ -133,6 +147,10 @@ def main() -> int:
             steps = tuple(StepOutcome(step.path, "answered", "", "", 0.1, 0.4, 120, 60) for step in decision.steps[:1])
             outcome = Outcome("answered", steps[0].path, "device", steps, 0.4, 0.001, 0.002)
             record = Record("wr_bench", 1_750_000_000.0, asked, features, snapshot, decision, outcome)
+    middle, least = cold(features, snapshot, options.rounds * 10)
+    rows.append(("decide, 8 candidates, new labels (cold)", f"{middle / 1e3:.1f}", f"{least / 1e3:.1f}", ""))
+    found["cold"] = {"median_ns": middle, "least_ns": least}
+    coldest = middle / 1e3
     assert record is not None
     text = to_json(record)
     for name, work in (("Record to JSON", lambda: to_json(record)), ("Record from JSON", lambda: from_json(text))):
@@ -140,8 +158,9 @@ def main() -> int:
         rows.append((f"{name}, {len(text)} bytes", f"{middle / 1e3:.1f}", f"{least / 1e3:.1f}", ""))
         found[name] = {"median_ns": middle, "least_ns": least, "bytes": len(text)}
     peers.show("Microseconds a call", rows)
-    met = worst <= TARGET_US
-    print(f"\n  slowest decide {worst:.0f} us, target <= {TARGET_US:.0f}: {'met' if met else 'MISSED'}")
+    met = worst <= TARGET_US and coldest <= COLD_TARGET_US
+    print(f"\n  slowest decide {worst:.0f} us, target <= {TARGET_US:.0f}; cold {coldest:.0f} us, ", end="")
+    print(f"target <= {COLD_TARGET_US:.0f}: {'met' if met else 'MISSED'}")
     if options.json is not None:
         options.json.write_text(json.dumps({"machine": facts, "figures": found, "met": met}, indent=1))
     return 0 if met else 1

@@ -123,7 +123,7 @@ def cpu_s(pid: int) -> float:
 
 def starter_content(target: Path, starter: Path, cards: list[dict[str, Any]]) -> Path:
     """The starter content without generative models, and with `cards`; large files are linked."""
-    if not (starter / "policy.json").is_file():
+    if not (starter / "policy").is_dir():
         sys.exit(f"{starter} holds no content; run `make setup`, or name another directory with --starter.")
 
     def generative(_: str, names: list[str]) -> set[str]:

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from appliance.decide.generation import Gate, GateCell, GateLevel, Generation, Weights
 from appliance.judge import FEATURES
-from appliance.policy import ClassRule, Policy
-from appliance.records.card import TIERS, Capabilities, CellAccuracy, ModelCard, Place, Price, Speed
+from appliance.records.card import Capabilities, CellAccuracy, ModelCard, Place, Price, Speed
 from appliance.records.decision import Asked, CacheHit, PathState, Snapshot
 from appliance.records.features import Features
 from appliance.records.request import Labels
+from tests import policies
 
 CELLS = ("arithmetic/easy", "arithmetic/hard", "topic/easy", "other/medium")
-HOME = Place(node="n1", site="s1", country="CH", region="EU")
+HOME = policies.HOME
 NEEDS = ("tools", "json_schema", "logprobs", "images_in")
 
 
@@ -50,24 +50,10 @@ def gate(id: str = "g", model: str = "m", *, floor: float = 0.95, accept: float 
     return Gate.model_validate(base | over)
 
 
-def policy(**over: Any) -> Policy:
-    base: dict[str, Any] = {
-        "id": "test",
-        "home": HOME,
-        "classes": {
-            "public": ClassRule(tiers=TIERS, allow_training=True, retention=("none", "transient", "logged", "unknown")),
-            "internal": ClassRule(tiers=TIERS),
-            "restricted": ClassRule(tiers=("cache", "reuse", "device", "site"), retention=("none",)),
-            "secret": ClassRule(tiers=("device",), retention=("none",)),
-        },
-    }
-    return Policy.model_validate(base | over)
-
-
 def generation(*cards: ModelCard, gates: tuple[Gate, ...] = (), **over: Any) -> Generation:
     return Generation(
         id=over.pop("id", "g1"),
-        policy=over.pop("policy", policy()),
+        policy=over.pop("policy", None) or policies.policy(),
         cards=cards,
         gates=gates,
         weights=Weights.model_validate(over),

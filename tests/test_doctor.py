@@ -109,7 +109,7 @@ def test_every_warning_and_failure_of_every_check_says_what_to_do() -> None:
     import inspect
 
     # `warned` and `failed` cannot be called without a fix; `Finding` is made nowhere else.
-    for module in (doctor.host, doctor.state, doctor.content, doctor.runtimes, doctor.network):
+    for module in (doctor.host, doctor.state, doctor.content, doctor.runtimes, doctor.network, doctor.door):
         assert "Finding(" not in inspect.getsource(module)
 
 
@@ -130,7 +130,7 @@ def test_the_command_prints_json_alone_and_ends_with_the_verdict(tmp_path: Path)
 def test_an_unknown_check_is_refused_with_the_names_of_all() -> None:
     ended = CliRunner().invoke(cli, ["doctor", "--only", "nonsense"])
     assert ended.exit_code == 2
-    assert "egress" in ended.stderr
+    assert "egress-dns" in ended.stderr
     listed = CliRunner().invoke(cli, ["doctor", "--list", "--json"])
     assert json.loads(listed.stdout)["checks"].keys() == CHECKS.keys()
 
@@ -254,7 +254,7 @@ def test_content_that_is_not_there_or_not_whole_fails(tmp_path: Path) -> None:
     assert "is not there" in found("content", subject(tmp_path)).seen
     card(tmp_path / "content")
     result = found("content", subject(tmp_path))
-    assert (result.state, "policy.json: missing" in result.seen) == ("fail", True)
+    assert (result.state, "policy: missing" in result.seen) == ("fail", True)
 
 
 def test_a_changed_model_file_fails(tmp_path: Path) -> None:
@@ -339,9 +339,12 @@ def test_onnxruntime_is_imported_with_telemetry_off_and_does_nothing_besides(tmp
 # ---- network --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["egress", "dns"])
-def test_the_attempt_to_get_out_is_refused_by_the_node_itself(tmp_path: Path, name: str) -> None:
-    result = found(name, subject(tmp_path))
+WAYS_OUT = ("dns", "tcp", "udp", "proxy", "redirect", "unix", "child")
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_the_attempt_to_get_out_is_refused_by_the_node_itself(tmp_path: Path, way: str) -> None:
+    result = found(f"egress-{way}", subject(tmp_path))
     assert result.state == "pass", result.seen
     assert set(result.more["tries"].values()) == {"refused"}
 
@@ -354,10 +357,75 @@ def test_a_door_that_stands_open_is_seen(tmp_path: Path, monkeypatch: pytest.Mon
     )
     root = Path(doctor.__file__).parent.parent.parent
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{root}")
-    result = found("egress", subject(tmp_path))
+    result = found("egress-tcp", subject(tmp_path))
     assert result.state == "fail"
     assert result.more["tries"]["TCP to 192.0.2.1"] != "refused"
     assert "TCP to 192.0.2.1" in result.seen
+    for way, reached in (("unix", "an abstract socket"), ("child", "os.fork")):
+        result = found(f"egress-{way}", subject(tmp_path))
+        assert result.state == "fail"
+        assert f"got out: {reached}" in result.seen or f", {reached}" in result.seen
+
+
+@pytest.mark.parametrize(
+    ("way", "careless"),
+    [
+        # A session that believes the environment, and one whose connector looks at no list.
+        ("proxy", "kwargs['trust_env'] = True"),
+        ("redirect", "kwargs.pop('connector', None)"),
+    ],
+)
+def test_a_session_that_is_careless_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, careless: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import aiohttp\n"
+        "real = aiohttp.ClientSession.__init__\n"
+        f"def begin(self, *args, **kwargs):\n    {careless}\n    real(self, *args, **kwargs)\n"
+        "aiohttp.ClientSession.__init__ = begin\n"
+    )
+    root = Path(doctor.__file__).parent.parent.parent
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{root}")
+    result = found(f"egress-{way}", subject(tmp_path))
+    assert result.state == "fail", result.seen
+
+
+@pytest.mark.parametrize("group", ["network", "children", "files"])
+def test_a_worker_that_tries_to_break_out_fails(tmp_path: Path, group: str) -> None:
+    result = found(f"worker-{group}", subject(tmp_path))
+    if result.state == "warn":
+        pytest.skip(result.seen)  # the kernel offers no Landlock
+    assert result.state == "pass", result.seen
+    assert all(how.startswith("refused") for how in result.more["tries"].values())
+    assert "seccomp" in result.more["by"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "permitted", "state"),
+    [
+        ({"problem": "the kernel sets no seccomp filter", "unconfined": True}, False, "fail"),
+        ({"problem": "the kernel sets no seccomp filter", "unconfined": True}, True, "warn"),
+        ({"problem": "llama-cpp-python is not installed"}, False, "skip"),
+        ({"problem": "a worker ended with 1 and said nothing"}, False, "fail"),
+        ({"by": "seccomp", "tries": {"files": {"what lies beside the model": "not refused"}}}, False, "warn"),
+        ({"by": "seccomp", "tries": {"files": {"a mount": "not refused (EFAULT)"}}}, False, "fail"),
+        (
+            {"by": "seccomp, landlock 7", "tries": {"files": {"what lies beside the model": "not refused"}}},
+            False,
+            "fail",
+        ),
+        ({"by": "seccomp", "tries": {"files": {"a mount": "refused (EPERM)"}}}, False, "pass"),
+    ],
+)
+def test_what_holds_a_worker_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], permitted: bool, state: str
+) -> None:
+    said = Answer(
+        "problem" not in answer, {"lacking": "the kernel offers no Landlock"} | answer, answer.get("problem", "")
+    )
+    monkeypatch.setattr("appliance.doctor.door.ask", lambda *_, **__: said)
+    of = subject(tmp_path, paths={"unconfined_workers": permitted})
+    assert found("worker-files", of).state == state
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -11,6 +11,8 @@ import uvloop
 from aiohttp import web
 
 from appliance.egress import ADDRESSES_KEPT, REFUSALS_KEPT, Destination, Door, Egress, EgressRefused
+from appliance.records.departure import departing
+from tests.standins.ledger import DEPARTURE, MemoryLedger
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -51,7 +53,7 @@ def allowed(*urls: str) -> frozenset[Destination]:
 
 
 def run(main: Any, loop: Any) -> None:
-    with asyncio.Runner(loop_factory=loop) as runner:
+    with departing(DEPARTURE), asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())
 
 
@@ -80,7 +82,7 @@ def test_a_listed_server_is_reached_by_address_and_by_name_without_dns(loop: Any
     async def main() -> None:
         async with Upstream() as upstream:
             named = f"http://localhost:{upstream.port}"
-            egress = Egress(allowed(upstream.url, named))
+            egress = Egress(allowed(upstream.url, named), MemoryLedger())
             for url in (upstream.url, named):
                 session = egress.session_for(url)
                 async with session.get(f"{url}/a") as response:
@@ -96,7 +98,7 @@ def test_a_listed_server_is_reached_by_address_and_by_name_without_dns(loop: Any
 def test_a_session_reaches_nothing_but_its_own_destination(loop: Any) -> None:
     async def main() -> None:
         async with Upstream() as listed, Upstream() as other, Upstream() as unlisted:
-            egress = Egress(allowed(listed.url, other.url))
+            egress = Egress(allowed(listed.url, other.url), MemoryLedger())
             session = egress.session_for(listed.url)
             for url in (
                 unlisted.url,
@@ -124,7 +126,7 @@ def test_a_session_reaches_nothing_but_its_own_destination(loop: Any) -> None:
 def test_a_redirect_elsewhere_is_refused_even_for_who_follows_it(loop: Any) -> None:
     async def main() -> None:
         async with Upstream() as elsewhere, Upstream(away=elsewhere.url) as listed:
-            egress = Egress(allowed(listed.url))
+            egress = Egress(allowed(listed.url), MemoryLedger())
             session = egress.session_for(listed.url)
             with pytest.raises(aiohttp.ClientConnectorError):
                 await session.get(f"{listed.url}/away")
@@ -137,7 +139,7 @@ def test_a_redirect_elsewhere_is_refused_even_for_who_follows_it(loop: Any) -> N
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_an_unlisted_address_gets_no_session(scheme: str) -> None:
     async def main() -> None:
-        egress = Egress(allowed("https://api.example.com"))
+        egress = Egress(allowed("https://api.example.com"), MemoryLedger())
         for url in (
             f"{scheme}://other.example.com",
             "http://api.example.com",
@@ -150,7 +152,7 @@ def test_an_unlisted_address_gets_no_session(scheme: str) -> None:
         assert egress.door.refused == 4
         assert egress.permits("https://api.example.com/v1")
 
-    asyncio.run(main())
+    run(main, asyncio.new_event_loop)
 
 
 def test_cookies_and_proxy_settings_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +162,7 @@ def test_cookies_and_proxy_settings_do_not_matter(monkeypatch: pytest.MonkeyPatc
     async def main() -> None:
         async with Upstream() as upstream:
             named = f"http://localhost:{upstream.port}"  # a jar keeps no cookies of literal addresses
-            egress = Egress(allowed(named))
+            egress = Egress(allowed(named), MemoryLedger())
             session = egress.session_for(named)
             for _ in range(2):
                 async with session.get(named) as response:
@@ -168,13 +170,13 @@ def test_cookies_and_proxy_settings_do_not_matter(monkeypatch: pytest.MonkeyPatc
             assert upstream.cookies == ["", ""]
             await egress.close()
 
-    asyncio.run(main())
+    run(main, asyncio.new_event_loop)
 
 
 def test_another_generation_closes_what_it_no_longer_lists() -> None:
     async def main() -> None:
         async with Upstream() as kept, Upstream() as dropped:
-            egress = Egress(allowed(kept.url, dropped.url))
+            egress = Egress(allowed(kept.url, dropped.url), MemoryLedger())
             first, second = egress.session_for(kept.url), egress.session_for(dropped.url)
             async with second.get(dropped.url) as response:
                 await response.read()
@@ -186,7 +188,7 @@ def test_another_generation_closes_what_it_no_longer_lists() -> None:
                 egress.session_for(dropped.url)
             await egress.close()
 
-    asyncio.run(main())
+    run(main, asyncio.new_event_loop)
 
 
 def test_the_book_of_refusals_is_bounded_and_the_counter_is_not() -> None:

@@ -167,6 +167,8 @@ def test_under_uvloop_the_session_refuses_what_the_hook_cannot_see(tmp_path: Pat
     found = child(
         """
         import uvloop
+        from appliance.records.departure import departing
+        from tests.standins.ledger import DEPARTURE, MemoryLedger
         async def main():
             loop = asyncio.get_running_loop()
             hits = []
@@ -180,7 +182,8 @@ def test_under_uvloop_the_session_refuses_what_the_hook_cannot_see(tmp_path: Pat
                 pass
             unseen = door.refused == before
             url = f"http://127.0.0.1:{port}"
-            egress = Egress(frozenset({Destination("http", "listed.invalid", 80)}), door=door)
+            listed = frozenset({Destination("http", "listed.invalid", 80)})
+            egress = Egress(listed, MemoryLedger(), door=door)
             session = egress.session_for("http://listed.invalid")
             out = {}
             for name, where in (("loopback", url), ("literal", "http://192.0.2.8"), ("name", "http://leak.invalid")):
@@ -190,7 +193,7 @@ def test_under_uvloop_the_session_refuses_what_the_hook_cannot_see(tmp_path: Pat
                     out[name] = type(getattr(error, "os_error", error)).__name__
             await egress.close()
             return {"unseen by the hook": unseen, **out, "hits": len(hits)}
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with departing(DEPARTURE), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             print(json.dumps(runner.run(main())))
         """,
         tmp_path,
@@ -214,3 +217,54 @@ def test_the_hook_costs_other_events_next_to_nothing_and_cannot_be_removed(tmp_p
     )
     assert found["cost"] < 2e-5
     assert found["removers"] == ["addaudithook", "audit"]
+
+
+def test_no_child_is_started_but_what_the_node_knows(tmp_path: Path) -> None:
+    found = child(
+        """
+        import os, subprocess
+        from appliance.paths.llama_cpp import supervisor
+        import sys
+        other = Door(frozenset())
+        install_audit_hook(other, state_dir=state, children=supervisor.is_worker)
+        worker = supervisor.command(0)
+        print(json.dumps({
+            "subprocess": attempt(subprocess.run, [sys.executable, "-V"]),
+            "shell": attempt(lambda: subprocess.run(":", shell=True)),
+            "system": attempt(os.system, ":"),
+            "spawn": attempt(os.posix_spawn, sys.executable, [sys.executable], {}),
+            "fork": attempt(os.fork),
+            "exec": attempt(os.execv, sys.executable, [sys.executable]),
+            "asyncio": attempt(lambda: asyncio.run(asyncio.create_subprocess_exec(sys.executable, "-V"))),
+            "known": [supervisor.is_worker(worker[0], worker), supervisor.is_worker("/bin/sh", worker)],
+            "other": [supervisor.is_worker(worker[0], [worker[0], "-c", "x"]), supervisor.is_worker(None, [])],
+            "counted": door.refused > 6,
+        }))
+        """,
+        tmp_path,
+    )
+    assert found.pop("known") == [True, False]
+    assert found.pop("other") == [False, False]
+    assert found.pop("counted") is True
+    assert set(found.values()) == {"refused"}
+
+
+def test_the_child_that_the_node_knows_starts(tmp_path: Path) -> None:
+    program = """
+        import os, subprocess, sys
+        from pathlib import Path
+        from appliance.egress import install_audit_hook
+        from appliance.paths.llama_cpp import supervisor
+        install_audit_hook(frozenset(), state_dir=Path(sys.argv[1]), children=supervisor.is_worker)
+        ended = subprocess.run(supervisor.command(0), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        print(ended.returncode)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "1", done.stderr  # it ran, and found that its link is no socket

@@ -5,7 +5,8 @@ Rules kept here:
 2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
 3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
-Layout: `cards/*.json`, `policy.json`, `router/weights.json`, `router/gate-*.json`, `models/…`.
+Layout: `cards/*.json`, `policy/` (see `policy.load`), `detectors.json`, `router/weights.json`, `router/gate-*.json`,
+`models/…`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from appliance.decide.generation import Gate, Generation, Weights
+from appliance.decide.labels import Detectors
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
-from appliance.policy import Policy
+from appliance.policy import MAX_BYTES, Policy, read_policy
 from appliance.records.card import ModelCard, Place
 
 M = TypeVar("M", bound=BaseModel)
@@ -40,7 +42,8 @@ def load_generation(
     `home` says where this host stands, and with it where paths on this host do; `weights` replaces single fields.
     """
     findings: list[str] = []
-    policy = _read(content_dir / "policy.json", Policy, findings)
+    policy = _read_policy(content_dir / "policy", findings)
+    detectors = _read(content_dir / "detectors.json", Detectors, findings)
     weights_path = content_dir / "router" / "weights.json"
     weighed = _read(weights_path, Weights, findings) if weights_path.exists() else Weights()
     card_paths = sorted((content_dir / "cards").glob("*.json")) + list(extra_cards)
@@ -49,7 +52,7 @@ def load_generation(
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
     ]
     findings += _cross_check(cards, gates, weighed.currency if weighed is not None else "")
-    if findings or policy is None or weighed is None:
+    if findings or policy is None or detectors is None or weighed is None:
         raise ConfigInvalid(
             f"The content in {content_dir} cannot be used: {len(findings)} finding(s).",
             next_step="Import the bundle again, or repair the named files.",
@@ -58,9 +61,11 @@ def load_generation(
     if weights:
         weighed = Weights.model_validate(weighed.model_dump() | dict(weights))
     if home is not None:
-        policy = policy.model_copy(update={"home": home})
+        policy = policy.at_home(home)
         cards = [_at_home(card, home) for card in cards]
-    return Generation(_digest(policy, weighed, cards, gates), policy, tuple(cards), tuple(gates), weighed)
+    policy.prepare(cards)
+    id = _digest(policy, detectors, weighed, cards, gates)
+    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors)
 
 
 def damaged(card: ModelCard, content_dir: Path) -> str:
@@ -79,6 +84,29 @@ def damaged(card: ModelCard, content_dir: Path) -> str:
 def _at_home(card: ModelCard, home: Place) -> ModelCard:
     """What this program computes itself stands where the host stands."""
     return card.model_copy(update={"place": home}) if card.tier in ("cache", "reuse", "device") else card
+
+
+def policy_files(folder: Path) -> dict[str, bytes]:
+    """The files of a policy by name, each read one byte past what is read of it. Raises OSError; may block."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue  # an editor's own
+        with path.open("rb") as opened:
+            found[path.name] = opened.read(MAX_BYTES + 1)
+    return found
+
+
+def _read_policy(folder: Path, findings: list[str]) -> Policy | None:
+    try:
+        return read_policy(policy_files(folder), folder=folder.name)
+    except FileNotFoundError:
+        findings.append(f"{folder.name}: missing")
+    except OSError as error:
+        findings.append(f"{folder.name}: {error.strerror}")
+    except ConfigInvalid as error:
+        findings += error.details
+    return None
 
 
 def _read(path: Path, kind: type[M], findings: list[str]) -> M | None:
@@ -129,9 +157,10 @@ def _on_loopback(url: str) -> bool:
         return False
 
 
-def _digest(policy: Policy, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
+def _digest(policy: Policy, detectors: Detectors, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
     content = {
-        "policy": policy.model_dump(mode="json"),
+        "policy": {"files": policy.digest, "home": policy.home.model_dump(mode="json")},
+        "detectors": detectors.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json"),
         "cards": [card.model_dump(mode="json") for card in cards],
         "gates": [gate.model_dump(mode="json") for gate in gates],

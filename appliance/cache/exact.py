@@ -4,7 +4,9 @@ Rules kept here:
 1. The key holds tenant, labels and generation by equality; nothing is ever similar here.
 2. Only complete, accepted answers are stored; lifetime is absolute and never renewed by hits.
 3. SQLite is the truth. Memory holds the most recent entries; an entry is served from memory only while it lives.
-4. A caller may raise the bar (no-store, no-cache, max-age), never lower it.
+4. An answer is stored only where detectors read all of the content and raised nothing. What they find is a function
+   of content, generation and FORM, which the key holds: whoever has the key has content that raises nothing.
+5. A caller may raise the bar (no-store, no-cache, max-age), never lower it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from functools import lru_cache
 import orjson
 from pydantic import TypeAdapter
 
+from appliance.features.detect import FORM
 from appliance.records.answer import Answer
 from appliance.records.decision import CacheHit
 from appliance.records.request import Request
@@ -66,9 +69,19 @@ def cacheable(request: Request) -> bool:
 
 
 def key_of(request: Request, generation: str) -> str:
-    """SHA-256 over what must be equal: tenant, user scope, labels that part, generation, content digest."""
+    """SHA-256 over what must be equal: tenant, labels that part, generation, detectors, content digest."""
     labels = request.labels
-    return _digest(request.tenant, labels.classification, labels.residency, generation, request.digest)
+    return _digest(
+        request.tenant,
+        labels.classification,
+        labels.residency,
+        labels.purpose,
+        labels.rights,
+        labels.locale,
+        generation,
+        str(FORM),
+        request.digest,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -108,8 +108,8 @@ def _origins(shown: list[Any]) -> dict[str, str]:
 
 def _check_cards(loaded: Loaded) -> None:
     """Raises ConfigInvalid where a card that the file names is missing or is no card."""
-    from appliance.config_read import Finding, Mark
     from appliance.doctor.shelf import read_card
+    from appliance.records.finding import Finding, Mark
 
     findings = []
     for index, card in enumerate(loaded.config.paths.unsigned_cards):

@@ -16,7 +16,7 @@ _COLOURS: dict[str, Colour] = {"pass": "green", "warn": "yellow", "fail": "red",
     "doctor",
     cls=WeirCommand,
     short_help="Check the host, the content and the node.",
-    examples=("weir doctor", "weir doctor --json", "weir doctor --only egress --only disk"),
+    examples=("weir doctor", "weir doctor --json", "weir doctor --only egress-tcp --only disk"),
 )
 @where_options
 @click.option("--host", help="IP address of the node, instead of listen.host.")

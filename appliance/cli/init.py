@@ -50,9 +50,9 @@ def command(state: Path | None, as_json: bool) -> None:
 
 
 def prepare(directory: Path) -> str:
-    """Makes the state directory (mode 0700) and the node's id where they are missing; returns the id.
+    """Makes the state directory (mode 0700), the node's id, key and audit where they are missing; returns the id.
 
-    Raises CliError where that is not possible.
+    Raises CliError or StateInvalid where that is not possible.
     """
     try:
         # Only the last directory is private: its parents may be shared ones such as ~/.local.
@@ -61,6 +61,7 @@ def prepare(directory: Path) -> str:
         file = directory / NODE_ID
         if not file.exists():
             _write_new(file, f"node-{secrets.token_hex(8)}\n")
+        _begin_audit(directory)
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise CliError(
@@ -68,6 +69,14 @@ def prepare(directory: Path) -> str:
             code="state_invalid",
             next_step="Name another with --state DIR.",
         ) from None
+
+
+def _begin_audit(directory: Path) -> None:
+    """The node's key and the first entry of its audit, where there is none yet."""
+    from appliance.store.audit.log import DATABASE, Audit
+
+    if not (directory / DATABASE).exists():
+        Audit(directory).close()
 
 
 def _write_new(file: Path, text: str) -> None:

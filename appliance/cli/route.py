@@ -17,6 +17,9 @@ MAX_TEXT = 64 << 20
 _HEADERS = {
     "classification": "X-Weir-Classification",
     "residency": "X-Weir-Residency",
+    "purpose": "X-Weir-Purpose",
+    "rights": "X-Weir-Rights",
+    "locale": "X-Weir-Locale",
     "deadline": "X-Weir-Deadline",
     "quality_floor": "X-Weir-Quality-Floor",
     "below_floor": "X-Weir-Below-Floor",
@@ -41,6 +44,9 @@ _HEADERS = {
 @click.option("--json-answer", is_flag=True, help="Decide as for an answer that must be a JSON object.")
 @click.option("--classification", type=click.Choice(["public", "internal", "restricted", "secret"]), help="Label.")
 @click.option("--residency", help="Label: node, site, country:XX or region:NAME.")
+@click.option("--purpose", type=click.Choice(["commercial", "research", "high-risk"]), help="Label: what it is for.")
+@click.option("--rights", type=click.Choice(["licensed", "reserved"]), help="Label: what others hold in the content.")
+@click.option("--locale", help="Label: where the answer is for, such as de-CH.")
 @click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Label: seconds.")
 @click.option("--quality-floor", type=click.FloatRange(0, 1), help="Label: probability of a good answer.")
 @click.option("--below-floor", type=click.Choice(["serve", "refuse"]), help="Label: what if none reaches the floor.")

@@ -120,8 +120,14 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     features = _mapping(record.get("features"))
     if features:
         yield f"request  {clean(', '.join(_features(features)))}"
-    if labels := list(_labels(_mapping(_mapping(record.get("asked")).get("labels")))):
+    if found := [f"{pair[0]} {pair[1]}" for pair in features.get("findings") or () if len(pair) == 2]:
+        yield f"found    {clean(', '.join(found))}"
+    asked = _mapping(record.get("asked"))
+    if labels := list(_labels(_mapping(asked.get("labels")))):
         yield f"labels   {clean(', '.join(labels))}"
+    if change := _mapping(asked.get("raised")):
+        by = ", ".join(map(str, change.get("by") or ())) or "-"
+        yield f"raised   from {clean(change.get('given'))} by {clean(by)}"
     cache = _mapping(record.get("cache")) or _mapping(_mapping(record.get("snapshot")).get("cache"))
     if cache:
         near = f"{clean(cache.get('path'))}, score {number(cache.get('score'))}, {duration(cache.get('age_s'))} old"

@@ -1,7 +1,7 @@
 """A generation: the signed content that decides, as one frozen value.
 
 Rules kept here:
-1. `decide` reads nothing else of the bundle: cards, policy, gates and weights stand here.
+1. `decide` reads nothing else of the bundle: cards, policy, detectors, gates and weights stand here.
 2. The id is the digest of the content, so that a record names exactly what it was decided under.
 """
 
@@ -12,6 +12,7 @@ from functools import cached_property
 
 from pydantic import Field
 
+from appliance.decide.labels import Detectors
 from appliance.policy import Policy
 from appliance.records.card import Frozen, ModelCard, NonNegative, Price, Probability
 
@@ -92,6 +93,7 @@ class Generation:
     cards: tuple[ModelCard, ...]
     gates: tuple[Gate, ...] = ()
     weights: Weights = Weights()
+    detectors: Detectors = Detectors()
 
     @cached_property
     def card_by_id(self) -> dict[str, ModelCard]:

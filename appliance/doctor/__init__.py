@@ -8,13 +8,13 @@ Rules kept here:
 
 from __future__ import annotations
 
-from appliance.doctor import content, host, network, runtimes, state
+from appliance.doctor import content, door, host, network, runtimes, state
 from appliance.doctor.check import Check, Result, Subject, Verdict, examine_all, verdict
 
 __all__ = ["CHECKS", "Check", "Result", "Subject", "Verdict", "examine", "verdict"]
 
 CHECKS: dict[str, Check] = {
-    check.name: check for module in (host, state, content, runtimes, network) for check in module.CHECKS
+    check.name: check for module in (host, state, content, runtimes, network, door) for check in module.CHECKS
 }
 
 

@@ -1,4 +1,4 @@
-"""Checks of the network: the port, the node behind it, and that nothing gets out: attempts must fail."""
+"""Checks of the network: the port, and the node behind it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
-from appliance.doctor.child import ask
 
 MAX_BODY = 1 << 20
 _STATES = ("starting", "ready", "degraded", "safe-mode", "unavailable", "stopping")
@@ -86,37 +85,7 @@ def _node(subject: Subject) -> Finding:
     return failed(f"what answers at {subject.config.url} is not a node", "Look at what uses that port.")
 
 
-def _egress(subject: Subject) -> Finding:
-    return _attempts(subject, "egress", "got out")
-
-
-def _dns(subject: Subject) -> Finding:
-    return _attempts(subject, "dns", "was asked")
-
-
-def _attempts(subject: Subject, probe: str, escaped: str) -> Finding:
-    """Each attempt must be refused by the node's own hook; a host without a route proves nothing."""
-    answer = ask(probe, {"state_dir": str(subject.config.state_dir)}, timeout_s=30)
-    if not answer.ok:
-        if "is not installed" in answer.problem:
-            return skipped(answer.problem)
-        return failed(f"the attempt {answer.problem}", "Reinstall the package.")
-    tries: dict[str, str] = answer.value["tries"]
-    out = [name for name, result in tries.items() if result == "reached"]
-    passed_by = [f"{name} ({result})" for name, result in tries.items() if result not in ("refused", "reached")]
-    if out:
-        besides = f"; stopped by the host alone: {', '.join(passed_by)}" if passed_by else ""
-        said = f"{', '.join(out)} {escaped}{besides}"
-        return failed(said, "Do not use this build: report it.", tries=tries)
-    if passed_by:
-        said = f"stopped by the host, not by the node: {', '.join(passed_by)}"
-        return failed(said, "Do not use this build: report it.", tries=tries)
-    return passed(f"refused: {', '.join(tries)}", tries=tries)
-
-
 CHECKS = (
     Check("port", "the port is free, or the node's", _port),
     Check("node", "the running node is ready", _node),
-    Check("egress", "a connection outwards is refused", _egress),
-    Check("dns", "a look-up of an unlisted name is refused", _dns),
 )

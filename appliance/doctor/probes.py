@@ -1,4 +1,4 @@
-"""What doctor runs in a child process: anything that loads native code, or tries to break out.
+"""What doctor runs in a child process: anything that loads native code, or tries to break out (`escapes`).
 
 Rules kept here:
 1. A probe takes a mapping and returns one; `problem` in it means that the answer is no.
@@ -12,19 +12,15 @@ import ctypes
 import importlib
 import importlib.util
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.doctor.escapes import ESCAPES
+
 Probe = Callable[[Mapping[str, Any]], dict[str, Any]]
-# TEST-NET-1 (RFC 5737), the documentation prefix (RFC 3849) and a name that cannot exist (RFC 2606): should an
-# attempt get out, it reaches nobody.
-OUTSIDE = "192.0.2.1"
-OUTSIDE_6 = "2001:db8::1"
-NOBODY = "weir-doctor.invalid"
 # Larger models are not loaded for a check: a header and a vocabulary must do.
 WHOLE_BYTES = 512 << 20
 FETCHERS = (
@@ -145,81 +141,6 @@ def imports(_: Mapping[str, Any]) -> dict[str, Any]:
     return {"found": [name for name in FETCHERS if name in sys.modules]}
 
 
-def egress(argument: Mapping[str, Any]) -> dict[str, Any]:
-    """Tries to get out in several ways, with the node's door closed."""
-    from appliance.egress import Egress
-
-    _close_the_door(argument)
-    proxy = {"http_proxy": f"http://{OUTSIDE}:3128", "https_proxy": f"http://{OUTSIDE}:3128"}
-    os.environ.update(proxy)
-    return {
-        "tries": {
-            f"TCP to {OUTSIDE}": _try(lambda: socket.create_connection((OUTSIDE, 443), timeout=2)),
-            f"TCP to {OUTSIDE_6}": _try(_connect_6),
-            f"UDP to {OUTSIDE}": _try(_send),
-            f"HTTP to {OUTSIDE}": _try(_fetch),
-            "a session to an unlisted address": _try(lambda: Egress(frozenset()).session_for(f"https://{OUTSIDE}")),
-            "a Unix socket elsewhere": _try(_unix),
-        }
-    }
-
-
-def dns(argument: Mapping[str, Any]) -> dict[str, Any]:
-    """Tries to look up a name in several ways, with the node's door closed."""
-    _close_the_door(argument)
-    return {
-        "tries": {
-            "getaddrinfo": _try(lambda: socket.getaddrinfo(NOBODY, 443)),
-            "gethostbyname": _try(lambda: socket.gethostbyname(NOBODY)),
-            "gethostbyaddr": _try(lambda: socket.gethostbyaddr(OUTSIDE)),
-        }
-    }
-
-
-def _close_the_door(argument: Mapping[str, Any]) -> None:
-    from appliance.egress import install_audit_hook
-
-    install_audit_hook(frozenset(), state_dir=Path(str(argument["state_dir"])))
-
-
-def _try(attempt: Callable[[], object]) -> str:
-    """'refused' by the node, 'reached', or what stopped it otherwise."""
-    from appliance.egress import EgressRefused
-
-    try:
-        attempt()
-    except EgressRefused:
-        return "refused"
-    except Exception as error:  # noqa: BLE001  whatever stopped it is the answer
-        # urllib wraps what its connection raised.
-        inner = getattr(error, "reason", None)
-        return "refused" if isinstance(inner, EgressRefused) else f"stopped by {type(error).__name__}"
-    return "reached"
-
-
-def _connect_6() -> None:
-    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.settimeout(2)
-        probe.connect((OUTSIDE_6, 443))
-
-
-def _send() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.sendto(b"weir", (OUTSIDE, 53))
-
-
-def _fetch() -> None:
-    from urllib.request import urlopen
-
-    with urlopen(f"http://{OUTSIDE}/", timeout=2):
-        pass
-
-
-def _unix() -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.connect("/run/weir-doctor-nobody.sock")
-
-
 def _llama_cpp() -> Any:
     if importlib.util.find_spec("llama_cpp") is None:
         return None
@@ -247,6 +168,5 @@ PROBES: dict[str, Probe] = {
     "accelerators": accelerators,
     "ort_telemetry": ort_telemetry,
     "imports": imports,
-    "egress": egress,
-    "dns": dns,
+    **ESCAPES,
 }

@@ -1,10 +1,11 @@
-"""Labels from request headers: what policy, the deadline and the cache are asked for.
+"""Labels from request headers and metadata: what policy, the deadline and the cache are asked for.
 
 Rules kept here:
 1. An invalid value or an unknown X-Weir-* name is refused, naming the header: a typing error in a residency
    label must not turn into a request without one.
 2. A header's value is never repeated in an error.
 3. A header that appears twice is refused, Cache-Control alone may be split over several lines.
+4. Metadata (an SDK's way to state labels without headers) only tightens what headers and defaults say.
 
 It does not decide whether a caller may set a label; policy combines them with the tenant's own.
 """
@@ -13,18 +14,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from appliance.errors import BadRequest
 from appliance.intake.fields import nearest, shown
 from appliance.intake.limits import Limits
-from appliance.records.request import Labels
+from appliance.records.request import CLASSIFICATIONS, RIGHTS, Labels
 
 NOTHING_STATED = Labels()
 _DECIMAL = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _REGION = re.compile(r"region:([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
 _COUNTRY = re.compile(r"country:([A-Za-z]{2})")
+_LOCALE = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
 _VARIATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Request directives of RFC 9111 that ask for less than Weir does anyway.
 _HARMLESS = frozenset(("no-transform", "max-stale", "min-fresh", "stale-if-error"))
@@ -77,17 +80,72 @@ def _variation(value: str, _: Limits) -> str:
     raise _bad("X-Weir-Variation", "1 to 64 letters, digits, dots, dashes or underscores")
 
 
+def _locale(value: str, _: Limits) -> str:
+    if tag := _LOCALE.fullmatch(value.strip()):
+        language, script, region = tag.groups(default="")
+        return "-".join(part for part in (language.lower(), script.title(), region.upper()) if part)
+    raise _bad("X-Weir-Locale", "a language with a script or a region, such as de, de-CH or zh-Hant-TW")
+
+
 _HEADERS: dict[str, tuple[str, Callable[[str, Limits], Any]]] = {
     "x-weir-classification": (
         "classification",
-        _word("X-Weir-Classification", ("public", "internal", "restricted", "secret")),
+        _word("X-Weir-Classification", CLASSIFICATIONS),
     ),
     "x-weir-residency": ("residency", _residency),
+    "x-weir-purpose": ("purpose", _word("X-Weir-Purpose", ("commercial", "research", "high-risk"))),
+    "x-weir-rights": ("rights", _word("X-Weir-Rights", ("licensed", "reserved"))),
+    "x-weir-locale": ("locale", _locale),
     "x-weir-deadline": ("deadline_s", _deadline),
     "x-weir-quality-floor": ("quality_floor", _floor),
     "x-weir-below-floor": ("below_floor", _word("X-Weir-Below-Floor", ("serve", "refuse"))),
     "x-weir-variation": ("variation", _variation),
 }
+
+
+# What metadata may state, and which of two values is the tighter one; None where no two can be compared.
+_ORDERED: dict[str, tuple[str, ...] | None] = {
+    "classification": CLASSIFICATIONS,
+    "residency": None,
+    "purpose": None,
+    "rights": RIGHTS,
+    "locale": None,
+}
+
+
+def is_label(name: str) -> bool:
+    """Whether an entry of the metadata is meant for Weir."""
+    return name.lower().replace("_", "-").startswith(("weir-", "x-weir-"))
+
+
+def tightened(labels: Labels, metadata: Mapping[str, str], limits: Limits) -> Labels:
+    """The labels with what the metadata's `weir_*` entries demand besides. Raises BadRequest naming the entry."""
+    stated: dict[str, Any] = {}
+    for name, value in metadata.items():
+        where = f"metadata.{shown(name)}"
+        header = "x-weir-" + name.lower().replace("_", "-").removeprefix("x-").removeprefix("weir-")
+        slot, read = _HEADERS.get(header, ("", None))
+        if read is None or slot not in _ORDERED:
+            known = ", ".join(f"weir_{word}" for word in _ORDERED)
+            raise BadRequest(f"'{where}' is no label.", param=where, next_step=f"Metadata may state {known}.")
+        try:
+            wanted = read(value, limits)
+        except BadRequest as error:
+            raise BadRequest(error.message.replace("Header", f"'{where}', like header", 1), param=where) from None
+        if slot in stated and stated[slot] != wanted:
+            raise BadRequest(f"'{where}' is stated twice.", param=where, next_step="State each label once.")
+        stated[slot] = _tighter(where, _ORDERED[slot], getattr(labels, slot), wanted)
+    return replace(labels, **stated) if stated else labels
+
+
+def _tighter(where: str, order: tuple[str, ...] | None, held: str, wanted: str) -> str:
+    if order is not None:
+        return max(held, wanted, key=order.index)
+    if held and held != wanted:
+        raise BadRequest(
+            f"'{where}' and the header demand two things at once.", param=where, next_step="State one of the two."
+        )
+    return wanted
 
 
 def read_labels(headers: Mapping[str, str], limits: Limits) -> Labels:

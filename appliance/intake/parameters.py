@@ -32,6 +32,7 @@ from appliance.intake.fields import (
     text,
     wrong,
 )
+from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
 from appliance.intake.shapes import read_format, read_guided_json, read_pattern, read_tool_choice, read_tools
 from appliance.records.request import Format, Preference
@@ -45,7 +46,7 @@ _LARGEST_SEED = 2**63 - 1
 class Draft:
     """What has been read of one body so far; lives for one call."""
 
-    __slots__ = ("body", "fields", "format", "forwarded", "limits", "sampling")
+    __slots__ = ("body", "fields", "format", "forwarded", "labels", "limits", "sampling")
 
     def __init__(self, limits: Limits, body: Mapping[str, Any]) -> None:
         self.limits = limits
@@ -54,6 +55,7 @@ class Draft:
         self.sampling: dict[str, Any] = {}
         self.forwarded: dict[str, Any] = {}
         self.format: Format | None = None
+        self.labels: dict[str, str] = {}
 
 
 Take = Callable[[Draft, str, Any], None]
@@ -289,13 +291,16 @@ def _encoding(draft: Draft, name: str, value: object) -> None:
 # -- passed on --------------------------------------------------------------------------------------------
 
 
-def _metadata(name: str, value: object) -> None:
+def _metadata(draft: Draft, name: str, value: object) -> None:
     entries = obj(name, value)
     if len(entries) > 16:
         raise refused(name, "an object of at most 16 entries")
     for key, entry in entries.items():
         if len(key) > 64 or type(entry) is not str or len(entry) > 512:
             raise refused(name, "an object with names of up to 64 and string values of up to 512 characters")
+    draft.labels = {key: entry for key, entry in entries.items() if is_label(key)}
+    if len(draft.labels) < len(entries):
+        draft.forwarded[name] = {key: entry for key, entry in entries.items() if key not in draft.labels}
 
 
 def _short(name: str, value: object) -> None:
@@ -352,7 +357,7 @@ CHAT: dict[str, Take] = _SAMPLING | {
     "tool_choice": _tool_choice,
     "parallel_tool_calls": _flag("parallel_tool_calls"),
     # passed on to paths that speak the same dialect
-    "metadata": _forward(_metadata),
+    "metadata": _metadata,  # its labels stay here
     "service_tier": _forward(_short),
     "safety_identifier": _user,
     "prompt_cache_key": _forward(_short),

@@ -17,7 +17,7 @@ from appliance.errors import BadRequest, Unsupported
 from appliance.intake.body import read_object
 from appliance.intake.canon import digest
 from appliance.intake.fields import array, missing, refused, text, wrong
-from appliance.intake.labels import read_labels
+from appliance.intake.labels import read_labels, tightened
 from appliance.intake.limits import Limits
 from appliance.intake.messages import read_messages
 from appliance.intake.parameters import CHAT, COMPLETION, EMBEDDING, Draft, read_parameters, require_model
@@ -130,12 +130,14 @@ def _finish(kind: Kind, draft: Draft, headers: Mapping[str, str], request_id: st
     fields, forwarded = draft.fields, draft.forwarded
     sampling = Sampling(**draft.sampling) if draft.sampling else _NOTHING_STATED
     form = _ANY_TEXT if draft.format is None else draft.format
+    labels = read_labels(headers, draft.limits)
     return Request(
         id=request_id,
         kind=kind,
         sampling=sampling,
         format=form,
-        labels=read_labels(headers, draft.limits),
+        labels=labels if not draft.labels else tightened(labels, draft.labels, draft.limits),
+        labels_in_body=bool(draft.labels),
         tenant=tenant,
         forwarded=forwarded,
         digest=digest(kind, fields, draft.sampling, form, forwarded),

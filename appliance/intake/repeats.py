@@ -1,7 +1,8 @@
 """Bodies that came before, byte for byte: what was read of them is not read again.
 
 Rules kept here:
-1. Reading a body is pure, so its result holds whenever the same bytes come. Id, labels and tenant are not of the body.
+1. Reading a body is pure, so its result holds whenever the same bytes come. Id, tenant and the labels of headers are
+   not of the body; a body that states labels itself is not for here.
 2. Held in memory only and within `most_bytes` of bodies; what was not asked for longest goes first.
 3. What may be kept at all, `keep`'s caller knows: a request that wants nothing stored is not kept here either.
 

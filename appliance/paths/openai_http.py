@@ -26,6 +26,7 @@ import orjson
 from yarl import URL
 
 from appliance.egress import Egress, EgressRefused
+from appliance.errors import AuditUnavailable
 from appliance.paths.clock import Clock
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Usage
 from appliance.paths.openai_errors import error_event, error_of
@@ -249,6 +250,8 @@ class OpenAIHttpPath:
             yield done
         except (PathError, asyncio.CancelledError, GeneratorExit):
             raise
+        except AuditUnavailable as error:
+            raise PathError("audit", error.message) from None
         except ErrorEvent as error:
             raise error_event(error.found, hidden=self._key) from None
         except (BrokenAnswer, EventTooLarge):

@@ -34,12 +34,13 @@ class PathContext:
     egress: Egress
     secrets: Callable[[str], str] | None = None
     embedders: Shelf = field(default_factory=Shelf)
+    unconfined_workers: bool = False
 
 
 def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.llama_cpp.path import LlamaCppPath
 
-    return LlamaCppPath(card, context.content_dir)
+    return LlamaCppPath(card, context.content_dir, unconfined=context.unconfined_workers)
 
 
 def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:

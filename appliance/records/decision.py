@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Literal
 
 from appliance.records.card import Tier
-from appliance.records.request import Kind, Labels, Preference
+from appliance.records.features import FindingKind
+from appliance.records.request import Classification, Kind, Labels, Preference
 from appliance.records.value import value
 
 ReasonCode = Literal[
@@ -37,8 +38,16 @@ Chosen = Literal[
 
 
 @value
+class Raised:
+    """The classification that the caller gave, and the kinds of findings that raised it."""
+
+    given: Classification
+    by: tuple[FindingKind, ...]
+
+
+@value
 class Asked:
-    """The part of a request that decides, without its text."""
+    """The part of a request that decides, without its text. `labels` are those that policy was asked about."""
 
     id: str
     kind: Kind
@@ -47,6 +56,7 @@ class Asked:
     labels: Labels
     tenant: str
     n: int = 1
+    raised: Raised | None = None
 
 
 @value

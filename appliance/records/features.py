@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Literal
 
 from appliance.records.request import Kind
 from appliance.records.value import value
 
 UNKNOWN_CELL = "other/medium"
+# What detectors find, spelled as in `detectors.json`.
+FindingKind = Literal[
+    "email",
+    "phone",
+    "iban",
+    "card",
+    "de-tax-id",
+    "fr-nir",
+    "es-dni",
+    "it-codice-fiscale",
+    "nl-bsn",
+    "pl-pesel",
+    "us-ssn",
+    "gb-nino",
+    "private-key",
+    "aws-key",
+    "api-key",
+    "jwt",
+    "bearer-token",
+    "password",
+    "attachment",  # an image, sound or file, which no detector reads
+    "unscanned",  # a detector failed, or did not end in time
+]
 
 
 @value
@@ -16,7 +40,8 @@ class Features:
 
     `cells` are the most probable task cells ('task/difficulty') with probabilities that sum to at most 1, best
     first. `language` is an ISO 639-1 code, '' when unknown. `needs` names the capabilities that the request
-    cannot do without, spelled as in `Capabilities`. `embedding` never enters a record.
+    cannot do without, spelled as in `Capabilities`. `findings` counts what detectors found, by kind, of all texts
+    of the request. `embedding` never enters a record.
     """
 
     modality: Kind
@@ -32,4 +57,5 @@ class Features:
     format_kind: str = "text"
     stream: bool = False
     needs: frozenset[str] = frozenset()
+    findings: tuple[tuple[FindingKind, int], ...] = ()
     embedding: tuple[float, ...] | None = field(default=None, repr=False, compare=False)

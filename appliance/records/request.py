@@ -14,6 +14,12 @@ from appliance.records.value import value
 
 Kind = Literal["chat", "completion", "embedding"]
 Preference = Literal["balanced", "cheap", "fast", "best"]
+Classification = Literal["public", "internal", "restricted", "secret"]
+Purpose = Literal["", "commercial", "research", "high-risk"]
+Rights = Literal["", "licensed", "reserved"]
+# Each tighter than the last.
+CLASSIFICATIONS: tuple[Classification, ...] = ("public", "internal", "restricted", "secret")
+RIGHTS: tuple[Rights, ...] = ("", "licensed", "reserved")
 
 
 @value(slots=True)
@@ -63,7 +69,7 @@ class Format:
 class Labels:
     """What policy is asked about. A caller may only tighten them."""
 
-    classification: Literal["public", "internal", "restricted", "secret"] = "internal"
+    classification: Classification = "internal"
     residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'
     deadline_s: float | None = None
     quality_floor: float | None = None
@@ -71,6 +77,9 @@ class Labels:
     cache: Literal["default", "no-cache", "no-store"] = "default"
     cache_max_age_s: int | None = None
     variation: str = ""
+    purpose: Purpose = ""  # what the answer is for; '' (not stated)
+    rights: Rights = ""  # what others hold in the content
+    locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
 
 
 @value
@@ -99,6 +108,7 @@ class Request:
     dimensions: int | None = None
     encoding: Literal["float", "base64"] = "float"
     labels: Labels = Labels()
+    labels_in_body: bool = False  # some of them are the metadata's, not the headers'
     tenant: str = "local"
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)

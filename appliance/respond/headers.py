@@ -33,6 +33,9 @@ class HeaderFacts:
     currency: str = "USD"
     device: str = ""
     policy: str = ""  # generation
+    classification: str = ""  # that policy was asked about
+    given: str = ""  # that the caller gave, where detectors raised it
+    raised_by: tuple[str, ...] = ()
 
 
 def weir_headers(facts: HeaderFacts) -> dict[str, str]:
@@ -46,6 +49,8 @@ def weir_headers(facts: HeaderFacts) -> dict[str, str]:
     headers |= _of_path(facts.path, facts.tier, facts.place, facts.reason, facts.device, facts.policy)
     if facts.cost is not None:
         headers["x-weir-cost"] = _money(facts.cost, facts.currency)
+    if facts.classification:
+        headers["x-weir-classification"] = _labelled(facts.classification, facts.given, facts.raised_by)
     return headers
 
 
@@ -76,6 +81,11 @@ def _of_path(path: str, tier: str, place: str, reason: str, device: str, policy:
 @lru_cache(maxsize=1024)
 def _money(amount: float, currency: str) -> str:
     return safe(f"{amount:.8f} {currency}")
+
+
+@lru_cache(maxsize=1024)
+def _labelled(classification: str, given: str, raised_by: tuple[str, ...]) -> str:
+    return safe(f"{classification}; given={given}; by={','.join(raised_by)}" if given else classification)
 
 
 def safe(value: str) -> str:

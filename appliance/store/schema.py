@@ -17,6 +17,7 @@ from appliance.errors import StateInvalid
 
 telemetry = Migrations("weir-telemetry")
 cache = Migrations("weir-cache")
+audit = Migrations("weir-audit")
 
 
 @telemetry()
@@ -40,6 +41,15 @@ def m001_exact(db: Database) -> None:
             WITHOUT ROWID"""
     )
     db.execute("CREATE INDEX exact_expires ON exact(expires)")
+
+
+@audit()
+def m001_entries(db: Database) -> None:
+    db.execute(
+        """CREATE TABLE entries (
+            seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, payload TEXT NOT NULL,
+            previous TEXT NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL)"""
+    )
 
 
 def migrate(path: Path, migrations: Migrations) -> None:

@@ -203,7 +203,7 @@ class Plane:
             if kind is not None and self._repeats.knows(kind, body):
                 return self._repeats.again(kind, body, read_labels(headers, self._limits), request_id=id)
             parsed = parse(body, headers, self._limits, request_id=id)
-            if self._node.config.cache.enabled and cacheable(parsed):
+            if self._node.config.cache.enabled and cacheable(parsed) and not parsed.labels_in_body:
                 self._repeats.keep(body, parsed)
             return parsed
         except BaseException as error:

@@ -20,6 +20,7 @@ import structlog
 from appliance.config import Config
 from appliance.egress import install_audit_hook
 from appliance.node import Node
+from appliance.paths.llama_cpp.supervisor import is_worker
 from appliance.web.connection import Connection
 from appliance.web.plane import Plane
 
@@ -42,7 +43,7 @@ async def _serve(config: Config) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     node = Node(config)
-    install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket())
+    install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket(), children=is_worker)
     async with listening(node) as port:
         started = asyncio.create_task(node.start())
         stopped = asyncio.create_task(stop.wait())

@@ -18,7 +18,7 @@ from appliance.config import Config, load
 from appliance.config_show import example
 from appliance.decide import decide
 from appliance.records.card import ModelCard
-from tests import factories
+from tests import factories, policies
 from tests.cli.conftest import Weir
 
 # ---- init, serve ----------------------------------------------------------------------------------------------
@@ -59,7 +59,8 @@ def test_init_of_a_directory_that_cannot_be_made_is_a_sentence(weir: Weir, tmp_p
 
 def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path) -> None:
     (tmp_path / "content" / "cards").mkdir(parents=True)
-    (tmp_path / "content" / "policy.json").write_text('{"id": "t"}')
+    policies.write(tmp_path / "content" / "policy")
+    (tmp_path / "content" / "detectors.json").write_text("{}")
     card = {"id": "m", "runtime": "openai_http", "tier": "site", "modalities": ["chat"]}
     endpoint = {"base_url": "http://127.0.0.1:9", "model": "m"}
     (tmp_path / "content" / "cards" / "m.json").write_text(json.dumps({**card, "endpoint": endpoint}))
@@ -79,7 +80,7 @@ def test_serve_with_content_that_cannot_be_used_names_what_is_wrong(weir: Weir, 
     (tmp_path / "weir.yaml").write_text("content_dir: nowhere\n")
     ended = weir("serve", "--state", str(tmp_path))
     assert ended.code == 4
-    assert "policy.json: missing" in ended.err
+    assert "policy: missing" in ended.err
 
 
 # ---- models ---------------------------------------------------------------------------------------------------

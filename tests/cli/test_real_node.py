@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import policies
 from tests.cli.conftest import ROOT, Weir
-
-POLICY = {"id": "t", "classes": {"internal": {"tiers": ["device", "site"], "retention": ["none"]}}}
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ def running(weir: Weir, tmp_path: Path) -> Iterator[Running]:
     assert upstream.stdout is not None
     base_url = json.loads(upstream.stdout.readline())["base_url"]
     (tmp_path / "content").mkdir()
-    (tmp_path / "content" / "policy.json").write_text(json.dumps(POLICY))
+    policies.write(tmp_path / "content" / "policy")
+    (tmp_path / "content" / "detectors.json").write_text("{}")
     card = {
         "id": "site/echo",
         "runtime": "openai_http",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from appliance.errors import BadRequest
 from appliance.intake.labels import read_labels
+from appliance.intake.parse import parse_chat
 from appliance.records.request import Labels
 from tests.intake.wire import LIMITS, chat, refusal
 
@@ -89,3 +92,83 @@ def test_labels_are_read_from_the_headers_of_the_web_server() -> None:
     assert read_labels(headers, LIMITS) == Labels(cache="no-cache", cache_max_age_s=5, deadline_s=1.0)
     twice = CIMultiDict((*lines, ("x-weir-deadline", "2")))
     assert refusal(read_labels, twice, LIMITS).param == "x-weir-deadline"
+
+
+# ---- purpose, rights, locale, and metadata --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "slot", "label"),
+    [
+        ("X-Weir-Purpose", "Commercial", "purpose", "commercial"),
+        ("X-Weir-Purpose", "high-risk", "purpose", "high-risk"),
+        ("X-Weir-Rights", "reserved", "rights", "reserved"),
+        ("X-Weir-Locale", "DE-ch", "locale", "de-CH"),
+        ("X-Weir-Locale", "zh-hant-tw", "locale", "zh-Hant-TW"),
+        ("X-Weir-Locale", "es-419", "locale", "es-419"),
+    ],
+)
+def test_purpose_rights_and_locale_are_read(header: str, value: str, slot: str, label: str) -> None:
+    assert getattr(read_labels({header: value}, LIMITS), slot) == label
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [("X-Weir-Purpose", "fun"), ("X-Weir-Rights", ""), ("X-Weir-Locale", "german"), ("X-Weir-Locale", "de_CH")],
+)
+def test_others_are_refused_without_repeating_them(header: str, value: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_labels({header: value}, LIMITS)
+    assert caught.value.param == header
+    assert not value or value not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "metadata", "expected"),
+    [
+        ({}, {"weir_classification": "secret"}, {"classification": "secret"}),
+        ({}, {"weir_classification": "public"}, {"classification": "internal"}),  # the default stays
+        (
+            {"X-Weir-Classification": "restricted"},
+            {"weir-classification": "internal"},
+            {"classification": "restricted"},
+        ),
+        ({"X-Weir-Rights": "licensed"}, {"X-Weir-Rights": "reserved"}, {"rights": "reserved"}),
+        ({}, {"weir_residency": "country:de", "weir_locale": "de"}, {"residency": "country:DE", "locale": "de"}),
+        ({"X-Weir-Residency": "site"}, {"weir_residency": "site"}, {"residency": "site"}),
+    ],
+)
+def test_metadata_tightens_labels_and_stays_here(
+    headers: dict[str, str], metadata: dict[str, str], expected: dict[str, str]
+) -> None:
+    body = orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": "q"}], "metadata": metadata})
+    request = parse_chat(body, headers, LIMITS, request_id="r")
+    assert {slot: getattr(request.labels, slot) for slot in expected} == expected
+    assert "metadata" not in request.forwarded
+
+
+def test_other_metadata_is_passed_on() -> None:
+    metadata = {"run": "7", "weir_purpose": "research"}
+    body = orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": "q"}], "metadata": metadata})
+    assert parse_chat(body, {}, LIMITS, request_id="r").forwarded == {"metadata": {"run": "7"}}
+
+
+@pytest.mark.parametrize(
+    ("headers", "metadata", "where"),
+    [
+        ({}, {"weir_clasification": "secret"}, "metadata.weir_clasification"),
+        ({}, {"weir_deadline": "3"}, "metadata.weir_deadline"),
+        ({}, {"weir_residency": "Bern"}, "metadata.weir_residency"),
+        ({}, {"weir_residency": "node", "weir-residency": "site"}, "metadata.weir-residency"),
+        ({"X-Weir-Residency": "site"}, {"weir_residency": "country:CH"}, "metadata.weir_residency"),
+        ({"X-Weir-Purpose": "research"}, {"weir_purpose": "commercial"}, "metadata.weir_purpose"),
+    ],
+)
+def test_metadata_that_is_wrong_or_contradicts_is_refused_by_name(
+    headers: dict[str, str], metadata: dict[str, str], where: str
+) -> None:
+    body = orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": "q"}], "metadata": metadata})
+    with pytest.raises(BadRequest) as caught:
+        parse_chat(body, headers, LIMITS, request_id="r")
+    assert caught.value.param == where
+    assert "Bern" not in caught.value.message

@@ -21,15 +21,17 @@ import pytest
 from openai import AsyncOpenAI
 
 from appliance.config import Cache, Config, Egress, Limits, Listen, Paths, Records, Routing
+from appliance.decide.labels import Detectors
 from appliance.node import Node
 from appliance.records.card import ModelCard
 from appliance.store import Reader
 from appliance.web.server import listening
-from tests import factories
+from tests import factories, policies
 from tests.node.doubles import FakePath
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+DETECTORS = Detectors.model_validate_json((ROOT / "bundles" / "starter" / "detectors.json").read_bytes())
 CACHE_CARD = factories.card(
     "cache/exact", runtime="exact_cache", tier="cache", modalities=("chat", "completion"), retention="logged"
 )
@@ -67,11 +69,12 @@ def fake_card(id: str, tier: str = "device", **over: Any) -> ModelCard:
 
 
 def write_content(directory: Path, *cards: ModelCard, gates: tuple[Any, ...] = (), **over: Any) -> Path:
-    """A content directory as a bundle would leave it; `policy` and the weights by keyword."""
+    """A content directory as a bundle would leave it; `policy` (rules as text), `detectors`, the weights by keyword."""
     (directory / "cards").mkdir(parents=True, exist_ok=True)
     (directory / "router").mkdir(exist_ok=True)
-    policy = over.pop("policy", factories.policy())
-    (directory / "policy.json").write_text(policy.model_dump_json())
+    policies.write(directory / "policy", over.pop("policy", policies.RULES))
+    detectors = over.pop("detectors", DETECTORS)
+    (directory / "detectors.json").write_text(detectors.model_dump_json())
     (directory / "router" / "weights.json").write_text(json.dumps({"quality_floor": 0.9, **over}))
     for card in (CACHE_CARD, *cards):
         (directory / "cards" / f"{card.id.replace('/', '-')}.json").write_text(card.model_dump_json())

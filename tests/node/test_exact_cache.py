@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from appliance.policy import ClassRule
-from appliance.records.card import TIERS
-from tests import factories
+from tests import factories, policies
 from tests.node.conftest import Running, fake_card, running_node, said, sse, upstream_card
 from tests.node.doubles import FakePath, answer
 from tests.standins.openai_server import OpenAIStandIn
@@ -159,12 +157,32 @@ async def test_what_is_restricted_is_neither_stored_nor_looked_up(weir: Running,
 
 
 async def test_a_policy_without_the_cache_gets_no_hit(tmp_path: Path, upstream: OpenAIStandIn) -> None:
-    tiers = tuple(tier for tier in TIERS if tier != "cache")
-    policy = factories.policy(classes={"internal": ClassRule(tiers=tiers)})
-    async with running_node(tmp_path, upstream_card(upstream.base_url), policy=policy) as weir:
+    without = policies.RULES + policies.NO_CACHE
+    async with running_node(tmp_path, upstream_card(upstream.base_url), policy=without) as weir:
         for _ in range(2):
             _, _, headers = await weir.ask("q")
             assert headers["x-weir-path"] == "site/one"
+
+
+async def test_a_policy_that_forbids_to_store_leaves_nothing_behind(tmp_path: Path, upstream: OpenAIStandIn) -> None:
+    text = policies.RULES + policies.NO_STORE
+    async with running_node(tmp_path, upstream_card(upstream.base_url), policy=text) as weir:
+        for _ in range(2):
+            _, _, headers = await weir.ask("q")
+            assert headers["x-weir-cache"] == "miss"
+        assert asked_upstream(upstream) == 2
+        await flush(weir)
+        with sqlite3.connect(weir.state / "cache.db") as db:
+            assert db.execute("SELECT COUNT(*) FROM exact").fetchone() == (0,)
+        db.close()
+
+
+async def test_answers_are_kept_apart_by_every_label_that_the_rules_see(weir: Running, upstream: OpenAIStandIn) -> None:
+    apart = ({}, {"X-Weir-Purpose": "commercial"}, {"X-Weir-Rights": "licensed"}, {"X-Weir-Locale": "de-CH"})
+    for headers in apart:
+        _, _, seen = await weir.ask("q", headers=headers)
+        assert seen["x-weir-cache"] == "miss"
+    assert asked_upstream(upstream) == len(apart)
 
 
 async def test_answers_that_are_cut_off_failed_or_below_the_floor_are_not_stored(

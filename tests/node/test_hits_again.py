@@ -13,6 +13,7 @@ import pytest
 from appliance.hits import Hits
 from appliance.records.record import from_json
 from appliance.replay import replay
+from tests import policies
 from tests.node.conftest import Running, running_node, said, sse, upstream_card
 from tests.standins.openai_server import OpenAIStandIn
 
@@ -107,6 +108,25 @@ async def test_what_has_expired_is_not_said_again(tmp_path: Path, upstream: Open
             await weir.ask("q")
         await asyncio.sleep(0.6)
         assert (await weir.ask("q"))[2]["x-weir-cache"] == "miss"
+
+
+async def test_policy_is_asked_each_time_also_about_its_own_age(tmp_path: Path, upstream: OpenAIStandIn) -> None:
+    days = 100_000
+    rules = (
+        policies.RULES
+        + f"""
+    @id("old") @why("test") forbid (principal, action == Action::"use", resource)
+    when {{ resource.tier == "cache" && context has age_days && context.age_days >= {days} }};
+    """
+    )
+    async with running_node(tmp_path, upstream_card(upstream.base_url), policy=rules) as weir:
+        for wanted in ("miss", "hit", "hit"):
+            assert (await weir.ask("q"))[2]["x-weir-cache"][:4].strip(";") == wanted
+        assert held(weir) == 1
+        weir.node.generation.policy.issued -= days * 86_400  # so much later
+        _, _, headers = await weir.ask("q")
+        assert headers["x-weir-path"] == "site/one"
+        assert upstream.seen["chat/completions"] == 2
 
 
 async def test_a_stream_and_another_dialect_are_served_as_ever(weir: Running) -> None:

@@ -18,7 +18,9 @@ from appliance.errors import ConfigInvalid
 from appliance.paths.contract import Job
 from appliance.paths.registry import RUNTIMES, PathContext, build_path
 from appliance.records.card import Capabilities, Endpoint, File, LlamaSettings, ModelCard
+from appliance.records.departure import departing
 from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, NotClaimed, Opened, Subject, only_path_errors_escape
+from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +39,11 @@ async def openai_http(directory: Path) -> AsyncIterator[Opened]:
             capabilities=Capabilities(tools=True, multiple=True, logprobs=True, json_schema=True, json_object=True),
             endpoint=Endpoint(base_url=server.base_url, model="stand-in"),
         )
-        egress = Egress(frozenset({Destination.parse(server.base_url)}))
+        egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger())
         path = build_path(card, PathContext(directory, egress))
         try:
-            yield Opened(path, too_long=PROMPT * 20)
+            with departing(DEPARTURE):
+                yield Opened(path, too_long=PROMPT * 20)
         finally:
             await path.stop()
             await egress.close()
@@ -60,7 +63,7 @@ async def llama_cpp(directory: Path) -> AsyncIterator[Opened]:
         files=(File(path="tiny.gguf", sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw)),),
         llama=LlamaSettings(context_per_sequence=512, sequences=16, batch_tokens=128, threads=1),
     )
-    path = build_path(card, PathContext(directory, Egress(frozenset())))
+    path = build_path(card, PathContext(directory, Egress(frozenset(), MemoryLedger())))
     try:
         yield Opened(path, too_long=PROMPT * 40)
     finally:
@@ -70,7 +73,7 @@ async def llama_cpp(directory: Path) -> AsyncIterator[Opened]:
 @asynccontextmanager
 async def onnx(directory: Path) -> AsyncIterator[Opened]:
     card = ModelCard.model_validate_json(EMBEDDER_CARD.read_bytes())
-    path = build_path(card, PathContext(ROOT / "build", Egress(frozenset())))
+    path = build_path(card, PathContext(ROOT / "build", Egress(frozenset(), MemoryLedger())))
     try:
         yield Opened(path)
     finally:
@@ -140,7 +143,7 @@ def test_only_path_errors_escape_whatever_the_job(subject: Subject, tmp_path: Pa
 def test_an_unknown_runtime_is_refused_by_name() -> None:
     card = ModelCard(id="x", runtime="abacus", tier="device", modalities=("chat",))
     with pytest.raises(ConfigInvalid, match="abacus") as caught:
-        build_path(card, PathContext(ROOT, Egress(frozenset())))
+        build_path(card, PathContext(ROOT, Egress(frozenset(), MemoryLedger())))
     assert all(name in caught.value.next_step for name in RUNTIMES)
 
 
@@ -148,7 +151,7 @@ def test_an_unknown_runtime_is_refused_by_name() -> None:
 def test_a_card_that_lacks_what_its_runtime_needs_is_refused(runtime: str) -> None:
     card = ModelCard(id="x", runtime=runtime, tier="device", modalities=("chat",))
     with pytest.raises(ConfigInvalid, match="Card x cannot be used"):
-        build_path(card, PathContext(ROOT, Egress(frozenset())))
+        build_path(card, PathContext(ROOT, Egress(frozenset(), MemoryLedger())))
 
 
 def test_importing_the_registry_imports_no_runtime() -> None:

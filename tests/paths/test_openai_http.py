@@ -16,6 +16,7 @@ from appliance.paths.openai_http import Breaker, OpenAIHttpPath, resolve_secret
 from appliance.records.card import Capabilities
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.upstream import HELLO, KEY, PROMPT, SHORT, card_for, collect, served, started, streamed, text
+from tests.standins.ledger import MemoryLedger
 from tests.standins.openai_server import MODES, Behaviour, OpenAIStandIn
 
 
@@ -64,7 +65,7 @@ async def test_azure_is_spoken_to_by_deployment_with_its_own_header() -> None:
     ],
 )
 def test_the_address_and_the_name_of_the_limit(base: str, address: str, limit: str) -> None:
-    path = OpenAIHttpPath(card_for(base), Egress(frozenset()))
+    path = OpenAIHttpPath(card_for(base), Egress(frozenset(), MemoryLedger()))
     assert str(path._urls["chat"]) == address
     assert path._max_key == limit
 
@@ -290,7 +291,7 @@ def test_the_breaker_lets_one_probe_through_and_rests_a_minute_at_most() -> None
 @pytest.mark.asyncio
 async def test_an_unlisted_server_is_not_spoken_to() -> None:
     async with OpenAIStandIn() as server:
-        egress = Egress(frozenset({Destination.parse("https://elsewhere.example")}))
+        egress = Egress(frozenset({Destination.parse("https://elsewhere.example")}), MemoryLedger())
         path = OpenAIHttpPath(card_for(server.base_url), egress)
         with pytest.raises(PathError) as caught:
             await path.start()

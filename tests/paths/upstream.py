@@ -10,7 +10,9 @@ from appliance.egress import Destination, Egress
 from appliance.paths.contract import Chunk, Job, Text
 from appliance.paths.openai_http import OpenAIHttpPath
 from appliance.records.card import Capabilities, Endpoint, ModelCard
+from appliance.records.departure import departing
 from appliance.records.request import Message
+from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
 KEY = "sk-very-secret-0123456789"
@@ -39,11 +41,12 @@ def card_for(base_url: str, model: str = "m", capabilities: Capabilities | None 
 @asynccontextmanager
 async def started(card: ModelCard, secrets: Any = lambda _: KEY, **over: Any) -> AsyncIterator[OpenAIHttpPath]:
     assert card.endpoint is not None
-    egress = Egress(frozenset({Destination.parse(card.endpoint.base_url)}))
+    egress = Egress(frozenset({Destination.parse(card.endpoint.base_url)}), MemoryLedger())
     path = OpenAIHttpPath(card, egress, secrets, **over)
     await path.start()
     try:
-        yield path
+        with departing(DEPARTURE):
+            yield path
     finally:
         await path.stop()
         await egress.close()

@@ -21,6 +21,7 @@ from tests import factories
 
 TEXTS = st.text() | st.sampled_from(["\x00id\x00", "%s %(id)s {id}", '"\\"', "\ud800", "\u2028\U0001f9c0"])
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+MOMENTS = st.floats(0, 1e10)  # policy sees its own age in them
 CACHE = factories.card("cache/exact", tier="cache", runtime="cache")
 
 
@@ -47,7 +48,7 @@ def hit_record(id: str, now: float, draw: float, age_s: float, seconds: float) -
     return Record(id, now, asked, features, snapshot, decision, outcome)
 
 
-@given(st.text(st.characters(codec="utf-8")), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+@given(st.text(st.characters(codec="utf-8")), MOMENTS, NUMBERS, NUMBERS, NUMBERS)
 def test_a_record_is_poured_as_it_would_be_written(
     id: str, now: float, draw: float, age_s: float, seconds: float
 ) -> None:

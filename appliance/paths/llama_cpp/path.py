@@ -24,8 +24,11 @@ _GIB = 1 << 30
 class LlamaCppPath:
     """One local generative model."""
 
-    def __init__(self, card: ModelCard, content_dir: Path) -> None:
-        """`content_dir` is where the card's files lie. Raises ValueError for a card without a GGUF file."""
+    def __init__(self, card: ModelCard, content_dir: Path, *, unconfined: bool = False) -> None:
+        """`content_dir` is where the card's files lie; `unconfined` lets the worker run without a seccomp filter.
+
+        Raises ValueError for a card without a GGUF file.
+        """
         files = [file for file in card.files if file.path.endswith(".gguf")] or list(card.files)
         if not files:
             raise ValueError(f"{card.id}: a llama_cpp card names a GGUF file")
@@ -46,6 +49,7 @@ class LlamaCppPath:
                 # Generous: the file is mapped once, may be repacked once, and computing takes about as much again.
                 address_space=0 if llama.gpu_layers else 3 * size + 8 * _GIB,
                 kv_bytes=max(size, 2 * _GIB),
+                unconfined=unconfined,
             ),
         )
 

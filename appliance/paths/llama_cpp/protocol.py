@@ -24,6 +24,7 @@ _LENGTH = struct.Struct("<I")
 CONFIGURE = "configure"  # [CONFIGURE, Settings as a dict]
 RUN = "run"  # [RUN, number, job as a dict]
 CANCEL = "cancel"  # [CANCEL, number]
+ATTEMPT = "attempt"  # [ATTEMPT, Settings as a dict]; instead of CONFIGURE: try to break out, load nothing
 
 # worker → node
 READY = "ready"  # [READY, Facts as a dict]
@@ -32,6 +33,7 @@ STEP = "step"  # [STEP, texts, ends, faults, [busy, waiting]]
 #   texts:  [number, choice, text, tokens, logprobs | null]; one logprob is [token, logprob, [[token, logprob]]]
 #   ends:   [number, finish reasons, [prompt, completion, cached] tokens, signals]; one signal is Signals' fields
 #   faults: [number, fault, sentence, param | null]
+TRIED = "tried"  # [TRIED, {"by": str, "lacking": str, "tries": as `attempts` returns it}]; then it ends
 ALIVE = "alive"  # [ALIVE]; sent about once a second while a long computation yields nothing
 
 
@@ -48,17 +50,20 @@ class Settings:
     max_output_tokens: int
     address_space: int = 0
     kv_bytes: int = 0
+    unconfined: bool = False  # whether it may run where the kernel sets no seccomp filter
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the worker found out by loading: where it runs and what it can hold."""
+    """What the worker found out by loading: where it runs, what it can hold, what confines it and what does not."""
 
     device: str
     context: int
     sequences: int
     vocabulary: int
     parameters: int
+    confined: str
+    lacking: str
 
 
 class FrameError(ValueError):

@@ -3,7 +3,7 @@
 Rules kept here:
 1. A worker's death costs its running jobs a PathError('unavailable') and nothing else.
 2. The first restart is immediate. A worker that keeps dying young is tried again at a slow pace, with a reason.
-3. The worker inherits one socket and a bare environment.
+3. The worker inherits one socket and a bare environment; what it gives up besides, it says in its facts.
 4. A worker that computes but says nothing for `SILENT_S` is killed: it hangs.
 
 It does not interpret jobs or answers; `path` does.
@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def command(fd: int) -> list[str]:
     else:
         head = [sys.executable, "-m", "appliance.paths.llama_cpp.worker"]
     return [*head, "--fd", str(fd), "--parent", str(os.getpid())]
+
+
+def is_worker(executable: object, arguments: Sequence[object]) -> bool:
+    """Whether this is how `command` starts a worker: the one child that a node has."""
+    head = command(0)[:-4]
+    return executable == head[0] and list(arguments[: len(head)]) == head
 
 
 def environment() -> dict[str, str]:
@@ -202,6 +209,13 @@ class Supervisor:
                     call.put("fault", PathError(fault[1], fault[2], param=fault[3]))
         elif kind == protocol.READY:
             self.facts = Facts(**frame[1])
+            if self.facts.lacking:
+                log.warning(
+                    "llama_cpp %s: confined by %s only; %s",
+                    self.name,
+                    self.facts.confined or "nothing",
+                    self.facts.lacking,
+                )
             self.reason = ""
             self._settled.set()
         elif kind == protocol.FAILED:

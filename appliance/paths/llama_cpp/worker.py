@@ -1,7 +1,8 @@
 """The child process: loads one model, takes jobs from its socket, and computes until the node is gone.
 
 Rules kept here:
-1. One socket, inherited; no other is opened. `confine` is where a seccomp filter goes.
+1. One socket, inherited; the kernel refuses any other, and any child (`appliance.paths.confine`), from before the
+   model's file is looked at.
 2. It dies with the node: by signal when the parent dies, and by itself at the socket's end.
 3. Nothing of a prompt or an answer is logged or printed.
 4. All that one step yields goes out in one frame.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import select
 import signal
@@ -20,21 +22,27 @@ import socket
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from appliance.paths.confine import Confinement, NoFilter
+from appliance.paths.confine import confine as give_up
+from appliance.paths.confine.attempts import attempts
 from appliance.paths.llama_cpp import library
 from appliance.paths.llama_cpp.engine import Engine
 from appliance.paths.llama_cpp.library import Context, LoadError, Model
 from appliance.paths.llama_cpp.protocol import (
     ALIVE,
+    ATTEMPT,
     CANCEL,
     CONFIGURE,
     FAILED,
     READY,
     RUN,
     STEP,
+    TRIED,
     Facts,
     FrameError,
     Settings,
@@ -49,17 +57,31 @@ _SMALL = 30_000_000  # parameters; below, threads cost more in waiting for each 
 _MOST_THREADS = 8
 _DEFAULT_CONTEXT = 4096
 _ALIVE_S = 1.0
+_ALLOW = "paths.unconfined_workers in weir.yaml permits that"
 
 
-def confine(parent: int, address_space: int) -> None:
-    """Bind this process to its parent's life and to its share of memory."""
+def confine(parent: int, settings: Settings) -> Confinement:
+    """Bind this process to its parent's life and its share of memory, and give up all but the model's file.
+
+    Raises NoFilter.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # the parent died before the call above
         os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node's own Ctrl-C is answered by the supervisor
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if address_space:
-        resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+    if settings.address_space:
+        resource.setrlimit(resource.RLIMIT_AS, (settings.address_space, settings.address_space))
+    return give_up(parts_of(Path(settings.model)), devices=settings.gpu_layers > 0, unfiltered=settings.unconfined)
+
+
+def parts_of(model: Path) -> list[Path]:
+    """The files of a model: itself, and where its name says that it is one part of many, all of them."""
+    named = re.fullmatch(r"(.*-)\d{5}(-of-(\d{5})\.gguf)", model.name)
+    if named is None:
+        return [model]
+    head, tail, count = named.groups()
+    return [model.with_name(f"{head}{part:05}{tail}") for part in range(1, int(count) + 1)]
 
 
 def threads_for(parameters: int, wanted: int) -> int:
@@ -68,7 +90,7 @@ def threads_for(parameters: int, wanted: int) -> int:
     return min(wanted, cores) or (1 if parameters < _SMALL else min(cores, _MOST_THREADS))
 
 
-def load(settings: Settings) -> tuple[Engine, Facts]:
+def load(settings: Settings, confinement: Confinement) -> tuple[Engine, Facts]:
     """Raises LoadError with a sentence."""
     library.start()
     model = Model(settings.model, settings.gpu_layers)
@@ -88,7 +110,8 @@ def load(settings: Settings) -> tuple[Engine, Facts]:
         raise LoadError(f"its chat template does not parse ({type(error).__name__})") from None
     on_gpu = settings.gpu_layers > 0 and library.C.llama_supports_gpu_offload()
     device = f"{'gpu and ' if on_gpu else ''}cpu:{threads} thread{'s' if threads > 1 else ''}"
-    return engine, Facts(device, length, sequences, model.n_vocab, model.n_params)
+    held = (confinement.by, confinement.lacking)
+    return engine, Facts(device, length, sequences, model.n_vocab, model.n_params, *held)
 
 
 class Link:
@@ -141,12 +164,21 @@ def main(argv: list[str]) -> int:
         first: list[list[Any]] = []
         while not first:
             first = link.receive(None)
-        if first[0][0] != CONFIGURE:
+        wanted, *about = first[0]
+        if wanted not in (CONFIGURE, ATTEMPT):
             return 2
-        settings = Settings(**first[0][1])
-        confine(int(options["--parent"]), settings.address_space)
+        settings = Settings(**about[0])
         try:
-            engine, facts = load(settings)
+            confinement = confine(int(options["--parent"]), settings)
+        except NoFilter as error:
+            link.send([FAILED, f"{error}, so that nothing would keep the worker off the network; {_ALLOW}"])
+            return EXIT_LOAD
+        if wanted == ATTEMPT:
+            tries = attempts(Path(settings.model), raw.fileno())
+            link.send([TRIED, {"by": confinement.by, "lacking": confinement.lacking, "tries": tries}])
+            return 0
+        try:
+            engine, facts = load(settings, confinement)
         except LoadError as error:
             link.send([FAILED, str(error)])
             return EXIT_LOAD

@@ -1,0 +1,76 @@
+"""Every text of a request that detectors must see: whatever a path would be sent.
+
+Rules kept here:
+1. Every message counts: system, history, tool calls and their results; the prompt; every input of an embedding;
+   tools, formats, stop sequences, and the parameters that are passed on as they came.
+2. Whole values and names alike: a secret may stand in a key.
+3. The bytes of images, sounds and files are not read; `attachments` counts them instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from appliance.records.request import Request
+
+_MEDIA = frozenset({"image_url", "input_image", "image", "input_audio", "file"})
+
+
+def texts(request: Request) -> Iterator[str]:
+    """In no promised order; empty ones left out."""
+    for message in request.messages:
+        if message.content:
+            yield message.content
+        if message.name:
+            yield message.name
+        if message.tool_calls:
+            yield from _strings(message.tool_calls)
+        if message.parts:
+            yield from _strings([_without_bytes(part) for part in message.parts if part.get("type") in _MEDIA])
+    if request.prompt:
+        yield request.prompt
+    yield from request.inputs
+    form = request.format
+    if form.kind != "text":
+        yield from _strings([form.schema, form.name, form.pattern, form.description])
+    if request.tools:
+        yield from _strings([request.tools, request.tool_choice])
+    yield from request.sampling.stop
+    if request.forwarded:
+        yield from _strings(request.forwarded)
+    if request.user:
+        yield request.user
+
+
+def attachments(request: Request) -> int:
+    """Images, sounds and files, whether they come as bytes or as addresses."""
+    return sum(part.get("type") in _MEDIA for message in request.messages for part in message.parts)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Strings of a JSON value, names of fields included, however deep; whole numbers as they would be written."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            if item:
+                yield item
+        elif isinstance(item, dict):
+            left += item.keys()
+            left += item.values()
+        elif isinstance(item, (list, tuple)):
+            left += item
+        elif isinstance(item, int) and not isinstance(item, bool):
+            yield str(item)
+
+
+def _without_bytes(part: dict[str, Any]) -> dict[str, Any]:
+    """An attachment with what is said about it: name, address, caption; but not what it holds."""
+    kind = part["type"]
+    inner = part.get(kind)
+    if not isinstance(inner, dict):
+        return part
+    url = inner.get("url")
+    held = {"data", "file_data"} | ({"url"} if isinstance(url, str) and url[:5].lower() == "data:" else set())
+    return {**part, kind: {name: value for name, value in inner.items() if name not in held}}

@@ -1,0 +1,52 @@
+"""On whose behalf something leaves this host, and what permitted it: what the audit writes of an outgoing request.
+
+Rules kept here:
+1. No text of a request, so that every one of these may be recorded.
+2. A path of the tiers cache, reuse and device that speaks to loopback does not leave. All else does: a card that calls
+   itself a device but names another host is believed by its address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from appliance.records.card import Place, Tier
+
+STAYING_TIERS: tuple[Tier, ...] = ("cache", "reuse", "device")
+
+
+@dataclass(frozen=True)
+class Departure:
+    """One step of one decision, as far as it concerns who may know. `rules` are those that permitted it."""
+
+    decision: str
+    tenant: str
+    classification: str
+    residency: str
+    path: str
+    tier: Tier
+    place: Place
+    rules: tuple[str, ...]
+    generation: str
+
+
+_current: ContextVar[Departure | None] = ContextVar("weir-departure", default=None)
+
+
+@contextmanager
+def departing(departure: Departure | None) -> Iterator[None]:
+    """What is sent inside this block, by this task, is sent on behalf of `departure`; None: nothing may be."""
+    before = _current.get()
+    _current.set(departure)
+    try:
+        yield
+    finally:
+        _current.set(before)
+
+
+def current_departure() -> Departure | None:
+    """On whose behalf this task sends; None outside of `departing`."""
+    return _current.get()

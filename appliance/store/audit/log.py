@@ -1,0 +1,312 @@
+"""The writing side of the audit: entries into audit.db, one commit and one signature for all that wait together.
+
+Rules kept here:
+1. `leaving` returns when the entry is on disk (`synchronous=FULL`) and its mark is in audit.head. Where that fails it
+   raises, and whoever wanted to send does not.
+2. The end of the chain is read inside the transaction that continues it, so that another process of this host may write
+   entries too.
+3. Bodies are digested on the writer thread; neither they nor any text of a request is kept.
+4. A log that does not fit its own head is not continued: the node lives on, and nothing leaves it.
+5. Entries that nobody waits for are kept in memory while the disk takes none, up to `_BACKLOG`; what is lost beyond
+   that is counted, and the count is an entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import orjson
+import structlog
+
+from appliance.errors import AuditUnavailable, StateInvalid
+from appliance.records.departure import Departure
+from appliance.store.audit import keys
+from appliance.store.audit.chain import GENESIS, Entry, Kind, canonical, digest, mark_of, parse_marks, statement
+from appliance.store.schema import audit, migrate
+from appliance.store.writer import Writer
+
+__all__ = ["DATABASE", "HEAD", "Audit", "last_of"]
+
+log = structlog.get_logger("weir.audit")
+DATABASE, HEAD = "audit.db", "audit.head"
+_BACKLOG = 10_000  # entries that nobody waits for
+_HEAD_BYTES = 4 << 20  # at start a larger audit.head is cut down to its newest line
+_COLUMNS = "seq, time, kind, payload, previous, hash, signature"
+_INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)"  # noqa: S608 - constant
+_LAST = f"SELECT {_COLUMNS} FROM entries ORDER BY seq DESC LIMIT 1"  # noqa: S608 - constant
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An entry before it has a place in the chain. `time` in microseconds."""
+
+    time: int
+    kind: Kind
+    payload: Mapping[str, object]
+    body: bytes | None
+    done: Future[Entry] | None
+    entry: Entry | None = None
+
+
+class Audit:
+    """The node's audit. Makes database, key and first entry where there are none. Close to flush.
+
+    Raises StateInvalid where audit.db is newer, damaged or out of reach.
+    """
+
+    def __init__(self, state_dir: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._waiting: deque[_Draft] = deque()
+        self._asked = False  # whether work is queued that will take what waits
+        self._lost = 0
+        self._head_fault = ""
+        self._broken = ""
+        self._head: int | None = None
+        self._database = state_dir / DATABASE
+        _make_private(self._database)
+        migrate(self._database, audit)
+        last = last_of(self._database)
+        self.generation = _generation_of(self._database)  # of the newest start; '' before the first
+        try:
+            if last is None:
+                keys.make(state_dir)
+            self._key = keys.load(state_dir)
+            self._head = self._opened_head(state_dir / HEAD, last)
+        except (StateInvalid, OSError) as error:
+            self._broken = str(error)
+            log.error("audit-broken", reason=self._broken)
+        self._writer = Writer({"audit": self._database}, synchronous="FULL")
+        self._writer.start()
+        if last is None and not self._broken:
+            facts = {"act": "init", "node": _node(state_dir), "key": keys.fingerprint(self._key.public)}
+            self.note("admin", facts)
+
+    def _opened_head(self, file: Path, last: Entry | None) -> int:
+        """audit.head, open for appending, after a look at whether the log still fits it."""
+        lines = file.read_bytes().splitlines() if file.exists() else []
+        marks = [mark for mark in parse_marks(reversed(lines)) if mark.signed_by(self._key.public)]
+        newest = max(marks, key=lambda mark: mark.seq, default=None)
+        known = 0 if last is None else last.seq
+        if last is not None and not (last.signature and mark_of(last).signed_by(self._key.public)):
+            raise _misfit(f"the last entry ({known}) is not signed by the node's key")
+        if newest is not None and newest.seq > known:
+            raise _misfit(f"audit.head knows entry {newest.seq}, the log ends with {known}")
+        if newest is not None and hash_at(self._database, newest.seq) != newest.hash:
+            raise _misfit(f"entry {newest.seq} is not the one that audit.head knows")
+        if file.exists() and file.stat().st_size > _HEAD_BYTES and newest is not None:
+            draft = file.with_name(f"{HEAD}.new")
+            draft.write_bytes(newest.line())
+            draft.replace(file)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if last is not None:  # a crash between commit and mark leaves the mark to us
+            _append(descriptor, b"\n" + mark_of(last).line())
+        return descriptor
+
+    @property
+    def trouble(self) -> str:
+        """What stands in the way of writing, and so of anything leaving; '' where nothing does."""
+        return self._broken or self._writer.trouble or self._head_fault
+
+    # ---- adding ---------------------------------------------------------------------------------------------
+
+    async def leaving(self, departure: Departure, destination: Mapping[str, object], body: bytes) -> None:
+        """Write down that `body` is about to leave for `destination`. Raises AuditUnavailable: then it must not."""
+        if self._broken:
+            raise AuditUnavailable(f"The audit is not written: {self._broken}.")
+        done: Future[Entry] = Future()
+        done.set_running_or_notify_cancel()  # who stops waiting does not take the entry along
+        self._add(_Draft(self._now(), "egress", _facts(departure, destination), body, done))
+        await asyncio.wrap_future(done)
+
+    def note(self, kind: Kind, payload: Mapping[str, object]) -> None:
+        """Add an entry that nobody waits for."""
+        if self._broken:
+            return
+        if len(self._waiting) >= _BACKLOG:
+            self._lost += 1
+            return
+        self._add(_Draft(self._now(), kind, payload, None, None))
+
+    def write(self, kind: Kind, payload: Mapping[str, object]) -> Entry:
+        """Add an entry and wait until it is on disk. Not for the event loop. Raises AuditUnavailable."""
+        if self._broken:
+            raise AuditUnavailable(f"The audit is not written: {self._broken}.")
+        done: Future[Entry] = Future()
+        self._add(_Draft(self._now(), kind, payload, None, done))
+        return done.result()
+
+    def close(self) -> None:
+        """Write what waits, then end."""
+        if self._waiting:
+            self._submit()
+        self._writer.stop()
+        if self._head is not None:
+            with suppress(OSError):
+                os.fsync(self._head)
+            os.close(self._head)
+            self._head = None
+
+    def _now(self) -> int:
+        return int(self._clock() * 1_000_000)
+
+    def _add(self, draft: _Draft) -> None:
+        self._waiting.append(draft)
+        if not self._asked:
+            self._asked = True  # before the hand-over: the writer may be done with it before `submit` returns
+            self._submit()
+
+    def _submit(self) -> None:
+        """Queue work that takes all that waits when its turn comes; what it took, it answers for."""
+        taken: list[_Draft] = []
+        commit = self._writer.submit("audit", partial(self._append_waiting, taken))
+        commit.add_done_callback(partial(self._committed, taken))
+
+    # ---- on the writer thread -------------------------------------------------------------------------------
+
+    def _append_waiting(self, taken: list[_Draft], connection: sqlite3.Connection) -> None:
+        """Continue the chain with all that waits. What is added from here on queues work of its own."""
+        self._asked = False
+        taken += [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if self._lost:
+            taken.append(_Draft(self._now(), "admin", {"act": "entries-lost", "count": self._lost}, None, None))
+            self._lost = 0
+        row = connection.execute(_LAST).fetchone()
+        last = None if row is None else Entry(*row)
+        added: list[_Draft] = []
+        for draft in taken:
+            try:
+                payload = self._payload(draft)
+            except ValueError as error:
+                log.error("entry-refused", kind=draft.kind)
+                if draft.done is not None:
+                    draft.done.set_exception(AuditUnavailable(f"The entry cannot be written: {error}."))
+                continue
+            seq, previous = (1, GENESIS) if last is None else (last.seq + 1, last.link)
+            hash = digest(seq, draft.time, draft.kind, payload, previous)
+            draft.entry = last = Entry(seq, draft.time, draft.kind, payload, previous, hash)
+            added.append(draft)
+        taken[:] = added
+        if last is None or not added:
+            return
+        signature = self._key.private.sign(statement(last.seq, last.hash, last.time)).hex()
+        added[-1].entry = Entry(last.seq, last.time, last.kind, last.payload, last.previous, last.hash, signature)
+        entries = [draft.entry for draft in added if draft.entry is not None]
+        connection.executemany(
+            _INSERT, [(e.seq, e.time, e.kind, e.payload, e.previous, e.hash, e.signature) for e in entries]
+        )
+
+    def _payload(self, draft: _Draft) -> str:
+        facts = draft.payload
+        if draft.body is not None:
+            body = hmac.digest(self._key.salt, draft.body, "sha256").hex()
+            facts = {**facts, "bytes": len(draft.body), "body": body}
+        return canonical(facts).decode()
+
+    def _committed(self, taken: list[_Draft], commit: Future[object]) -> None:
+        """After the commit: the mark outside the database, then whoever waits may go on."""
+        fault = commit.exception()
+        if fault is not None:  # it may have failed before anything was taken
+            self._asked = False
+            taken += [self._waiting.popleft() for _ in range(len(self._waiting))]
+        last = taken[-1].entry if taken else None
+        if fault is None and last is not None and self._head is not None:
+            try:
+                _append(self._head, (b"\n" if self._head_fault else b"") + mark_of(last).line())
+                self._head_fault = ""
+            except OSError as error:
+                fault = error
+                self._head_fault = f"{HEAD}: {error.strerror}"
+                log.error("head-not-written", kind=type(error).__name__)
+        elif fault is not None:
+            self._waiting.extendleft(draft for draft in reversed(taken) if draft.done is None)
+        for draft in taken:
+            if draft.done is None or draft.done.done():
+                continue
+            if fault is None and draft.entry is not None:
+                draft.done.set_result(draft.entry)
+            else:
+                draft.done.set_exception(AuditUnavailable("The audit cannot be written, so nothing leaves."))
+
+
+def _facts(departure: Departure, destination: Mapping[str, object]) -> dict[str, object]:
+    place = departure.place
+    return {
+        "decision": departure.decision,
+        "tenant": departure.tenant,
+        "classification": departure.classification,
+        "residency": departure.residency,
+        "path": departure.path,
+        "tier": departure.tier,
+        "place": {"node": place.node, "site": place.site, "country": place.country, "region": place.region},
+        "rules": list(departure.rules),
+        "generation": departure.generation,
+        "destination": dict(destination),
+    }
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """One whole line, or an error. A part of it may stay behind; readers pass over it."""
+    if os.write(descriptor, line) != len(line):
+        raise OSError(28, "No space left on device")
+
+
+def _misfit(what: str) -> StateInvalid:
+    return StateInvalid(
+        f"The audit log does not fit its head: {what}",
+        next_step="'weir audit verify' says more; restore the newer copy.",
+    )
+
+
+def _make_private(database: Path) -> None:
+    """An empty file that only its owner reads, where there is none; SQLite gives its log the same mode."""
+    try:
+        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StateInvalid(
+            f"{database} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
+        ) from None
+
+
+def _node(state_dir: Path) -> str:
+    """The node's id as `weir init` made it; '' where there is none."""
+    try:
+        return (state_dir / "node-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def last_of(database: Path) -> Entry | None:
+    """The last entry on disk."""
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+        row = connection.execute(_LAST).fetchone()
+    return None if row is None else Entry(*row)
+
+
+def _generation_of(database: Path) -> str:
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+        row = connection.execute(
+            "SELECT payload FROM entries WHERE kind = 'start' ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+    if row is None:
+        return ""
+    try:
+        return str(orjson.loads(row[0])["generation"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""  # `verify` finds what is wrong with it
+
+
+def hash_at(database: Path, seq: int) -> str | None:
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+        row = connection.execute("SELECT hash FROM entries WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else str(row[0])

@@ -1,0 +1,158 @@
+"""'No request labelled X left for Y between two dates': answered from the log, with the evidence.
+
+Rules kept here:
+1. Only a log that verifies proves anything.
+2. What an entry does not state speaks against the claim: a place that is not stated may be the one asked about.
+3. The whole log is read: with a clock that was set back, order and time are two things.
+4. The answer names the time that the log speaks for. Before its first and after its last entry it says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from appliance.errors import StateInvalid
+from appliance.records.card import TIERS
+from appliance.store.audit.chain import Entry
+from appliance.store.audit.export import Range
+from appliance.store.audit.verify import Verdict, verify
+
+LABELS = ("classification", "residency", "tenant")
+PLACES = ("node", "site", "country", "region")
+KEPT = 100  # counter-examples that are listed; the count goes on
+
+
+@dataclass(frozen=True)
+class Label:
+    """Whose requests the claim is about: `name` is one of LABELS, '' for any of its first two.
+
+    Without name, 'any' is every request.
+    """
+
+    name: str
+    value: str
+
+    def fits(self, facts: dict[str, Any]) -> bool:
+        if (self.name, self.value) == ("", "any"):
+            return True
+        names = (self.name,) if self.name else LABELS[:2]
+        return any(facts[name] == self.value for name in names)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where they did not go: a tier, a place, or anywhere. With `outside`, anywhere but there."""
+
+    kind: Literal["any", "tier", "node", "site", "country", "region"]
+    value: str = ""
+    outside: bool = False
+
+    def reached(self, facts: dict[str, Any]) -> str:
+        """In words how this request went there; '' where it did not."""
+        if self.kind == "any":
+            return "it left"
+        if self.kind == "tier":
+            there = facts["tier"] == self.value
+            return f"its path is of tier {facts['tier']}" if there != self.outside else ""
+        stated = facts["place"][self.kind]
+        if not stated:
+            return f"the card of its path does not state the {self.kind}"
+        return f"its path stands in {self.kind} {stated}" if (stated == self.value) != self.outside else ""
+
+
+@dataclass(frozen=True)
+class CounterExample:
+    """A request that did go there."""
+
+    entry: Entry
+    facts: dict[str, Any]
+    why: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The answer. `holds` where the log verifies and nothing speaks against the claim."""
+
+    holds: bool
+    verdict: Verdict
+    range: Range
+    left: int  # entries of requests that left in that time
+    labelled: int  # of those, with the label
+    against: int
+    examples: tuple[CounterExample, ...]
+
+    @property
+    def covering(self) -> int:
+        """The sequence of the first signature at or after the last entry of that time; 0 where there is none."""
+        return next((seq for seq in self.verdict.signed if seq >= self.range.last), 0) if self.range.last else 0
+
+
+@dataclass
+class _Search:
+    label: Label
+    target: Target
+    range: Range
+    left: int = 0
+    labelled: int = 0
+    against: int = 0
+    examples: list[CounterExample] = field(default_factory=list)
+
+    def visit(self, entry: Entry) -> None:
+        self.range.visit(entry)
+        if entry.kind != "egress" or not self.range.begin <= entry.time < self.range.end:
+            return
+        self.left += 1
+        facts = orjson.loads(entry.payload)
+        if not self.label.fits(facts):
+            return
+        self.labelled += 1
+        why = self.target.reached(facts)
+        if why:
+            self.against += 1
+            if len(self.examples) < KEPT:
+                self.examples.append(CounterExample(entry, facts, why))
+
+
+def parse_label(text: str) -> Label:
+    """'secret', 'country:CH', 'tenant=acme', 'any'. Raises ValueError."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        name, value = "", text
+    elif name not in LABELS:
+        raise ValueError(f"a label is VALUE, or NAME=VALUE with NAME one of {', '.join(LABELS)}")
+    if not value:
+        raise ValueError("a label has a value")
+    return Label(name, value)
+
+
+def parse_target(text: str, *, outside: bool) -> Target:
+    """'frontier', 'country:US', 'any'. Raises ValueError."""
+    kind, colon, value = text.partition(":")
+    if not colon and text in TIERS:
+        return Target("tier", text, outside)
+    if text == "any" and not outside:
+        return Target("any")
+    for place in PLACES:
+        if kind == place and value:
+            return Target(place, value, outside)  # type: ignore[arg-type]  # one of PLACES
+    tiers = ", ".join(TIERS[3:])
+    raise ValueError(f"it is a tier ({tiers}) or a place: country:XX, region:NAME, site:NAME or node:NAME")
+
+
+def prove(state_dir: Path, key: Ed25519PublicKey, label: Label, target: Target, begin: int, end: int) -> Proof:
+    """Whether no request with `label` left for `target` from `begin` until before `end` (microseconds since 1970).
+
+    Raises StateInvalid where there is no log.
+    """
+    search = _Search(label, target, Range(begin, end))
+    try:
+        verdict = verify(state_dir, key, visit=search.visit)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise StateInvalid("An entry lacks what it should state.", next_step="Use the version that wrote it.") from None
+    holds = verdict.finding is None and not search.against
+    return Proof(holds, verdict, search.range, search.left, search.labelled, search.against, tuple(search.examples))
