@@ -1436,7 +1436,7 @@ def passage_qa(rng: random.Random, split: Split, difficulty: Difficulty) -> Samp
     main = rng.choice(FACTS)
     long = difficulty == "hard" and rng.random() < 0.02
     if long:
-        count, same = rng.randint(30, 46), 4
+        count, same = rng.randint(20, 30), 4
     elif difficulty == "easy":
         count, same = 2, 1
     elif difficulty == "medium":
@@ -1466,7 +1466,7 @@ def passage_qa(rng: random.Random, split: Split, difficulty: Difficulty) -> Samp
         if row_fact is fact and row_subject == subject:
             ids.append(wording)
     if long:
-        size = rng.randint(1500, 2700)
+        size = rng.randint(1200, 2100)
         while sum(map(len, sentences)) + len(sentences) < size:
             filler = _say(rng, split, QA_FILLER, "passages/filler")
             sentences.insert(rng.randrange(len(sentences) + 1), filler + ".")
