@@ -29,6 +29,7 @@ from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
 from appliance.features.detect.texts import attachments, texts
+from appliance.hits import Hits
 from appliance.paths.contract import ExecutionPath, PathError
 from appliance.paths.guard import Guarded
 from appliance.paths.onnx import OnnxPath
@@ -37,7 +38,7 @@ from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
-from appliance.records.record import Record
+from appliance.records.record import Alike, Record
 from appliance.records.request import Request
 from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
@@ -76,6 +77,7 @@ class Node:
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
+        self.hits = Hits(self)
         self.paths: dict[str, ExecutionPath] = {}
         self.figures: dict[str, LiveFigures] = {}
         self.counters = Counters()
@@ -190,16 +192,25 @@ class Node:
 
     # ---- requests -------------------------------------------------------------------------------------------
 
+    @property
+    def full(self) -> bool:
+        """Whether as many requests are in work as the configuration allows."""
+        return self.active >= self.config.limits.concurrent_requests
+
     def serving(self, request: Request) -> Serving:
         """Take a request in. Raises NoCapacity when as many are in work as the configuration allows."""
-        if self.active >= self.config.limits.concurrent_requests:
+        if self.full:
             raise NoCapacity(
                 "The node has as many requests in work as it takes.",
                 next_step="Try again shortly.",
                 retry_after_s=1,
             )
         request = self._narrowed(request)
-        return Serving(self, request, self.generation, now=time.time(), draw=self._random.random())
+        return Serving(self, request, self.generation, now=time.time(), draw=self.draw())
+
+    def draw(self) -> float:
+        """What chance has in a decision: uniform in [0, 1)."""
+        return self._random.random()
 
     def _narrowed(self, request: Request) -> Request:
         """The request as the host's configuration narrows it: its meaning of 'auto', and no answer below the floor."""
@@ -258,7 +269,7 @@ class Node:
             figures.note(outcome)
             figures.at = time.time()
 
-    def note(self, record: Record) -> None:
+    def note(self, record: Record | Alike) -> None:
         """Count a finished request and hand its record to the store."""
         counters, outcome = self.counters, record.outcome
         counters.requests += 1
@@ -274,7 +285,7 @@ class Node:
             counters.cancelled += 1
         else:
             counters.failed += 1
-        if record.decision.refusal == "policy":
+        if isinstance(record, Record) and record.decision.refusal == "policy":  # a hit that comes again is no refusal
             self.audit.note("refusal", _refused(record))
         self.store.add(record)
         self.news.set()

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from appliance.cache.exact import cacheable, key_of
+from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.decide import decide
 from appliance.decide.estimate import price_of
 from appliance.decide.generation import Generation
@@ -58,8 +58,7 @@ class Serving:
         self._draw = draw
         self._began = time.perf_counter()
         self._execution: Execution | None = None
-        self._cached: Answer | None = None
-        self._hit: CacheHit | None = None
+        self._entry: Entry | None = None
         self._looked = False
         self._key = ""
         self._done: Done | None = None
@@ -95,24 +94,24 @@ class Serving:
                 if request.labels.cache == "default":
                     found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
                     if found is not None:
-                        self._weigh(*found)
-        return self._cached
+                        self._weigh(found)
+        return self._entry.answer if self._entry is not None else None
 
-    def _weigh(self, hit: CacheHit, answer: Answer) -> None:
+    def _weigh(self, entry: Entry) -> None:
         """Decide about a stored answer. Only where it is taken is what was looked at kept."""
         features = _of_hit(self.request.kind, self.request.stream)
-        snapshot = Snapshot(self._now, self._draw, (), hit)
+        snapshot = Snapshot(self._now, self._draw, (), entry.hit(self._now))
         decision = decide(self.asked, features, self._generation, snapshot)
         if decision.chosen == "cache-hit":
             self.features, self.snapshot, self.decision = features, snapshot, decision
-            self._hit, self._cached, self._done = hit, answer, Done(answer.usage)
+            self._entry, self._done = entry, Done(entry.answer.usage)
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes. Raises a WeirError."""
         decision = await self.decided()
         refuse(decision)
-        if self._cached is not None:
-            for chunk in replay(self._cached):
+        if self._entry is not None:
+            for chunk in replay(self._entry.answer):
                 yield self._seen(chunk)
             return
         self._running = True  # what it costs is not known when the headers of a stream go out
@@ -177,6 +176,15 @@ class Serving:
     # ---- the end --------------------------------------------------------------------------------------------
 
     @property
+    def entry(self) -> Entry | None:
+        """The entry of the cache whose answer is being served, if one is."""
+        return self._entry
+
+    @property
+    def _hit(self) -> CacheHit | None:
+        return self.snapshot.cache
+
+    @property
     def path(self) -> str:
         """The path whose answer is being served; '' until there is one."""
         if self._hit is not None:
@@ -186,7 +194,7 @@ class Serving:
     @property
     def model(self) -> str:
         """What the body names as its model: the path that made the answer, also where it came from the cache."""
-        return self._cached.model if self._cached is not None else self.path
+        return self._entry.answer.model if self._entry is not None else self.path
 
     def facts(self) -> HeaderFacts:
         """What the response headers say, as far as it is known when they are sent."""
@@ -239,13 +247,18 @@ class Serving:
             return
         self._closed = True
         self._node.active -= 1
+        record = self.record(error, http_status)
+        for step in record.outcome.steps:
+            self._node.note_step(step)
+        self._node.note(record)
+
+    def record(self, error: BaseException | None = None, http_status: int = 200) -> Record:
+        """What there is to record, were it to end now."""
         decision = self.decision
         if decision is None:
             decision = Decision(self.request.id, self._generation.id, "undecided")
         outcome = self._outcome(error, http_status)
-        for step in outcome.steps:
-            self._node.note_step(step)
-        self._node.note(Record(self.request.id, self._now, self.asked, self.features, self.snapshot, decision, outcome))
+        return Record(self.request.id, self._now, self.asked, self.features, self.snapshot, decision, outcome)
 
     def _outcome(self, error: BaseException | None, http_status: int) -> Outcome:
         execution, hit = self._execution, self._hit

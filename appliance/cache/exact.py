@@ -48,6 +48,10 @@ class Entry:
     answer: Answer
     bytes: int
 
+    def hit(self, now: float) -> CacheHit:
+        """The entry as a decision sees it."""
+        return CacheHit(PATH_ID, self.key, now - self.created, self.origin, self.p_good)
+
 
 def cacheable(request: Request) -> bool:
     """Whether an answer may be looked up or stored for this request at all."""
@@ -101,7 +105,7 @@ class ExactCache:
     def close(self) -> None:
         self._reader.close()
 
-    def look_up(self, key: str, now: float, max_age_s: int | None = None) -> tuple[CacheHit, Answer] | None:
+    def look_up(self, key: str, now: float, max_age_s: int | None = None) -> Entry | None:
         """The living entry under this key, or None. Any error in reading is a miss."""
         entry = self._memory.get(key)
         if entry is None:
@@ -114,7 +118,7 @@ class ExactCache:
         age = now - entry.created
         if now >= entry.expires or age < 0 or (max_age_s is not None and age > max_age_s):
             return None
-        return CacheHit(PATH_ID, key, age, entry.origin, entry.p_good), entry.answer
+        return entry
 
     def store(self, key: str, tenant: str, answer: Answer, *, origin: str, p_good: float, now: float) -> None:
         """Keep one complete, accepted answer."""

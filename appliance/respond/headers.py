@@ -7,6 +7,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
@@ -44,13 +45,30 @@ def weir_headers(facts: HeaderFacts) -> dict[str, str]:
         cache += f"; age={max(0, int(facts.cache_age_s))}"
     if facts.cache_score is not None:
         cache += f"; score={facts.cache_score:.3f}"
-    headers = {"x-weir-version": VERSION, "x-weir-decision": safe(facts.decision), "x-weir-cache": cache}
+    headers = {"x-weir-decision": safe(facts.decision), "x-weir-cache": cache, "x-weir-version": VERSION}
     headers |= _of_path(facts.path, facts.tier, facts.place, facts.reason, facts.device, facts.policy)
     if facts.cost is not None:
         headers["x-weir-cost"] = _money(facts.cost, facts.currency)
     if facts.classification:
         headers["x-weir-classification"] = _labelled(facts.classification, facts.given, facts.raised_by)
     return headers
+
+
+def lines(headers: Mapping[str, str]) -> str:
+    """The headers as they go over the wire, each with the end of its line."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+
+
+def lines_of_hits(facts: HeaderFacts) -> str:
+    """What a hit has in common with those that repeat it."""
+    headers = weir_headers(facts)
+    del headers["x-weir-decision"], headers["x-weir-cache"]
+    return lines(headers)
+
+
+def lines_of_hit(decision: str, age_s: float, common: str) -> str:
+    """The lines of one hit; `common` from `lines_of_hits`, `age_s` is not negative."""
+    return f"x-weir-decision: {safe(decision)}\r\nx-weir-cache: hit; age={int(age_s)}\r\n{common}"
 
 
 # What many answers say alike.

@@ -22,7 +22,7 @@ import orjson
 import structlog
 
 from appliance.errors import StateInvalid
-from appliance.records.record import Record, to_json
+from appliance.records.record import Alike, Record, to_json
 from appliance.store.schema import cache, migrate, telemetry
 from appliance.store.writer import Writer
 
@@ -54,7 +54,7 @@ class Store:
             raise
         self.writer = Writer({"telemetry": self.telemetry_path, "cache": self.cache_path})
         self.writer.start()
-        self._waiting: deque[Record] = deque()
+        self._waiting: deque[Record | Alike] = deque()
         self._asked = False  # whether work is queued that will take what waits
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class Store:
         self.writer.stop()
         self._lock.close()
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | Alike) -> None:
         """Queue a record; the writer thread encodes and inserts it. Beyond `_BACKLOG` it is dropped and counted."""
         if len(self._waiting) >= _BACKLOG:
             self.writer.dropped += 1
@@ -138,18 +138,19 @@ def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> Non
         )
 
 
-def _row(record: Record) -> Row:
+def _row(record: Record | Alike) -> Row:
     outcome = record.outcome
+    like, seconds = (record.like.record, record.seconds) if isinstance(record, Alike) else (record, outcome.seconds)
     return (
         record.id,
         record.time,
         outcome.status,
         outcome.path,
         outcome.tier,
-        record.decision.chosen,
-        record.features.cells[0][0] if record.features.cells else "",
-        record.decision.generation,
-        outcome.seconds,
+        like.decision.chosen,
+        like.features.cells[0][0] if like.features.cells else "",
+        like.decision.generation,
+        seconds,
         outcome.cost,
         outcome.frontier_cost,
         to_json(record).decode(),

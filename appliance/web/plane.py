@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -46,9 +45,10 @@ from appliance.records.record import encode
 from appliance.records.request import Kind, Labels, Request
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
-from appliance.respond.headers import HeaderFacts, weir_headers
+from appliance.respond.headers import HeaderFacts, lines, weir_headers
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.serve import Serving, asked_of
+from appliance.web.ids import new_id
 from appliance.web.reply import SERVER, Reply
 
 log = structlog.get_logger("weir.web")
@@ -65,14 +65,6 @@ _ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it
 Answered = Reply | web.StreamResponse
 Handler = Callable[[web.BaseRequest], Awaitable[Answered]]
 Parse = Callable[..., Request]
-
-
-_random = random.Random()  # noqa: S311 - ids are no secrets
-
-
-def new_id() -> str:
-    """Sortable by time, 64 random bits. Not of the system's: asking it lets go of the interpreter's lock each time."""
-    return f"wr_{time.time_ns() // 1_000_000:011x}{_random.getrandbits(64):016x}"
 
 
 class Plane:
@@ -248,6 +240,9 @@ class Plane:
         return await self._whole(await self._parse(request, parse_embedding, "embedding"))
 
     async def _whole(self, parsed: Request) -> Reply:
+        again = self._node.hits.again(parsed)
+        if again is not None:
+            return Reply(again[0], lines=again[1])
         serving = self._take(parsed)
         failure: BaseException | None = None
         try:
@@ -257,7 +252,8 @@ class Plane:
             else:
                 write = chat_body if parsed.kind == "chat" else completion_body
                 body = write(answer, id=parsed.id, created=int(time.time()))
-            return Reply(body, headers=weir_headers(serving.facts()))
+                self._node.hits.keep(parsed, serving, write)
+            return Reply(body, lines=lines(weir_headers(serving.facts())))
         except WeirError as error:
             failure = error
             return _error(error, weir_headers(serving.facts()))
@@ -394,7 +390,7 @@ def _where(error: BaseException) -> str:
 
 
 def _error(error: WeirError, headers: Mapping[str, str]) -> Reply:
-    return Reply(error_body(error), error.status, {**headers, **error_headers(error)})
+    return Reply(error_body(error), error.status, lines({**headers, **error_headers(error)}))
 
 
 async def _break_off(

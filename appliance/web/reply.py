@@ -11,7 +11,6 @@ Rules kept here:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -20,20 +19,19 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10
 
 SERVER = "weir"
-_NONE: Mapping[str, str] = {}
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
 class Reply:
-    """JSON with a status and headers. `force_close` ends the connection after it."""
+    """JSON with a status and lines of headers. `force_close` ends the connection after it."""
 
-    __slots__ = ("_body", "_headers", "_request", "keep_alive", "status")
+    __slots__ = ("_body", "_lines", "_request", "keep_alive", "status")
 
-    def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] = _NONE) -> None:
+    def __init__(self, body: bytes, status: int = 200, lines: str = "") -> None:
         self.status = status
         self.keep_alive = True
         self._body = body
-        self._headers = headers
+        self._lines = lines
         self._request: web.BaseRequest | None = None
 
     def force_close(self) -> None:
@@ -61,10 +59,9 @@ class Reply:
         protocol, connection = "HTTP/1.1 ", "" if self.keep_alive else "Connection: close\r\n"
         if request.version == HttpVersion10:
             protocol, connection = "HTTP/1.0 ", "Connection: keep-alive\r\n" if self.keep_alive else ""
-        stated = "".join([f"{name}: {value}\r\n" for name, value in self._headers.items()])
         head = (
             f"{protocol}{_STATUS_LINES[self.status]}Content-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n{stated}{_same_in_every_reply(int(time.time()))}{connection}\r\n"
+            f"Content-Length: {len(body)}\r\n{self._lines}{_same_in_every_reply(int(time.time()))}{connection}\r\n"
         ).encode("ascii")
         return head if request.method == "HEAD" else head + body
 

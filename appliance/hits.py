@@ -1,0 +1,105 @@
+"""Exact hits that come again: what they say is made once, but for the moment.
+
+A hit differs from the one before it in its id, its times, the age of the answer and the draw. Deciding, describing and
+writing all the rest anew was a quarter of its cost.
+
+Rules kept here:
+1. Nothing is decided or worded here: the first hit was served like any request, and what it said is kept.
+2. It is said again to a request under equal labels only, and while the very same entry lives in the cache. Content,
+   tenant and generation are in the entry's key.
+3. Policy has its say each time: its rules may look at more than the key holds, such as their own age.
+4. Whole answers only. A node that is full serves nothing here either.
+5. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from appliance.cache.exact import Entry, key_of
+from appliance.records.card import ModelCard
+from appliance.records.mould import Mould, hole
+from appliance.records.record import Alike, Likeness
+from appliance.records.request import Labels, Request
+from appliance.respond.headers import lines_of_hit, lines_of_hits
+from appliance.serve import Serving
+
+if TYPE_CHECKING:
+    from appliance.node import Node
+
+Write = Callable[..., bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One hit, without its moment."""
+
+    entry: Entry
+    labels: Labels
+    card: ModelCard  # of the cache, as a path
+    body: Mould
+    lines: str
+    record: Likeness
+
+
+class Hits:
+    """What was said of the newest hits."""
+
+    def __init__(self, node: Node, *, most_bytes: int = 8 << 20, longest: int = 64 << 10) -> None:
+        self._node = node
+        self._most_bytes = most_bytes
+        self._longest = longest
+        self._held = 0
+        self._said: OrderedDict[str, Said] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def again(self, request: Request) -> tuple[bytes, str] | None:
+        """Body and header lines of a hit that came before, its record written; None where it has to be served."""
+        began, node = time.perf_counter(), self._node
+        key = key_of(request, node.generation.id)
+        said = self._said.get(key)
+        if said is None or node.full or not (request.labels is said.labels or request.labels == said.labels):
+            return None
+        now = time.time()
+        if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
+            return None
+        if node.generation.policy.refusal(said.card, request.labels, now) is not None:
+            return None
+        self._said.move_to_end(key)
+        age_s = now - said.entry.created
+        body = said.body.pour({"id": request.id, "created": int(now)})
+        lines = lines_of_hit(request.id, age_s, said.lines)
+        node.note(Alike(said.record, request.id, now, node.draw(), age_s, time.perf_counter() - began))
+        return body, lines
+
+    def keep(self, request: Request, serving: Serving, write: Write) -> None:
+        """Remember what `serving` says of this request, where it is a hit; `write` makes its body."""
+        entry = serving.entry
+        if entry is None or entry.bytes > self._longest:
+            return
+        old = self._said.get(entry.key)
+        if old is not None:
+            if old.entry is entry:
+                return  # under other labels
+            self._drop(entry.key)
+        body = Mould(write(entry.answer, id=hole("id"), created=hole("created")))
+        card = self._node.generation.card_by_id[serving.path]
+        lines, record = lines_of_hits(serving.facts()), Likeness(serving.record())
+        said = Said(entry, request.labels, card, body, lines, record)
+        self._said[entry.key] = said
+        self._held += _size(said)
+        while self._held > self._most_bytes:
+            self._drop(next(iter(self._said)))
+
+    def _drop(self, key: str) -> None:
+        self._held -= _size(self._said.pop(key))
+
+
+def _size(said: Said) -> int:
+    return said.body.size + said.record.json.size
