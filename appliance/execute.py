@@ -68,6 +68,7 @@ class Execution:
         clock: Clock = time.perf_counter,
         *,
         began: float | None = None,  # by `clock`, where the deadline counts from; None: now
+        now: float | None = None,  # Unix seconds at which policy was asked
     ) -> None:
         self._request = request
         self._features = features
@@ -75,6 +76,7 @@ class Execution:
         self._generation = generation
         self._paths = paths
         self._clock = clock
+        self._now = now
         self._began = clock() if began is None else began
         self._may_serve_below = request.labels.below_floor == "serve"
         self.outcomes: tuple[StepOutcome, ...] = ()
@@ -137,6 +139,7 @@ class Execution:
         """What the audit is told of whatever this step sends."""
         request, generation = self._request, self._generation
         card, labels = generation.card_by_id[step.path], request.labels
+        rules = generation.policy.permitting(card, labels, self._now)
         return Departure(
             decision=request.id,
             tenant=request.tenant,
@@ -145,7 +148,7 @@ class Execution:
             path=step.path,
             tier=card.tier,
             place=card.place,
-            rules=tuple(f"{generation.policy.id}:{rule}" for rule in generation.policy.permitting(card, labels)),
+            rules=tuple(f"{generation.policy.id}:{rule}" for rule in rules),
             generation=generation.id,
         )
 

@@ -115,10 +115,7 @@ class Serving:
                 yield self._seen(chunk)
             return
         self._running = True  # what it costs is not known when the headers of a stream go out
-        execution = Execution(
-            self.request, self.features, decision, self._generation, self._node.paths, began=self._began
-        )
-        self._execution = execution
+        execution = self._execution = self._begun(decision)
         collector = Collector() if self._key else None
         async with aclosing(execution.chunks()) as chunks:
             async for chunk in chunks:
@@ -135,10 +132,7 @@ class Serving:
             return stored
         decision = await self.decided()
         refuse(decision)
-        execution = Execution(
-            self.request, self.features, decision, self._generation, self._node.paths, began=self._began
-        )
-        self._execution = execution
+        execution = self._execution = self._begun(decision)
         collector = Collector()
         async with aclosing(execution.chunks()) as chunks:
             async for chunk in chunks:
@@ -148,6 +142,12 @@ class Serving:
         if self._key:
             self._store(answer)
         return answer
+
+    def _begun(self, decision: Decision) -> Execution:
+        paths = self._node.paths
+        return Execution(
+            self.request, self.features, decision, self._generation, paths, began=self._began, now=self._now
+        )
 
     def _seen(self, chunk: Chunk) -> Chunk:
         if isinstance(chunk, Done):

@@ -3,8 +3,8 @@
 Rules kept here:
 1. Reading a body is pure, so its result holds whenever the same bytes come. Id, tenant and the labels of headers are
    not of the body; a body that states labels itself is not for here.
-2. Held in memory only and within `most_bytes` of bodies; what was not asked for longest goes first.
-3. What may be kept at all, `keep`'s caller knows: a request that wants nothing stored is not kept here either.
+2. Held in memory only and within `most_bytes`; what was not asked for longest goes first.
+3. What may be kept at all, `keep`'s caller knows: not what wants nothing stored, nor what detectors found something in.
 
 Questions whose answer stands in the exact cache are repeats by nature; of one such request, reading was the third part.
 """
@@ -18,7 +18,7 @@ from appliance.records.value import changed
 
 
 class Repeats:
-    """The newest bodies and their requests; bodies over `longest` bytes are not worth their place."""
+    """The newest bodies and their requests, `most_bytes` in all; bodies over `longest` are not worth their place."""
 
     def __init__(self, *, most_bytes: int = 4 << 20, longest: int = 16 << 10) -> None:
         self._most_bytes = most_bytes
@@ -40,7 +40,12 @@ class Repeats:
         if len(body) > self._longest or key in self._requests:
             return
         self._requests[key] = request
-        self._held += len(body)
+        self._held += _size(body)
         while self._held > self._most_bytes:
             (_, oldest), _ = self._requests.popitem(last=False)
-            self._held -= len(oldest)
+            self._held -= _size(oldest)
+
+
+def _size(body: bytes) -> int:
+    """About what a body and its request take in memory: its text twice, and the values around it."""
+    return 2 * len(body) + 1500

@@ -22,6 +22,7 @@ from urllib.parse import unquote
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpVersion11
 
 from appliance.cache.exact import cacheable
 from appliance.errors import (
@@ -61,6 +62,7 @@ _SSE = {
 }
 _MOST_RECORDS = 1000
 _LONGEST_WAIT_S = 30.0
+_BODY = web.RequestKey("weir-body", bytes)  # of a request that may be remembered
 _ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it got one
 Answered = Reply | web.StreamResponse
 Handler = Callable[[web.BaseRequest], Awaitable[Answered]]
@@ -111,9 +113,9 @@ class Plane:
         handler = self._routes.get((request.method, request.raw_path)) or self._find(request)
         try:
             headers = request.headers
+            self._no_stranger(headers)
             if "Expect" in headers:
                 await _expect(request)
-            self._no_stranger(headers)
             return await handler(request)
         except WeirError as error:
             return _error(error, self._headers_of(request))
@@ -204,7 +206,7 @@ class Plane:
                 return self._repeats.again(kind, body, read_labels(headers, self._limits), request_id=id)
             parsed = parse(body, headers, self._limits, request_id=id)
             if self._node.config.cache.enabled and cacheable(parsed) and not parsed.labels_in_body:
-                self._repeats.keep(body, parsed)
+                request[_BODY] = body
             return parsed
         except BaseException as error:
             if isinstance(error, WeirError):
@@ -213,6 +215,15 @@ class Plane:
             if kind is not None:
                 self._node.note_unserved(Asked(id, kind, "", "balanced", Labels(), "local"), began, error)
             raise
+
+    def _remember(self, request: web.BaseRequest, parsed: Request, serving: Serving) -> None:
+        """Keep a body that may be kept and that detectors found nothing in."""
+        body = request.get(_BODY)
+        if body is None or serving.asked.raised is not None:
+            return
+        looked_at = serving.entry is None or not (parsed.forwarded or parsed.user)  # a hit's text was, once; not these
+        if looked_at:
+            self._repeats.keep(body, parsed)
 
     def _take(self, parsed: Request) -> Serving:
         """The request in work. One too many leaves its record here, because there is no Serving to leave it."""
@@ -228,18 +239,18 @@ class Plane:
         parsed = await self._parse(request, parse_chat, "chat")
         if parsed.stream:
             return await self._stream(request, parsed, ChatStream)
-        return await self._whole(parsed)
+        return await self._whole(request, parsed)
 
     async def _completion(self, request: web.BaseRequest) -> Answered:
         parsed = await self._parse(request, parse_completion, "completion")
         if parsed.stream:
             return await self._stream(request, parsed, CompletionStream)
-        return await self._whole(parsed)
+        return await self._whole(request, parsed)
 
     async def _embedding(self, request: web.BaseRequest) -> Answered:
-        return await self._whole(await self._parse(request, parse_embedding, "embedding"))
+        return await self._whole(request, await self._parse(request, parse_embedding, "embedding"))
 
-    async def _whole(self, parsed: Request) -> Reply:
+    async def _whole(self, request: web.BaseRequest, parsed: Request) -> Reply:
         again = self._node.hits.again(parsed)
         if again is not None:
             return Reply(again[0], lines=again[1])
@@ -247,6 +258,7 @@ class Plane:
         failure: BaseException | None = None
         try:
             answer = serving.stored() or await serving.answer()
+            self._remember(request, parsed, serving)
             if parsed.kind == "embedding":
                 body = embedding_body(answer, parsed.encoding)
             else:
@@ -280,6 +292,7 @@ class Plane:
                         await response.write(data)
             assert response is not None, "a stream ends with Done, so it has begun"
             await response.write_eof()
+            self._remember(request, parsed, serving)
             return response
         except WeirError as error:
             failure = error
@@ -377,6 +390,8 @@ async def _expect(request: web.BaseRequest) -> None:
     """RFC 9110, 10.1.1: 100-continue is answered, anything else refused."""
     if request.headers["Expect"].lower() != "100-continue":
         raise BadRequest("Only the expectation 100-continue is known.", param="Expect", next_step="Leave it out.")
+    if request.version < HttpVersion11:
+        return
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # as aiohttp's own handler does: this was no part of the answer
 

@@ -275,3 +275,16 @@ def test_the_labelled_set_holds_the_targets_in_a_part_of_it() -> None:
 def test_the_demo_has_nothing_to_find() -> None:
     path = ROOT / "bundles" / "starter" / "evals" / "edge-desk.jsonl"
     assert detect.counts(path.read_text(encoding="utf-8").splitlines()) == ()
+
+
+def test_what_stands_beside_the_text_of_a_message_is_looked_at_too() -> None:
+    key = "AKIAIOSFODNN7ABCDEFG"
+    beside = {"type": "text", "text": "hello", "annotations": [{"note": key}]}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    asked = Request("r", "chat", "auto", messages=(Message("user", "hello", parts=(beside, image)),))
+    assert key in tuple(texts(asked))
+    assert "AAAA" not in "".join(texts(asked))
+    answered = Request("r", "chat", "auto", messages=(Message("tool", "ok", tool_call_id=key),))
+    assert key in tuple(texts(answered))
+    passed_on = Request("r", "chat", "auto", forwarded={"prediction": {"content": 4111111111111111.0}})
+    assert "4111111111111111" in tuple(texts(passed_on))

@@ -57,7 +57,7 @@ def test_one_byte_of_difference_is_another_body_and_one_endpoint_is_not_the_othe
 
 def test_what_was_not_asked_for_longest_goes_first_and_long_bodies_are_not_kept() -> None:
     raws = [json.dumps({"model": "auto", "prompt": f"question {n}"}).encode() for n in range(4)]
-    repeats = Repeats(most_bytes=3 * len(raws[0]), longest=len(raws[0]))
+    repeats = Repeats(most_bytes=3 * (2 * len(raws[0]) + 1500), longest=len(raws[0]))
     for raw in raws[:3]:
         repeats.keep(raw, parse_completion(raw, {}, LIMITS, request_id="a"))
     repeats.again("completion", raws[0], read_labels({}, LIMITS), request_id="b")

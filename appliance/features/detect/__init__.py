@@ -24,7 +24,7 @@ from appliance.features.detect import personal, secrets
 from appliance.features.detect.pattern import SEVEN_DIGITS, Detector
 from appliance.records.features import FindingKind
 
-FORM = 1
+FORM = 2
 QUICK = 320  # characters
 PIECE = 16_384
 OVERLAP = 8_192  # more than any pattern matches, its look-ahead included

@@ -24,10 +24,12 @@ def texts(request: Request) -> Iterator[str]:
             yield message.content
         if message.name:
             yield message.name
+        if message.tool_call_id:
+            yield message.tool_call_id
         if message.tool_calls:
             yield from _strings(message.tool_calls)
         if message.parts:
-            yield from _strings([_without_bytes(part) for part in message.parts if part.get("type") in _MEDIA])
+            yield from _strings([_beside_text(part) for part in message.parts])
     if request.prompt:
         yield request.prompt
     yield from request.inputs
@@ -49,7 +51,7 @@ def attachments(request: Request) -> int:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Strings of a JSON value, names of fields included, however deep; whole numbers as they would be written."""
+    """Strings of a JSON value, names of fields included, however deep; numbers as digits."""
     left = [value]
     while left:
         item = left.pop()
@@ -61,13 +63,17 @@ def _strings(value: Any) -> Iterator[str]:
             left += item.values()
         elif isinstance(item, (list, tuple)):
             left += item
+        elif isinstance(item, float):
+            yield str(int(item)) if item.is_integer() else repr(item)
         elif isinstance(item, int) and not isinstance(item, bool):
             yield str(item)
 
 
-def _without_bytes(part: dict[str, Any]) -> dict[str, Any]:
-    """An attachment with what is said about it: name, address, caption; but not what it holds."""
-    kind = part["type"]
+def _beside_text(part: dict[str, Any]) -> dict[str, Any]:
+    """What a part says besides its text, which is in the message's; of an attachment not the bytes that it holds."""
+    kind = part.get("type")
+    if kind not in _MEDIA:
+        return {name: value for name, value in part.items() if name not in ("type", "text")}
     inner = part.get(kind)
     if not isinstance(inner, dict):
         return part
