@@ -15,6 +15,7 @@ def content(directory: Path) -> Path:
     """Content with a path on this host and one far away; returns a configuration that names it."""
     (directory / "content" / "cards").mkdir(parents=True)
     policies.write(directory / "content" / "policy")
+    (directory / "content" / "detectors.json").write_text("{}")
     endpoint = {"base_url": "http://127.0.0.1:9", "model": "m"}
     for card in (factories.card("near", endpoint=endpoint), factories.card("far", tier="frontier", endpoint=endpoint)):
         (directory / "content" / "cards" / f"{card.id}.json").write_text(card.model_dump_json())

@@ -165,7 +165,7 @@ async def test_the_loop_goes_on_while_a_long_text_is_looked_at(weir: Running) ->
     long = asyncio.create_task(weir.ask("tel 0301234567 " * 20_000))
     while not long.done():
         assert (await weir.get("/healthz"))[0] == 200
-    assert (await long)[0] in (200, 403)
+    assert (await long)[0] < 500  # whether the path takes so long a text is not asked here
 
 
 async def test_route_explains_what_raised_it_and_replay_raises_anew(
