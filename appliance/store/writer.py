@@ -13,6 +13,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -92,6 +93,7 @@ class Writer:
         while not stopping:
             pieces: list[tuple[str, Work, Future[object] | None]] = []
             piece = self._queue.get()
+            until, waiting = time.monotonic() + self._window_s, False
             while True:
                 if piece is None:
                     stopping = True
@@ -100,9 +102,10 @@ class Writer:
                 if len(pieces) >= self._batch:
                     break
                 # A caller that waits gets its commit at once; others may gather for a moment.
-                waiting = any(future is not None for _, _, future in pieces)
+                waiting = waiting or piece[2] is not None
+                left = 0.0 if waiting else until - time.monotonic()
                 try:
-                    piece = self._queue.get_nowait() if waiting else self._queue.get(timeout=self._window_s)
+                    piece = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
                 except queue.Empty:
                     break
             for name, connection in connections.items():

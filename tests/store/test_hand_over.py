@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 from appliance.records.decision import Decision, Outcome
@@ -45,3 +46,18 @@ def test_what_waits_when_the_store_closes_is_written(tmp_path: Path) -> None:
     store.add(record("r1"))
     store.close()
     assert [row["id"] for row in Reader(store.telemetry_path).all()] == ["r1"]
+
+
+def test_what_keeps_coming_does_not_keep_it_from_being_written(tmp_path: Path) -> None:
+    """One piece after the other within the window: the window counts from the first, not from the last."""
+    store = Store(tmp_path)
+    store.add(record("first"))
+    reader, seen = Reader(store.telemetry_path), False
+    for _ in range(400):  # fewer than make a batch
+        store.writer.put("cache", lambda _: None)
+        time.sleep(0.005)
+        seen = reader.record("first") is not None
+        if seen:
+            break
+    store.close()
+    assert seen
