@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -293,7 +294,13 @@ def process_node(
     command = [*before, sys.executable, "-m", "appliance.cli.main", "serve", "--state", str(state)]
     with log.open("wb") as out:
         child = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**os.environ, "NO_PROXY": "*"}
+            command,
+            cwd=ROOT,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "NO_PROXY": "*"},
+            start_new_session=bool(before),
         )
     process = Process(child, port, state, log)
     try:
@@ -302,7 +309,10 @@ def process_node(
         yield process
     finally:
         if child.poll() is None:
-            child.terminate()
+            if before:
+                os.killpg(child.pid, signal.SIGTERM)  # strace alone would let go of the node and end
+            else:
+                child.terminate()
             try:
                 child.wait(30)
             except subprocess.TimeoutExpired:
