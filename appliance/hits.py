@@ -68,6 +68,7 @@ class Hits:
             return None
         now = time.time()
         if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
+            self._drop(key)
             return None
         if node.generation.policy.refusal(said.card, request.labels, now) is not None:
             return None
@@ -96,6 +97,11 @@ class Hits:
         self._held += _size(said)
         while self._held > self._most_bytes:
             self._drop(next(iter(self._said)))
+
+    def sweep(self, now: float) -> None:
+        """Let go of what has expired."""
+        for key in [key for key, said in self._said.items() if now >= said.entry.expires]:
+            self._drop(key)
 
     def _drop(self, key: str) -> None:
         self._held -= _size(self._said.pop(key))

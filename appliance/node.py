@@ -186,6 +186,7 @@ class Node:
         while True:
             now = time.time()
             self.cache.sweep(now)
+            self.hits.sweep(now)
             kept = self.config.records
             self.store.prune(before=now - 86_400 * kept.keep_days if kept.keep_days else 0.0, max_bytes=kept.max_bytes)
             await asyncio.sleep(_SWEEP_S)

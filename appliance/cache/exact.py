@@ -5,7 +5,7 @@ Rules kept here:
 2. Only complete, accepted answers are stored; lifetime is absolute and never renewed by hits.
 3. SQLite is the truth. Memory holds the most recent entries; an entry is served from memory only while it lives.
 4. An answer is stored only where detectors read all of the content and raised nothing. What they find is a function
-   of content, generation and FORM, which the key holds: whoever has the key has content that raises nothing.
+   of content, generation and detectors, which the key holds: whoever has the key has content that raises nothing.
 5. A caller may raise the bar (no-store, no-cache, max-age), never lower it.
 """
 
@@ -22,7 +22,7 @@ from functools import lru_cache
 import orjson
 from pydantic import TypeAdapter
 
-from appliance.features.detect import FORM
+from appliance.features.detect import form
 from appliance.records.answer import Answer
 from appliance.records.decision import CacheHit
 from appliance.records.request import Request
@@ -79,7 +79,7 @@ def key_of(request: Request, generation: str) -> str:
         labels.rights,
         labels.locale,
         generation,
-        str(FORM),
+        form(),
         request.digest,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,13 @@ async def test_what_has_expired_is_not_said_again(tmp_path: Path, upstream: Open
     async with running_node(tmp_path, upstream_card(upstream.base_url), cache={"ttl_s": 0.5}) as weir:
         for _ in range(3):
             await weir.ask("q")
+            await weir.ask("r")
+        assert held(weir) == 2
         await asyncio.sleep(0.6)
         assert (await weir.ask("q"))[2]["x-weir-cache"] == "miss"
+        assert held(weir) == 1  # let go where it was asked for
+        weir.node.hits.sweep(time.time())
+        assert held(weir) == 0
 
 
 async def test_policy_is_asked_each_time_also_about_its_own_age(tmp_path: Path, upstream: OpenAIStandIn) -> None:

@@ -7,7 +7,7 @@ Rules kept here:
 3. Pieces make no difference: a piece owns the matches that begin in it, and sees OVERLAP characters beyond.
 4. Of findings that overlap the first detector's stands; secrets go before personal data.
 
-`FORM` is part of the exact cache's key: raise it with every change of what is found.
+`form` is part of the exact cache's key: raise FORM with every change of what is found here.
 
 Not covered: names, postal addresses, dates of birth, health and faith (they need a model); images, sound and files
 (nobody reads them: see `texts.attachments`); text that is encoded, spelt out or spread over several messages.
@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 
 from appliance.features.detect import personal, secrets
 from appliance.features.detect.pattern import SEVEN_DIGITS, Detector
@@ -55,6 +56,12 @@ class Finding:
 
 def _never() -> bool:
     return False
+
+
+@cache
+def form() -> str:
+    """What these detectors are: FORM, and the version of the numbering plans."""
+    return f"{FORM}/{version('phonenumberslite')}"
 
 
 @cache
