@@ -33,6 +33,17 @@ EXIT_CODES = {
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Options that label a request, and the headers that they become.
+LABEL_HEADERS = {
+    "classification": "X-Weir-Classification",
+    "residency": "X-Weir-Residency",
+    "purpose": "X-Weir-Purpose",
+    "rights": "X-Weir-Rights",
+    "locale": "X-Weir-Locale",
+    "deadline": "X-Weir-Deadline",
+    "quality_floor": "X-Weir-Quality-Floor",
+    "below_floor": "X-Weir-Below-Floor",
+}
 
 
 class CliError(click.ClickException):

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import BAD_CONFIG, NEGATIVE, OK, CliError, WeirCommand, json_option, where_options
+from appliance.cli.common import (
+    BAD_CONFIG,
+    LABEL_HEADERS,
+    NEGATIVE,
+    OK,
+    CliError,
+    WeirCommand,
+    json_option,
+    where_options,
+)
 from appliance.cli.out import clean, emit_json, paint, table
 from appliance.errors import BadRequest, ConfigInvalid
 
@@ -15,13 +24,6 @@ if TYPE_CHECKING:
     from appliance.config import Config
     from appliance.records.request import Labels
 
-_HEADERS = {
-    "classification": "X-Weir-Classification",
-    "residency": "X-Weir-Residency",
-    "purpose": "X-Weir-Purpose",
-    "rights": "X-Weir-Rights",
-    "locale": "X-Weir-Locale",
-}
 _folder = click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
 
 
@@ -171,7 +173,7 @@ def _labels(stated: dict[str, str | None]) -> Labels:
     from appliance.intake.labels import read_labels
     from appliance.intake.limits import Limits
 
-    headers = {_HEADERS[name]: value for name, value in stated.items() if value is not None}
+    headers = {LABEL_HEADERS[name]: value for name, value in stated.items() if value is not None}
     try:
         return read_labels(headers, Limits())
     except BadRequest as error:

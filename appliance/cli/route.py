@@ -9,21 +9,20 @@ from typing import Any
 import click
 
 from appliance.cli.client import Node, expect, find
-from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, all_option, json_option, node_options
+from appliance.cli.common import (
+    LABEL_HEADERS,
+    NEGATIVE,
+    OK,
+    CliError,
+    WeirCommand,
+    all_option,
+    json_option,
+    node_options,
+)
 from appliance.cli.out import emit_json
 from appliance.cli.view import explanation, planned
 
 MAX_TEXT = 64 << 20
-_HEADERS = {
-    "classification": "X-Weir-Classification",
-    "residency": "X-Weir-Residency",
-    "purpose": "X-Weir-Purpose",
-    "rights": "X-Weir-Rights",
-    "locale": "X-Weir-Locale",
-    "deadline": "X-Weir-Deadline",
-    "quality_floor": "X-Weir-Quality-Floor",
-    "below_floor": "X-Weir-Below-Floor",
-}
 
 
 @click.command(
@@ -83,7 +82,7 @@ def command(
         body["stream"] = True
     if json_answer:
         body["response_format"] = {"type": "json_object"}
-    headers = {_HEADERS[name]: _plain(value) for name, value in labels.items() if value is not None}
+    headers = {LABEL_HEADERS[name]: _plain(value) for name, value in labels.items() if value is not None}
     decision = expect(Node(find(state, config_file, url).url).post("/v1/route", body, headers))
     if as_json:
         emit_json(decision)

@@ -23,6 +23,7 @@ from appliance.records.card import Place
 from appliance.store.audit import keys
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import verify
+from tests import policies
 from tests.node.conftest import ROOT, Start, fake_card, process_node, upstream_card, write_content
 from tests.node.doubles import FakePath, answer
 from tests.standins.openai_server import OpenAIStandIn
@@ -69,6 +70,20 @@ async def test_a_request_that_leaves_has_an_entry_that_says_where_to_and_under_w
     assert [entry.kind for entry in rows(state)] == ["admin", "start", "egress", "stop"]
     assert SECRET_TEXT.encode() not in (state / "audit.db").read_bytes() + (state / "audit.head").read_bytes()
     check_whole(state)
+
+
+async def test_the_rules_named_are_those_of_the_moment(start: Start, upstream: OpenAIStandIn) -> None:
+    """A rule that looks at the policy's age permits only when it is told the time."""
+    rules = policies.RULES.replace(
+        'permit (principal, action == Action::"use", resource);',
+        'permit (principal, action == Action::"use", resource) when { context has age_days };',
+    )
+    assert rules != policies.RULES
+    async with start(upstream_card(upstream.base_url), policy=rules) as weir:
+        assert (await weir.ask("hello"))[0] == 200
+        state = weir.state
+    (entry,) = entries(state, "egress")
+    assert entry["rules"] == ["test:use"]
 
 
 async def test_the_digest_of_what_left_is_that_of_the_body_that_arrived(start: Start, upstream: OpenAIStandIn) -> None:

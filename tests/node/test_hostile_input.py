@@ -383,6 +383,14 @@ async def test_expect_100_continue_is_answered(weir: Running) -> None:
     await writer.wait_closed()
 
 
+async def test_http_1_0_is_not_told_to_continue_and_a_stranger_is_not_either(weir: Running) -> None:
+    got = await send(weir, request(line=f"POST {CHAT} HTTP/1.0", Expect="100-continue"))
+    assert b" 100 " not in got
+    assert b"still here" in got
+    got = await send(weir, request(Expect="100-continue", Origin="http://elsewhere.example"))
+    assert got.startswith(b"HTTP/1.1 403")
+
+
 async def test_another_expectation_is_refused_as_json(weir: Running) -> None:
     status, _ = await error(weir, request(Expect="200-maybe"))
     assert status in (400, 417)
