@@ -28,6 +28,14 @@ async def test_a_label_in_the_body_holds_each_time_the_body_comes(start: Start, 
     assert upstream.seen["chat/completions"] == 1
 
 
+async def test_a_label_in_a_body_that_was_answered_holds_the_next_time(start: Start, upstream: OpenAIStandIn) -> None:
+    async with start(upstream_card(upstream.base_url, place=Place(country="CH"))) as weir:
+        for _ in range(3):
+            assert (await weir.ask("stay here", metadata={"weir_residency": "country:CH"}))[0] == 200
+        rows = await weir.records()
+    assert [row["asked"]["labels"]["residency"] for row in rows] == ["country:CH"] * 3
+
+
 @pytest.mark.parametrize(("text", "kept"), [("an everyday question", 1), ("mail to one@else.example at once", 0)])
 async def test_what_raised_a_label_is_not_remembered(
     start: Start, upstream: OpenAIStandIn, text: str, kept: int
