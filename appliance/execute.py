@@ -139,7 +139,7 @@ class Execution:
         """What the audit is told of whatever this step sends."""
         request, generation = self._request, self._generation
         card, labels = generation.card_by_id[step.path], request.labels
-        rules = generation.policy.permitting(card, labels, self._now)
+        rules = generation.policy.permitting(card, labels, self._now, request.tenant)
         return Departure(
             decision=request.id,
             tenant=request.tenant,

@@ -70,7 +70,7 @@ class Hits:
         if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
             self._drop(key)
             return None
-        if node.generation.policy.refusal(said.card, request.labels, now) is not None:
+        if node.generation.policy.refusal(said.card, request.labels, now, request.tenant) is not None:
             return None
         self._said.move_to_end(key)
         age_s = now - said.entry.created

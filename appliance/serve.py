@@ -162,7 +162,9 @@ class Serving:
         if not complete or execution.below_floor or judged is None or not judged.accepted:
             return
         origin = self._generation.card_by_id[execution.path]
-        if not self._generation.policy.permits(Store(origin, self.request.labels, "tenant"), self._now):
+        if not self._generation.policy.permits(
+            Store(origin, self.request.labels, "tenant", self.request.tenant), self._now
+        ):
             return
         now = self._now + (time.perf_counter() - self._began)
         self._node.cache.store(

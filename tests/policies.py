@@ -45,6 +45,14 @@ when { context has residency && !resource.own } unless { resource.place in conte
 NO_CACHE = """
 @id("no-cache") @why("test") forbid (principal, action == Action::"use", resource) when { resource.tier == "cache" };
 """
+NOT_ACME = (
+    RULES
+    + """
+@id("not-acme") @why("test")
+forbid (principal == Tenant::"acme", action in [Action::"use", Action::"store"], resource)
+when { resource.tier == "frontier" };
+"""
+)
 NO_STORE = '@id("no-store") @why("test") forbid (principal, action == Action::"store", resource);'
 
 

@@ -116,15 +116,18 @@ def test(folder: Path | None, state: Path | None, config_file: Path | None, as_j
 @click.option("--purpose", type=click.Choice(["commercial", "research", "high-risk"]), help="Label: what it is for.")
 @click.option("--rights", type=click.Choice(["licensed", "reserved"]), help="Label: what others hold in the content.")
 @click.option("--locale", help="Label: where the answer is for, such as de-CH.")
+@click.option("--tenant", default="local", show_default=True, help="Whose request it would be.")
 @click.option("--path", "only", metavar="ID", help="Only this path.")
 @json_option
-def explain(state: Path | None, config_file: Path | None, only: str | None, as_json: bool, **stated: str | None) -> int:
+def explain(
+    state: Path | None, config_file: Path | None, tenant: str, only: str | None, as_json: bool, **stated: str | None
+) -> int:
     """Show per path what the rules say to a request with these labels.
 
     Every rule that holds is named: those that forbid, else those that permit. Health, cost and quality play no part.
     Ends with 1 when no path is permitted.
     """
-    rows = _explained(_config(state, config_file), _labels(stated), only)
+    rows = _explained(_config(state, config_file), tenant, _labels(stated), only)
     if as_json:
         emit_json({"paths": rows})
     else:
@@ -142,7 +145,7 @@ def explain(state: Path | None, config_file: Path | None, only: str | None, as_j
     return OK if any(row["permitted"] for row in rows) else NEGATIVE
 
 
-def _explained(config: Config, labels: Labels, only: str | None) -> list[dict[str, Any]]:
+def _explained(config: Config, tenant: str, labels: Labels, only: str | None) -> list[dict[str, Any]]:
     import time
 
     from appliance.node import generation_of
@@ -157,7 +160,7 @@ def _explained(config: Config, labels: Labels, only: str | None) -> list[dict[st
     rows = []
     for card in generation.cards:
         if only in (None, card.id):
-            verdict = generation.policy.verdict(Use(card, labels), now)
+            verdict = generation.policy.verdict(Use(card, labels, tenant), now)
             reason = verdict.reason
             rules = [
                 {"rule": rule.id, "effect": rule.effect, "why": rule.why, "at": f"{rule.file}:{rule.mark.line}"}

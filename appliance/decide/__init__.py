@@ -98,7 +98,7 @@ def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: flo
     if hit is None:
         return None
     card = generation.card_by_id.get(hit.path)
-    if card is None or generation.policy.refusal(card, asked.labels, snapshot.now) is not None:
+    if card is None or generation.policy.refusal(card, asked.labels, snapshot.now, asked.tenant) is not None:
         return None
     if asked.model not in ("auto", hit.origin) or (asked.labels.quality_floor or 0.0) > hit.p_good:
         return None

@@ -46,7 +46,7 @@ def _candidate(
     snapshot: Snapshot,
 ) -> Candidate:
     reasons = list(_cannot(card, asked, features))
-    refused = generation.policy.refusal(card, asked.labels, snapshot.now)
+    refused = generation.policy.refusal(card, asked.labels, snapshot.now, asked.tenant)
     if refused is not None:
         reasons.append(refused)
     if state is None:

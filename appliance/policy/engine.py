@@ -3,8 +3,8 @@
 Rules kept here:
 1. Permitted means that Cedar says Allow and reports no error. Anything else, an exception included, refuses.
 2. The schema takes part in every question, so that a question that it does not fit is no permission.
-3. A remembered verdict depends on every fact that the rules are told: card, labels, scope and the policy's age in
-   days. What is remembered is bounded, and the oldest goes first.
+3. A remembered verdict depends on every fact that the rules are told: tenant, card, labels, scope and the policy's age
+   in days. What is remembered is bounded, and the oldest goes first.
 4. A verdict names the rules that made it, in the order of the text; a refusal gives the first one's sentence.
 
 Nothing in here reads prices, quality or load.
@@ -35,7 +35,7 @@ from appliance.policy.facts import (
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Reason
 from appliance.records.finding import Mark
-from appliance.records.request import Labels
+from appliance.records.request import LOCAL, Labels
 
 DEFAULT_DENY = "default-deny"
 RULE_ERROR = "rule-error"
@@ -136,16 +136,18 @@ class Policy:
         for card in cards:
             self._introduced(card)
 
-    def refusal(self, card: ModelCard, labels: Labels, now: float | None = None) -> Reason | None:
+    def refusal(self, card: ModelCard, labels: Labels, now: float | None = None, tenant: str = LOCAL) -> Reason | None:
         """None where this path may answer a request with these labels, else the rule that forbids and its sentence.
 
         `now` in Unix seconds lets rules see the policy's age.
         """
-        return self._recalled(Use(card, labels), "", now).reason
+        return self._recalled(Use(card, labels, tenant), "", now).reason
 
-    def permitting(self, card: ModelCard, labels: Labels, now: float | None = None) -> tuple[str, ...]:
+    def permitting(
+        self, card: ModelCard, labels: Labels, now: float | None = None, tenant: str = LOCAL
+    ) -> tuple[str, ...]:
         """The ids of the rules by which this path may answer; empty where it may not."""
-        verdict = self._recalled(Use(card, labels), "", now)
+        verdict = self._recalled(Use(card, labels, tenant), "", now)
         return tuple(rule.id for rule in verdict.rules) if verdict.permitted else ()
 
     def permits(self, asking: Asking, now: float | None = None) -> bool:
@@ -163,7 +165,16 @@ class Policy:
         except (ValueError, TypeError) as error:
             return Verdict(False, error=_said(error))
         age = None if now is None else int((now - self.issued) // _DAY_S)
-        key = (scope, labels.classification, labels.residency, labels.purpose, labels.rights, labels.locale, age)
+        key = (
+            asking.tenant,
+            scope,
+            labels.classification,
+            labels.residency,
+            labels.purpose,
+            labels.rights,
+            labels.locale,
+            age,
+        )
         said = known.said
         if key in said:
             return said[key]
@@ -200,11 +211,11 @@ class Policy:
         if isinstance(asking, Use):
             known = self._introduced(asking.card)
             context = self._stated(asking.labels, age_days)
-            return _asked("Tenant", "local", "use", "Path", asking.card.id, context), known.entities
+            return _asked("Tenant", asking.tenant, "use", "Path", asking.card.id, context), known.entities
         if isinstance(asking, Store):
             known = self._introduced(asking.card)
             kept = {"labels": label_facts(asking.labels, self.home, age_days), "scope": asking.scope}
-            return _asked("Tenant", "local", "store", "Path", asking.card.id, kept), known.entities
+            return _asked("Tenant", asking.tenant, "store", "Path", asking.card.id, kept), known.entities
         if isinstance(asking, Reuse):
             owner = {"__entity": uid("Tenant", asking.owner)}
             asset = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from appliance.records.card import ModelCard, Place
-from appliance.records.request import Classification, Labels, Rights
+from appliance.records.request import LOCAL, Classification, Labels, Rights
 
 Scope = Literal["tenant", "site"]
 Action = Literal["use", "store", "reuse", "export", "administer"]
@@ -25,19 +25,21 @@ _LOCALE_FAILURE = "locale:"
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """May a request with these labels be answered by this path?"""
+    """May this tenant's request with these labels be answered by this path?"""
 
     card: ModelCard
     labels: Labels
+    tenant: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """May this path's answer to a request with these labels be kept at this scope?"""
+    """May this path's answer to this tenant's request with these labels be kept at this scope?"""
 
     card: ModelCard
     labels: Labels
     scope: Scope
+    tenant: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from appliance.policy.engine import DEFAULT_DENY, Policy
 from appliance.policy.facts import Action, Administer, Asking, Export, Reuse, Scope, Store, Use
 from appliance.records.card import Frozen, ModelCard, Place
-from appliance.records.request import Classification, Labels, Purpose, Rights
+from appliance.records.request import LOCAL, Classification, Labels, Purpose, Rights
 
 _DAY_S = 86_400
 
@@ -44,8 +44,8 @@ class Test(Frozen):
     card: dict[str, Any] = Field(default_factory=dict)
     age_days: Annotated[int, Field(ge=0)] = 0
     scope: Scope = "tenant"
-    tenant: str = "local"
-    owner: str = "local"
+    tenant: str = LOCAL
+    owner: str = LOCAL
     role: Literal["admin", "viewer"] = "admin"
     act: Literal["read", "change"] = "read"
     expect: Literal["permit", "refuse"]
@@ -62,9 +62,9 @@ class Test(Frozen):
         """The question that the test puts."""
         labels = Labels(**self.labels.model_dump())
         if self.action == "use":
-            return Use(card_of(self.card), labels)
+            return Use(card_of(self.card), labels, self.tenant)
         if self.action == "store":
-            return Store(card_of(self.card), labels, self.scope)
+            return Store(card_of(self.card), labels, self.scope, self.tenant)
         if self.action == "reuse":
             return Reuse(self.tenant, self.owner, self.scope, labels.classification, labels.rights)
         if self.action == "export":

@@ -17,6 +17,7 @@ Preference = Literal["balanced", "cheap", "fast", "best"]
 Classification = Literal["public", "internal", "restricted", "secret"]
 Purpose = Literal["", "commercial", "research", "high-risk"]
 Rights = Literal["", "licensed", "reserved"]
+LOCAL = "local"  # the tenant of a node that has none: whoever is on this host
 # Each tighter than the last.
 CLASSIFICATIONS: tuple[Classification, ...] = ("public", "internal", "restricted", "secret")
 RIGHTS: tuple[Rights, ...] = ("", "licensed", "reserved")
@@ -109,7 +110,7 @@ class Request:
     encoding: Literal["float", "base64"] = "float"
     labels: Labels = Labels()
     labels_in_body: bool = False  # some of them are the metadata's, not the headers'
-    tenant: str = "local"
+    tenant: str = LOCAL
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
     digest: str = ""  # SHA-256 of the canonical content; the exact cache's key material
