@@ -9,7 +9,6 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import random
 import sqlite3
@@ -451,10 +450,10 @@ def _refused(record: Record) -> dict[str, object]:
 def _room(card: ModelCard) -> int:
     """How many answers a path makes at once before fairness matters; 0 where it has no queue to speak of.
 
-    A local model gets a few more than it has slots, so that none stands empty between two jobs.
+    A local model gets two more than it has slots, so that none stands empty between two jobs.
     """
     if card.runtime == "llama_cpp":
-        return card.llama.sequences + math.ceil(card.llama.sequences / 2)
+        return card.llama.sequences + 2
     return card.endpoint.max_concurrent if card.endpoint is not None else 0
 
 

@@ -191,8 +191,6 @@ class OpenAIHttpPath:
             return Readiness(False, "not started", busy, 0, slots)
         if self._breaker.wait_s():
             return Readiness(False, "resting after failures to connect", busy, 0, slots)
-        if busy >= slots:
-            return Readiness(False, "every slot is busy", busy, 0, slots)
         return Readiness(True, "", busy, 0, slots)
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:

@@ -205,7 +205,7 @@ async def test_tokens_are_counted_as_they_were_used(tmp_path: Path, upstream: Op
             for row in await weir.records()
             for step in row["outcome"]["steps"]
         )
-        assert used >= 200
+        assert used >= 200 / 6  # what the bucket holds
 
 
 async def test_a_spent_budget_leaves_what_is_free_and_comes_back_after_a_restart(

@@ -33,19 +33,18 @@ def account(clock: Callable[[], float] | None = None, **settings: Any) -> Accoun
     return Account(Tenant(name="t", **settings), Spending(), clock or Hand())
 
 
-@given(st.integers(1, 500), st.lists(st.floats(0.0, 30.0), max_size=400))
-def test_no_minute_sees_more_than_twice_the_limit_and_the_long_run_not_more_than_the_limit(
-    per_minute: int, gaps: list[float]
-) -> None:
+@given(st.integers(1, 500), st.lists(st.floats(0.0, 30.0), max_size=120))
+def test_no_time_sees_more_than_the_rate_and_what_a_bucket_holds(per_minute: int, gaps: list[float]) -> None:
     bucket, now, taken = Bucket(per_minute, 0.0), 0.0, []
     for gap in gaps:
         now += gap
         if bucket.wait(now) == 0:
             bucket.take(now)
             taken.append(now)
-    for first in taken:
-        assert sum(first <= at < first + 60.0 for at in taken) <= 2 * per_minute
-    assert len(taken) <= per_minute + now / 60.0 * per_minute + 1e-6
+    for first, start in enumerate(taken):
+        for last, end in enumerate(taken[first:], first):
+            assert last - first + 1 <= bucket.holds + (end - start) / 60.0 * per_minute + 1e-6
+    assert bucket.holds <= per_minute
 
 
 @given(st.integers(1, 1000), st.floats(0.1, 5000.0))
@@ -67,10 +66,10 @@ def test_a_clock_that_stands_or_goes_back_gives_nothing() -> None:
 
 def test_a_lower_limit_keeps_what_was_used() -> None:
     clock = Hand()
-    one = account(clock, requests_per_minute=10)
+    one = account(clock, requests_per_minute=60)
     for _ in range(10):
         one.admit()
-    one.resize(Tenant(name="t", requests_per_minute=20))
+    one.resize(Tenant(name="t", requests_per_minute=120))
     for _ in range(10):
         one.admit()
     with pytest.raises(RateLimited):
@@ -87,8 +86,8 @@ def test_tokens_that_turn_out_more_are_made_good_before_the_next_request() -> No
     one.use_tokens(1200)
     with pytest.raises(RateLimited) as refused:
         one.admit()
-    assert refused.value.retry_after_s == 61
-    clock.now += 61
+    assert refused.value.retry_after_s == 111
+    clock.now += 111
     one.admit()
 
 
