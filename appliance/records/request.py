@@ -81,6 +81,8 @@ class Labels:
     purpose: Purpose = ""  # what the answer is for; '' (not stated)
     rights: Rights = ""  # what others hold in the content
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
+    # Whose label it has at least; '' (not stated). No record holds it, and no two requests differ by it.
+    conversation: str = field(default="", compare=False, repr=False)
 
 
 @value
