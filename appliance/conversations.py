@@ -2,8 +2,8 @@
 
 A conversation is known by what its caller calls it (`X-Weir-Conversation`). Where nothing is stated, by its turns: by
 the opening (first message of the user and first answer), and by links, the pairs of adjacent turns. Each request of a
-sensitive conversation leaves its opening and its last link; whatever has one of these among its own continues it. So the
-label holds where the newest turns were dropped, and where the oldest were.
+sensitive conversation leaves its opening and its newest link; whatever has one of these among its own continues it. So
+the label holds where the newest turns were dropped, and where the oldest were.
 
 Rules kept here:
 1. Marks are keyed digests (BLAKE2b under a key of this node alone) and tell nobody what was said, not even who guesses.

@@ -16,6 +16,9 @@ HOME = Place(node="n1", site="s1", country="CH", region="EU")
 RULES = """
 @id("use") @why("test") permit (principal, action == Action::"use", resource);
 
+@id("as-it-is") @why("nothing is sent redacted")
+forbid (principal, action == Action::"use", resource) when { context has redacted };
+
 @id("class/restricted/tiers") @why("test")
 forbid (principal, action == Action::"use", resource)
 when { context.classification == "restricted" && !["cache", "reuse", "device", "site"].contains(resource.tier) };
@@ -53,6 +56,7 @@ forbid (principal == Tenant::"acme", action in [Action::"use", Action::"store"],
 when { resource.tier == "frontier" };
 """
 )
+REDACTED = RULES.replace("{ context has redacted }", '{ context has redacted && resource.retention != "none" }')
 NO_STORE = '@id("no-store") @why("test") forbid (principal, action == Action::"store", resource);'
 
 

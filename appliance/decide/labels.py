@@ -87,12 +87,12 @@ def without_redactable(asked: Asked, findings: Findings, detectors: Detectors) -
 
 def to_carry(findings: Findings, detectors: Detectors, carried: Carried | None) -> Carried | None:
     """What the conversation of a request with these findings carries on; None where that is nothing."""
-    before = ("public", "public") if carried is None else (carried.label, carried.redacted)
-    label = strictest([before[0], *(detectors.least(kind) for kind, _ in findings)])
+    before = carried or Carried("public", "public")
+    label = strictest([before.label, *(detectors.least(kind) for kind, _ in findings)])
     if label == "public":
         return None
     left = (detectors.least(kind) for kind, _ in findings if kind not in detectors.redacts)
-    return Carried(label, strictest([before[1], *left]))
+    return Carried(label, strictest([before.redacted, *left]))
 
 
 def strictest(levels: Iterable[Classification]) -> Classification:

@@ -36,8 +36,8 @@ values = st.sampled_from([(kind, value) for kind, some in VALUES.items() for val
 noise = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
-        ["[", "]", "[EMAIL_1]", "[email_1]", "[EMAIL_", "_1]", "[EMAIL_1", "[IBAN_1]", "[[", "\\", "\\n", "\\u00e9", '"',
-         "[PHONE_99]", "[EMAIL_01]", "[CARD_1][CARD_2]", " ", "\n", "{", "}", "]]", "[[EMAIL_2]]", "1]", "\u00a0"]
+        ["[", "]", "[EMAIL_1]", "[email_1]", "[EMAIL_", "_1]", "[EMAIL_1", "[IBAN_1]", "[[", "\\", "\\n", "\\u00e9",
+         '"', "[PHONE_99]", "[EMAIL_01]", "[CARD_1][CARD_2]", " ", "\n", "{", "}", "]]", "[[EMAIL_2]]", "1]", "\u00a0"]
     ),
 )  # fmt: skip
 hostile = st.lists(st.one_of(noise, values.map(lambda pair: f" {pair[1]} ")), max_size=12).map("".join)
@@ -148,7 +148,7 @@ def everywhere(value: str) -> Request:
             Message("tool", json.dumps({"sent": [value]}), tool_call_id=f"c {value}"),
         ),
         sampling=Sampling(stop=(value,)),
-        format=Format("json_schema", {"type": "object", "properties": {"a": {"enum": [value]}}}, "x", description=value),
+        format=Format("json_schema", {"properties": {"a": {"enum": [value]}}}, "x", description=value),
         tools=(
             {"type": "function", "function": {"name": "f", "description": f"mails {value}",
                                               "parameters": {"properties": {"a": {"default": value}}}}},
@@ -239,6 +239,6 @@ def test_a_request_full_of_look_alikes_gets_other_numbers() -> None:
     taken = "".join(f"[EMAIL_{k}][email_{k + 1}]" for k in range(1, 50))
     redaction = out(chat(f"{taken} mail ann@corp.example"))
     assert redaction.back == {"[EMAIL_51]": "ann@corp.example"}
-    assert plain(redaction, f"[EMAIL_1] [EMAIL_51] [Email_51] [EMAIL_051]") == (
+    assert plain(redaction, "[EMAIL_1] [EMAIL_51] [Email_51] [EMAIL_051]") == (
         "[EMAIL_1] ann@corp.example [Email_51] [EMAIL_051]"
     )
