@@ -84,7 +84,7 @@ class Execution:
         self._clock = clock
         self._now = now
         self._redact = redact
-        self._redaction: Redaction | None = None
+        self._redaction: Redaction | PathError | None = None
         self._began = clock() if began is None else began
         self._may_serve_below = request.labels.below_floor == "serve"
         self.outcomes: tuple[StepOutcome, ...] = ()
@@ -153,7 +153,9 @@ class Execution:
                     raise NotRedactable("nobody here redacts")
                 self._redaction = await self._redact(self._request, self._features)
             except NotRedactable as error:
-                raise PathError("redaction", f"It may be sent redacted only, and cannot be: {error}.") from None
+                self._redaction = PathError("redaction", f"It may be sent redacted only, and cannot be: {error}.")
+        if isinstance(self._redaction, PathError):
+            raise self._redaction
         return self._redaction
 
     def departure(self, step: Step, redaction: Redaction | None) -> Departure:

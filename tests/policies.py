@@ -16,9 +16,6 @@ HOME = Place(node="n1", site="s1", country="CH", region="EU")
 RULES = """
 @id("use") @why("test") permit (principal, action == Action::"use", resource);
 
-@id("as-it-is") @why("nothing is sent redacted")
-forbid (principal, action == Action::"use", resource) when { context has redacted };
-
 @id("class/restricted/tiers") @why("test")
 forbid (principal, action == Action::"use", resource)
 when { context.classification == "restricted" && !["cache", "reuse", "device", "site"].contains(resource.tier) };
@@ -44,6 +41,9 @@ forbid (principal, action == Action::"use", resource)
 when { context has residency && !resource.own } unless { resource.place in context.residency };
 
 @id("store") @why("test") permit (principal, action == Action::"store", resource);
+
+@id("as-it-is") @why("nothing is sent redacted")
+forbid (principal, action == Action::"use", resource) when { context has redacted };
 """
 NO_CACHE = """
 @id("no-cache") @why("test") forbid (principal, action == Action::"use", resource) when { resource.tier == "cache" };
