@@ -104,6 +104,21 @@ def test_what_may_go_as_it_is_is_not_redacted() -> None:
     assert decided(FAR, ()).steps[0].redacted is False
 
 
+def test_what_was_said_of_it_as_it_is_is_not_what_is_said_of_it_redacted() -> None:
+    """Verdicts are remembered; labels, findings and redaction are all part of what they are remembered by."""
+    policy = policies.policy(policies.RULES.replace("{ context has redacted }", "{ context has findings }"))
+    labels = Labels()
+    for _ in range(2):
+        assert policy.permitting(FAR, labels) == ("use",)
+        assert policy.permitting(FAR, labels, findings=("email",)) == ()
+        assert policies.policy().permitting(FAR, labels, findings=("email",)) == ("use",)
+    policy = policies.policy()
+    for _ in range(2):
+        assert policy.permitting(FAR, labels, findings=("email",)) == ("use",)
+        assert policy.permitting(FAR, labels, findings=("email",), redacted=True) == ()
+        assert policy.permitting(FAR, labels, redacted=True) == ()
+
+
 def test_naming_the_path_changes_nothing() -> None:
     logged = make.card("far", tier="frontier", retention="logged", trains_on_input="no")
     content = replace(make.generation(logged, policy=policies.starter()), detectors=DETECTORS)

@@ -33,13 +33,14 @@ async def ask(weir: Running, *said: str, **over: Any) -> tuple[int, dict[str, An
     return await weir.ask(messages=talk(*said), **over)
 
 
+@pytest.mark.parametrize("first", [False, True])
 async def test_what_was_found_once_keeps_the_conversation_from_the_frontier(
-    start: Start, upstream: OpenAIStandIn
+    start: Start, upstream: OpenAIStandIn, first: bool
 ) -> None:
     async with start(frontier(upstream)) as weir:
         assert (await ask(weir, "one", "two", "three"))[0] == 200
         before = asked_upstream(upstream)
-        assert (await ask(weir, "one", "two", f"pay {IBAN}"))[0] == 403
+        assert (await ask(weir, "one", "two", f"pay {IBAN}", stream=first))[0] == 403
         for said in (("one", "two", "three"), ("one", "two", "x", "y", "z")):
             for stream in (False, True):
                 status, body, headers = await ask(weir, *said, stream=stream)
