@@ -15,6 +15,7 @@ from typing import Any, Literal
 from appliance.records.card import ModelCard, Place
 from appliance.records.features import FindingKind
 from appliance.records.request import LOCAL, Classification, Labels, Rights
+from appliance.records.value import value
 
 Scope = Literal["tenant", "site"]
 Action = Literal["use", "store", "reuse", "export", "administer"]
@@ -24,7 +25,7 @@ _NOWHERE = "node:"  # where nothing stands: a demand for 'this node' that has no
 _LOCALE_FAILURE = "locale:"
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Use:
     """May this tenant's request with these labels be answered by this path?
 
@@ -39,7 +40,7 @@ class Use:
     redacted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Store:
     """May this path's answer to this tenant's request with these labels and findings be kept at this scope?"""
 

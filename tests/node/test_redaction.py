@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from appliance.cli.view import explanation
 from appliance.decide.labels import Detectors
+from appliance.features.detect import find
 from appliance.paths.contract import Done, PathError, Text, ToolCall, Usage
 from appliance.records.record import from_json
 from appliance.replay import replay
@@ -29,6 +31,7 @@ from tests.node.conftest import (
 from tests.node.doubles import FakePath, answer
 from tests.node.test_audit import entries
 from tests.node.test_detectors import IBAN, KEY, SHAPES, asked_upstream, frontier
+from tests.redact.test_redact import VALUES
 from tests.standins.openai_server import OpenAIStandIn
 
 MAIL = "ann@corp.example"
@@ -100,6 +103,63 @@ async def test_wherever_it_stands_it_does_not_leave(
         assert asked_upstream(upstream) == 1
         assert "3704" not in json.dumps(upstream.bodies)
         assert "[IBAN_1]" in json.dumps(upstream.bodies)
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [*value, *(text for item in value.values() for text in strings(item))]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_is_sent_nothing_redactable_arrives_and_all_of_it_comes_back(
+    start: Start, upstream: OpenAIStandIn, seed: int
+) -> None:
+    chance = random.Random(seed)
+    values = [value for some in VALUES.values() for value in some]
+    noise = [
+        "[EMAIL_1]",
+        "[email_2]",
+        "[IBAN_",
+        "_1]",
+        "[",
+        "]",
+        "[[EMAIL_1]",
+        '"',
+        "\\n",
+        "{}",
+        "é",
+        "word",
+        "12",
+        "-",
+    ]
+
+    def text() -> str:
+        return " ".join(chance.choice(values if chance.random() < 0.3 else noise) for _ in range(chance.randint(1, 12)))
+
+    async with start(frontier(upstream, capabilities={"streaming": True}), policy=REDACTED) as weir:
+        redacted = 0
+        for number in range(60):
+            stream, wanted = number % 2 == 1, text()
+            messages = [
+                {"role": "system", "content": text()},
+                {"role": "assistant", "content": text()},
+                {"role": "user", "content": wanted},
+            ]
+            async with weir.chat(messages=messages, stream=stream, user=text()[:256] or "u") as response:
+                raw = await response.read()
+            if response.status == 403:
+                continue  # a value that cannot be replaced where it stands
+            assert response.status == 200, raw
+            redacted += "x-weir-redacted" in response.headers
+            got = said(sse(raw)) if stream else orjson.loads(raw)["choices"][0]["message"]["content"]
+            assert got == wanted
+        assert redacted > 40
+    for sent in upstream.bodies:
+        for one in strings(sent):
+            assert not {finding.kind for finding in find(one)} & set(DETECTORS.redacts), one
 
 
 REFUSED: list[dict[str, Any]] = [
