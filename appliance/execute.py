@@ -8,13 +8,15 @@ Rules kept here:
 4. Where every step failed or was judged too weak, the best weak answer is served and marked, unless the caller
    forbade it.
 5. Whatever happens, `outcomes` tells it, cancelled clients included.
-6. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
-7. A step that may have the request redacted only is never sent anything else. What cannot be redacted is not sent.
+6. A step waits for its turn at the path, fairly between tenants; the wait counts against the deadline.
+7. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
+8. A step that may have the request redacted only is never sent anything else. What cannot be redacted is not sent.
    What is judged, served and stored is the answer with its placeholders put back.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -28,6 +30,7 @@ from appliance.decide.generation import Generation
 from appliance.errors import (
     AuditUnavailable,
     BadRequest,
+    BudgetSpent,
     ContextTooLong,
     NoCapacity,
     NotGoodEnough,
@@ -50,11 +53,12 @@ from appliance.paths.contract import (
     Usage,
     Vector,
 )
-from appliance.records.decision import Decision, Judgement, Step, StepOutcome
+from appliance.records.decision import Candidate, Decision, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure, departing
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Request
 from appliance.redact import NotRedactable, Redaction, Restorer, restored
+from appliance.turns import Turns
 
 Clock = Callable[[], float]
 Redact = Callable[[Request, Features], Awaitable[Redaction]]
@@ -74,6 +78,8 @@ class Execution:
         *,
         began: float | None = None,  # by `clock`, where the deadline counts from; None: now
         now: float | None = None,  # Unix seconds at which policy was asked
+        turns: Mapping[str, Turns] | None = None,  # by path; who is not in it takes what comes
+        weight: int = 1,  # of the tenant where a path is contended
         redact: Redact | None = None,  # None: nothing can be redacted
     ) -> None:
         self._request = request
@@ -83,6 +89,8 @@ class Execution:
         self._paths = paths
         self._clock = clock
         self._now = now
+        self._turns = turns or {}
+        self._weight = weight
         self._redact = redact
         self._redaction: Redaction | PathError | None = None
         self._began = clock() if began is None else began
@@ -144,6 +152,17 @@ class Execution:
     def _follows(self, step: Step) -> bool:
         imagined = StepOutcome(step.path, "rejected")
         return next_step(self._decision, (*self.outcomes, imagined)) is not None
+
+    async def take_turn(self, turns: Turns) -> None:
+        """Wait until the path takes this request. Raises PathError."""
+        request = self._request
+        deadline = request.labels.deadline_s
+        left = None if deadline is None else deadline - (self._clock() - self._began)
+        try:
+            async with asyncio.timeout(left):
+                await turns.take(request.tenant, self._weight, request.n)
+        except TimeoutError:
+            raise PathError("timeout", "The job's time ran out before its turn came.") from None
 
     async def redaction(self) -> Redaction:
         """What is sent in the request's place where a step may have it redacted only. Raises PathError."""
@@ -234,8 +253,14 @@ class _Run:
             return
         if not self._keep:
             execution.path, execution.redacted = step.path, ()
+        turns = execution._turns.get(step.path)
+        taken = False
         try:
             redaction = await self._redaction() if step.redacted else None
+            if turns is not None:
+                if not turns.free(execution._request.n):
+                    await execution.take_turn(turns)
+                taken = True
             with departing(execution.departure(step, redaction)):
                 stream = path.stream(execution.job(step, self._hold, redaction))
                 if redaction is not None:
@@ -259,6 +284,9 @@ class _Run:
         except PathError as error:
             self._fail(error)
             return
+        finally:
+            if turns is not None and taken:
+                turns.done(execution._request.n)
         if self._done is None:
             self._fail(PathError("broken_stream", "the path ended without saying so"))
             return
@@ -401,6 +429,12 @@ def refuse(decision: Decision) -> None:
             ),
             next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
         )
+    elif all(any(reason.code == "budget" for reason in c.reasons) for c in asked if _is_permitted(c)):
+        error = BudgetSpent(
+            "What is left of the tenant's budget pays for no permitted path.",
+            details=details,
+            next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
+        )
     else:
         error = NoCapacity(
             "No permitted path can take this request now.",
@@ -409,6 +443,11 @@ def refuse(decision: Decision) -> None:
             retry_after_s=2,
         )
     raise error
+
+
+def _is_permitted(candidate: Candidate) -> bool:
+    """Whether nothing but the moment stands against it."""
+    return all(reason.code in ("health", "budget", "deadline") for reason in candidate.reasons)
 
 
 def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:

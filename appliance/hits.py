@@ -5,11 +5,11 @@ writing all the rest anew was a quarter of its cost.
 
 Rules kept here:
 1. Nothing is decided or worded here: the first hit was served like any request, and what it said is kept.
-2. It is said again to a request under equal labels only, and while the very same entry lives in the cache. Content,
-   tenant and generation are in the entry's key.
+2. It is said again to a request under equal labels and scope only, and while the very same entry lives in the cache.
+   Content, tenant and generation are in the entry's key.
 3. Policy has its say each time: its rules may look at more than the key holds, such as their own age.
 4. Not to a conversation that carries a label, which a hit's own content does not show.
-5. Whole answers only. A node that is full serves nothing here either.
+5. Whole answers only. A node that is full, or full for this tenant, serves nothing here either.
 6. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
 """
 
@@ -28,6 +28,7 @@ from appliance.records.record import Alike, Likeness
 from appliance.records.request import Labels, Request
 from appliance.respond.headers import lines_of_hit, lines_of_hits
 from appliance.serve import Serving
+from appliance.tenancy.accounts import Account
 
 if TYPE_CHECKING:
     from appliance.node import Node
@@ -60,12 +61,14 @@ class Hits:
     def __len__(self) -> int:
         return len(self._said)
 
-    def again(self, request: Request) -> tuple[bytes, str] | None:
+    def again(self, request: Request, account: Account) -> tuple[bytes, str] | None:
         """Body and header lines of a hit that came before, its record written; None where it has to be served."""
         began, node = time.perf_counter(), self._node
         key = key_of(request, node.generation.id)
         said = self._said.get(key)
-        if said is None or node.full or not (request.labels is said.labels or request.labels == said.labels):
+        if said is None or not (request.labels is said.labels or request.labels == said.labels):
+            return None
+        if said.record.record.asked.scope != account.scope or node.accounts.full_for(account) is not None:
             return None
         now = time.time()
         if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
@@ -85,8 +88,8 @@ class Hits:
     def keep(self, request: Request, serving: Serving, write: Write) -> None:
         """Remember what `serving` says of this request, where it is a hit; `write` makes its body."""
         entry = serving.entry
-        if entry is None or entry.bytes > self._longest:
-            return
+        if entry is None or entry.bytes > self._longest or request.labels.conversation:
+            return  # a stated conversation's requests are equal to no others
         old = self._said.get(entry.key)
         if old is not None:
             if old.entry is entry:

@@ -6,7 +6,8 @@ Rules kept here:
 3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
    answer, which was stored because its content raised nothing, is taken without detectors, and by no conversation that
    carries a label.
-4. `close` is called exactly once, and writes the record, also for a request whose client went away.
+4. What a request may cost its tenant is set aside when it is decided, and settled by `close`.
+5. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
 from appliance.decide.generation import Generation
 from appliance.decide.labels import raised, to_carry
-from appliance.errors import PolicyRefused, WeirError
+from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
 from appliance.policy import Store
 from appliance.records.answer import Answer
@@ -34,10 +35,12 @@ from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outco
 from appliance.records.features import Features
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
+from appliance.records.tenant import Scope
 from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
 from appliance.snapshot import take_snapshot
+from appliance.tenancy.accounts import Account
 
 if TYPE_CHECKING:
     from appliance.node import Node
@@ -49,13 +52,16 @@ _NOTHING = Features(modality="chat")
 class Serving:
     """The life of one request. `decided`, then `chunks` or `answer`, then `close`."""
 
-    def __init__(self, node: Node, request: Request, generation: Generation, *, now: float, draw: float) -> None:
+    def __init__(
+        self, node: Node, request: Request, generation: Generation, account: Account, *, now: float, draw: float
+    ) -> None:
         self.request = request
-        self.asked = asked_of(request)
+        self.asked = asked_of(request, scope=account.scope)
         self.decision: Decision | None = None
         self.features = _NOTHING
         self.snapshot = Snapshot(now, draw, ())
         self._node = node
+        self._account = account
         self._generation = generation
         self._now = now
         self._draw = draw
@@ -68,7 +74,9 @@ class Serving:
         self._done: Done | None = None
         self._closed = False
         self._running = False
-        node.active += 1
+        self._set_aside = 0.0  # of the tenant's budget
+        self._tokens = 0  # that were counted ahead
+        node.accounts.enter(account)
 
     async def decided(self) -> Decision:
         """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent."""
@@ -80,13 +88,36 @@ class Serving:
             if found is not None:
                 self._key = ""  # neither stored nor said to be a miss
                 self.request = replace(self.request, labels=labels)
-                self.asked = asked_of(self.request, found)
+                self.asked = asked_of(self.request, found, self._account.scope)
             self.features = replace(await node.describe(self.request), findings=findings)
             named = node.paths.get(self.request.model)
             seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
-            self.snapshot = take_snapshot(seen, node.figures, now=self._now, draw=self._draw)
+            left = self._account.left(self._now)
+            self.snapshot = take_snapshot(
+                seen, node.figures, now=self._now, draw=self._draw, turns=node.turns, budget_left=left
+            )
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
+            self._count_ahead(self.decision)
         return self.decision
+
+    def _count_ahead(self, decision: Decision) -> None:
+        """Set aside what the plan may cost, all its steps run, and the tokens that it may take."""
+        account, features = self._account, self.features
+        if self.snapshot.budget_left is not None:
+            costs = {c.path: c.estimate.cost for c in decision.candidates if c.estimate is not None}
+            self._set_aside = sum(costs.get(step.path, 0.0) for step in decision.steps)
+            account.set_aside(self._set_aside)
+        if decision.steps:
+            self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
+            account.use_tokens(self._tokens)
+
+    def _refuse(self, decision: Decision) -> None:
+        """Raise the error that a refusal stands for."""
+        try:
+            refuse(decision)
+        except BudgetSpent as error:
+            error.retry_after_s = self._account.resets_in(self._now)
+            raise
 
     def stored(self) -> Answer | None:
         """The answer from the cache, where there is one and the decision takes it. Looks once."""
@@ -118,7 +149,7 @@ class Serving:
         """The answer as it comes. Raises a WeirError."""
         decision = await self.decided()
         self._carry_on()
-        refuse(decision)
+        self._refuse(decision)
         if self._entry is not None:
             for chunk in replay(self._entry.answer):
                 yield self._seen(chunk)
@@ -141,7 +172,7 @@ class Serving:
             return stored
         decision = await self.decided()
         self._carry_on()
-        refuse(decision)
+        self._refuse(decision)
         execution = self._execution = self._begun(decision)
         collector = Collector()
         async with aclosing(execution.chunks()) as chunks:
@@ -162,15 +193,18 @@ class Serving:
                 self._node.conversations.note(self.request, carried, self._now)
 
     def _begun(self, decision: Decision) -> Execution:
+        node = self._node
         return Execution(
             self.request,
             self.features,
             decision,
             self._generation,
-            self._node.paths,
+            node.paths,
             began=self._began,
             now=self._now,
             redact=self._redact,
+            turns=node.turns,
+            weight=self._account.weight,
         )
 
     async def _redact(self, request: Request, features: Features) -> Redaction:
@@ -277,18 +311,25 @@ class Serving:
         """End a request that was only to be explained: no record."""
         if not self._closed:
             self._closed = True
-            self._node.active -= 1
+            self._leave(0)
 
     def close(self, error: BaseException | None = None, http_status: int = 200) -> None:
         """Write the record. `error` is what ended the request early, if anything."""
         if self._closed:
             return
         self._closed = True
-        self._node.active -= 1
         record = self.record(error, http_status)
+        self._leave(sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps))
         for step in record.outcome.steps:
             self._node.note_step(step)
         self._node.note(record)
+
+    def _leave(self, tokens: int) -> None:
+        """Give the place free; from now on what was used counts, not what was expected."""
+        account = self._account
+        self._node.accounts.leave(account)
+        account.set_aside(-self._set_aside)
+        account.use_tokens(tokens - self._tokens)
 
     def record(self, error: BaseException | None = None, http_status: int = 200) -> Record:
         """What there is to record, were it to end now."""
@@ -341,7 +382,7 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
     return Features(modality=kind, stream=stream)
 
 
-def asked_of(request: Request, raised_by: Raised | None = None) -> Asked:
+def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
     """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
     labels = request.labels
     return Asked(
@@ -353,6 +394,7 @@ def asked_of(request: Request, raised_by: Raised | None = None) -> Asked:
         request.tenant,
         request.n,
         raised_by,
+        scope,
     )
 
 

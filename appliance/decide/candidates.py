@@ -1,7 +1,7 @@
 """Which paths can and may answer: card, policy, health, budget, deadline, each removal with its reason.
 
 Rules kept here:
-1. Order: what the card can serve, then policy, then what is up and affordable in time.
+1. Order: what the card can serve, then policy and the tenant's scope, then what is up and affordable in time.
 2. A path that policy removed never comes back, whatever is asked further down.
 3. Naming a concrete path removes the others, which are looked at no further, and lifts nothing.
 4. A path that policy refuses as things are stays where policy permits it the request with its findings replaced; the
@@ -77,6 +77,7 @@ def _candidate(
         redacting = _redacting(card, refused, asked, seen, generation, snapshot)
         if redacting is None:
             reasons.append(refused)
+    reasons += outside(card, asked)
     if state is None:
         reasons.append(Reason("health", "the path is not running"))
         return Candidate(card.id, card.tier, False, tuple(reasons))
@@ -102,6 +103,21 @@ def _redacting(
     policy = generation.policy
     rules = policy.permitting(card, seen.redacted, snapshot.now, asked.tenant, seen.kinds, redacted=True)
     return Redacting(refused, rules) if rules else None
+
+
+def outside(card: ModelCard, asked: Asked) -> list[Reason]:
+    """Why the keys of the tenant do not cover this path; empty where they do."""
+    scope = asked.scope
+    if scope is None:
+        return []
+    reasons = []
+    if scope.models and card.id not in scope.models:
+        reasons.append(Reason("scope", "the key does not cover this path"))
+    if scope.tiers and card.tier not in scope.tiers:
+        reasons.append(Reason("scope", f"the key does not cover the tier '{card.tier}'"))
+    if scope.modalities and asked.kind not in scope.modalities:
+        reasons.append(Reason("scope", f"the key does not cover {asked.kind} requests"))
+    return reasons
 
 
 def _cannot(card: ModelCard, asked: Asked, features: Features) -> list[Reason]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shutil
 import sqlite3
@@ -13,7 +12,9 @@ from pathlib import Path
 
 from appliance.config import resolve_secret
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
-from appliance.errors import ConfigInvalid
+from appliance.errors import ConfigInvalid, WeirError
+from appliance.store.tenants import DATABASE as TENANTS
+from appliance.store.tenants import Tenants
 
 DATABASES = ("telemetry.db", "cache.db", "node.db", "audit.db")
 LEAST_FREE = 256 << 20
@@ -27,12 +28,21 @@ def _config(subject: Subject) -> Finding:
         fix = "Correct the lines named; 'weir config check' shows them. Other checks used the defaults."
         return failed("; ".join(error.details) or error.message, fix, findings=list(error.details))
     config = subject.config
-    if not ipaddress.ip_address(config.listen.host).is_loopback:
+    if config.listen.loopback:
+        return passed("valid")
+    try:
+        known = len(Tenants(config.state_dir).all()) if (config.state_dir / TENANTS).exists() else 0
+    except WeirError as error:
+        return failed(error.message, error.next_step)
+    if not known:
         return warned(
-            f"the node listens on {config.listen.host}: whoever reaches this host may use it",
-            "Set listen.host to 127.0.0.1 and put an authenticating proxy in front of it.",
+            f"listen.host is {config.listen.host}, and without a tenant the node serves this host only",
+            "Make a tenant with 'weir tenant add NAME'.",
         )
-    return passed("valid")
+    return warned(
+        f"the node listens on {config.listen.host}: keys and answers cross the network in the clear",
+        "Put a proxy that speaks TLS in front of it, or keep that network to yourself.",
+    )
 
 
 def _secrets(subject: Subject) -> Finding:
@@ -156,7 +166,7 @@ def _quick_check(path: Path) -> str:
 
 
 CHECKS = (
-    Check("config", "weir.yaml is valid and listens on loopback", _config),
+    Check("config", "weir.yaml is valid, and who is served is no accident", _config),
     Check("secrets", "every secret that is referred to is there", _secrets),
     Check("state-dir", "the state directory is private and local", _state_dir),
     Check("disk", "there is room for the quotas", _disk),

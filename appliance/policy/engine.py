@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import cedarpy
 
@@ -30,13 +30,14 @@ from appliance.policy.facts import (
     entity,
     label_facts,
     path_entities,
+    places,
     uid,
 )
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Reason
 from appliance.records.features import FindingKind
 from appliance.records.finding import Mark
-from appliance.records.request import LOCAL, Labels
+from appliance.records.request import AND, LOCAL, Labels
 
 DEFAULT_DENY = "default-deny"
 RULE_ERROR = "rule-error"
@@ -78,11 +79,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The parsed text of a policy. `rules` in the order in which the engine counts them."""
+    """The parsed text of a policy. `within` names for each place those that it lies in; `rules` in the order in which
+    the engine counts them.
+    """
 
     schema: cedarpy.Schema
     policies: cedarpy.PolicySet
-    places: cedarpy.Entities
+    within: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...]
 
 
@@ -112,6 +115,7 @@ class Policy:
         self.home = home
         self.compiled = compiled
         self.digest = digest
+        self._places = cedarpy.Entities.from_json_str(places(compiled.within), compiled.schema)
         self._remembered = remembered
         self._by_id = {rule.id: (number, rule) for number, rule in enumerate(compiled.rules)}
         self._known: dict[str, _Known] = {}
@@ -131,6 +135,26 @@ class Policy:
             digest=self.digest,
             remembered=self._remembered,
         )
+
+    def together(self, one: str, other: str) -> str:
+        """The residency label that demands both: the inner place where the policy's places say that one lies in the
+        other, else both of them.
+        """
+        if one == other or not other or other in self._around(one):
+            return one
+        if not one or one in self._around(other):
+            return other
+        return f"{one}{AND}{other}"
+
+    def _around(self, residency: str) -> set[str]:
+        """Every residency label that what stays in `residency` also keeps, by the policy alone."""
+        ring, found = [residency], set[str]()
+        while ring:
+            place = ring.pop()
+            if place not in found:
+                found.add(place)
+                ring += self.compiled.within.get(place, ())
+        return found
 
     def prepare(self, cards: Iterable[ModelCard]) -> None:
         """Tell the engine of these paths ahead of the first request that asks about them."""
@@ -204,6 +228,13 @@ class Policy:
 
     def verdict(self, asking: Asking, now: float | None = None) -> Verdict:
         """What the rules say, evaluated anew, with every rule that made it."""
+        if isinstance(asking, Use | Store) and AND in asking.labels.residency:
+            verdict = Verdict(False)
+            for place in asking.labels.residency.split(AND):
+                verdict = self.verdict(replace(asking, labels=replace(asking.labels, residency=place)), now)
+                if not verdict.permitted:
+                    break
+            return verdict
         age = None if now is None else int((now - self.issued) // _DAY_S)
         try:
             question, entities = self._question(asking, age)
@@ -224,7 +255,6 @@ class Policy:
 
     def _question(self, asking: Asking, age_days: int | None) -> tuple[Json, cedarpy.Entities]:
         """The question as the engine takes it, with the entities that it is about."""
-        places = self.compiled.places
         if isinstance(asking, Use):
             known = self._introduced(asking.card)
             context = self._stated(asking, age_days)
@@ -242,14 +272,14 @@ class Policy:
                 "rights": asking.rights,
             }
             question = _asked("Tenant", asking.tenant, "reuse", "Asset", "it", {})
-            return question, self._with(places, entity("Asset", "it", asset))
+            return question, self._with(entity("Asset", "it", asset))
         if isinstance(asking, Export):
             record = {"classification": asking.classification, "rights": asking.rights}
             question = _asked("Tenant", asking.tenant, "export", "Record", "it", {})
-            return question, self._with(places, entity("Record", "it", record))
+            return question, self._with(entity("Record", "it", record))
         person = entity("Person", "it", {"role": asking.role})
         question = _asked("Person", "it", "administer", "Node", "this", {"act": asking.act})
-        return question, self._with(places, person)
+        return question, self._with(person)
 
     def _stated(self, asking: Use, age_days: int | None) -> str:
         """The labels as JSON; the candidates of one request share it."""
@@ -258,14 +288,14 @@ class Policy:
             self._labels = (of, json.dumps(label_facts(asking, self.home, age_days)))
         return self._labels[1]
 
-    def _with(self, places: cedarpy.Entities, one: Json) -> cedarpy.Entities:
-        return places.with_added_json_str(json.dumps([one]), self.compiled.schema)
+    def _with(self, one: Json) -> cedarpy.Entities:
+        return self._places.with_added_json_str(json.dumps([one]), self.compiled.schema)
 
     def _introduced(self, card: ModelCard) -> _Known:
         """The path as the engine knows it. Raises ValueError where the schema does not take what the card states."""
         known = self._known.get(card.id)
         if known is None or known.card is not card:
-            added = self.compiled.places.with_added_json_str(path_entities(card), self.compiled.schema)
+            added = self._places.with_added_json_str(path_entities(card), self.compiled.schema)
             if len(self._known) >= _PATHS_KNOWN:
                 del self._known[next(iter(self._known))]
             known = self._known[card.id] = _Known(card, added)

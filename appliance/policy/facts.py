@@ -9,6 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -95,7 +96,7 @@ def _reference(kind: str, name: str) -> Json:
     return {"__entity": uid(kind, name)}
 
 
-def places(hierarchy: dict[str, tuple[str, ...]]) -> str:
+def places(hierarchy: Mapping[str, tuple[str, ...]]) -> str:
     """The policy's places as an entities document."""
     return json.dumps(
         [entity("Place", name, parents=tuple(uid("Place", at) for at in within)) for name, within in hierarchy.items()]

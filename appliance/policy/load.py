@@ -121,15 +121,16 @@ class _Reading:
         parts = self._parts()
         found = [rule for part in parts if (rule := self._rule(part, schema))]
         self._stand_once(found)
-        hierarchy = None if stand is None or schema is None else self._hierarchy(stand, schema)
-        if self.findings or head is None or stand is None or schema is None or hierarchy is None:
+        if stand is not None and schema is not None:
+            self._fit(stand, schema)
+        if self.findings or head is None or stand is None or schema is None:
             return None
         text = "\n".join(part.own_text for part in parts)
         return Policy(
             head.id,
             issued=datetime(head.issued.year, head.issued.month, head.issued.day, tzinfo=UTC).timestamp(),
             home=stand.home,
-            compiled=Compiled(schema, cedarpy.PolicySet.from_str(text), hierarchy, tuple(found)),
+            compiled=Compiled(schema, cedarpy.PolicySet.from_str(text), stand.places, tuple(found)),
             digest=digest(self.files),
         )
 
@@ -226,14 +227,13 @@ class _Reading:
     def _found(self, part: Part, finding: Finding) -> None:
         self.findings.append(finding.at(f"{self.folder}/{part.file}"))
 
-    def _hierarchy(self, stand: Places, schema: cedarpy.Schema) -> cedarpy.Entities | None:
+    def _fit(self, stand: Places, schema: cedarpy.Schema) -> None:
         try:
-            return cedarpy.Entities.from_json_str(places(stand.places), schema)
+            cedarpy.Entities.from_json_str(places(stand.places), schema)
         except ValueError as error:
             circular = "closure" in str(error)
             message = "regions lie in one another in a circle" if circular else f"does not fit the schema: {error}"
             self.add(PLACES, self.place_in(PLACES, ("places",)), message)
-            return None
 
     # ---- JSON -----------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Literal
 from appliance.records.card import Tier
 from appliance.records.features import FindingKind
 from appliance.records.request import Classification, Kind, Labels, Preference
+from appliance.records.tenant import Scope
 from appliance.records.value import value
 
 ReasonCode = Literal[
@@ -21,6 +22,7 @@ ReasonCode = Literal[
     "context",
     "language",
     "policy",
+    "scope",  # the tenant's keys do not cover it
     "health",
     "budget",
     "deadline",
@@ -61,7 +63,9 @@ class Raised:
 
 @value
 class Asked:
-    """The part of a request that decides, without its text. `labels` are those that policy was asked about."""
+    """The part of a request that decides, without its text. `labels` are those that policy was asked about; `scope` is
+    the tenant's, None where that narrows nothing.
+    """
 
     id: str
     kind: Kind
@@ -71,6 +75,7 @@ class Asked:
     tenant: str
     n: int = 1
     raised: Raised | None = None
+    scope: Scope | None = None
 
 
 @value

@@ -17,6 +17,7 @@ Preference = Literal["balanced", "cheap", "fast", "best"]
 Classification = Literal["public", "internal", "restricted", "secret"]
 Purpose = Literal["", "commercial", "research", "high-risk"]
 Rights = Literal["", "licensed", "reserved"]
+AND = " & "  # between residencies that are demanded together
 LOCAL = "local"  # the tenant of a node that has none: whoever is on this host
 # Each tighter than the last.
 CLASSIFICATIONS: tuple[Classification, ...] = ("public", "internal", "restricted", "secret")
@@ -71,7 +72,7 @@ class Labels:
     """What policy is asked about. A caller may only tighten them."""
 
     classification: Classification = "internal"
-    residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'
+    residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'; 'A & B' demands both
     deadline_s: float | None = None
     quality_floor: float | None = None
     below_floor: Literal["serve", "refuse"] = "serve"
@@ -81,8 +82,7 @@ class Labels:
     purpose: Purpose = ""  # what the answer is for; '' (not stated)
     rights: Rights = ""  # what others hold in the content
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
-    # Whose label it has at least; '' (not stated). No record holds it, and no two requests differ by it.
-    conversation: str = field(default="", compare=False, repr=False)
+    conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
 
 
 @value

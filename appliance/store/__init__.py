@@ -23,6 +23,7 @@ import structlog
 
 from appliance.errors import StateInvalid
 from appliance.records.record import Alike, Record, to_json
+from appliance.store import tenants
 from appliance.store.schema import cache, migrate, telemetry
 from appliance.store.writer import Writer
 
@@ -52,7 +53,8 @@ class Store:
         except BaseException:
             self._lock.close()
             raise
-        self.writer = Writer({"telemetry": self.telemetry_path, "cache": self.cache_path})
+        paths = {"telemetry": self.telemetry_path, "cache": self.cache_path, "node": state_dir / tenants.DATABASE}
+        self.writer = Writer(paths)
         self.writer.start()
         self._waiting: deque[Record | Alike] = deque()
         self._asked = False  # whether work is queued that will take what waits

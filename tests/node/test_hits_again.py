@@ -152,9 +152,9 @@ async def test_a_stream_and_another_dialect_are_served_as_ever(weir: Running) ->
 async def test_a_node_that_is_full_says_nothing_again_either(weir: Running) -> None:
     for _ in range(3):
         await weir.ask("q")
-    weir.node.active = weir.node.config.limits.concurrent_requests
+    weir.node.accounts.active = weir.node.config.limits.concurrent_requests
     status, _, headers = await weir.ask("q")
-    weir.node.active = 0
+    weir.node.accounts.active = 0
     assert status == 429 or status == 503
     assert "x-weir-cache" in headers
     assert (await weir.ask("q"))[2]["x-weir-cache"].startswith("hit")

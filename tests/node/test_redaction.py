@@ -31,6 +31,7 @@ from tests.node.conftest import (
 from tests.node.doubles import FakePath, answer
 from tests.node.test_audit import entries
 from tests.node.test_detectors import IBAN, KEY, SHAPES, asked_upstream, frontier
+from tests.node.test_tenants import bearer, key
 from tests.redact.test_redact import VALUES
 from tests.standins.openai_server import OpenAIStandIn
 
@@ -192,6 +193,16 @@ async def test_what_redaction_does_not_make_harmless_is_refused(
         assert MAIL not in json.dumps(row) and "4111" not in json.dumps(row)
         state = weir.state
     assert any(entry["decision"] == row["id"] for entry in entries(state, "refusal"))
+
+
+@pytest.mark.parametrize(("classification", "expected"), [("internal", 200), ("restricted", 403)])
+async def test_a_label_of_the_tenant_is_given_and_stays(
+    tmp_path: Path, upstream: OpenAIStandIn, classification: str, expected: int
+) -> None:
+    headers = bearer(key(tmp_path, "acme", classification=classification))
+    async with running_node(tmp_path, frontier(upstream), policy=REDACTED) as weir:
+        assert (await weir.ask(f"mail {MAIL}", headers=headers))[0] == expected
+    assert len(upstream.bodies) == (expected == 200)
 
 
 async def test_only_what_the_content_names_is_redacted(start: Start, upstream: OpenAIStandIn) -> None:

@@ -15,6 +15,7 @@ from appliance.replay import replay
 from tests import policies
 from tests.node.conftest import DETECTORS, Running, Start, running_node, upstream_card
 from tests.node.test_detectors import IBAN, KEY, asked_upstream, frontier
+from tests.node.test_tenants import bearer, key
 from tests.standins.openai_server import OpenAIStandIn
 
 LONG = "and that is all that there is to be said about it today, I think"
@@ -95,13 +96,15 @@ async def test_a_conversation_that_is_stated(start: Start, upstream: OpenAIStand
         assert not any("conversation" in json.dumps(sent) for sent in upstream.bodies)
 
 
-async def test_a_hit_that_is_said_again_is_so_whatever_conversation_it_is_in(
-    start: Start, upstream: OpenAIStandIn
-) -> None:
+async def test_hits_are_hits_whatever_conversation_they_are_in(start: Start, upstream: OpenAIStandIn) -> None:
     async with start(frontier(upstream)) as weir:
-        for k in range(5):
+        for k in range(4):
             _, _, headers = await weir.ask("hello", headers={"X-Weir-Conversation": f"c{k}"})
+            assert len(weir.node.hits) == 0  # and stand in nobody's way
         assert headers["x-weir-cache"].startswith("hit")
+        for _ in range(3):
+            assert (await weir.ask("hello"))[2]["x-weir-cache"].startswith("hit")
+        assert len(weir.node.hits) == 1
         assert asked_upstream(upstream) == 1
         assert len(weir.node.conversations) == 0
 
@@ -157,3 +160,21 @@ async def test_a_conversation_that_is_none_is_refused(weir: Running, value: str)
     status, body, _ = await weir.ask("hi", metadata={"weir_conversation": value})
     assert status == 400
     assert "conversation" in body["error"]["message"]
+
+
+@pytest.mark.parametrize("classification", ["internal", "public"])
+async def test_tenants_share_no_conversation_and_each_keeps_its_own(
+    tmp_path: Path, upstream: OpenAIStandIn, classification: str
+) -> None:
+    acme = bearer(key(tmp_path, "acme", classification=classification))
+    other = bearer(key(tmp_path, "other", classification=classification))
+    async with running_node(tmp_path, frontier(upstream)) as weir:
+        for said, stated in ((("one", "two", f"pay {IBAN}"), {}), ((f"pay {IBAN}",), {"X-Weir-Conversation": "c1"})):
+            assert (await ask(weir, *said, headers={**acme, **stated}))[0] == 403
+        for said, stated in ((("one", "two", "three"), {}), (("hello",), {"X-Weir-Conversation": "c1"})):
+            assert (await ask(weir, *said, headers={**other, **stated}))[0] == 200
+            assert (await ask(weir, *said, headers={**acme, **stated}))[0] == 403
+        for id in ("c2", "c3", "c1", "c2"):  # the tenant's labels are remembered, and not with somebody's conversation
+            status, _, _ = await ask(weir, "hello", headers={**acme, "X-Weir-Conversation": id})
+            assert (status == 403) == (id == "c1"), id
+        assert (await ask(weir, "hello", headers=acme))[0] == 200

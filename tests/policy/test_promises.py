@@ -174,7 +174,7 @@ def test_a_rule_that_errs_forbids_even_where_the_engine_says_allow() -> None:
     when { context has age_days && context.age_days + 9223372036854775807 > 0 };"""
     whole = STARTER.compiled
     rules = tuple(Rule(id, "w", effect, "x", Mark()) for id, effect in (("all", "permit"), ("old", "forbid")))
-    compiled = Compiled(whole.schema, cedarpy.PolicySet.from_str(text), whole.places, rules)
+    compiled = Compiled(whole.schema, cedarpy.PolicySet.from_str(text), whole.within, rules)
     policy = Policy("t", issued=0.0, home=policies.HOME, compiled=compiled, digest="")
     card = make.card("m")
     assert policy.refusal(card, Labels()) is None
