@@ -15,10 +15,13 @@ from appliance.decide.labels import Detectors
 from appliance.features.detect import find
 from appliance.paths.contract import Done, PathError, Text, ToolCall, Usage
 from appliance.records.record import from_json
+from appliance.records.request import Message, Request
+from appliance.redact import NotRedactable
 from appliance.replay import replay
 from tests import policies
 from tests.node.conftest import (
     DETECTORS,
+    Running,
     Start,
     fake_card,
     process_node,
@@ -354,14 +357,13 @@ async def test_route_tells_that_it_would_be_redacted_and_runs_nothing(start: Sta
         assert len(weir.node.conversations) == 0
 
 
-async def test_a_redaction_that_takes_too_long_is_none(start: Start, upstream: OpenAIStandIn) -> None:
-    async with start(frontier(upstream), policy=REDACTED) as weir:
-        long = f"mail {MAIL} tel 0301234567 " * 8_000
-        status, _, _ = await weir.ask(long)
-        hasty = weir.node.generation.detectors.model_copy(update={"timeout_s": 0.001})
-        object.__setattr__(weir.node.generation, "detectors", hasty)
-        status, body, _ = await weir.ask(long)
-        assert (status, body["error"]["code"]) == (403, "policy_refused")
+async def test_a_redaction_that_takes_too_long_is_none(weir: Running) -> None:
+    long = Request("r", "chat", "auto", messages=(Message("user", f"mail {MAIL} tel 0301234567 " * 20_000),))
+    hasty = DETECTORS.model_copy(update={"timeout_s": 0.001})
+    with pytest.raises(NotRedactable, match="took too long"):
+        await weir.node.redact(long, ("email", "phone"), hasty)
+    short = Request("r", "chat", "auto", messages=(Message("user", f"mail {MAIL}"),))
+    assert (await weir.node.redact(short, ("email",), DETECTORS)).found == (("email", 1),)
 
 
 def test_a_node_as_a_process_redacts_too(tmp_path: Path) -> None:
