@@ -10,18 +10,21 @@ Rules kept here:
 5. Whatever happens, `outcomes` tells it, cancelled clients included.
 6. A step waits for its turn at the path, fairly between tenants; the wait counts against the deadline.
 7. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
+8. A step that may have the request redacted only is never sent anything else. What cannot be redacted is not sent.
+   What is judged, served and stored is the answer with its placeholders put back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from appliance.decide import next_step
+from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import p_good, price_of
 from appliance.decide.generation import Generation
 from appliance.errors import (
@@ -52,11 +55,13 @@ from appliance.paths.contract import (
 )
 from appliance.records.decision import Candidate, Decision, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure, departing
-from appliance.records.features import Features
+from appliance.records.features import Features, FindingKind
 from appliance.records.request import Request
+from appliance.redact import NotRedactable, Redaction, Restorer, restored
 from appliance.turns import Turns
 
 Clock = Callable[[], float]
+Redact = Callable[[Request, Features], Awaitable[Redaction]]
 
 
 class Execution:
@@ -75,6 +80,7 @@ class Execution:
         now: float | None = None,  # Unix seconds at which policy was asked
         turns: Mapping[str, Turns] | None = None,  # by path; who is not in it takes what comes
         weight: int = 1,  # of the tenant where a path is contended
+        redact: Redact | None = None,  # None: nothing can be redacted
     ) -> None:
         self._request = request
         self._features = features
@@ -85,10 +91,13 @@ class Execution:
         self._now = now
         self._turns = turns or {}
         self._weight = weight
+        self._redact = redact
+        self._redaction: Redaction | PathError | None = None
         self._began = clock() if began is None else began
         self._may_serve_below = request.labels.below_floor == "serve"
         self.outcomes: tuple[StepOutcome, ...] = ()
         self.path = ""  # the path whose answer is being served
+        self.redacted: tuple[tuple[FindingKind, int], ...] = ()  # what was replaced in what that path was sent
         self.below_floor = decision.below_floor
         self.judgement: Judgement | None = None
         self._weak: list[tuple[float, str, list[Chunk]]] = []
@@ -127,7 +136,8 @@ class Execution:
             )
         _, self.path, held = max(weak, key=lambda item: item[0])
         self.below_floor = True
-        self.judgement = next(o.judgement for o in self.outcomes if o.path == self.path)
+        served = next(outcome for outcome in self.outcomes if outcome.path == self.path)
+        self.judgement, self.redacted = served.judgement, served.redacted
         for chunk in held:
             yield chunk
 
@@ -154,11 +164,28 @@ class Execution:
         except TimeoutError:
             raise PathError("timeout", "The job's time ran out before its turn came.") from None
 
-    def departure(self, step: Step) -> Departure:
+    async def redaction(self) -> Redaction:
+        """What is sent in the request's place where a step may have it redacted only. Raises PathError."""
+        if self._redaction is None:
+            try:
+                if self._redact is None:
+                    raise NotRedactable("nobody here redacts")
+                self._redaction = await self._redact(self._request, self._features)
+            except NotRedactable as error:
+                self._redaction = PathError("redaction", f"It may be sent redacted only, and cannot be: {error}.")
+        if isinstance(self._redaction, PathError):
+            raise self._redaction
+        return self._redaction
+
+    def departure(self, step: Step, redaction: Redaction | None) -> Departure:
         """What the audit is told of whatever this step sends."""
         request, generation = self._request, self._generation
         card, labels = generation.card_by_id[step.path], request.labels
-        rules = generation.policy.permitting(card, labels, self._now, request.tenant)
+        if redaction is None:
+            rules = generation.policy.permitting(card, labels, self._now, request.tenant, kinds_of(self._features))
+        else:
+            why = next(candidate.redacting for candidate in self._decision.candidates if candidate.path == step.path)
+            rules = why.rules if why is not None else ()
         return Departure(
             decision=request.id,
             tenant=request.tenant,
@@ -169,10 +196,11 @@ class Execution:
             place=card.place,
             rules=tuple(f"{generation.policy.id}:{rule}" for rule in rules),
             generation=generation.id,
+            redacted=None if redaction is None else redaction.found,
         )
 
-    def job(self, step: Step, hold: bool) -> Job:
-        request = self._request
+    def job(self, step: Step, hold: bool, redaction: Redaction | None) -> Job:
+        request = self._request if redaction is None else redaction.request
         deadline = request.labels.deadline_s
         left = None if deadline is None else max(0.0, deadline - (self._clock() - self._began))
         return Job(
@@ -211,6 +239,7 @@ class _Run:
         self._text: dict[int, list[str]] = {}
         self._called_tools: set[int] = set()
         self._tokens = 0
+        self.redacted: tuple[tuple[FindingKind, int], ...] = ()
         self.status: str = "cancelled"  # until it comes to an end of its own
         self.held: list[Chunk] = []
         self.sent = False
@@ -223,16 +252,20 @@ class _Run:
             self._fail(PathError("unavailable", "the path is not running"))
             return
         if not self._keep:
-            execution.path = step.path
+            execution.path, execution.redacted = step.path, ()
         turns = execution._turns.get(step.path)
         taken = False
         try:
+            redaction = await self._redaction() if step.redacted else None
             if turns is not None:
                 if not turns.free(execution._request.n):
                     await execution.take_turn(turns)
                 taken = True
-            with departing(execution.departure(step)):
-                stream = path.stream(execution.job(step, self._hold))
+            with departing(execution.departure(step, redaction)):
+                stream = path.stream(execution.job(step, self._hold, redaction))
+                if redaction is not None:
+                    in_json = execution._request.format.kind in ("json_object", "json_schema")
+                    stream = restored(stream, Restorer(redaction.back, in_json=in_json))
                 try:
                     async for chunk in stream:
                         self._note(chunk)
@@ -260,11 +293,18 @@ class _Run:
         if self._keep:
             self._settle()
             if self.status == "answered":
-                execution.path = step.path
+                execution.path, execution.redacted = step.path, self.redacted
                 for chunk in self.held:
                     if not isinstance(chunk, Signals):
                         self.sent = True
                         yield chunk
+
+    async def _redaction(self) -> Redaction:
+        redaction = await self._execution.redaction()
+        self.redacted = redaction.found
+        if not self._keep:
+            self._execution.redacted = self.redacted
+        return redaction
 
     def _note(self, chunk: Chunk) -> None:
         if self._first is None and not isinstance(chunk, Done):
@@ -345,6 +385,7 @@ class _Run:
             finish_reason=self._done.finish_reasons[0] if self._done and self._done.finish_reasons else "",
             device=self._done.device if self._done else "",
             judgement=self.judgement,
+            redacted=self.redacted,
         )
         if self._signals is None:
             return outcome
@@ -419,6 +460,12 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
         return Unsupported("No path can serve this request as it is.", details=details)
     if faults == {"rejected"}:
         return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"redaction"}:
+        return PolicyRefused(
+            "Policy permits this request redacted only, and it cannot be redacted.",
+            details=details,
+            next_step="See error.weir.reasons; docs/redaction.md says what can be replaced.",
+        )
     if faults == {"audit"}:
         return AuditUnavailable(
             "What would leave this node cannot be written down first, so it does not leave.",

@@ -8,8 +8,9 @@ Rules kept here:
 2. It is said again to a request under equal labels and scope only, and while the very same entry lives in the cache.
    Content, tenant and generation are in the entry's key.
 3. Policy has its say each time: its rules may look at more than the key holds, such as their own age.
-4. Whole answers only. A node that is full, or full for this tenant, serves nothing here either.
-5. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
+4. Not to a conversation that carries a label, which a hit's own content does not show.
+5. Whole answers only. A node that is full, or full for this tenant, serves nothing here either.
+6. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class Hits:
         if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
             self._drop(key)
             return None
+        if node.conversations.carried(request, now, node.generation.detectors.sticky_s) is not None:
+            return None
         if node.generation.policy.refusal(said.card, request.labels, now, request.tenant) is not None:
             return None
         self._said.move_to_end(key)
@@ -85,8 +88,8 @@ class Hits:
     def keep(self, request: Request, serving: Serving, write: Write) -> None:
         """Remember what `serving` says of this request, where it is a hit; `write` makes its body."""
         entry = serving.entry
-        if entry is None or entry.bytes > self._longest:
-            return
+        if entry is None or entry.bytes > self._longest or request.labels.conversation:
+            return  # a stated conversation's requests are equal to no others
         old = self._said.get(entry.key)
         if old is not None:
             if old.entry is entry:

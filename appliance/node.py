@@ -16,6 +16,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -24,9 +25,11 @@ from appliance.bundle.content import damaged, load_generation
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
 from appliance.config_places import HOST, url_of
+from appliance.conversations import Conversations
 from appliance.decide.generation import Generation
+from appliance.decide.labels import Detectors
 from appliance.egress import Destination, Egress
-from appliance.errors import ConfigInvalid, NoCapacity, WeirError
+from appliance.errors import ConfigInvalid, NoCapacity, PolicyRefused, WeirError
 from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
@@ -42,6 +45,7 @@ from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepO
 from appliance.records.features import Features, FindingKind
 from appliance.records.record import Alike, Record
 from appliance.records.request import Request
+from appliance.redact import NotRedactable, Redaction, redact
 from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
@@ -89,6 +93,7 @@ class Node:
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
+        self.conversations = Conversations(self.store)
         self.hits = Hits(self)
         self.paths: dict[str, ExecutionPath] = {}
         self.figures: dict[str, LiveFigures] = {}
@@ -215,6 +220,7 @@ class Node:
             now = time.time()
             self.cache.sweep(now)
             self.hits.sweep(now)
+            self.conversations.sweep(now, self.generation.detectors.sticky_s)
             kept = self.config.records
             self.store.prune(before=now - 86_400 * kept.keep_days if kept.keep_days else 0.0, max_bytes=kept.max_bytes)
             await asyncio.sleep(_SWEEP_S)
@@ -274,6 +280,22 @@ class Node:
             given_up.set()  # also where the client went away: the thread stops at its next piece
         return (("attachment", media), *found) if media else found
 
+    async def redact(self, request: Request, known: tuple[FindingKind, ...], detectors: Detectors) -> Redaction:
+        """The request without what can be redacted. Raises NotRedactable, also where it takes too long or fails."""
+        given_up = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(detectors.timeout_s):
+                work = partial(redact, request, detectors.redacts, known, given_up.is_set)
+                return await loop.run_in_executor(self._detecting, work)
+        except NotRedactable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever failed, it is not redacted, so it does not leave
+            log.error("not-redacted", kind=type(error).__name__)
+            raise NotRedactable("looking at it failed or took too long") from None
+        finally:
+            given_up.set()
+
     def note_unserved(self, asked: Asked, began: float, error: BaseException) -> None:
         """Record a request that nothing was decided about: malformed, cut off, or one too many."""
         status, code, http_status = ended(error)
@@ -309,7 +331,9 @@ class Node:
         else:
             counters.failed += 1
         self._note_use(record)
-        if isinstance(record, Record) and record.decision.refusal == "policy":  # a hit that comes again is no refusal
+        if isinstance(record, Record) and (
+            record.decision.refusal == "policy" or outcome.error_code == PolicyRefused.code
+        ):  # a hit that comes again is no refusal
             self.audit.note("refusal", _refused(record))
         self.store.add(record)
         self.news.set()
@@ -437,6 +461,7 @@ def _refused(record: Record) -> dict[str, object]:
     """What the audit holds of a request that policy refused."""
     asked, decision = record.asked, record.decision
     reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
+    reasons += [candidate.redacting.refused for candidate in decision.candidates if candidate.redacting is not None]
     return {
         "decision": asked.id,
         "tenant": asked.tenant,

@@ -3,8 +3,9 @@
 Rules kept here:
 1. `decide` gets everything by value; nothing here second-guesses it.
 2. The answer of a stream is stored only when it is complete, accepted and was sent whole.
-3. What detectors find raises the labels before anything is decided; only a cached answer, which was stored because
-   its content raised nothing, is taken without them.
+3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
+   answer, which was stored because its content raised nothing, is taken without detectors, and by no conversation that
+   carries a label.
 4. What a request may cost its tenant is set aside when it is decided, and settled by `close`.
 5. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
@@ -18,22 +19,24 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from appliance.cache.exact import Entry, cacheable, key_of
+from appliance.cache.exact import PATH_ID, Entry, cacheable, key_of
 from appliance.decide import decide
+from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
 from appliance.decide.generation import Generation
-from appliance.decide.labels import raised
+from appliance.decide.labels import raised, to_carry
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
 from appliance.policy import Store
 from appliance.records.answer import Answer
-from appliance.records.card import Place
+from appliance.records.card import ModelCard, Place
 from appliance.records.chunks import Chunk, Done, Usage
-from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Raised, Snapshot, StepOutcome
+from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
 from appliance.records.tenant import Scope
+from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
 from appliance.snapshot import take_snapshot
@@ -66,6 +69,7 @@ class Serving:
         self._execution: Execution | None = None
         self._entry: Entry | None = None
         self._looked = False
+        self._carried: Carried | None = None
         self._key = ""
         self._done: Done | None = None
         self._closed = False
@@ -80,7 +84,7 @@ class Serving:
         if self.decision is None:
             node = self._node
             findings = await node.detect(self.request)
-            labels, found = raised(self.request.labels, findings, self._generation.detectors)
+            labels, found = raised(self.request.labels, findings, self._generation.detectors, self._carried)
             if found is not None:
                 self._key = ""  # neither stored nor said to be a miss
                 self.request = replace(self.request, labels=labels)
@@ -120,6 +124,10 @@ class Serving:
         request, node = self.request, self._node
         if not self._looked:
             self._looked = True
+            detectors = self._generation.detectors
+            self._carried = node.conversations.carried(request, self._now, detectors.sticky_s)
+            if self._carried is not None and raised(request.labels, (), detectors, self._carried)[1] is not None:
+                return None
             if node.config.cache.enabled and cacheable(request):
                 self._key = key_of(request, self._generation.id)
                 if request.labels.cache == "default":
@@ -140,6 +148,7 @@ class Serving:
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes. Raises a WeirError."""
         decision = await self.decided()
+        self._carry_on()
         self._refuse(decision)
         if self._entry is not None:
             for chunk in replay(self._entry.answer):
@@ -162,6 +171,7 @@ class Serving:
         if stored is not None:
             return stored
         decision = await self.decided()
+        self._carry_on()
         self._refuse(decision)
         execution = self._execution = self._begun(decision)
         collector = Collector()
@@ -174,6 +184,14 @@ class Serving:
             self._store(answer)
         return answer
 
+    def _carry_on(self) -> None:
+        """What was found is remembered of the conversation, whether this request is refused or not."""
+        findings, detectors = self.features.findings, self._generation.detectors
+        if findings or self._carried is not None:
+            carried = to_carry(findings, detectors, self._carried)
+            if carried is not None and detectors.sticky_s:
+                self._node.conversations.note(self.request, carried, self._now)
+
     def _begun(self, decision: Decision) -> Execution:
         node = self._node
         return Execution(
@@ -184,9 +202,13 @@ class Serving:
             node.paths,
             began=self._began,
             now=self._now,
+            redact=self._redact,
             turns=node.turns,
             weight=self._account.weight,
         )
+
+    async def _redact(self, request: Request, features: Features) -> Redaction:
+        return await self._node.redact(request, kinds_of(features), self._generation.detectors)
 
     def _seen(self, chunk: Chunk) -> Chunk:
         if isinstance(chunk, Done):
@@ -200,14 +222,22 @@ class Serving:
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
             return
-        origin = self._generation.card_by_id[execution.path]
-        if not self._generation.policy.permits(
-            Store(origin, self.request.labels, "tenant", self.request.tenant), self._now
-        ):
+        if not self._may_be_kept(self._generation.card_by_id[execution.path]):
             return
         now = self._now + (time.perf_counter() - self._began)
         self._node.cache.store(
             self._key, self.request.tenant, answer, origin=execution.path, p_good=self._proven(judged.p_good), now=now
+        )
+
+    def _may_be_kept(self, origin: ModelCard) -> bool:
+        """Whether policy lets the answer be kept and given again: a hit is decided about without what was found, which
+        is the same each time, so the rules hear of it here."""
+        request, policy, kinds = self.request, self._generation.policy, kinds_of(self.features)
+        if not policy.permits(Store(origin, request.labels, "tenant", request.tenant, kinds), self._now):
+            return False
+        again = self._generation.card_by_id.get(PATH_ID)
+        return not kinds or (
+            again is not None and policy.refusal(again, request.labels, self._now, request.tenant, kinds) is None
         )
 
     def _proven(self, judged: float) -> float:
@@ -264,6 +294,7 @@ class Serving:
             classification=self.request.labels.classification,
             given=raised_by.given if raised_by is not None else "",
             raised_by=raised_by.by if raised_by is not None else (),
+            redacted=execution.redacted if execution is not None else (),
         )
 
     def explained(self, decision: Decision) -> dict[str, object]:
@@ -352,13 +383,14 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
 
 
 def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
-    """The part of a request that decides and may be recorded."""
+    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
+    labels = request.labels
     return Asked(
         request.id,
         request.kind,
         request.model,
         request.preference,
-        request.labels,
+        replace(labels, conversation="") if labels.conversation else labels,
         request.tenant,
         request.n,
         raised_by,

@@ -41,6 +41,9 @@ forbid (principal, action == Action::"use", resource)
 when { context has residency && !resource.own } unless { resource.place in context.residency };
 
 @id("store") @why("test") permit (principal, action == Action::"store", resource);
+
+@id("as-it-is") @why("nothing is sent redacted")
+forbid (principal, action == Action::"use", resource) when { context has redacted };
 """
 NO_CACHE = """
 @id("no-cache") @why("test") forbid (principal, action == Action::"use", resource) when { resource.tier == "cache" };
@@ -53,6 +56,7 @@ forbid (principal == Tenant::"acme", action in [Action::"use", Action::"store"],
 when { resource.tier == "frontier" };
 """
 )
+REDACTED = RULES.replace("{ context has redacted }", '{ context has redacted && resource.retention != "none" }')
 NO_STORE = '@id("no-store") @why("test") forbid (principal, action == Action::"store", resource);'
 
 

@@ -124,7 +124,7 @@ def _fallbacks(
     used = {step.path for step in best.steps}
     rest = [c for c in eligible if c.path not in used and c.estimate is not None]
     rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
-    steps = [(last_step(c.path, generation, floor), c.estimate) for c in rest]
+    steps = [(last_step(c, generation, floor), c.estimate) for c in rest]
     return tuple(s for s, e in steps if not strict or s.gate or (e is not None and e.p_good_low >= floor))
 
 

@@ -35,6 +35,7 @@ from appliance.policy.facts import (
 )
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Reason
+from appliance.records.features import FindingKind
 from appliance.records.finding import Mark
 from appliance.records.request import AND, LOCAL, Labels
 
@@ -118,7 +119,7 @@ class Policy:
         self._remembered = remembered
         self._by_id = {rule.id: (number, rule) for number, rule in enumerate(compiled.rules)}
         self._known: dict[str, _Known] = {}
-        self._labels: tuple[tuple[Labels, int | None], str] | None = None  # the last ones, as the engine takes them
+        self._labels: tuple[tuple[object, ...], str] | None = None  # the last ones, as the engine takes them
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -160,18 +161,32 @@ class Policy:
         for card in cards:
             self._introduced(card)
 
-    def refusal(self, card: ModelCard, labels: Labels, now: float | None = None, tenant: str = LOCAL) -> Reason | None:
+    def refusal(
+        self,
+        card: ModelCard,
+        labels: Labels,
+        now: float | None = None,
+        tenant: str = LOCAL,
+        findings: tuple[FindingKind, ...] = (),
+    ) -> Reason | None:
         """None where this path may answer a request with these labels, else the rule that forbids and its sentence.
 
-        `now` in Unix seconds lets rules see the policy's age.
+        `now` in Unix seconds lets rules see the policy's age; `findings` as in `Use`.
         """
-        return self._recalled(Use(card, labels, tenant), "", now).reason
+        return self._recalled(Use(card, labels, tenant, findings), "", now).reason
 
     def permitting(
-        self, card: ModelCard, labels: Labels, now: float | None = None, tenant: str = LOCAL
+        self,
+        card: ModelCard,
+        labels: Labels,
+        now: float | None = None,
+        tenant: str = LOCAL,
+        findings: tuple[FindingKind, ...] = (),
+        *,
+        redacted: bool = False,
     ) -> tuple[str, ...]:
         """The ids of the rules by which this path may answer; empty where it may not."""
-        verdict = self._recalled(Use(card, labels, tenant), "", now)
+        verdict = self._recalled(Use(card, labels, tenant, findings, redacted), "", now)
         return tuple(rule.id for rule in verdict.rules) if verdict.permitted else ()
 
     def permits(self, asking: Asking, now: float | None = None) -> bool:
@@ -198,6 +213,8 @@ class Policy:
             labels.rights,
             labels.locale,
             age,
+            asking.findings,
+            isinstance(asking, Use) and asking.redacted,
         )
         said = known.said
         if key in said:
@@ -240,11 +257,11 @@ class Policy:
         """The question as the engine takes it, with the entities that it is about."""
         if isinstance(asking, Use):
             known = self._introduced(asking.card)
-            context = self._stated(asking.labels, age_days)
+            context = self._stated(asking, age_days)
             return _asked("Tenant", asking.tenant, "use", "Path", asking.card.id, context), known.entities
         if isinstance(asking, Store):
             known = self._introduced(asking.card)
-            kept = {"labels": label_facts(asking.labels, self.home, age_days), "scope": asking.scope}
+            kept = {"labels": label_facts(asking, self.home, age_days), "scope": asking.scope}
             return _asked("Tenant", asking.tenant, "store", "Path", asking.card.id, kept), known.entities
         if isinstance(asking, Reuse):
             owner = {"__entity": uid("Tenant", asking.owner)}
@@ -264,11 +281,11 @@ class Policy:
         question = _asked("Person", "it", "administer", "Node", "this", {"act": asking.act})
         return question, self._with(person)
 
-    def _stated(self, labels: Labels, age_days: int | None) -> str:
+    def _stated(self, asking: Use, age_days: int | None) -> str:
         """The labels as JSON; the candidates of one request share it."""
-        of = (labels, age_days)
+        of = (asking.labels, age_days, asking.findings, asking.redacted)
         if self._labels is None or self._labels[0] != of:
-            self._labels = (of, json.dumps(label_facts(labels, self.home, age_days)))
+            self._labels = (of, json.dumps(label_facts(asking, self.home, age_days)))
         return self._labels[1]
 
     def _with(self, one: Json) -> cedarpy.Entities:

@@ -169,7 +169,7 @@ class _Reading:
         if finding is not None:
             self._found(whole, finding)
             return None
-        return cedarpy.Schema.from_str(text)
+        return cedarpy.Schema.from_str(whole.own_text)  # a comment before it may end where the engine's do not
 
     def _parts(self) -> list[Part]:
         names = sorted(name for name in self.files if name.endswith(RULES_SUFFIX))
@@ -284,8 +284,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _EVERY = Labels("internal", "region:EU", purpose="research", rights="licensed", locale="de-CH")
 _SAMPLE = card_of({"tier": "site", "known_failures": ("locale:fr",), "languages": {"de": 1.0}})
 _PROBES: tuple[Asking, ...] = (
-    Use(_SAMPLE, _EVERY),
-    Store(_SAMPLE, _EVERY, "tenant"),
+    Use(_SAMPLE, _EVERY, findings=("email", "iban"), redacted=True),
+    Store(_SAMPLE, _EVERY, "tenant", findings=("email", "iban")),
     Reuse("a", "b", "site", "public", "licensed"),
     Export("a", "public", "licensed"),
     Administer("admin", "read"),

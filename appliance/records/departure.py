@@ -20,7 +20,11 @@ STAYING_TIERS: tuple[Tier, ...] = ("cache", "reuse", "device")
 
 @dataclass(frozen=True)
 class Departure:
-    """One step of one decision, as far as it concerns who may know. `rules` are those that permitted it."""
+    """One step of one decision, as far as it concerns who may know. `rules` are those that permitted it.
+
+    `classification` is the request's own, also where it leaves redacted; `redacted` then counts by kind what was
+    replaced, and is None where it leaves as it is.
+    """
 
     decision: str
     tenant: str
@@ -31,6 +35,7 @@ class Departure:
     place: Place
     rules: tuple[str, ...]
     generation: str
+    redacted: tuple[tuple[str, int], ...] | None = None
 
 
 _current: ContextVar[Departure | None] = ContextVar("weir-departure", default=None)

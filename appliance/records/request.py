@@ -82,6 +82,7 @@ class Labels:
     purpose: Purpose = ""  # what the answer is for; '' (not stated)
     rights: Rights = ""  # what others hold in the content
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
+    conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
 
 
 @value

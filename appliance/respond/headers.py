@@ -36,6 +36,7 @@ class HeaderFacts:
     classification: str = ""  # that policy was asked about
     given: str = ""  # that the caller gave, where detectors raised it
     raised_by: tuple[str, ...] = ()
+    redacted: tuple[tuple[str, int], ...] = ()  # kinds that were replaced in what the path was sent, and how often
 
 
 def weir_headers(facts: HeaderFacts) -> dict[str, str]:
@@ -51,6 +52,8 @@ def weir_headers(facts: HeaderFacts) -> dict[str, str]:
         headers["x-weir-cost"] = _money(facts.cost, facts.currency)
     if facts.classification:
         headers["x-weir-classification"] = _labelled(facts.classification, facts.given, facts.raised_by)
+    if facts.redacted:
+        headers["x-weir-redacted"] = safe(", ".join(f"{kind}={count}" for kind, count in facts.redacted))
     return headers
 
 

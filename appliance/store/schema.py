@@ -33,6 +33,15 @@ def m001_records(db: Database) -> None:
     db.execute("CREATE INDEX records_time ON records(time)")
 
 
+@telemetry()
+def m002_conversations(db: Database) -> None:
+    db.execute(
+        """CREATE TABLE conversations (
+            mark BLOB PRIMARY KEY, tenant TEXT NOT NULL, label TEXT NOT NULL, redacted TEXT NOT NULL,
+            seen REAL NOT NULL) WITHOUT ROWID"""
+    )
+
+
 @cache()
 def m001_exact(db: Database) -> None:
     db.execute(

@@ -241,6 +241,7 @@ class Audit:
 
 def _facts(departure: Departure, destination: Mapping[str, object]) -> dict[str, object]:
     place = departure.place
+    redacted = {} if departure.redacted is None else {"redacted": dict(departure.redacted)}
     return {
         "decision": departure.decision,
         "tenant": departure.tenant,
@@ -252,6 +253,7 @@ def _facts(departure: Departure, destination: Mapping[str, object]) -> dict[str,
         "rules": list(departure.rules),
         "generation": departure.generation,
         "destination": dict(destination),
+        **redacted,
     }
 
 

@@ -114,6 +114,8 @@ class _Search:
         self.labelled += 1
         why = self.target.reached(facts)
         if why:
+            if "redacted" in facts:  # still a request with that label, and who asks decides what that is worth
+                why += ", redacted"
             self.against += 1
             if len(self.examples) < KEPT:
                 self.examples.append(CounterExample(entry, facts, why))
