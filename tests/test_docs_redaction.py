@@ -20,14 +20,10 @@ from tests.node.conftest import DETECTORS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "redaction.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.S | re.M))
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
-    return str(found)
-
-
-@pytest.mark.parametrize(("line", "code"), list(zip(block("sh").splitlines(), (0, 1), strict=True)))
+@pytest.mark.parametrize(("line", "code"), list(zip(BLOCKS["sh"].splitlines(), (0, 1), strict=True)))
 def test_its_commands_run_on_the_starter(line: str, code: int, tmp_path: Path) -> None:
     program, *words = shlex.split(line, comments=True)
     assert program == "weir"
@@ -38,7 +34,7 @@ def test_its_commands_run_on_the_starter(line: str, code: int, tmp_path: Path) -
 
 
 def test_its_rule_holds_beside_the_baseline() -> None:
-    policy = read_policy(policies.starter_files() | {"site.cedar": block("cedar").encode()}).at_home(policies.HOME)
+    policy = read_policy(policies.starter_files() | {"site.cedar": BLOCKS["cedar"].encode()}).at_home(policies.HOME)
     far = make.card("far", tier="frontier", retention="none", trains_on_input="no")
     labels = make.asked().labels
     for findings, expected in ((("email",), "use/redacted"), (("email", "iban"), "site/no-accounts")):
@@ -47,7 +43,7 @@ def test_its_rule_holds_beside_the_baseline() -> None:
 
 
 def test_its_example_comes_out_as_it_says() -> None:
-    said = [line.split(maxsplit=1)[1] for line in block("").splitlines()]
+    said = [line.split(maxsplit=1)[1] for line in BLOCKS[""].splitlines()]
     request = Request("r", "chat", "auto", messages=(Message("user", said[0]),))
     redaction = redact(request, DETECTORS.redacts, ("email", "iban"))
     assert redaction.request.messages[0].content == said[1]
