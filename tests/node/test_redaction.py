@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import json
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from appliance.records.record import from_json
 from appliance.records.request import Message, Request
 from appliance.redact import NotRedactable
 from appliance.replay import replay
+from appliance.store.audit import keys
+from appliance.store.audit.prove import parse_label, parse_target, prove
 from tests import policies
 from tests.node.conftest import (
     DETECTORS,
@@ -331,10 +336,6 @@ async def test_a_cascade_redacts_only_where_it_must(tmp_path: Path) -> None:
 async def test_the_audit_is_over_what_left_and_says_that_it_was_redacted(
     tmp_path: Path, start: Start, upstream: OpenAIStandIn
 ) -> None:
-    import hmac
-
-    from appliance.store.audit import keys
-
     async with start(frontier(upstream), policy=REDACTED) as weir:
         await weir.ask(f"mail {MAIL}")
         await weir.ask("hello")
@@ -345,6 +346,9 @@ async def test_the_audit_is_over_what_left_and_says_that_it_was_redacted(
     assert first["rules"] == ["test:use"]
     assert first["body"] == hmac.digest(keys.load(state).salt, orjson.dumps(upstream.bodies[0]), "sha256").hex()
     assert "redacted" not in second
+    public = keys.load_public(state / "audit.pub")
+    proof = prove(state, public, parse_label("restricted"), parse_target("frontier", outside=False), 0, 1 << 62)
+    assert (proof.holds, proof.against, proof.examples[0].why) == (False, 1, "its path is of tier frontier, redacted")
 
 
 async def test_route_tells_that_it_would_be_redacted_and_runs_nothing(start: Start, upstream: OpenAIStandIn) -> None:
@@ -368,9 +372,6 @@ async def test_a_redaction_that_takes_too_long_is_none(weir: Running) -> None:
 
 def test_a_node_as_a_process_redacts_too(tmp_path: Path) -> None:
     """Nothing but HTTP on both sides: what a client states and what a server gets."""
-    import asyncio
-    import threading
-
     started, stop, held = threading.Event(), threading.Event(), {}
 
     def serve() -> None:
