@@ -234,23 +234,24 @@ class Node:
 
     async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
         """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
-        found: tuple[tuple[FindingKind, int], ...]
-        given_up = threading.Event()
         try:
             read = tuple(texts(request))
-            if detect.quick(read):
-                found = detect.counts(read)
-            else:
-                loop = asyncio.get_running_loop()
-                async with asyncio.timeout(self.generation.detectors.timeout_s):
-                    found = await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
+            found = detect.counts(read) if detect.quick(read) else await self._detect_aside(read)
             media = attachments(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
             log.error("not-scanned", kind=type(error).__name__)
             return (("unscanned", 1),)
+        return (("attachment", media), *found) if media else found
+
+    async def _detect_aside(self, read: tuple[str, ...]) -> tuple[tuple[FindingKind, int], ...]:
+        """The same on a thread of its own. Raises TimeoutError."""
+        given_up = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.generation.detectors.timeout_s):
+                return await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
         finally:
             given_up.set()  # also where the client went away: the thread stops at its next piece
-        return (("attachment", media), *found) if media else found
 
     def note_unserved(self, asked: Asked, began: float, error: BaseException) -> None:
         """Record a request that nothing was decided about: malformed, cut off, or one too many."""
