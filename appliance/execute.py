@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from appliance.decide import next_step
@@ -139,7 +140,7 @@ class Execution:
         """What the audit is told of whatever this step sends."""
         request, generation = self._request, self._generation
         card, labels = generation.card_by_id[step.path], request.labels
-        rules = generation.policy.permitting(card, labels, self._now)
+        rules = _stated(generation.policy.id, generation.policy.permitting(card, labels, self._now))
         return Departure(
             decision=request.id,
             tenant=request.tenant,
@@ -148,7 +149,7 @@ class Execution:
             path=step.path,
             tier=card.tier,
             place=card.place,
-            rules=tuple(f"{generation.policy.id}:{rule}" for rule in rules),
+            rules=rules,
             generation=generation.id,
         )
 
@@ -321,6 +322,12 @@ class _Run:
         if self._signals is None:
             return outcome
         return replace(outcome, mean_logprob=self._signals.mean_logprob, min_logprob=self._signals.min_logprob)
+
+
+@lru_cache(maxsize=1024)
+def _stated(policy: str, rules: tuple[str, ...]) -> tuple[str, ...]:
+    """Rules as the audit names them."""
+    return tuple(f"{policy}:{rule}" for rule in rules)
 
 
 def _with_dimensions(request: Request) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Raise
 from appliance.records.features import Features
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
+from appliance.records.value import changed
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
 from appliance.snapshot import take_snapshot
@@ -77,7 +78,8 @@ class Serving:
                 self._key = ""  # neither stored nor said to be a miss
                 self.request = replace(self.request, labels=labels)
                 self.asked = asked_of(self.request, found)
-            self.features = replace(await node.describe(self.request), findings=findings)
+            features = await node.describe(self.request)
+            self.features = changed(features, findings=findings) if findings else features
             named = node.paths.get(self.request.model)
             seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             self.snapshot = take_snapshot(seen, node.figures, now=self._now, draw=self._draw)
