@@ -14,7 +14,7 @@ Rules kept here:
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import lru_cache
@@ -98,9 +98,13 @@ class Execution:
         while step is not None and not self._late():
             run = _Run(self, step, hold=self._must_hold(step))
             try:
-                async with aclosing(run.chunks()) as chunks:
-                    async for chunk in chunks:
+                if run.keep:
+                    for chunk in await run.kept():
                         yield chunk
+                else:
+                    async with aclosing(run.chunks()) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
             finally:
                 self.outcomes += (run.outcome(),)
             if run.status == "answered":
@@ -184,7 +188,7 @@ class _Run:
         self._execution = execution
         self._step = step
         self._hold = hold
-        self._keep = hold or not execution._request.stream
+        self.keep = hold or not execution._request.stream  # and give it out at its end alone
         self._began = execution._clock()
         self._first: float | None = None
         self._fault: PathError | None = None
@@ -198,46 +202,65 @@ class _Run:
         self.sent = False
         self.judgement: Judgement | None = None
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        execution, step = self._execution, self._step
-        path = execution._paths.get(step.path)
+    async def kept(self) -> list[Chunk]:
+        """The whole answer, where it is one that is served."""
+        path = self._path()
         if path is None:
-            self._fail(PathError("unavailable", "the path is not running"))
-            return
-        if not self._keep:
-            execution.path = step.path
+            return []
         try:
-            with departing(execution.departure(step)):
-                stream = path.stream(execution.job(step, self._hold))
+            with departing(self._execution.departure(self._step)):
+                stream = path.stream(self._execution.job(self._step, self._hold))
                 try:
                     async for chunk in stream:
                         self._note(chunk)
-                        if self._keep:
-                            self.held.append(chunk)
-                        elif not isinstance(chunk, Signals):
+                        self.held.append(chunk)
+                finally:
+                    await _close(stream)
+        except PathError as error:
+            self._fail(error)
+            return []
+        if not self._has_ended():
+            return []
+        self._settle()
+        if self.status != "answered":
+            return []
+        self._execution.path = self._step.path
+        return [chunk for chunk in self.held if not isinstance(chunk, Signals)]
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """The answer as it comes."""
+        path = self._path()
+        if path is None:
+            return
+        self._execution.path = self._step.path
+        try:
+            with departing(self._execution.departure(self._step)):
+                stream = path.stream(self._execution.job(self._step, self._hold))
+                try:
+                    async for chunk in stream:
+                        self._note(chunk)
+                        if not isinstance(chunk, Signals):
                             self.sent = self.sent or not isinstance(chunk, Done)
                             if isinstance(chunk, Done):
                                 self._settle()
                             yield chunk
                 finally:
-                    # Reaches the path. The contract asks for an iterator only, so there may be nothing to close.
-                    close = getattr(stream, "aclose", None)
-                    if close is not None:
-                        await close()
+                    await _close(stream)
         except PathError as error:
             self._fail(error)
             return
+        self._has_ended()
+
+    def _path(self) -> ExecutionPath | None:
+        path = self._execution._paths.get(self._step.path)
+        if path is None:
+            self._fail(PathError("unavailable", "the path is not running"))
+        return path
+
+    def _has_ended(self) -> bool:
         if self._done is None:
             self._fail(PathError("broken_stream", "the path ended without saying so"))
-            return
-        if self._keep:
-            self._settle()
-            if self.status == "answered":
-                execution.path = step.path
-                for chunk in self.held:
-                    if not isinstance(chunk, Signals):
-                        self.sent = True
-                        yield chunk
+        return self._done is not None
 
     def _note(self, chunk: Chunk) -> None:
         if self._first is None and not isinstance(chunk, Done):
@@ -335,6 +358,13 @@ def _with_dimensions(request: Request) -> dict[str, Any]:
     if request.dimensions is None:
         return request.forwarded
     return {**request.forwarded, "dimensions": request.dimensions}
+
+
+async def _close(stream: AsyncIterator[Chunk]) -> None:
+    """Reaches the path. The contract asks for an iterator only, so there may be nothing to close."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
 
 
 def refuse(decision: Decision) -> None:
