@@ -90,13 +90,22 @@ class Execution:
         deadline = self._request.labels.deadline_s
         return deadline is not None and self._clock() - self._began >= deadline
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """The served answer, chunk by chunk. Raises a WeirError where there is none or it breaks off."""
+    async def whole(self) -> list[Chunk]:
+        """The served answer, for a caller who wants no stream. Raises a WeirError where there is none."""
         refuse(self._decision)
-        weak = self._weak
-        step = next_step(self._decision, self.outcomes)
-        while step is not None and not self._late():
-            run = _Run(self, step, hold=self._must_hold(step))
+        while (run := self._next_run()) is not None:
+            try:
+                chunks = await run.kept()
+            finally:
+                self.outcomes += (run.outcome(),)
+            if self._served_by(run):
+                return chunks
+        return self._best_of_the_weak()
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """The same chunk by chunk, as it comes. Raises a WeirError also where it breaks off."""
+        refuse(self._decision)
+        while (run := self._next_run()) is not None:
             try:
                 if run.keep:
                     for chunk in await run.kept():
@@ -107,13 +116,27 @@ class Execution:
                             yield chunk
             finally:
                 self.outcomes += (run.outcome(),)
-            if run.status == "answered":
+            if self._served_by(run):
                 return
-            if run.status == "rejected":
-                weak.append((run.judgement.p_good if run.judgement else 0.0, step.path, run.held))
-            elif run.sent:
-                raise _broken(self.outcomes)
-            step = next_step(self._decision, self.outcomes)
+        for chunk in self._best_of_the_weak():
+            yield chunk
+
+    def _next_run(self) -> _Run | None:
+        """What is tried next; None where nothing is left, or no time."""
+        step = next_step(self._decision, self.outcomes)
+        return None if step is None or self._late() else _Run(self, step, hold=self._must_hold(step))
+
+    def _served_by(self, run: _Run) -> bool:
+        """Whether this run answered. Raises where it broke off after something of it was sent."""
+        if run.status == "rejected":
+            self._weak.append((run.judgement.p_good if run.judgement else 0.0, run.step.path, run.held))
+        elif run.status != "answered" and run.sent:
+            raise _broken(self.outcomes)
+        return run.status == "answered"
+
+    def _best_of_the_weak(self) -> list[Chunk]:
+        """What is served where no run answered. Raises a WeirError where nothing is."""
+        weak = self._weak
         if not weak:
             raise failed(self.outcomes)
         if not self._may_serve_below:
@@ -125,8 +148,7 @@ class Execution:
         _, self.path, held = max(weak, key=lambda item: item[0])
         self.below_floor = True
         self.judgement = next(o.judgement for o in self.outcomes if o.path == self.path)
-        for chunk in held:
-            yield chunk
+        return held
 
     def _must_hold(self, step: Step) -> bool:
         """Whether the answer may still be sent back after it was judged."""
@@ -186,7 +208,7 @@ class _Run:
 
     def __init__(self, execution: Execution, step: Step, *, hold: bool) -> None:
         self._execution = execution
-        self._step = step
+        self.step = step
         self._hold = hold
         self.keep = hold or not execution._request.stream  # and give it out at its end alone
         self._began = execution._clock()
@@ -208,8 +230,8 @@ class _Run:
         if path is None:
             return []
         try:
-            with departing(self._execution.departure(self._step)):
-                stream = path.stream(self._execution.job(self._step, self._hold))
+            with departing(self._execution.departure(self.step)):
+                stream = path.stream(self._execution.job(self.step, self._hold))
                 try:
                     async for chunk in stream:
                         self._note(chunk)
@@ -224,7 +246,7 @@ class _Run:
         self._settle()
         if self.status != "answered":
             return []
-        self._execution.path = self._step.path
+        self._execution.path = self.step.path
         return [chunk for chunk in self.held if not isinstance(chunk, Signals)]
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
@@ -232,10 +254,10 @@ class _Run:
         path = self._path()
         if path is None:
             return
-        self._execution.path = self._step.path
+        self._execution.path = self.step.path
         try:
-            with departing(self._execution.departure(self._step)):
-                stream = path.stream(self._execution.job(self._step, self._hold))
+            with departing(self._execution.departure(self.step)):
+                stream = path.stream(self._execution.job(self.step, self._hold))
                 try:
                     async for chunk in stream:
                         self._note(chunk)
@@ -252,7 +274,7 @@ class _Run:
         self._has_ended()
 
     def _path(self) -> ExecutionPath | None:
-        path = self._execution._paths.get(self._step.path)
+        path = self._execution._paths.get(self.step.path)
         if path is None:
             self._fail(PathError("unavailable", "the path is not running"))
         return path
@@ -287,7 +309,7 @@ class _Run:
 
     def _settle(self) -> None:
         """Judge the complete answer and say whether it is the one that is served."""
-        execution, step = self._execution, self._step
+        execution, step = self._execution, self.step
         card = execution._generation.card_by_id[step.path]
         if execution._request.kind == "embedding":
             self.status = "answered"
@@ -319,13 +341,13 @@ class _Run:
 
     def outcome(self) -> StepOutcome:
         execution = self._execution
-        card = execution._generation.card_by_id[self._step.path]
+        card = execution._generation.card_by_id[self.step.path]
         begun = self._first is not None
         usage = Usage(execution._features.estimated_prompt_tokens, self._tokens) if begun else Usage()
         if self._done is not None:
             begun, usage = True, self._done.usage
         outcome = StepOutcome(
-            path=self._step.path,
+            path=self.step.path,
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
             fault=self._fault.fault if self._fault else "",
             message=self._fault.message if self._fault else "",

@@ -136,10 +136,9 @@ class Serving:
         refuse(decision)
         execution = self._execution = self._begun(decision)
         collector = Collector()
-        async with aclosing(execution.chunks()) as chunks:
-            async for chunk in chunks:
-                collector.feed(chunk)
-                self._seen(chunk)
+        for chunk in await execution.whole():
+            collector.feed(chunk)
+            self._seen(chunk)
         answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
         if self._key:
             self._store(answer)

@@ -24,11 +24,13 @@ def candidates(asked: Asked, features: Features, generation: Generation, snapsho
     states = {state.path: state for state in snapshot.paths}
     named = asked.model
     return tuple(
-        _candidate(card, states.get(card.id), asked, features, generation, snapshot)
-        if named in ("auto", card.id)
-        else _not_named(card.id, card.tier)
-        for card in generation.cards
-        if card.tier not in ("cache", "reuse")
+        [
+            _candidate(card, states.get(card.id), asked, features, generation, snapshot)
+            if named in ("auto", card.id)
+            else _not_named(card.id, card.tier)
+            for card in generation.cards
+            if card.tier not in ("cache", "reuse")
+        ]
     )
 
 

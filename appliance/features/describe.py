@@ -76,7 +76,7 @@ def estimated_tokens(text: str) -> int:
     if seen.isascii():  # the same sum, without a look at every piece
         marked = seen.encode().translate(_ASCII_KINDS)
         words = marked.replace(_SIGN, b" ").split()
-        long = [len(word) for word in words if len(word) > 4]
+        long = [length for length in map(len, words) if length > 4]
         total = marked.count(_SIGN) + len(words) - len(long) + sum(long) / 4.5
     else:
         total = sum(map(_tokens_of, _PIECE.findall(seen)))
@@ -95,9 +95,11 @@ def estimated_output(request: Request, cells: tuple[tuple[str, float], ...], pro
     """Expected answer length in tokens: by cell, weighted; at most the caller's limit; 0 for embeddings."""
     if request.kind == "embedding":
         return 0
-    weight = sum(p for _, p in cells) or 1.0
-    expected = sum(p * _answer(cell, prompt_tokens) for cell, p in cells) / weight
-    tokens = max(1, round(expected))
+    weight = expected = 0.0
+    for cell, p in cells:
+        weight += p
+        expected += p * _answer(cell, prompt_tokens)
+    tokens = max(1, round(expected / (weight or 1.0)))
     limit = request.sampling.max_tokens
     return tokens if limit is None else max(1, min(tokens, limit))
 
