@@ -46,7 +46,7 @@ from appliance.records.record import encode
 from appliance.records.request import Kind, Labels, Request
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
-from appliance.respond.headers import HeaderFacts, lines, weir_headers
+from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.serve import Serving, asked_of
 from appliance.web.ids import new_id
@@ -265,7 +265,7 @@ class Plane:
                 write = chat_body if parsed.kind == "chat" else completion_body
                 body = write(answer, id=parsed.id, created=int(time.time()))
                 self._node.hits.keep(parsed, serving, write)
-            return Reply(body, lines=lines(weir_headers(serving.facts())))
+            return Reply(body, lines=weir_lines(serving.facts()))
         except WeirError as error:
             failure = error
             return _error(error, weir_headers(serving.facts()))
