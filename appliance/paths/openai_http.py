@@ -307,6 +307,8 @@ class OpenAIHttpPath:
                 if response.status == 200:
                     raise EventTooLarge
                 break
+            if content.at_eof():
+                break
         raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
         if response.status != 200:
             raise error_of(response.status, response.headers, raw[:MAX_ERROR_BYTES], hidden=self._key)

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import orjson
@@ -43,8 +43,15 @@ DATABASE, HEAD = "audit.db", "audit.head"
 _BACKLOG = 10_000  # entries that nobody waits for
 _HEAD_BYTES = 4 << 20  # at start a larger audit.head is cut down to its newest line
 _COLUMNS = "seq, time, kind, payload, previous, hash, signature"
-_INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)"  # noqa: S608 - constant
+_INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES "  # noqa: S608 - constant
+_TOGETHER = 32  # rows of one statement
 _LAST = f"SELECT {_COLUMNS} FROM entries ORDER BY seq DESC LIMIT 1"  # noqa: S608 - constant
+
+
+@lru_cache(maxsize=_TOGETHER)
+def _insert_of(rows: int) -> str:
+    """The statement for this many rows: every statement lets go of the interpreter's lock and waits for it again."""
+    return _INSERT + ",".join(["(?,?,?,?,?,?,?)"] * rows)
 
 
 @dataclass(slots=True)
@@ -200,10 +207,10 @@ class Audit:
             return
         signature = self._key.private.sign(statement(last.seq, last.hash, last.time)).hex()
         added[-1].entry = Entry(last.seq, last.time, last.kind, last.payload, last.previous, last.hash, signature)
-        entries = [draft.entry for draft in added if draft.entry is not None]
-        connection.executemany(
-            _INSERT, [(e.seq, e.time, e.kind, e.payload, e.previous, e.hash, e.signature) for e in entries]
-        )
+        for at in range(0, len(added), _TOGETHER):
+            entries = [draft.entry for draft in added[at : at + _TOGETHER] if draft.entry is not None]
+            rows = [(e.seq, e.time, e.kind, e.payload, e.previous, e.hash, e.signature) for e in entries]
+            connection.execute(_insert_of(len(rows)), [value for row in rows for value in row])
 
     def _payload(self, draft: _Draft) -> str:
         facts = draft.payload
