@@ -89,7 +89,7 @@ class Node:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
         self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
-        self.audit = Audit(config.state_dir)
+        self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
         self.egress = Egress(_destinations(self.generation, config), self.audit)
         self._housekeeping: asyncio.Task[None] | None = None
 
