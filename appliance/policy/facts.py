@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from appliance.records.card import ModelCard, Place
 from appliance.records.request import Classification, Labels, Rights
+from appliance.records.value import value
 
 Scope = Literal["tenant", "site"]
 Action = Literal["use", "store", "reuse", "export", "administer"]
@@ -23,7 +24,7 @@ _NOWHERE = "node:"  # where nothing stands: a demand for 'this node' that has no
 _LOCALE_FAILURE = "locale:"
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Use:
     """May a request with these labels be answered by this path?"""
 
@@ -31,7 +32,7 @@ class Use:
     labels: Labels
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Store:
     """May this path's answer to a request with these labels be kept at this scope?"""
 

@@ -14,7 +14,6 @@ import math
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -78,15 +77,12 @@ class Store:
             self._waiting.append(record)
         if not self._asked:
             self._asked = True  # before the hand-over: the writer may be done with it before `put` returns
-            tried: Future[object] = Future()
-            tried.add_done_callback(self._tried)
-            if not self.writer.put("telemetry", self._insert_waiting, tried):
+            if not self.writer.put("telemetry", self._insert_waiting, self._came_to_nothing):
                 self._asked = False
 
-    def _tried(self, tried: Future[object]) -> None:
-        """Where it came to nothing, perhaps before it took anything, the next record asks again."""
-        if tried.exception() is not None:
-            self._asked = False
+    def _came_to_nothing(self) -> None:
+        """Perhaps before it took anything: the next record asks again."""
+        self._asked = False
 
     def hurry(self) -> None:
         """Write now what has gathered."""

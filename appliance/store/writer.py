@@ -29,12 +29,19 @@ Work = Callable[[sqlite3.Connection], object]
 
 
 class _Piece(NamedTuple):
-    """`done` learns what became of the work; `waits`: somebody stands still until it does."""
+    """`done` learns what became of the work, and somebody waits for it; `failed` is called where nothing did."""
 
     database: str
     work: Work
     done: Future[object] | None = None
-    waits: bool = False
+    failed: Callable[[], object] | None = None
+    hurried: bool = False
+
+    def fail(self, error: Exception) -> None:
+        if self.failed is not None:
+            self.failed()
+        if self.done is not None and not self.done.done():
+            self.done.set_exception(error)
 
 
 class Writer:
@@ -77,13 +84,13 @@ class Writer:
             self._queue.put(None)
             self._thread.join()
 
-    def put(self, database: str, work: Work, done: Future[object] | None = None) -> bool:
+    def put(self, database: str, work: Work, failed: Callable[[], object] | None = None) -> bool:
         """Hand over a piece of work; it is durable after the next commit. False where it was dropped.
 
-        `done`, where given, learns of the commit or failure, which is not hastened for it.
+        `failed` is called on the writer thread where it came to nothing.
         """
         try:
-            self._queue.put_nowait(_Piece(database, work, done))
+            self._queue.put_nowait(_Piece(database, work, failed=failed))
         except queue.Full:
             self.dropped += 1
             self._lost = "writes are dropped, because the disk does not keep up"
@@ -93,13 +100,13 @@ class Writer:
     def submit(self, database: str, work: Work) -> Future[object]:
         """Hand over a piece of work whose commit (or failure) the caller wants to know."""
         future: Future[object] = Future()
-        self._queue.put(_Piece(database, work, future, waits=True))
+        self._queue.put(_Piece(database, work, future))
         return future
 
     def hurry(self) -> None:
         """Let what is queued gather no longer."""
         with suppress(queue.Full):  # then nothing gathers
-            self._queue.put_nowait(_Piece("", _nothing, waits=True))
+            self._queue.put_nowait(_Piece("", _nothing, hurried=True))
 
     def flush(self) -> None:
         """Wait until all that was handed over before is committed, or has failed. Not for the event loop."""
@@ -122,7 +129,7 @@ class Writer:
                 if len(pieces) >= self._batch:
                     break
                 # A caller that waits gets its commit at once; others may gather for a moment.
-                waiting = waiting or piece.waits
+                waiting = waiting or piece.hurried or piece.done is not None
                 left = 0.0 if waiting else until - time.monotonic()
                 try:
                     piece = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
@@ -164,8 +171,7 @@ class Writer:
             self._faults[name] = failing or str(error)  # SQLite's own words; values are parameters
             log.error("commit-failed", kind=type(error).__name__, pieces=len(pieces))
             for piece in pieces:
-                if piece.done is not None and not piece.done.done():
-                    piece.done.set_exception(error)
+                piece.fail(error)
             return
         if failing:
             self._faults[name] = failing
@@ -188,8 +194,7 @@ class Writer:
             connection.execute("RELEASE piece")
             self.failures += 1
             log.error("write-failed", kind=type(error).__name__)
-            if piece.done is not None:
-                piece.done.set_exception(error)
+            piece.fail(error)
             return fault
         connection.execute("RELEASE piece")
         if piece.done is not None:
