@@ -15,6 +15,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -44,6 +45,7 @@ from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
 from appliance.store.audit.log import Audit
+from appliance.store.audit.refusals import WINDOW_S, Refusals
 
 log = structlog.get_logger("weir.node")
 _NOT_A_PATH = ("cache", "reuse")
@@ -90,6 +92,8 @@ class Node:
         self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
         self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
+        self._refusals = Refusals(partial(self.audit.note, "refusal"))
+        self._refusals_due: asyncio.TimerHandle | None = None
         self.egress = Egress(_destinations(self.generation, config), self.audit)
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -178,6 +182,9 @@ class Node:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
+        if self._refusals_due is not None:
+            self._refusals_due.cancel()
+        self._refusals.flush()
         self.audit.note("stop", {"requests": self.counters.requests})
         await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.store.close)
@@ -288,9 +295,13 @@ class Node:
         else:
             counters.failed += 1
         if isinstance(record, Record) and record.decision.refusal == "policy":  # a hit that comes again is no refusal
-            self.audit.note("refusal", _refused(record))
+            self._note_refusal(record)
         self.store.add(record)
         self.news.set()
+
+    def _note_refusal(self, record: Record) -> None:
+        if self._refusals.add(_refused(record)):
+            self._refusals_due = asyncio.get_running_loop().call_later(WINDOW_S, self._refusals.flush)
 
     # ---- what operators ask ---------------------------------------------------------------------------------
 
