@@ -63,6 +63,8 @@ class Hits:
 
     def again(self, request: Request, account: Account) -> tuple[bytes, str] | None:
         """Body and header lines of a hit that came before, its record written; None where it has to be served."""
+        if request.labels.cache != "default":
+            return None
         began, node = time.perf_counter(), self._node
         key = key_of(request, node.generation.id)
         said = self._said.get(key)

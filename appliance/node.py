@@ -50,6 +50,7 @@ from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
 from appliance.store.audit.log import Audit
+from appliance.store.audit.refusals import WINDOW_S, Refusals
 from appliance.store.tenants import Tenants, make_operator_key, roll_of, spend
 from appliance.tenancy.accounts import Accounts
 from appliance.tenancy.budget import Spent
@@ -109,10 +110,13 @@ class Node:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
         self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
-        self.audit = Audit(config.state_dir)
+        self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
+        self._refusals = Refusals(partial(self.audit.note, "refusal"))
+        self._refusals_due: asyncio.TimerHandle | None = None
         self.egress = Egress(_destinations(self.generation, config), self.audit)
         self._housekeeping: tuple[asyncio.Task[None], ...] = ()
         self._spending_asked = False  # whether work is queued that will write what was spent
+        self._spending_in_hand: dict[tuple[str, str], Spent] = {}  # of the commit that is under way
         self._tenants_seen = self._take_over_tenants()
         self.listen_host = config.listen.host
         if not config.listen.loopback and not self.roll.needed:
@@ -211,6 +215,9 @@ class Node:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
+        if self._refusals_due is not None:
+            self._refusals_due.cancel()
+        self._refusals.flush()
         self.audit.note("stop", {"requests": self.counters.requests})
         await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.store.close)
@@ -262,23 +269,24 @@ class Node:
 
     async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
         """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
-        found: tuple[tuple[FindingKind, int], ...]
-        given_up = threading.Event()
         try:
             read = tuple(texts(request))
-            if detect.quick(read):
-                found = detect.counts(read)
-            else:
-                loop = asyncio.get_running_loop()
-                async with asyncio.timeout(self.generation.detectors.timeout_s):
-                    found = await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
+            found = detect.counts(read) if detect.quick(read) else await self._detect_aside(read)
             media = attachments(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
             log.error("not-scanned", kind=type(error).__name__)
             return (("unscanned", 1),)
+        return (("attachment", media), *found) if media else found
+
+    async def _detect_aside(self, read: tuple[str, ...]) -> tuple[tuple[FindingKind, int], ...]:
+        """The same on a thread of its own. Raises TimeoutError."""
+        given_up = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.generation.detectors.timeout_s):
+                return await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
         finally:
             given_up.set()  # also where the client went away: the thread stops at its next piece
-        return (("attachment", media), *found) if media else found
 
     async def redact(self, request: Request, known: tuple[FindingKind, ...], detectors: Detectors) -> Redaction:
         """The request without what can be redacted. Raises NotRedactable, also where it takes too long or fails."""
@@ -334,9 +342,13 @@ class Node:
         if isinstance(record, Record) and (
             record.decision.refusal == "policy" or outcome.error_code == PolicyRefused.code
         ):  # a hit that comes again is no refusal
-            self.audit.note("refusal", _refused(record))
+            self._note_refusal(record)
         self.store.add(record)
         self.news.set()
+
+    def _note_refusal(self, record: Record) -> None:
+        if self._refusals.add(_refused(record)):
+            self._refusals_due = asyncio.get_running_loop().call_later(WINDOW_S, self._refusals.flush)
 
     def _note_use(self, record: Record | Alike) -> None:
         """Count a request for its tenant; what was spent is written with the next commit, together with others'."""
@@ -346,12 +358,19 @@ class Node:
         tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
         self.accounts.used(like.asked.tenant, record.time, Spent(record.outcome.cost, 1, tokens))
         if not self._spending_asked:
-            self._spending_asked = self.store.writer.put("node", self._write_spending)
+            self._spending_asked = self.store.writer.put("node", self._write_spending, self._spending_not_written)
 
     def _write_spending(self, connection: sqlite3.Connection) -> None:
         """On the writer thread."""
         self._spending_asked = False
-        spend(self.accounts.take_unwritten(), connection)
+        self._spending_in_hand = self.accounts.take_unwritten()
+        spend(self._spending_in_hand, connection)
+
+    def _spending_not_written(self) -> None:
+        """On the writer thread: the next request tries again."""
+        self._spending_asked = False
+        in_hand, self._spending_in_hand = self._spending_in_hand, {}
+        self.accounts.give_back_unwritten(in_hand)
 
     # ---- tenants --------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ from appliance.records.features import Features
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
 from appliance.records.tenant import Scope
+from appliance.records.value import changed
 from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
@@ -89,7 +90,8 @@ class Serving:
                 self._key = ""  # neither stored nor said to be a miss
                 self.request = replace(self.request, labels=labels)
                 self.asked = asked_of(self.request, found, self._account.scope)
-            self.features = replace(await node.describe(self.request), findings=findings)
+            features = await node.describe(self.request)
+            self.features = changed(features, findings=findings) if findings else features
             named = node.paths.get(self.request.model)
             seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
@@ -175,10 +177,9 @@ class Serving:
         self._refuse(decision)
         execution = self._execution = self._begun(decision)
         collector = Collector()
-        async with aclosing(execution.chunks()) as chunks:
-            async for chunk in chunks:
-                collector.feed(chunk)
-                self._seen(chunk)
+        for chunk in await execution.whole():
+            collector.feed(chunk)
+            self._seen(chunk)
         answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
         if self._key:
             self._store(answer)

@@ -36,7 +36,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     if hit is not None:
         return hit
     found = candidates(asked, features, generation, snapshot)
-    eligible = tuple(c for c in found if c.eligible)
+    eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)
     plans = list(enumerate_plans(asked, features, generation, eligible, floor))
@@ -123,6 +123,8 @@ def _fallbacks(
 ) -> tuple[Step, ...]:
     used = {step.path for step in best.steps}
     rest = [c for c in eligible if c.path not in used and c.estimate is not None]
+    if not rest:
+        return ()
     rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
     steps = [(last_step(c, generation, floor), c.estimate) for c in rest]
     return tuple(s for s, e in steps if not strict or s.gate or (e is not None and e.p_good_low >= floor))

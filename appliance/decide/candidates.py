@@ -32,11 +32,13 @@ def candidates(asked: Asked, features: Features, generation: Generation, snapsho
         redacted = without_redactable(asked, features.findings, generation.detectors)
         seen = _Seen(kinds_of(features), redacted)
     return tuple(
-        _candidate(card, states.get(card.id), asked, features, seen, generation, snapshot)
-        if named in ("auto", card.id)
-        else _not_named(card.id, card.tier)
-        for card in generation.cards
-        if card.tier not in ("cache", "reuse")
+        [
+            _candidate(card, states.get(card.id), asked, features, seen, generation, snapshot)
+            if named in ("auto", card.id)
+            else _not_named(card.id, card.tier)
+            for card in generation.cards
+            if card.tier not in ("cache", "reuse")
+        ]
     )
 
 

@@ -50,7 +50,7 @@ def enumerate_plans(
         assert expected is not None  # eligible candidates have one
         yield Plan((step,), expected, expected.p_good_low >= floor)
     fronts = [gated for c in eligible if (gated := _gated(c, features, generation, floor)) is not None]
-    for length in range(1, max(1, generation.weights.max_steps)):
+    for length in range(1, generation.weights.max_steps if fronts else 1):
         for front in permutations(fronts, length):
             yield from _cascades(asked, generation, front, ends, floor)
 

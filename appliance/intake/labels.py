@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from appliance.errors import BadRequest
@@ -163,6 +164,8 @@ def read_labels(headers: Mapping[str, str], limits: Limits) -> Labels:
     names = "\n".join(headers).lower()
     if "x-weir-" not in names and "cache-control" not in names:
         return NOTHING_STATED
+    if "x-weir-" not in names:
+        return _of_cache_control(tuple([value for name, value in headers.items() if name.lower() == "cache-control"]))
     stated: dict[str, Any] = {}
     for name, value in headers.items():
         lower = name.lower()
@@ -170,6 +173,14 @@ def read_labels(headers: Mapping[str, str], limits: Limits) -> Labels:
             _read(stated, lower, value, limits)
         elif lower == "cache-control":
             _cache_control(stated, value)
+    return Labels(**stated) if stated else NOTHING_STATED
+
+
+@lru_cache(maxsize=64)
+def _of_cache_control(values: tuple[str, ...]) -> Labels:
+    stated: dict[str, Any] = {}
+    for value in values:
+        _cache_control(stated, value)
     return Labels(**stated) if stated else NOTHING_STATED
 
 

@@ -140,6 +140,7 @@ def _finish(kind: Kind, draft: Draft, headers: Mapping[str, str], request_id: st
         labels_in_body=bool(draft.labels),
         tenant=tenant,
         forwarded=forwarded,
-        digest=digest(kind, fields, draft.sampling, form, forwarded),
+        # Whoever wants nothing stored is looked up nowhere.
+        digest="" if labels.cache == "no-store" else digest(kind, fields, draft.sampling, form, forwarded),
         **fields,
     )

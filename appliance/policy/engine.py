@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cedarpy
 
@@ -65,7 +66,12 @@ class Verdict:
     rules: tuple[Rule, ...] = ()
     error: str = ""
 
-    @property
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the rules."""
+        return tuple(rule.id for rule in self.rules)
+
+    @cached_property
     def reason(self) -> Reason | None:
         """None where it is permitted, else the first rule that forbids, and its sentence."""
         if self.permitted:
@@ -187,7 +193,7 @@ class Policy:
     ) -> tuple[str, ...]:
         """The ids of the rules by which this path may answer; empty where it may not."""
         verdict = self._recalled(Use(card, labels, tenant, findings, redacted), "", now)
-        return tuple(rule.id for rule in verdict.rules) if verdict.permitted else ()
+        return verdict.ids if verdict.permitted else ()
 
     def permits(self, asking: Asking, now: float | None = None) -> bool:
         """Whether the rules permit it."""

@@ -115,7 +115,7 @@ class Request:
     tenant: str = LOCAL
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
-    digest: str = ""  # SHA-256 of the canonical content; the exact cache's key material
+    digest: str = ""  # SHA-256 of the canonical content, the exact cache's key material; '' under no-store
 
 
 def last_user_text(request: Request) -> str:

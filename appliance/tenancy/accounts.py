@@ -214,6 +214,12 @@ class Accounts:
             taken, self._dirty = self._dirty, {}
         return taken
 
+    def give_back_unwritten(self, taken: Mapping[tuple[str, str], Spent]) -> None:
+        """What was taken could not be written. For any thread."""
+        with self._lock:
+            for key, spent in taken.items():
+                self._dirty[key] = self._dirty.get(key, Spent()).plus(spent)
+
     def warnings(self, now: float) -> list[str]:
         return [warning for account in self._by_name.values() for warning in account.warnings(now)]
 

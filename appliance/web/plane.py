@@ -51,7 +51,7 @@ from appliance.records.request import LOCAL, Kind, Labels, Request
 from appliance.records.tenant import Scope
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
-from appliance.respond.headers import HeaderFacts, lines, weir_headers
+from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.serve import Serving, asked_of
 from appliance.tenancy.accounts import Account
@@ -315,7 +315,7 @@ class Plane:
                 write = chat_body if parsed.kind == "chat" else completion_body
                 body = write(answer, id=parsed.id, created=int(time.time()))
                 self._node.hits.keep(parsed, serving, write)
-            return Reply(body, lines=lines(weir_headers(serving.facts())))
+            return Reply(body, lines=weir_lines(serving.facts()))
         except WeirError as error:
             failure = error
             return _error(error, weir_headers(serving.facts()))

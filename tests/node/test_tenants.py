@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,21 @@ async def test_a_spent_budget_leaves_what_is_free_and_comes_back_after_a_restart
         await until(lambda: weir.node.accounts.of("acme").left(time.time()) == 1.0)
         assert (await weir.ask("q", model="frontier/one", headers=bearer(acme)))[0] == 200
     assert upstream.seen["chat/completions"] == 4
+
+
+async def test_what_was_spent_while_it_could_not_be_written_is_written_later(
+    tmp_path: Path, upstream: OpenAIStandIn
+) -> None:
+    acme = key(tmp_path, budget_day=9.0)
+    async with two_tiers(tmp_path, upstream, far={"price": PAID}) as weir:
+        with closing(sqlite3.connect(tenants(tmp_path).path, isolation_level=None)) as other:
+            other.execute("ALTER TABLE spending RENAME TO away")
+            assert (await weir.ask("q1", model="frontier/one", headers=bearer(acme)))[0] == 200
+            await until(lambda: weir.node.store.writer.trouble)
+            other.execute("ALTER TABLE away RENAME TO spending")
+        assert (await weir.ask("q2", model="frontier/one", headers=bearer(acme)))[0] == 200
+    (spent,) = tenants(tmp_path).one("acme").spending.values()
+    assert (spent.cost, spent.requests) == (2.0, 2)
 
 
 async def test_many_at_once_do_not_spend_the_same_money(tmp_path: Path, upstream: OpenAIStandIn) -> None:

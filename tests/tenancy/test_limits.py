@@ -229,8 +229,12 @@ def test_use_is_handed_over_once() -> None:
     made.used("a", NOON, Spent(1.0, 1, 10))
     made.used("a", NOON, Spent(2.0, 1, 5))
     made.used("stranger", NOON, Spent(9.0))
-    assert made.take_unwritten() == {("a", "2026-11-21"): Spent(3.0, 2, 15)}
+    taken = made.take_unwritten()
+    assert taken == {("a", "2026-11-21"): Spent(3.0, 2, 15)}
     assert made.take_unwritten() == {}
+    made.used("a", NOON, Spent(1.0, 1, 1))
+    made.give_back_unwritten(taken)
+    assert made.take_unwritten() == {("a", "2026-11-21"): Spent(4.0, 3, 16)}
 
 
 def test_what_was_spent_before_a_start_counts() -> None:
