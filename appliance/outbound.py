@@ -104,15 +104,19 @@ class Answer:
         content.on_eof(self._read)
 
     def _read(self) -> None:
-        if self._connection is not None:
-            self._connection.release()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            transport = connection.transport
+            if transport is not None and transport.get_write_buffer_size():
+                connection.close()  # answered before all was sent: another request would wait behind the rest
+            else:
+                connection.release()
 
     def close(self) -> None:
         """End the connection, where not all was read."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class Session:
@@ -173,6 +177,8 @@ class Session:
             return await self._inner.post(url, data=io.BytesIO(body), allow_redirects=False)
         address = self._addresses.get(url) or self._address(url)
         await self._write_down(address.place, body)
+        if self._inner.closed:
+            raise aiohttp.ClientConnectionError("the session is closed")
         try:
             connection = await self._connector.connect(address.request, [], self._timeout)
         except TimeoutError as error:

@@ -226,6 +226,18 @@ def test_who_gives_up_waiting_ends_the_connection(loop: Any) -> None:
     run(main, loop)
 
 
+def test_a_closed_session_connects_nowhere() -> None:
+    async def main() -> None:
+        async with Wire() as wire:
+            egress, session = opened(wire)
+            await egress.close()
+            with pytest.raises(aiohttp.ClientError):
+                await session.post(wire.url, b"{}")
+            assert wire.connections == 0
+
+    run(main)
+
+
 @pytest.mark.parametrize("value", ["a\r\nX-More: b", "a\nb", "a\0b"])
 def test_a_header_cannot_become_two(value: str) -> None:
     async def main() -> None:
