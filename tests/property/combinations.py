@@ -24,7 +24,7 @@ FOUND = (
     ("the key AKIAIOSFODNN7EXAMPLE leaked", "aws-key"),
     ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----", "private-key"),
 )  # fmt: skip
-LONG = "a long text without anything in it, and so on, " * 12  # longer than what is looked at on the loop
+LONG = "a long text without anything in it, and so on, " * 7  # longer than what is looked at on the loop
 PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 # What no node may take for something else: each is refused before anything is decided.
 _UNREADABLE_HEADERS: tuple[Header, ...] = (

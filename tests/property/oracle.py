@@ -98,20 +98,24 @@ class Oracle:
     def __init__(self, policy: Written, cards: dict[str, Json], home: dict[str, str], raises: Json) -> None:
         self.raises = raises
         self._home = home
-        self._issued = policy.issued
+        self.issued = policy.issued
         self._schema = cedarpy.Schema.from_str(policy.files["schema.cedarschema"].decode())
         self._rules = cedarpy.PolicySet.from_str(f"{policy.text}\n{policy.erring}")
         self._cards = cards
         self._entities = cedarpy.Entities.from_json_str(json.dumps(self._world(policy)), self._schema)
         self._said: dict[tuple[str, str, Stated, int], Verdict] = {}
 
-    def use(self, path: str, labels: Stated, *, now: float) -> Verdict:
-        """May this path be told of a request with these labels at this moment (Unix seconds)?"""
-        return self._recalled("use", path, labels, now)
+    def age_days(self, now: float) -> int:
+        """The policy's age, by Unix seconds."""
+        return int((now - self.issued) // _DAY_S)
 
-    def store(self, path: str, labels: Stated, *, now: float) -> Verdict:
+    def use(self, path: str, labels: Stated, age_days: int) -> Verdict:
+        """May this path be told of a request with these labels while the policy is so old?"""
+        return self._recalled("use", path, labels, age_days)
+
+    def store(self, path: str, labels: Stated, age_days: int) -> Verdict:
         """May what it answered be kept for whoever asked?"""
-        return self._recalled("store", path, labels, now)
+        return self._recalled("store", path, labels, age_days)
 
     def _principal(self) -> Json:
         return {"type": "Tenant", "id": "local"}
@@ -134,8 +138,7 @@ class Oracle:
         name = self._home.get(residency, "")
         return f"{residency}:{name}" if name else "site:nowhere-at-all"
 
-    def _recalled(self, action: str, path: str, labels: Stated, now: float) -> Verdict:
-        age_days = int((now - self._issued) // _DAY_S)
+    def _recalled(self, action: str, path: str, labels: Stated, age_days: int) -> Verdict:
         question = (action, path, labels, age_days)
         if question not in self._said:
             context = self._labels(labels, age_days)

@@ -32,6 +32,7 @@ from tests.property.world import CACHE, PATHS, World, world
 WORLDS = 30
 ROUNDS = 420
 SLOTS = 8
+AGES_AFTER = 60  # rounds
 LEAST = 100_000
 _LOW = ("public", "internal")
 AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
@@ -83,7 +84,7 @@ class Case:
     each: Combination
     labels: Stated | None
     given: Stated | None
-    began: float = 0.0
+    ages: frozenset[int] = frozenset()  # of the policy while it was served, in days: midnight may come
     notes: list[Note] = field(default_factory=list)
     response: Response = field(default_factory=Response)
     marks: list[Made] = field(default_factory=list)
@@ -110,7 +111,7 @@ class Trial:
         self.random = random
         self.seen = seen
         self.name = name
-        self._labels: dict[int, Stated] = {}  # of every combination that has some, by its number
+        self._served: dict[int, tuple[Stated, frozenset[int]]] = {}  # labels and ages, by the number of a combination
 
     async def run(self, rounds: int) -> int:
         """How many combinations were tried."""
@@ -122,18 +123,18 @@ class Trial:
                 self._case(combination(random, self.world.words, round * SLOTS + slot, slot, PATHS, before[slot]))
                 for slot in range(SLOTS)
             ]
-            began = time.time()
+            if round % AGES_AFTER == AGES_AFTER - 1:
+                self.world.age(random.choice((1, 30, 365)))
+            before_it = self.world.oracle.age_days(time.time())
             for slot, case in enumerate(cases):
                 stage.serving[slot], stage.notes[slot] = case.each, case.notes
-                case.began = began
-                if case.labels is not None:
-                    self._labels[case.each.number] = case.labels
                 if case.each.planted and case.keepable and (case.each.model in PATHS or not case.named):
                     self.world.plant(case.each)
             responses = await asyncio.gather(*(self._send(case.each) for case in cases))
             await self._settled()
             for case, response in zip(cases, responses, strict=True):
                 case.response = response
+                case.ages = frozenset({before_it, self.world.oracle.age_days(time.time())})
                 case.marks = [stage.made[mark] for mark in signed(response.body)]
                 self._judge(case)
         self._judge_what_is_kept()
@@ -173,13 +174,11 @@ class Trial:
             return Case(each, None, None)
         return Case(each, raised(given, kinds, self.world.oracle.raises), given)
 
-    def _may(self, path: str, labels: Stated, began: float) -> bool:
-        oracle = self.world.oracle  # policy knows its age in days, and midnight may come
-        return any(oracle.use(path, labels, now=now).permitted for now in (began, time.time()))
+    def _may(self, path: str, labels: Stated, ages: frozenset[int]) -> bool:
+        return any(self.world.oracle.use(path, labels, age).permitted for age in ages)
 
-    def _may_be_kept(self, path: str, labels: Stated) -> bool:
-        oracle = self.world.oracle
-        return any(oracle.store(path, labels, now=now).permitted for now in (self.world.node.began, time.time()))
+    def _may_be_kept(self, path: str, labels: Stated, ages: frozenset[int]) -> bool:
+        return any(self.world.oracle.store(path, labels, age).permitted for age in ages)
 
     # ---- what came of it ------------------------------------------------------------------------------------
 
@@ -190,9 +189,10 @@ class Trial:
             self._claim(response.status in (0, 400, 404), case, "it was not refused as what it is")
             self._count_unreadable(case)
             return
+        self._served[case.each.number] = labels, case.ages
         for note in case.notes:
             path, told = note.path, note.departure
-            self._claim(self._may(path, labels, case.began), case, f"{path} was handed what policy refuses it")
+            self._claim(self._may(path, labels, case.ages), case, f"{path} was handed what policy refuses it")
             self._claim(not case.named or path == case.each.model, case, f"{path} was handed what is for another")
             audited = told and (told.path, told.classification, told.residency)
             wanted = (path, labels.classification, labels.residency)
@@ -208,20 +208,20 @@ class Trial:
         self._count(case, labels)
 
     def _judge_hit(self, case: Case, labels: Stated, origin: Made) -> None:
-        self._claim(self._may(CACHE, labels, case.began), case, "served from the cache, which policy forbids")
+        self._claim(self._may(CACHE, labels, case.ages), case, "served from the cache, which policy forbids")
         self._claim(not case.asked, case, "an answer of the cache, and yet a path was asked")
         self._claim(not case.named or origin.path == case.each.model, case, "the answer of another path than named")
         if origin.combination is not None:
-            made_under = self._labels[origin.combination.number]
-            self._claim(made_under == labels, case, f"the answer was made under other labels: {made_under}")
-            self._claim(self._may_be_kept(origin.path, made_under), case, "policy forbade to keep this answer")
+            under, ages = self._served[origin.combination.number]
+            self._claim(under == labels, case, f"the answer was made under other labels: {under}")
+            self._claim(self._may_be_kept(origin.path, under, ages), case, "policy forbade to keep this answer")
 
     def _judge_what_is_kept(self) -> None:
         for mark in self.world.kept():
             origin = self.world.stage.made[mark]
             if origin.combination is not None:
-                labels = self._labels[origin.combination.number]
-                may = self._may_be_kept(origin.path, labels)
+                labels, ages = self._served[origin.combination.number]
+                may = self._may_be_kept(origin.path, labels, ages)
                 self._claim(may, Case(origin.combination, labels, None), "its answer is kept, which policy forbids")
                 self.seen["kept"] += 1
 
@@ -264,15 +264,15 @@ class Trial:
         seen["raised by a detector"] += raised_by
         seen["raised by a detector that had no time"] += raised_by and world.slow and not each.quick
         if world.manner == "errs":
-            seen["a rule that errs"] += any(world.oracle.use(path, labels, now=case.began).erred for path in PATHS)
+            seen["a rule that errs"] += any(world.oracle.use(path, labels, min(case.ages)).erred for path in PATHS)
         seen["answered from the cache"] += bool(case.marks) and not fresh
         if each.planted and case.keepable:
             served = any(origin.combination is None for origin in case.marks)
             seen["an answer of another path lay in the cache and was served"] += served
             seen["an answer of another path lay in the cache and was not served"] += not served
-            seen["the cache was forbidden"] += not self._may(CACHE, labels, case.began)
+            seen["the cache was forbidden"] += not self._may(CACHE, labels, case.ages)
         if fresh and response.status == 200 and case.keepable and not streamed and each.kind != "embedding":
-            seen["not kept because policy forbids it"] += not self._may_be_kept(fresh[0].path, labels)
+            seen["not kept because policy forbids it"] += not self._may_be_kept(fresh[0].path, labels, case.ages)
         seen["another path stood in"] += len(asked) > 1
         seen["an answer was sent back"] += "answers weakly" in did[:-1]
         seen["failed midway"] += streamed and bool(fresh) and b'"error"' in response.body

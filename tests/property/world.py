@@ -63,6 +63,11 @@ class World:
             up = random.random() < 0.85
             path.readiness = Readiness(up, "" if up else "down", queued=random.choice((0, 0, 3)), slots=8)
 
+    def age(self, days: int) -> None:
+        """So many days later, as far as policy knows."""
+        self.node.generation.policy.issued -= 86_400.0 * days
+        self.oracle.issued -= 86_400.0 * days
+
     @property
     def paths(self) -> dict[str, Noting]:
         return {id: path.inner for id, path in self.node.paths.items() if isinstance(path, Guarded)}  # type: ignore[misc]  # all are Noting
