@@ -114,10 +114,10 @@ def combination(
     random: Random, words: Words, number: int, slot: int, paths: tuple[str, ...], before: list[Combination]
 ) -> Combination:
     """A new one, or one that came before in this slot, with one thing about it changed or nothing."""
-    if before and random.random() < 0.55:
-        made = copy(random.choice(before[-24:]))
+    if before and random.random() < 0.8:
+        made = copy(random.choice(before[-12:]))
         made.number = number
-        for _ in range(random.choice((0, 0, 1, 1, 2))):
+        for _ in range(random.choice((0, 0, 0, 1, 1, 2))):
             _change(random, words, made, paths)
     else:
         made = _new(random, words, number, slot, paths)

@@ -30,6 +30,7 @@ PLACES = {
     "region:EU": ["region:EEA"],
     "region:EEA": [],
 }
+_DAYS = (0, 1, 30, 365, 730, 1100)
 # So that some rule always has a test that must hold; no question of these tests is about it.
 _ADMIN = """@id("administer/any") @why("test")
 permit (principal, action == Action::"administer", resource) when { principal.role == "admin" };"""
@@ -65,7 +66,7 @@ def some_words(random: Random) -> dict[str, tuple[str, ...]]:
 
 def written(random: Random, words: dict[str, tuple[str, ...]], paths: tuple[str, ...], *, manner: str) -> Written:
     """Rules in a manner: baseline, narrowed (the baseline and more), wide, narrow, none, or errs."""
-    issued = datetime.now(UTC).date() - timedelta(days=random.choice((0, 1, 30, 400, 729, 800, 20_000)))
+    issued = datetime.now(UTC).date() - timedelta(days=random.choice((0, 0, 1, 30, 400, 729, 800, 20_000)))
     make = _Writer(random, words, paths)
     files = policies.starter_files()
     if manner in ("baseline", "narrowed"):
@@ -97,6 +98,10 @@ def _of_manner(make: _Writer, manner: str) -> list[str]:
         return [*permits, make.permit("store"), *(make.forbid() for _ in range(random.randint(0, 2)))]
     use, store = make.rule("permit", "use", ""), make.rule("permit", "store", "")
     forbids = [make.forbid("store" if random.random() < 0.2 else "use") for _ in range(random.randint(1, 5))]
+    if random.random() < 0.6:  # what was right yesterday
+        tier, days = random.choice(TIERS), random.choice(_DAYS)
+        condition = f'resource.tier == "{tier}" && context has age_days && context.age_days > {days}'
+        forbids.append(make.rule("forbid", "use", condition))
     return [use, store, *forbids]
 
 
@@ -147,7 +152,7 @@ class _Writer:
             "locale": lambda: f'{labels} has locale && {labels}.locale like "*-{pick(("CH", "FR"))}"',
             "language": lambda: f"{labels} has language && resource.languages.contains({labels}.language)",
             "unfit": lambda: f"{labels} has locale && resource.unfit.contains({labels}.locale)",
-            "age": lambda: f"{labels} has age_days && {labels}.age_days > {pick((0, 1, 30, 365, 730))}",
+            "age": lambda: f"{labels} has age_days && {labels}.age_days > {pick(_DAYS)}",
             "tier": lambda: f'resource.tier == "{pick(TIERS)}"',
             "tiers": lambda: f'["{pick(TIERS)}", "{pick(TIERS)}", "{pick(TIERS)}"].contains(resource.tier)',
             "own": lambda: "resource.own",
