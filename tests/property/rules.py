@@ -66,7 +66,8 @@ def some_words(random: Random) -> dict[str, tuple[str, ...]]:
 
 def written(random: Random, words: dict[str, tuple[str, ...]], paths: tuple[str, ...], *, manner: str) -> Written:
     """Rules in a manner: baseline, narrowed (the baseline and more), wide, narrow, none, or errs."""
-    issued = datetime.now(UTC).date() - timedelta(days=random.choice((0, 0, 1, 30, 400, 729, 800, 20_000)))
+    days_old = random.choice((0, 0, 1, 30, 400, 729, 800, 20_000))
+    issued = datetime.now(UTC).date() - timedelta(days=days_old)
     make = _Writer(random, words, paths)
     files = policies.starter_files()
     if manner in ("baseline", "narrowed"):
@@ -74,7 +75,7 @@ def written(random: Random, words: dict[str, tuple[str, ...]], paths: tuple[str,
             files["more.cedar"] = "\n".join(make.forbid() for _ in range(random.randint(1, 4))).encode()
     else:
         files |= {
-            "baseline.cedar": "\n".join([*_of_manner(make, manner), _ADMIN]).encode(),
+            "baseline.cedar": "\n".join([*_of_manner(make, manner, days_old), _ADMIN]).encode(),
             "places.json": json.dumps({"home": {}, "places": PLACES}).encode(),
         }
     # The baseline's own tests are about the baseline alone, on its own day.
@@ -89,7 +90,7 @@ def written(random: Random, words: dict[str, tuple[str, ...]], paths: tuple[str,
     return Written(files, erring, began)
 
 
-def _of_manner(make: _Writer, manner: str) -> list[str]:
+def _of_manner(make: _Writer, manner: str, days_old: int) -> list[str]:
     random = make.random
     if manner == "none":
         return [make.rule("permit", "store", "")]
@@ -98,8 +99,9 @@ def _of_manner(make: _Writer, manner: str) -> list[str]:
         return [*permits, make.permit("store"), *(make.forbid() for _ in range(random.randint(0, 2)))]
     use, store = make.rule("permit", "use", ""), make.rule("permit", "store", "")
     forbids = [make.forbid("store" if random.random() < 0.2 else "use") for _ in range(random.randint(1, 5))]
-    if random.random() < 0.6:  # what was right yesterday
-        tier, days = random.choice(TIERS), random.choice(_DAYS)
+    if random.random() < 0.9:  # what was right yesterday, above all what was remembered yesterday
+        tier = "cache" if random.random() < 0.5 else random.choice(TIERS)
+        days = days_old + random.choice((0, 20, 200, 500))
         condition = f'resource.tier == "{tier}" && context has age_days && context.age_days > {days}'
         forbids.append(make.rule("forbid", "use", condition))
     return [use, store, *forbids]

@@ -69,6 +69,11 @@ class World:
         self.oracle.issued -= 86_400.0 * days
 
     @property
+    def resting(self) -> bool:
+        """Whether a path lets nobody in, because its server could not be reached."""
+        return any(path.breaker.wait_s() > 0 for path in self.paths.values())
+
+    @property
     def paths(self) -> dict[str, Noting]:
         return {id: path.inner for id, path in self.node.paths.items() if isinstance(path, Guarded)}  # type: ignore[misc]  # all are Noting
 
