@@ -51,7 +51,7 @@ class Written:
     @property
     def text(self) -> str:
         """All rules, in the order in which the engine counts them."""
-        return "\n".join([*(raw.decode() for name, raw in sorted(self.files.items()) if name.endswith(".cedar"))])
+        return "\n".join(raw.decode() for name, raw in sorted(self.files.items()) if name.endswith(".cedar"))
 
     @property
     def places(self) -> dict[str, list[str]]:
