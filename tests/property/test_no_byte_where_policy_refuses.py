@@ -62,12 +62,12 @@ SITUATIONS = {
     "the cache was forbidden": 100,
     "not kept because policy forbids it": 100,
     "another path stood in": 1000,
-    "an answer was sent back": 300,
-    "failed midway": 300,
-    "ran out of time": 30,
-    "a path rested after failures": 300,  # rounds
+    "an answer was sent back": 100,
+    "failed midway": 100,
+    "ran out of time": 15,
+    "a path rested after failures": 200,  # rounds
     "the client went away": 300,
-    "the client went away midway": 100,
+    "the client went away midway": 30,
     "a completion": 1000,
     "an embedding": 1000,
     "a stream": 1000,
