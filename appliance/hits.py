@@ -11,6 +11,7 @@ Rules kept here:
 4. Not to a conversation that carries a label, which a hit's own content does not show.
 5. Whole answers only. A node that is full, or full for this tenant, serves nothing here either.
 6. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
+7. What goes wrong here costs a request its short way, and neither its answer nor its record: it is served in full.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import structlog
 
 from appliance.cache.exact import Entry, key_of
 from appliance.records.card import ModelCard
@@ -33,6 +36,7 @@ from appliance.tenancy.accounts import Account
 if TYPE_CHECKING:
     from appliance.node import Node
 
+log = structlog.get_logger("weir.hits")
 Write = Callable[..., bytes]
 
 
@@ -46,6 +50,7 @@ class Said:
     body: Mould
     lines: str
     record: Likeness
+    size: int  # bytes of body and record
 
 
 class Hits:
@@ -65,10 +70,29 @@ class Hits:
         """Body and header lines of a hit that came before, its record written; None where it has to be served."""
         if request.labels.cache != "default":
             return None
-        began, node = time.perf_counter(), self._node
-        key = key_of(request, node.generation.id)
+        began = time.perf_counter()
+        key = key_of(request, self._node.generation.id)
         said = self._said.get(key)
-        if said is None or not (request.labels is said.labels or request.labels == said.labels):
+        if said is None:
+            return None
+        try:
+            made = self._poured(key, said, request, account, began)
+        except Exception as error:  # noqa: BLE001 - rule 7
+            log.error("hit-not-said-again", kind=type(error).__name__)
+            self._drop(key)
+            return None
+        if made is None:
+            return None
+        body, lines, record = made
+        self._node.note(record)
+        return body, lines
+
+    def _poured(
+        self, key: str, said: Said, request: Request, account: Account, began: float
+    ) -> tuple[bytes, str, Alike] | None:
+        """What `said` says to this request at this moment; None where it may not be said."""
+        node = self._node
+        if not (request.labels is said.labels or request.labels == said.labels):
             return None
         if said.record.record.asked.scope != account.scope or node.accounts.full_for(account) is not None:
             return None
@@ -84,8 +108,8 @@ class Hits:
         age_s = now - said.entry.created
         body = said.body.pour({"id": request.id, "created": int(now)})
         lines = lines_of_hit(request.id, age_s, said.lines)
-        node.note(Alike(said.record, request.id, now, node.draw(), age_s, time.perf_counter() - began))
-        return body, lines
+        record = Alike(said.record, request.id, now, node.draw(), age_s, time.perf_counter() - began)
+        return body, lines, record
 
     def keep(self, request: Request, serving: Serving, write: Write) -> None:
         """Remember what `serving` says of this request, where it is a hit; `write` makes its body."""
@@ -100,9 +124,9 @@ class Hits:
         body = Mould(write(entry.answer, id=hole("id"), created=hole("created")))
         card = self._node.generation.card_by_id[serving.path]
         lines, record = lines_of_hits(serving.facts()), Likeness(serving.record())
-        said = Said(entry, request.labels, card, body, lines, record)
+        said = Said(entry, request.labels, card, body, lines, record, body.size + record.json.size)
         self._said[entry.key] = said
-        self._held += _size(said)
+        self._held += said.size
         while self._held > self._most_bytes:
             self._drop(next(iter(self._said)))
 
@@ -112,8 +136,4 @@ class Hits:
             self._drop(key)
 
     def _drop(self, key: str) -> None:
-        self._held -= _size(self._said.pop(key))
-
-
-def _size(said: Said) -> int:
-    return said.body.size + said.record.json.size
+        self._held -= self._said.pop(key).size

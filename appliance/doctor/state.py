@@ -1,4 +1,4 @@
-"""Checks of what is this host's own: configuration, secrets, state directory, disk, databases."""
+"""Checks of what is this host's own: configuration, secrets, state directory, disk, databases, audit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from pathlib import Path
 
 from appliance.config import resolve_secret
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
-from appliance.errors import ConfigInvalid, WeirError
+from appliance.errors import ConfigInvalid, StateInvalid, WeirError
+from appliance.store.audit.chain import Entry
+from appliance.store.audit.keys import PUBLIC, load_public
+from appliance.store.audit.log import DATABASE, HEAD
+from appliance.store.audit.verify import verify
 from appliance.store.tenants import DATABASE as TENANTS
 from appliance.store.tenants import Tenants
 
 DATABASES = ("telemetry.db", "cache.db", "node.db", "audit.db")
 LEAST_FREE = 256 << 20
 CHECK_S = 20.0
+_KEEP = "Keep audit.db and audit.head as evidence; 'weir audit verify' and docs/audit.md say what comes next."
 # SQLite's write-ahead log needs shared memory, which these do not give.
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs")
 
@@ -165,10 +170,42 @@ def _quick_check(path: Path) -> str:
     return "" if words == ["ok"] else "; ".join(words)
 
 
+class _TooLong(Exception):
+    """The walk took more time than a check may take."""
+
+
+def _audit(subject: Subject) -> Finding:
+    directory = subject.config.state_dir
+    if not any((directory / name).is_file() for name in (DATABASE, HEAD)):
+        if (directory / "telemetry.db").is_file():
+            fix = "Restore audit.db and audit.head from a backup; where this version never ran here, start the node."
+            return warned("a node has run here, and there is no audit: it was deleted, or an older version ran", fix)
+        return skipped("there is no audit yet; the first start of the node begins it")
+    end = time.monotonic() + CHECK_S
+
+    def in_time(_: Entry) -> None:
+        if time.monotonic() > end:
+            raise _TooLong
+
+    try:
+        verdict = verify(directory, load_public(directory / PUBLIC), visit=in_time)
+    except _TooLong:
+        return warned(f"not finished within {CHECK_S:g} s", "Run 'weir audit verify', which takes the time it needs.")
+    except StateInvalid as error:
+        return failed(error.message, error.next_step or _KEEP)
+    found = verdict.finding
+    facts = {"entries": verdict.entries, "key": verdict.key, "clock_set_back": verdict.steps_back}
+    if found is not None:
+        more = {**facts, "seq": found.seq, "code": found.code}
+        return failed(f"not whole: entry {found.seq}: {found.text} ({found.code})", _KEEP, **more)
+    return passed(f"whole: {verdict.entries} entries, {len(verdict.signed)} signatures of key {verdict.key}", **facts)
+
+
 CHECKS = (
     Check("config", "weir.yaml is valid, and who is served is no accident", _config),
     Check("secrets", "every secret that is referred to is there", _secrets),
     Check("state-dir", "the state directory is private and local", _state_dir),
     Check("disk", "there is room for the quotas", _disk),
     Check("databases", "the databases are sound", _databases),
+    Check("audit", "the audit is whole and as it was written", _audit),
 )
