@@ -32,6 +32,7 @@ _HEAD = f"{'TIME':19}  {'STATUS':9}  {'TIER':9}  {'PATH':24}  {'TOOK':>8}  {'TOK
 @click.option("--limit", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Requests to look back.")
 @click.option("--path", "paths", multiple=True, help="Only requests answered by this path; may be repeated.")
 @click.option("--tier", "tiers", multiple=True, help="Only requests answered in this tier; may be repeated.")
+@click.option("--tenant", "tenants", multiple=True, help="Only requests of this tenant; 'local' is this host.")
 @click.option("--refused", is_flag=True, help="Only requests that were refused or failed.")
 @json_option
 def command(
@@ -42,6 +43,7 @@ def command(
     limit: int,
     paths: tuple[str, ...],
     tiers: tuple[str, ...],
+    tenants: tuple[str, ...],
     refused: bool,
     as_json: bool,
 ) -> None:
@@ -56,6 +58,8 @@ def command(
         if paths and line.path not in paths:
             continue
         if tiers and line.tier not in tiers:
+            continue
+        if tenants and (line.tenant or "local") not in tenants:
             continue
         if refused and line.status not in ("refused", "failed"):
             continue
@@ -110,6 +114,6 @@ def _line(line: Brief) -> str:
         f"{number(line.tokens)} tok".rjust(10),
         money(line.cost).rjust(9),
         clean(line.id),
-        clean(line.reason),
+        clean(line.reason) + (f"  for {clean(line.tenant)}" if line.tenant else ""),
     )
     return "  ".join(parts).rstrip()

@@ -32,6 +32,7 @@ class Brief:
     seconds: float | None
     tokens: int | None
     cost: float | None
+    tenant: str = ""  # '' for whoever is on the host
 
 
 def brief(record: Json) -> Brief:
@@ -54,6 +55,7 @@ def brief(record: Json) -> Brief:
         seconds=_number(outcome.get("seconds")),
         tokens=sum(tokens) if tokens else None,
         cost=_number(outcome.get("cost")),
+        tenant=tenant if (tenant := str(_mapping(record.get("asked")).get("tenant") or "")) != "local" else "",
     )
 
 
@@ -107,7 +109,7 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     if line.time is not None:
         head.append(clock(line.time))
     if line.model:
-        head.append(f"asked for {line.model}")
+        head.append(f"asked for {line.model}" + (f" by {line.tenant}" if line.tenant else ""))
     yield clean("  ".join(head))
     steps = step_paths(decision)
     if steps:

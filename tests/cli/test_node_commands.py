@@ -284,6 +284,17 @@ def test_tail_filters_by_path_tier_and_refusal(weir: Weir, node: StandInNode) ->
     assert chosen("--tier", "frontier", "--tier", "device") == ["a", "b", "d"]
 
 
+def test_tail_and_why_say_whose_request_it_was(weir: Weir, node: StandInNode) -> None:
+    node.records = [record("a"), record("b"), record("c")]
+    node.records[1]["asked"] = {"tenant": "newsroom", "model": "auto"}
+    node.records[2]["asked"] = {"tenant": "local", "model": "auto"}
+    lines = weir("tail", "--url", node.url).out.splitlines()
+    assert [line.endswith("for newsroom") for line in lines] == [False, True, False]
+    for tenant, found in (("newsroom", ["b"]), ("local", ["a", "c"]), ("nobody", [])):
+        assert ids(weir("tail", "--tenant", tenant, "--json", "--url", node.url).out) == found
+    assert "asked for auto by newsroom" in weir("why", "b", "--url", node.url).out
+
+
 def test_tail_follows_and_waits_for_a_node_that_went_away(weir: Weir) -> None:
     with StandInNode() as first:
         process = subprocess.Popen(
