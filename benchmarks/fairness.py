@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -54,14 +53,14 @@ class Caller:
 
     session: aiohttp.ClientSession
     url: str
-    key: str
+    key: dict[str, str]
     model: str
     asked: int = 0
 
     async def ask(self, load: Load) -> None:
         self.asked += 1
         body = {"model": self.model, "messages": [{"role": "user", "content": f"Sort ascending: 31, {self.asked}, 19"}]}
-        headers = {"Authorization": f"Bearer {self.key}", "Cache-Control": "no-store"}
+        headers = {**self.key, "Cache-Control": "no-store"}
         began = time.perf_counter()
         async with self.session.post(self.url, json=body, headers=headers) as response:
             await response.read()
@@ -92,14 +91,8 @@ async def crowd(caller: Caller, load: Load, *, at_once: int, seconds: float) -> 
     await asyncio.gather(*(one() for _ in range(at_once)))
 
 
-def tenant(state: Path, name: str, *options: str) -> str:
-    """A new tenant's key, from the command that an operator uses."""
-    command = [sys.executable, "-m", "appliance.cli.main", "tenant", "add", name, *options, "--state", str(state)]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-
-
 async def rounds(
-    url: str, keys: dict[str, str], model: str, options: argparse.Namespace
+    url: str, keys: dict[str, dict[str, str]], model: str, options: argparse.Namespace
 ) -> dict[str, tuple[Load, Load]]:
     """Calm and loud requests by what the loud tenant does."""
     found = {name: (Load(), Load()) for name in ("alone", "over its limit", "without a limit")}
@@ -143,17 +136,11 @@ def main() -> int:
         (content / "cards" / "site.json").write_text(json.dumps(card))
         state = work / "state"
         keys = {
-            "calm": tenant(state, "calm"),
-            "limited": tenant(state, "limited", "--requests-per-minute", str(LIMIT)),
-            "loud": tenant(state, "loud"),
+            "calm": peers.tenant(state, "calm"),
+            "limited": peers.tenant(state, "limited", "--requests-per-minute", str(LIMIT)),
+            "loud": peers.tenant(state, "loud"),
         }
-        port = peers.free_port()
-        (state / "weir.yaml").write_text(json.dumps({"content_dir": str(content), "listen": {"port": port}}))
-        command = [sys.executable, "-m", "appliance.cli.main", "serve", "--state", str(state)]
-        log = work / "node.log"
-        child = stack.enter_context(peers.process(command, log))
-        url = f"http://127.0.0.1:{port}"
-        peers.wait_for(f"{url}/readyz", child, log)
+        url, _ = stack.enter_context(peers.node(work, content, state=state))
         for title, model in (("a server on the site, 20 ms", peers.UPSTREAM_ID), ("the local model", "weir-desk")):
             found = asyncio.run(rounds(url, keys, model, options))
             alone = peers.percentile(found["alone"][0].taken, 0.95)

@@ -2,7 +2,8 @@
 
 The server under test has one core, load generator and upstream share another. Rounds alternate between the four
 servers, so that drift of the machine hits all alike. A node's round ends when its records are written: what the
-writer thread still had queued counts against its rate.
+writer thread still had queued counts against its rate. Its requests come with the key of a tenant that has labels,
+limits and budgets, none of which is reached.
 
 Exits with 1 where a target is missed.
 """
@@ -29,6 +30,11 @@ from benchmarks import peers  # noqa: E402
 
 SERVER_CORE, LOAD_CORE = 0, 1
 NO_STORE = {"Cache-Control": "no-store"}
+PLENTY = "100000000"
+SETTINGS = (
+    "--classification", "internal", "--quality-floor", "0.5", "--requests-per-minute", PLENTY, "--tokens-per-minute",
+    PLENTY, "--concurrent", "1000", "--budget-day", PLENTY, "--budget-month", PLENTY,
+)  # fmt: skip
 EXACT_TARGET, PROXY_TARGET, ADDED_TARGET_S = 0.6, 0.4, 0.003
 
 
@@ -41,7 +47,7 @@ class Subject:
     pid: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = peers.QUESTION
-    flush: str = ""  # asked after a round; answers when nothing of it is left to do
+    flush: urllib.request.Request | None = None  # asked after a round; answers when nothing of it is left to do
     rates: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)  # share of its core that the process used
     late: list[float] = field(default_factory=list)  # seconds of the open loop's requests
@@ -115,12 +121,15 @@ def main() -> int:
         proxy = Subject("c  bare aiohttp proxy", *peer("proxy", SERVER_CORE, "--to", upstream))
         card = peers.upstream_card(int(upstream.split(":")[2].split("/")[0]))
         content = peers.starter_content(work / "content", options.starter, [card])
-        url, child = stack.enter_context(peers.node(work, content, cores={SERVER_CORE}))
-        chat, flush = f"{url}/v1/chat/completions", f"{url}/weir/v1/records?limit=1"
-        exact = Subject("b  node, exact hits", chat, child.pid, flush=flush)
+        state = work / "state"
+        key = peers.tenant(state, "bench", *SETTINGS)
+        url, child = stack.enter_context(peers.node(work, content, cores={SERVER_CORE}, state=state))
+        chat = f"{url}/v1/chat/completions"
+        flush = urllib.request.Request(f"{url}/weir/v1/records?limit=1", headers=peers.operator(state))
+        exact = Subject("b  node, exact hits", chat, child.pid, key, flush=flush)
         # A body of its own, one blank longer: the node does not read again what it read for the cache.
         own = peers.QUESTION + b" "
-        through = Subject("d  node, whole pipeline", chat, child.pid, NO_STORE, own, flush)
+        through = Subject("d  node, whole pipeline", chat, child.pid, key | NO_STORE, own, flush)
         check(exact, "cache/exact")
         check(through, peers.UPSTREAM_ID)
         subjects = [server, exact, proxy, through]

@@ -147,10 +147,15 @@ def _link(source: str, target: str) -> None:
 
 @contextmanager
 def node(
-    work: Path, content: Path, *, cores: set[int] | None = None, python: str = sys.executable
+    work: Path,
+    content: Path,
+    *,
+    cores: set[int] | None = None,
+    python: str = sys.executable,
+    state: Path | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """`weir serve` on a new state directory; yields its address and process when it is ready."""
-    state = Path(tempfile.mkdtemp(prefix="state-", dir=work))
+    """`weir serve` on `state`, or a new state directory; yields its address and process when it is ready."""
+    state = state or Path(tempfile.mkdtemp(prefix="state-", dir=work))
     port = free_port()
     settings = {"content_dir": str(content), "listen": {"host": "127.0.0.1", "port": port}}
     (state / "weir.yaml").write_text(json.dumps(settings))
@@ -159,6 +164,18 @@ def node(
     with process(command, log, cores=cores) as child:
         wait_for(f"{url}/readyz", child, log)
         yield url, child
+
+
+def tenant(state: Path, name: str, *options: str) -> dict[str, str]:
+    """The header with the key of a new tenant, made by the command that an operator uses."""
+    command = [sys.executable, "-m", "appliance.cli.main", "tenant", "add", name, *options, "--state", str(state)]
+    made = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return {"Authorization": f"Bearer {made.stdout.strip()}"}
+
+
+def operator(state: Path) -> dict[str, str]:
+    """The header with the operator's key of a node that runs."""
+    return {"Authorization": f"Bearer {(state / 'operator.key').read_text().strip()}"}
 
 
 def upstream_card(port: int) -> dict[str, Any]:
