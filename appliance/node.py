@@ -60,7 +60,7 @@ from appliance.turns import Turns
 log = structlog.get_logger("weir.node")
 _NOT_A_PATH = ("cache", "reuse")
 _SWEEP_S = 300.0
-_WATCH_S = 0.25  # between two looks at whether tenants changed
+_WATCH_S = 0.25  # between two looks at whether tenants changed, or the door refused anything
 QUEUE_PER_PLACE = 16  # answers that may wait at a path for each that it makes at once
 
 
@@ -113,6 +113,7 @@ class Node:
         self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
         self._refusals = Refusals(partial(self.audit.note, "refusal"))
         self._refusals_due: asyncio.TimerHandle | None = None
+        self._attempts = 0  # that the door refused and the audit knows of
         self.egress = Egress(_destinations(self.generation, config), self.audit)
         self._housekeeping: tuple[asyncio.Task[None], ...] = ()
         self._spending_asked = False  # whether work is queued that will write what was spent
@@ -138,7 +139,7 @@ class Node:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._load_classifier)
         await loop.run_in_executor(self._detecting, detect.load)
-        self._housekeeping = (asyncio.create_task(self._keep_house()), asyncio.create_task(self._watch_tenants()))
+        self._housekeeping = (asyncio.create_task(self._keep_house()), asyncio.create_task(self._watch()))
         self.state = "ready"
 
     def _note_start(self) -> None:
@@ -217,6 +218,7 @@ class Node:
         self.cache.close()
         if self._refusals_due is not None:
             self._refusals_due.cancel()
+        self._note_attempts()
         self._refusals.flush()
         self.audit.note("stop", {"requests": self.counters.requests})
         await asyncio.to_thread(self.audit.close)
@@ -347,7 +349,23 @@ class Node:
         self.news.set()
 
     def _note_refusal(self, record: Record) -> None:
-        if self._refusals.add(_refused(record)):
+        self._count_refusal(_refused(record))
+
+    def _note_attempts(self) -> None:
+        """What the door refused since this was last asked: attempts of a path, or of whatever runs in this process."""
+        door = self.egress.door
+        new, self._attempts = door.refused - self._attempts, door.refused
+        if new <= 0:
+            return
+        known = list(door.refusals)[-new:]
+        base = {"decision": "", "generation": self.generation.id}
+        for refusal in known:
+            self._count_refusal({**base, "attempt": refusal.what, "where": refusal.where})
+        if new > len(known):  # so many in a moment that the door did not keep them all
+            self.audit.note("refusal", {**base, "attempt": "not kept", "where": "", "count": new - len(known)})
+
+    def _count_refusal(self, facts: dict[str, object]) -> None:
+        if self._refusals.add(facts):
             self._refusals_due = asyncio.get_running_loop().call_later(WINDOW_S, self._refusals.flush)
 
     def _note_use(self, record: Record | Alike) -> None:
@@ -374,10 +392,11 @@ class Node:
 
     # ---- tenants --------------------------------------------------------------------------------------------
 
-    async def _watch_tenants(self) -> None:
-        """Take over what the commands change."""
+    async def _watch(self) -> None:
+        """Take over what the commands change; let the audit know what the door refused."""
         while True:
             await asyncio.sleep(_WATCH_S)
+            self._note_attempts()
             try:
                 if await asyncio.to_thread(self.tenants.changes) != self._tenants_seen:
                     self._tenants_seen = self._take_over_tenants()

@@ -24,7 +24,7 @@ from appliance.store.audit import keys
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import verify
 from tests import policies
-from tests.node.conftest import ROOT, Start, fake_card, process_node, upstream_card, write_content
+from tests.node.conftest import ROOT, Start, fake_card, process_node, until, upstream_card, write_content
 from tests.node.doubles import FakePath, answer
 from tests.standins.openai_server import OpenAIStandIn
 from tests.store.audit_rig import rows
@@ -260,4 +260,25 @@ async def test_a_kill_at_any_point_loses_no_entry_of_what_left(tmp_path: Path, u
     for body in bodies:  # each is another text, so each has an entry of its own
         assert hmac.digest(salt, orjson.dumps(body), "sha256").hex() in written
     assert len({orjson.dumps(body) for body in bodies}) == len(bodies)
+    check_whole(state)
+
+
+async def test_what_the_door_refused_is_in_the_audit_counted(start: Start, upstream: OpenAIStandIn) -> None:
+    async with start(upstream_card(upstream.base_url)) as weir:
+        door = weir.node.egress.door
+        for _ in range(5):
+            door.refuse("connect", "198.51.100.7:443")
+        await until(lambda: entries(weir.state, "refusal"))
+        for number in range(200):  # more than the door keeps
+            door.refuse("resolve", f"host{number % 2}.example")
+        state = weir.state
+    found = entries(state, "refusal")
+    assert found[0] | {"generation": ""} == {
+        "attempt": "connect", "where": "198.51.100.7:443", "decision": "", "generation": "", "count": 1
+    }  # fmt: skip
+    by_place: dict[str, int] = {}
+    for entry in found:
+        by_place[entry["where"]] = by_place.get(entry["where"], 0) + entry["count"]
+    assert by_place["198.51.100.7:443"] == 5
+    assert sum(by_place.values()) == 205
     check_whole(state)
