@@ -41,8 +41,8 @@ def bundle(top: Path, gib: float) -> tuple[Path, Path]:
     for at, size in form.cuts(length):
         part, digest = top / f"part{at}", hashlib.sha256()
         with part.open("wb") as out:
-            for _ in range(0, size, 1 << 20):
-                data = os.urandom(min(1 << 20, size))
+            for done in range(0, size, 1 << 20):
+                data = os.urandom(min(1 << 20, size - done))
                 digest.update(data)
                 out.write(data)
         place = top / "a.bundle" / form.blob_path(digest.hexdigest())
