@@ -1,0 +1,104 @@
+"""Signing in rounds: a copy of the station travels to each holder, who sees the difference and adds a signature.
+
+Rules kept here:
+1. A holder counts once: a second signature of the same key is refused, not ignored.
+2. What comes back is taken only where it is the draft that was handed out, to the byte; only its signatures are used,
+   and only those that fit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from securesystemslib.signer import Signer
+from tuf.api.metadata import Metadata
+
+from signing import difference
+from signing.errors import BenchError
+from signing.station import Signed, Station, verification
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a holder looks at before signing. `digest` is SHA-256 of what is signed, hexadecimal: to be read aloud."""
+
+    role: str
+    version: int
+    expires: str
+    digest: str
+    changes: tuple[str, ...]
+    progress: Signed
+
+
+def look(station: Station, role: str) -> Draft:
+    """Raises BenchError: draft_missing, station_invalid."""
+    draft, before = _draft(station, role), station.published(role)
+    return Draft(
+        role,
+        draft.signed.version,
+        f"{draft.signed.expires:%Y-%m-%d}",
+        hashlib.sha256(draft.signed_bytes).hexdigest(),
+        difference.lines(before.signed.to_dict() if before else None, draft.signed.to_dict()),
+        station.progress(role, draft),
+    )
+
+
+def sign(station: Station, role: str, signer: Signer) -> Signed:
+    """Add a signature to the draft. Returns how far it is. Raises BenchError: not_a_holder, already_signed."""
+    draft = _draft(station, role)
+    id = signer.public_key.keyid
+    results = [verification(each, role, draft) for each in station.delegators(role)]
+    if any(id in result.signed for result in results):
+        raise BenchError(
+            "already_signed",
+            f"This key has signed {role} version {draft.signed.version} before; a holder counts once.",
+            next_step="Hand it to the next holder.",
+        )
+    if not any(id in result.unsigned for result in results):
+        raise BenchError(
+            "not_a_holder",
+            f"This key may not sign {role}.",
+            next_step=f"May still sign: {', '.join(station.progress(role, draft).open) or 'nobody'}.",
+        )
+    draft.sign(signer, append=True)
+    station.save_draft(role, draft)
+    return station.progress(role, draft)
+
+
+def collect(station: Station, copy: Station) -> dict[str, Signed]:
+    """Take the signatures of a copy that came back. Returns how far each draft is. Raises BenchError."""
+    found = {}
+    for role in copy.drafted():
+        ours, theirs = _draft(station, role), _draft(copy, role)
+        if ours.signed_bytes != theirs.signed_bytes:
+            raise BenchError(
+                "draft_differs",
+                f"The draft of {role} in {copy.directory} is not the one that was handed out.",
+                next_step="Find out who changed it; nothing was taken.",
+            )
+        taken = dict(ours.signatures)
+        valid = {id for each in station.delegators(role) for id in verification(each, role, theirs).signed}
+        for id, signature in theirs.signatures.items():
+            if id not in valid:
+                raise BenchError(
+                    "signature_invalid",
+                    f"A signature by key {id[:8]} in {copy.directory} does not fit {role}.",
+                    next_step="Ask its holder to sign again; nothing was taken.",
+                )
+            taken[id] = signature
+        ours.signatures = taken
+        found[role] = ours
+    for role, draft in found.items():
+        station.save_draft(role, draft)
+    return {role: station.progress(role, draft) for role, draft in found.items()}
+
+
+def _draft(station: Station, role: str) -> Metadata[Any]:
+    draft = station.draft(role)
+    if draft is None:
+        raise BenchError(
+            "draft_missing", f"{station.directory} has no draft of {role}.", next_step="Check the name of the role."
+        )
+    return draft
