@@ -7,6 +7,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -14,19 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from appliance.bundle.manifest import Blob, blob_path, cuts
 from signing import files, gguf
 from signing.errors import BenchError
 
-LARGEST = 1024**3  # bytes
 _CHUNK = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Blob:
-    """One piece of a file."""
-
-    sha256: str
-    length: int
+_FULL = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -38,69 +32,62 @@ class Cut:
     blobs: tuple[Blob, ...]
 
 
-def name(sha256: str) -> str:
-    """The blob's path below the station, the bundle or the mirror."""
-    return f"blobs/sha256/{sha256[:2]}/{sha256}"
+def cut(source: Path, directory: Path) -> Cut:
+    """Put the file's blobs below the directory (rules L5 and B1 to B3).
 
-
-def cut(source: Path, directory: Path, largest: int = LARGEST) -> Cut:
-    """Put the file's blobs below the directory. Raises BenchError: recipe_invalid, gguf_invalid, write_failed."""
+    Raises BenchError: recipe_invalid, gguf_invalid, write_failed.
+    """
     try:
         with source.open("rb") as stream:
-            whole, length, found = hashlib.sha256(), 0, []
-            for size in list(_sizes(stream, largest)):
-                digest = hashlib.sha256()
-                for chunk in _chunks(stream, length, size):
-                    digest.update(chunk)
-                    whole.update(chunk)
-                blob = Blob(digest.hexdigest(), size)
-                _store(stream, length, blob, directory / name(blob.sha256))
-                length += size
-                found.append(blob)
-            if stream.seek(0, os.SEEK_END) != length:
-                raise _changed(source)
+            return cut_stream(stream, directory, str(source))
     except OSError as error:
         code = "write_failed" if error.errno in _FULL else "recipe_invalid"
         raise BenchError(code, f"{source}: {error.strerror}.", next_step="Nothing is published.") from None
+
+
+def cut_stream(stream: BinaryIO, directory: Path, source: str) -> Cut:
+    """As `cut`, for an open file; `source` is what to call it. Raises OSError too."""
+    length = stream.seek(0, os.SEEK_END)
+    head = gguf.tensor_data(stream) if gguf.is_gguf(stream) else 0
+    whole, found = hashlib.sha256(), []
+    for begin, size in cuts(length, head):
+        digest = hashlib.sha256()
+        for chunk in _chunks(stream, begin, size, source):
+            digest.update(chunk)
+            whole.update(chunk)
+        blob = Blob(digest.hexdigest(), size)
+        _store(stream, begin, blob, directory / blob_path(blob.sha256), source)
+        found.append(blob)
+    if stream.seek(0, os.SEEK_END) != length:
+        raise _changed(source)
     return Cut(whole.hexdigest(), length, tuple(found))
 
 
-_FULL = (27, 28, 122)  # EFBIG, ENOSPC, EDQUOT
-
-
-def _sizes(stream: BinaryIO, largest: int) -> Iterator[int]:
-    length = stream.seek(0, os.SEEK_END)
-    head = gguf.tensor_data(stream) if gguf.is_gguf(stream) else 0
-    for part in (head, length - head):
-        for begin in range(0, part, largest):
-            yield min(largest, part - begin)
-
-
-def _chunks(stream: BinaryIO, begin: int, size: int) -> Iterator[bytes]:
+def _chunks(stream: BinaryIO, begin: int, size: int, source: str) -> Iterator[bytes]:
     stream.seek(begin)
     while size:
         chunk = stream.read(min(size, _CHUNK))
         if not chunk:
-            raise _changed(Path(stream.name))
+            raise _changed(source)
         size -= len(chunk)
         yield chunk
 
 
-def _store(stream: BinaryIO, begin: int, blob: Blob, path: Path) -> None:
+def _store(stream: BinaryIO, begin: int, blob: Blob, path: Path, source: str) -> None:
     if path.exists() and path.stat().st_size == blob.length:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.folder(path.parent)
     draft = files.part(path)
     try:
         digest = hashlib.sha256()
         with draft.open("xb") as out:
-            for chunk in _chunks(stream, begin, blob.length):
+            for chunk in _chunks(stream, begin, blob.length, source):
                 digest.update(chunk)
                 out.write(chunk)
             out.flush()
             os.fsync(out.fileno())
         if digest.hexdigest() != blob.sha256:
-            raise _changed(Path(stream.name))
+            raise _changed(source)
         draft.chmod(0o444)
         draft.rename(path)
         files.settle(path.parent)
@@ -108,5 +95,5 @@ def _store(stream: BinaryIO, begin: int, blob: Blob, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _changed(source: Path) -> BenchError:
+def _changed(source: str) -> BenchError:
     return BenchError("recipe_invalid", f"{source} changed while it was read.", next_step="Press again when it rests.")

@@ -2,21 +2,25 @@
 
 Rules kept here:
 1. Nothing that a signature covers can change without a line: the lines are made from the whole of the signed part.
-2. A key is shown by its holder's name beside the first digits of its id.
+2. A key is shown by its holder's name beside the first digits of its id, and by the whole id where that could mislead.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 HOLDER = "x-weir-holder"  # beside a key: whose it is
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")  # a key that needs no quotes; a path has dots
 
 
 def lines(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[str, ...]:
-    """`+` added, `-` gone, `~` changed. The arguments are the signed part as plain values."""
-    names = {**_names(before or {}), **_names(after)}
-    old, new = dict(_leaves(before or {}, "", names)), dict(_leaves(after, "", names))
+    """`+` added, `-` gone, `~` changed. The arguments are the signed part as plain values; None where there was none."""
+    names = _shown({**names_of(before or {}), **names_of(after)})
+    old = {} if before is None else dict(_leaves(before, "", names))
+    new = dict(_leaves(after, "", names))
     found = []
     for path in [*old, *(path for path in new if path not in old)]:
         if path not in new:
@@ -29,29 +33,39 @@ def lines(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[s
 
 
 def names_of(signed: Mapping[str, Any]) -> dict[str, str]:
-    """Key id to the holder's name, for the keys that metadata carries."""
-    return {id: key.get(HOLDER, id[:8]) for id, key in _keys(signed)}
+    """Key id to the holder's name, for the keys that metadata carries; the id's beginning where there is none."""
+    keys = {**signed.get("keys", {}), **signed.get("delegations", {}).get("keys", {})}
+    return {id: name if isinstance(name := key.get(HOLDER), str) else id[:8] for id, key in keys.items()}
 
 
-def _keys(signed: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [*signed.get("keys", {}).items(), *signed.get("delegations", {}).get("keys", {}).items()]
-
-
-def _names(signed: Mapping[str, Any]) -> dict[str, str]:
-    return {id: f"{name} ({id[:8]})" for id, name in names_of(signed).items()}
+def _shown(names: Mapping[str, str]) -> dict[str, str]:
+    """The id whole where its short form could be taken for another's."""
+    short = {id: f"{name} ({id[:16]})" for id, name in names.items()}
+    seen = list(short.values())
+    return {id: text if _NAME.fullmatch(names[id]) and seen.count(text) == 1 else id for id, text in short.items()}
 
 
 def _leaves(value: Any, path: str, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            shown = names.get(key, key)
-            yield from _leaves(inner, f"{path}.{shown}" if path else shown, names)
-    elif isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
-        yield f"{path} (order)", ", ".join(item["name"] for item in value)
+            yield from _leaves(inner, _below(path, key, names), names)
+    elif isinstance(value, list) and value and all(_named(item) for item in value):
+        order = [item["name"] for item in value]
+        yield f"{path} (order)", repr(order)
         for place, item in enumerate(value):
-            twice = item["name"] in [other["name"] for other in value[:place]]
-            yield from _leaves(item, f"{path}.{item['name']}" + (f"#{place}" if twice else ""), names)
+            twice = f"#{place}" if item["name"] in order[:place] else ""
+            yield from _leaves(item, _below(path, item["name"], names) + twice, names)
     elif isinstance(value, list):
-        yield path, "[" + ", ".join(names.get(item, repr(item)) if isinstance(item, str) else repr(item) for item in value) + "]"
+        items = [names[item] if isinstance(item, str) and item in names else repr(item) for item in value]
+        yield path, f"[{', '.join(items)}]"
     else:
         yield path, repr(value)
+
+
+def _named(item: Any) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get("name"), str)
+
+
+def _below(path: str, key: str, names: Mapping[str, str]) -> str:
+    shown = names.get(key) or (key if _PLAIN.fullmatch(key) else repr(key))
+    return f"{path}.{shown}" if path else shown

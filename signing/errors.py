@@ -37,6 +37,7 @@ CODES: Final = {
     "bundle_exists": "A bundle of that name is there already; a new one takes the next number.",
     "bundle_invalid": "A bundle is incomplete, or does not verify.",
     "mirror_behind": "The mirror holds something newer, or of another publisher; it is never taken back.",
+    "mirror_gap": "Publishing would leave clients waiting between a new root and what it accepts.",
     "write_failed": "A file could not be written.",
 }
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from securesystemslib.signer import Signer
 
-from signing import files, keys, roles, rounds, station
+from signing import files, keys, rounds, station
 from signing.errors import BenchError
 
 PASSPHRASE: Final = "these keys protect nothing"  # noqa: S105  rule 3

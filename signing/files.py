@@ -23,10 +23,13 @@ def read(path: Path, code: str, limit: int = METADATA_BYTES) -> bytes:
     """The bytes of a regular file. Raises BenchError with the code where it is not there, not regular or too long."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise BenchError(code, f"{path} is not a regular file.")
-            content = stream.read(limit + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as stream:
+                content = stream.read(limit + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise BenchError(code, f"{path} cannot be read: {error.strerror}.") from None
     if len(content) > limit:
@@ -62,6 +65,14 @@ def settle(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def folder(path: Path) -> None:
+    """Make the directory and those above it, each of them on the disk. Raises OSError."""
+    if not path.is_dir():
+        folder(path.parent)
+        path.mkdir(exist_ok=True)
+        settle(path.parent)
 
 
 def part(path: Path) -> Path:

@@ -83,7 +83,9 @@ def create(directory: Path, name: str, passphrase: str) -> Holder:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write_new(directory / f"{name}.key", sealed, 0o600)
     except FileExistsError:
-        raise BenchError("key_exists", f"{directory / name}.key is there already.", next_step="Choose a new name.") from None
+        raise BenchError(
+            "key_exists", f"{directory / name}.key is there already.", next_step="Choose a new name."
+        ) from None
     except OSError as error:
         raise BenchError("write_failed", f"{directory / name}.key: {error.strerror}.") from None
     write_public(directory / f"{name}.pub", holder)
@@ -123,7 +125,7 @@ def sealed(path: Path) -> bytes:
         raise BenchError("key_missing", f"There is no key {path}.", next_step="Check its name.") from None
     except OSError as error:
         raise BenchError("key_exposed", f"{path} cannot be opened as a key: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0):
             raise BenchError(
@@ -131,7 +133,9 @@ def sealed(path: Path) -> bytes:
                 f"{path} can be read or written by others (mode {stat.S_IMODE(found.st_mode):04o}).",
                 next_step="Find out who could have read it. If nobody did: chmod 600. Otherwise revoke it.",
             )
-        return stream.read(_KEY_BYTES)
+        return os.read(descriptor, _KEY_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def write_public(path: Path, holder: Holder) -> None:
@@ -165,7 +169,9 @@ def read_public(path: Path) -> Holder:
 
 def _public(said: PublicKey) -> SSlibKey:
     if said.keytype == "ed25519":
-        found: Ed25519PublicKey | EllipticCurvePublicKey = Ed25519PublicKey.from_public_bytes(bytes.fromhex(said.public))
+        found: Ed25519PublicKey | EllipticCurvePublicKey = Ed25519PublicKey.from_public_bytes(
+            bytes.fromhex(said.public)
+        )
     else:
         loaded = load_pem_public_key(said.public.encode("ascii"))
         if not isinstance(loaded, EllipticCurvePublicKey) or not isinstance(loaded.curve, SECP256R1):
@@ -179,5 +185,7 @@ def _public(said: PublicKey) -> SSlibKey:
 
 def _unusable(path: Path) -> BenchError:
     return BenchError(
-        "key_unusable", f"{path} is not an ed25519 key in an encrypted PKCS#8 PEM.", next_step="Restore it from its copy."
+        "key_unusable",
+        f"{path} is not an ed25519 key in an encrypted PKCS#8 PEM.",
+        next_step="Restore it from its copy.",
     )

@@ -16,14 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from appliance.bundle import manifest
 from signing import files, keys
 from signing.errors import BenchError
 
-DELEGATED = ("models", "policies", "appliance")
+DELEGATED = tuple(each.role for each in manifest.DELEGATIONS)
 OFFLINE = ("root", "targets", *DELEGATED)
 ONLINE = ("snapshot", "timestamp")
 ROLES = (*OFFLINE, *ONLINE)
-LEAST = {"root": 2, "targets": 2, "models": 1, "policies": 2, "appliance": 2, "snapshot": 1, "timestamp": 1}
+# Signatures that a role needs at least (rules R1, R2, R4).
+LEAST = {"root": 2, "targets": 2, "snapshot": 1, "timestamp": 1} | {
+    each.role: each.threshold for each in manifest.DELEGATIONS
+}
 TEMPLATE = """\
 # Who signs what. Change it, then run: weir-sign declare STATION
 # Every holder's public key lies in holders/NAME.pub. `days`: how long a signature of the role is good for.
@@ -54,7 +58,7 @@ class Roles(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    publisher: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    publisher: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
     roles: dict[str, Declared]
     evaluation: bool = False
 

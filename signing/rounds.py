@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from securesystemslib.signer import Signer
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata
 
-from signing import difference
+from appliance.bundle import manifest as form
+from signing import compare, difference, files
 from signing.errors import BenchError
 from signing.station import Signed, Station, verification
 
@@ -35,12 +37,15 @@ class Draft:
 def look(station: Station, role: str) -> Draft:
     """Raises BenchError: draft_missing, station_invalid."""
     draft, before = _draft(station, role), station.published(role)
+    changes = difference.lines(before.signed.to_dict() if before else None, draft.signed.to_dict())
+    if role == "targets" and draft.signed.targets:
+        changes += _generation(station, before, draft)
     return Draft(
         role,
         draft.signed.version,
         f"{draft.signed.expires:%Y-%m-%d}",
         hashlib.sha256(draft.signed_bytes).hexdigest(),
-        difference.lines(before.signed.to_dict() if before else None, draft.signed.to_dict()),
+        changes,
         station.progress(role, draft),
     )
 
@@ -93,6 +98,28 @@ def collect(station: Station, copy: Station) -> dict[str, Signed]:
     for role, draft in found.items():
         station.save_draft(role, draft)
     return {role: station.progress(role, draft) for role, draft in found.items()}
+
+
+def _generation(station: Station, before: Metadata[Any] | None, draft: Metadata[Any]) -> tuple[str, ...]:
+    """What would become active: these keys decide it (rule R2 of bundles/FORMAT.md)."""
+    old, new = (_manifest(station, each) if each and each.signed.targets else None for each in (before, draft))
+    if new is None:
+        return ("! generation.json is not in this copy, or not what would be signed: carry targets/ along",)
+    fields = [each.model_dump(mode="json", exclude={"files"}) if each else None for each in (old, new)]
+    assert fields[1] is not None
+    lines = (*difference.lines(fields[0], fields[1]), *compare.files(old, new))
+    return tuple(f"{line[:2]}generation: {line[2:]}" for line in lines)
+
+
+def _manifest(station: Station, targets: Metadata[Any]) -> form.Manifest | None:
+    target = targets.signed.targets[form.MANIFEST]
+    try:
+        place = station.directory / form.target_path(form.MANIFEST, target.hashes["sha256"])
+        content = files.read(place, "station_invalid", form.MAX_MANIFEST)
+        target.verify_length_and_hashes(content)
+        return form.read_manifest(content)
+    except (BenchError, RepositoryError, KeyError, form.ManifestInvalid):
+        return None
 
 
 def _draft(station: Station, role: str) -> Metadata[Any]:

@@ -37,6 +37,7 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
+from appliance.bundle.manifest import DELEGATIONS, EVALUATION, ISSUED, NAME, TIME_FORM
 from signing import difference, files, keys, roles
 from signing.errors import BenchError
 
@@ -70,7 +71,9 @@ class Station:
     def make(cls, directory: Path, publisher: str) -> Station:
         """A new station with a roles.yaml to fill in. Raises BenchError."""
         if (directory / "roles.yaml").exists():
-            raise BenchError("station_invalid", f"{directory} is a station already.", next_step="Choose a new directory.")
+            raise BenchError(
+                "station_invalid", f"{directory} is a station already.", next_step="Choose a new directory."
+            )
         try:
             for name in ("holders", "drafts", "metadata", "targets", "blobs"):
                 (directory / name).mkdir(parents=True, exist_ok=True)
@@ -126,7 +129,9 @@ class Station:
             both = (self.latest("root"), None)
         found = tuple(each.signed for each in both if each is not None)
         if not found:
-            raise BenchError("draft_missing", f"Nothing says yet whose keys count for {role}.", next_step="weir-sign declare")
+            raise BenchError(
+                "draft_missing", f"Nothing says yet whose keys count for {role}.", next_step="weir-sign declare"
+            )
         return found
 
     def progress(self, role: str, metadata: Metadata[Any]) -> Signed:
@@ -158,12 +163,9 @@ class Station:
         try:
             files.write(path, content)
         except OSError as error:
-            raise BenchError("write_failed", f"{path}: {error.strerror}.", next_step="Make room, then run it again.") from None
-
-
-EVALUATION = "x-weir-evaluation"
-PUBLISHER = "x-weir-publisher"
-ISSUED = "x-weir-issued"
+            raise BenchError(
+                "write_failed", f"{path}: {error.strerror}.", next_step="Make room, then run it again."
+            ) from None
 
 
 def declare(station: Station, now: datetime) -> tuple[str, ...]:
@@ -183,16 +185,17 @@ def declare(station: Station, now: datetime) -> tuple[str, ...]:
                 next_step="Make a new station.",
             )
         made += ["root"] if station.place_draft("root", _root(said, holders, version, now)) else []
-    else:
-        (station.drafts / "root.json").unlink(missing_ok=True)  # roles.yaml went back to what is published
+    elif (draft := station.draft("root")) is not None and _rights(draft.signed) != _rights(published.signed):
+        (station.drafts / "root.json").unlink()  # roles.yaml went back to what is published
     for role in ("targets", *roles.DELEGATED):
-        before, latest = station.published(role), station.latest(role)
+        before, draft = station.published(role), station.draft(role)
         version = before.signed.version + 1 if before else 1
         expires = now + timedelta(days=said.roles[role].days)
         delegations = _delegations(said, holders) if role == "targets" else None
-        good = before is not None and not station.progress(role, before).missing
-        if good and (delegations is None or before.signed.delegations == delegations):
+        stands = before is not None and not station.progress(role, before).missing
+        if stands and all(each is None or each.signed.delegations == delegations for each in (before, draft)):
             continue
+        latest = draft or before
         targets = latest.signed.targets if latest else {}
         if station.place_draft(role, Targets(version, None, expires, dict(targets), delegations)):
             made.append(role)
@@ -247,7 +250,7 @@ def seal(station: Station, signers: Mapping[str, Signer], now: datetime) -> None
             None,
             now + timedelta(days=said.roles["timestamp"].days),
             MetaFile.from_data(snapshot.signed.version, content, ["sha256"]),
-            {ISSUED: now.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            {ISSUED: now.strftime(TIME_FORM)},
         )
     )
     station._write(station.metadata / "timestamp.json", _signed(timestamp, online["timestamp"]))
@@ -332,7 +335,6 @@ def _signed(metadata: Metadata[Any], signers: list[Signer]) -> bytes:
 
 
 def _root(said: roles.Roles, holders: Mapping[str, keys.Holder], version: int, now: datetime) -> Root:
-    marks = {PUBLISHER: said.publisher, **({EVALUATION: True} if said.evaluation else {})}
     top = ("root", "targets", *roles.ONLINE)
     used = {name for role in top for name in said.roles[role].holders}
     return Root(
@@ -345,7 +347,7 @@ def _root(said: roles.Roles, holders: Mapping[str, keys.Holder], version: int, n
             for role in top
         },
         True,
-        marks,
+        {NAME: said.publisher, EVALUATION: said.evaluation},  # rule R7
     )
 
 
@@ -354,14 +356,14 @@ def _delegations(said: roles.Roles, holders: Mapping[str, keys.Holder]) -> Deleg
     return Delegations(
         {holders[name].id: _named(holders[name]) for name in sorted(used)},
         {
-            role: DelegatedRole(
-                role,
-                [holders[name].id for name in said.roles[role].holders],
-                said.roles[role].threshold,
+            each.role: DelegatedRole(
+                each.role,
+                [holders[name].id for name in said.roles[each.role].holders],
+                said.roles[each.role].threshold,
                 True,
-                [f"{role}/*"],
+                list(each.patterns),
             )
-            for role in roles.DELEGATED
+            for each in DELEGATIONS  # rules R4 and R5
         },
     )
 

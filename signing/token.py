@@ -48,7 +48,9 @@ def unlock(holder: Holder, pin: str) -> Signer:
         )
     os.environ[_MODULE] = said["module"]
     try:
-        signer = HSMSigner.from_priv_key_uri(f"hsm:{parts.path}?{urlencode({'label': said['label']})}", holder.key, lambda _: pin)
+        signer = HSMSigner.from_priv_key_uri(
+            f"hsm:{parts.path}?{urlencode({'label': said['label']})}", holder.key, lambda _: pin
+        )
         signer.sign(b"")  # a wrong PIN shows here, before anything is asked
     except UnsupportedLibraryError:
         raise _no_library() from None

@@ -45,7 +45,12 @@ def station(station: Path, publisher: str) -> int:
     It is a directory with a roles.yaml to fill in and a place for the holders' public keys.
     """
     made = stations.Station.make(station, publisher)
-    say([f"Made {made.directory}. Fill in roles.yaml, put each NAME.pub into holders/, then: weir-sign declare {station}"])
+    say(
+        [
+            f"Made {made.directory}. Fill in roles.yaml and put each NAME.pub into holders/.",
+            f"Then: weir-sign declare {station}",
+        ]
+    )
     return OK
 
 
@@ -118,7 +123,9 @@ def sign(station: Path, role: str, key_files: tuple[Path, ...], descriptor: int 
     if not key_files:
         raise BenchError("key_missing", "No key was named.", next_step="Name it with --key.")
     if not yes and no_terminal():
-        click.echo("weir-sign: There is no terminal to ask on. Say --yes once you have read 'weir-sign show'.", err=True)
+        click.echo(
+            "weir-sign: There is no terminal to ask on. Say --yes once you have read 'weir-sign show'.", err=True
+        )
         return FAILED
     if not yes and not click.confirm("Sign this?"):
         return NEGATIVE
@@ -216,7 +223,11 @@ def seal(station: Path, key_files: tuple[Path, ...], descriptor: int | None) -> 
     Where a threshold is missed, nothing is published. Without drafts it renews snapshot and timestamp.
     """
     opened = stations.Station(station)
-    signers = evaluation.signers_of(opened) if opened.evaluation and not key_files else unlocked(key_files, descriptor)
+    if opened.evaluation and not key_files:
+        signers = evaluation.signers_of(opened)
+        evaluation.sign_all(opened, signers)
+    else:
+        signers = unlocked(key_files, descriptor)
     stations.seal(opened, signers, now())
     for role in roles.ROLES:
         published = opened.published(role)

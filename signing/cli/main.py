@@ -23,6 +23,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("signing.cli.ceremony", "Show what is published, drafted and due."),
     "renew": ("signing.cli.ceremony", "Draft a role again with a new expiry."),
     "seal": ("signing.cli.ceremony", "Publish complete drafts under a new snapshot and timestamp."),
+    "recipe": ("signing.cli.bundles", "Write a recipe for a GGUF of one's own."),
+    "press": ("signing.cli.bundles", "Press a content directory or a recipe."),
+    "bundle": ("signing.cli.bundles", "Write what is published as a bundle."),
+    "inspect": ("signing.cli.bundles", "Verify a bundle, a mirror or a station, and show what it holds."),
+    "diff": ("signing.cli.bundles", "Show what is different between two bundles."),
+    "mirror": ("signing.cli.bundles", "Publish to a static directory, in a safe order."),
     "evaluate": ("signing.cli.ceremony", "Make a station with throw-away keys, marked as such."),
 }
 

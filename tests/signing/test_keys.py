@@ -84,7 +84,7 @@ def test_a_link_a_pipe_and_a_directory_are_no_keys(tmp_path: Path) -> None:
         assert code_of(refused) == "key_exposed"
 
 
-@pytest.mark.parametrize("given", ["", "wrong", PASSPHRASE.upper(), PASSPHRASE + " "])
+@pytest.mark.parametrize("given", ["", "not the one", PASSPHRASE.upper(), PASSPHRASE + " "])
 def test_a_wrong_passphrase_is_said_to_be_one(tmp_path: Path, given: str) -> None:
     keys.create(tmp_path, "anna", PASSPHRASE)
     with pytest.raises(BenchError) as refused:
