@@ -216,6 +216,21 @@ class Routing(Section):
     )
 
 
+class Bundles(Section):
+    """How old a signed bundle may be that this node takes."""
+
+    freshness: Literal["strict", "airgap"] = Field(
+        default="airgap",
+        description="'strict': nothing that has expired. 'airgap': a late timestamp or snapshot may be acknowledged.",
+    )
+    clock_trusted: bool = Field(
+        default=False, description="Whether this host's clock counts when expiry is judged; else signed times alone do."
+    )
+    max_age_days: int = Field(
+        default=180, ge=1, le=3650, description="Days since the signing after which 'airgap' takes no bundle."
+    )
+
+
 class Logging(Section):
     """The log of the node, on stderr. It never holds prompt or answer text."""
 
@@ -245,6 +260,7 @@ class Config(Section):
     records: Records = Records()
     cache: Cache = Cache()
     routing: Routing = Routing()
+    bundles: Bundles = Bundles()
     logging: Logging = Logging()
     secrets: dict[str, Annotated[str, AfterValidator(_reference)]] = Field(
         default_factory=dict, description="Names for secrets: each `env:NAME` or `file:/path`, never a value."

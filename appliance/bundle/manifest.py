@@ -120,6 +120,11 @@ def check_id(id: str) -> str:
     return id
 
 
+def is_digest(text: str) -> bool:
+    """Whether the text is a SHA-256 in lower-case hex."""
+    return bool(_DIGEST.fullmatch(text))
+
+
 def bundle_name(id: str) -> str:
     """The name of the directory that holds the bundle with this id (rule L1)."""
     return check_id(id) + SUFFIX
@@ -155,7 +160,9 @@ class _Frozen(BaseModel):
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Text = Annotated[str, Field(max_length=16_384)]
-_Words = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1_000)], ...], Field(max_length=32, strict=False)]
+_Words = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=1_000)], ...], Field(max_length=32, strict=False)
+]
 
 
 class Prompt(_Frozen):
@@ -175,7 +182,9 @@ class Denial(_Frozen):
 
     name: _Name
     card: _Name
-    labels: Annotated[dict[Literal["classification", "residency", "purpose", "rights", "locale"], str], Field(max_length=5)]
+    labels: Annotated[
+        dict[Literal["classification", "residency", "purpose", "rights", "locale"], str], Field(max_length=5)
+    ]
 
 
 class Health(_Frozen):
@@ -282,7 +291,7 @@ def _canonical(value: object) -> bytes:
 
 def _blobs(path: object, pieces: object) -> tuple[Blob, ...]:
     if not isinstance(pieces, list | tuple):
-        raise ValueError(f"{path!r} must be a list of [SHA-256, length]")
+        raise ValueError(f"{path!r} must be a list of [SHA-256, length]")  # noqa: TRY004  what pydantic collects
     return tuple(_blob(path, piece) for piece in pieces)
 
 
