@@ -56,7 +56,7 @@ def evaluate(directory: Path, now: datetime) -> station.Station:
         files.write_new(fresh / "keys" / "README.txt", _README.encode(), 0o644)
         station.declare(made, now)
         signers = signers_of(made)
-        sign_all(made, signers)
+        rounds.sign_all(made, signers)
         station.seal(made, signers, now)
         fresh.rename(directory)
         files.settle(directory.parent)
@@ -75,15 +75,3 @@ def signers_of(made: station.Station) -> dict[str, Signer]:
         )
     found = [keys.unlock(path, PASSPHRASE) for path in sorted((made.directory / "keys").glob("*.key"))]
     return {signer.public_key.keyid: signer for signer in found}
-
-
-def sign_all(made: station.Station, signers: dict[str, Signer]) -> None:
-    """Sign every draft with as many of the keys as its threshold asks for. Raises BenchError."""
-    for role in made.drafted():
-        draft = rounds.look(made, role)
-        if not draft.progress.missing:
-            continue
-        wanted = {id for each in made.delegators(role) for id in each.get_delegated_role(role).keyids}
-        for id in sorted(wanted & signers.keys()):
-            if rounds.sign(made, role, signers[id]).missing == 0:
-                break

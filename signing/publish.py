@@ -42,14 +42,10 @@ def order(verified: Verified) -> Iterator[str]:
     """The files of a tree in the order in which they are published (rule L9)."""
     yield from (form.blob_path(digest) for digest in verified.manifest.blobs)
     yield verified.manifest_path
-    roots, timestamp = [], f"{form.METADATA}/timestamp.json"
-    for path in verified.files:
-        if path.endswith(".root.json"):
-            roots.append(path)
-        elif path not in (verified.manifest_path, timestamp):
-            yield path
-    yield from roots
-    yield timestamp
+    last = ("snapshot", "root", "timestamp")
+    ranked = {path: _role(path) for path in verified.files if path != verified.manifest_path}
+    for rank in (None, *last):
+        yield from (path for path, role in ranked.items() if (role if role in last else None) == rank)
 
 
 def bundle(source: Tree, out: Path) -> Path:
@@ -130,6 +126,11 @@ def mirror(source: Tree, directory: Path, *, at_once: bool = False) -> int:
     except OSError as error:
         raise _unwritten(directory, error) from None
     return written
+
+
+def _role(path: str) -> str:
+    """`metadata/7.snapshot.json` to 'snapshot'."""
+    return path.removesuffix(".json").rpartition("/")[2].rpartition(".")[2]
 
 
 def _whole(source: Tree) -> Verified:

@@ -9,6 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,19 @@ def sign(station: Station, role: str, signer: Signer) -> Signed:
     draft.sign(signer, append=True)
     station.save_draft(role, draft)
     return station.progress(role, draft)
+
+
+def sign_all(station: Station, signers: Mapping[str, Signer]) -> None:
+    """Sign every draft with these keys, by id, until its threshold is met or no key is left. Raises BenchError."""
+    for role in station.drafted():
+        draft = _draft(station, role)
+        results = [verification(each, role, draft) for each in station.delegators(role)]
+        signed = {id for result in results for id in result.signed}
+        wanted = {id for result in results for id in result.unsigned} - signed
+        for id in sorted(wanted & signers.keys()):
+            if not station.progress(role, _draft(station, role)).missing:
+                break
+            sign(station, role, signers[id])
 
 
 def collect(station: Station, copy: Station) -> dict[str, Signed]:

@@ -87,7 +87,7 @@ def press(
     opened = stations.Station(station)
     signers = evaluate.signers_of(opened) if opened.evaluation and not key_files else unlocked(key_files, descriptor)
     manifest, _ = pressing.press(opened, recipes.read(content, name), now())
-    evaluate.sign_all(opened, signers)
+    rounds.sign_all(opened, signers)
     waiting = {role: rounds.look(opened, role).progress for role in opened.drafted()}
     sealed = bool(signers) and not any(progress.missing for progress in waiting.values())
     written: list[Path] = []

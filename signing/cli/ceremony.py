@@ -225,7 +225,7 @@ def seal(station: Path, key_files: tuple[Path, ...], descriptor: int | None) -> 
     opened = stations.Station(station)
     if opened.evaluation and not key_files:
         signers = evaluation.signers_of(opened)
-        evaluation.sign_all(opened, signers)
+        rounds.sign_all(opened, signers)
     else:
         signers = unlocked(key_files, descriptor)
     stations.seal(opened, signers, now())
