@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")  # a key that needs no quotes; a path has
 
 
 def lines(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[str, ...]:
-    """`+` added, `-` gone, `~` changed. The arguments are the signed part as plain values; None where there was none."""
+    """`+` added, `-` gone, `~` changed. The arguments are the signed part as plain values, None where there is none."""
     names = _shown({**names_of(before or {}), **names_of(after)})
     old = {} if before is None else dict(_leaves(before, "", names))
     new = dict(_leaves(after, "", names))

@@ -104,7 +104,7 @@ def read(path: Path, name: str | None = None) -> Contents:
     return Contents(recipe, found, sbom)
 
 
-def for_model(model: Path, content: Path, beside: Path, name: str | None = None) -> str:
+def for_model(model: Path, content: Path, name: str | None = None) -> str:
     """A recipe, as YAML, that adds a GGUF of one's own to a content directory. Raises BenchError.
 
     The card claims no accuracy: it is asked for by its id until `accuracy` is filled in.
@@ -134,8 +134,8 @@ def for_model(model: Path, content: Path, beside: Path, name: str | None = None)
     }
     said = {
         "name": f"with-{_slug(id)}",
-        "content": _from(content, beside),
-        "add": {into: _from(model, beside)},
+        "content": str(content.absolute()),
+        "add": {into: str(model.absolute())},
         "health": {"prompts": [{"name": f"{id} answers", "card": id, "prompt": "Hello"}]},
         "changelog": f"Adds the model {id}.",
         "cards": [card],
@@ -187,12 +187,6 @@ def _recipe(said: object, path: Path) -> Recipe:
                 for item in error.errors(include_input=False, include_url=False)
             ),
         ) from None
-
-
-def _from(path: Path, beside: Path) -> str:
-    """As seen from the recipe: relative where that leads down, else absolute."""
-    whole = path.absolute()
-    return str(whole.relative_to(beside.absolute())) if whole.is_relative_to(beside.absolute()) else str(whole)
 
 
 def _file_name(id: object) -> str:

@@ -20,7 +20,7 @@ from tuf.api.metadata import Metadata
 from appliance.bundle import manifest as form
 from signing import compare, difference, files
 from signing.errors import BenchError
-from signing.station import Signed, Station, verification
+from signing.station import Signed, Station, add_signature, verification
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def sign(station: Station, role: str, signer: Signer) -> Signed:
             f"This key may not sign {role}.",
             next_step=f"May still sign: {', '.join(station.progress(role, draft).open) or 'nobody'}.",
         )
-    draft.sign(signer, append=True)
+    add_signature(draft, signer)
     station.save_draft(role, draft)
     return station.progress(role, draft)
 

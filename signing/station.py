@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from securesystemslib.signer import Key, Signer, SSlibKey
-from tuf.api.exceptions import RepositoryError
+from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -152,14 +152,14 @@ class Station:
         before = self.draft(role)
         if before is not None and _content(before.signed) == _content(signed):
             return False
-        self._write(self.drafts / f"{role}.json", to_bytes(Metadata(signed)))
+        self.save(self.drafts / f"{role}.json", to_bytes(Metadata(signed)))
         return True
 
     def save_draft(self, role: str, metadata: Metadata[Any]) -> None:
         """Raises BenchError."""
-        self._write(self.drafts / f"{role}.json", to_bytes(metadata))
+        self.save(self.drafts / f"{role}.json", to_bytes(metadata))
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def save(self, path: Path, content: bytes) -> None:
         try:
             files.write(path, content)
         except OSError as error:
@@ -226,7 +226,7 @@ def seal(station: Station, signers: Mapping[str, Signer], now: datetime) -> None
     for role, metadata in complete.items():
         target = station.metadata / f"{metadata.signed.version}.{role}.json"
         if not target.exists():
-            station._write(target, to_bytes(metadata))
+            station.save(target, to_bytes(metadata))
         (station.drafts / f"{role}.json").unlink(missing_ok=True)
     meta = {}
     for role in ("targets", *roles.DELEGATED):
@@ -242,7 +242,7 @@ def seal(station: Station, signers: Mapping[str, Signer], now: datetime) -> None
         )
     )
     content = _signed(snapshot, online["snapshot"])
-    station._write(station.metadata / f"{snapshot.signed.version}.snapshot.json", content)
+    station.save(station.metadata / f"{snapshot.signed.version}.snapshot.json", content)
     before = station.published("timestamp")
     timestamp = Metadata(
         Timestamp(
@@ -253,7 +253,7 @@ def seal(station: Station, signers: Mapping[str, Signer], now: datetime) -> None
             {ISSUED: now.strftime(TIME_FORM)},
         )
     )
-    station._write(station.metadata / "timestamp.json", _signed(timestamp, online["timestamp"]))
+    station.save(station.metadata / "timestamp.json", _signed(timestamp, online["timestamp"]))
 
 
 def parse(file: Path) -> Metadata[Any]:
@@ -266,6 +266,18 @@ def parse(file: Path) -> Metadata[Any]:
 
 def to_bytes(metadata: Metadata[Any]) -> bytes:
     return metadata.to_bytes(JSONSerializer(compact=True))
+
+
+def add_signature(metadata: Metadata[Any], signer: Signer) -> None:
+    """Raises BenchError: token_failed where the key is on a token that refuses."""
+    try:
+        metadata.sign(signer, append=True)
+    except UnsignedMetadataError as error:
+        raise BenchError(
+            "token_failed",
+            f"The token did not sign: {type(error.__cause__).__name__}.",
+            next_step="Check that it is plugged in, and its PIN; a token locks itself after a few wrong ones.",
+        ) from None
 
 
 def verification(delegator: Delegator, role: str, metadata: Metadata[Any]) -> Any:
@@ -330,7 +342,7 @@ def _online(root: Root, role: str, signers: Mapping[str, Signer]) -> list[Signer
 
 def _signed(metadata: Metadata[Any], signers: list[Signer]) -> bytes:
     for signer in signers:
-        metadata.sign(signer, append=True)
+        add_signature(metadata, signer)
     return to_bytes(metadata)
 
 

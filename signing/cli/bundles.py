@@ -47,7 +47,7 @@ def recipe(gguf: Path, content: Path, name: str | None) -> int:
     The recipe goes to stdout: the content with the model and a card for it, to be edited and pressed. The card claims
     no accuracy: fill in `accuracy` per task cell, with sample sizes, for `auto` to consider it.
     """
-    click.echo(recipes.for_model(gguf, content, Path.cwd(), name), nl=False)
+    click.echo(recipes.for_model(gguf, content, name), nl=False)
     return OK
 
 

@@ -102,14 +102,14 @@ def now() -> datetime:
 
 def unlocked(paths: Iterable[Path], descriptor: int | None) -> dict[str, Signer]:
     """The signers of key files and tokens, by key id. Raises BenchError."""
-    from signing import keys, token
+    from signing import hardware, keys
     from signing.passphrase import Passphrases
 
     source = Passphrases(descriptor)
     found = {}
     for path in paths:
         if path.suffix == ".pub":
-            signer: Signer = token.unlock(keys.read_public(path), source.ask(f"the token of {path.stem}"))
+            signer: Signer = hardware.unlock(keys.read_public(path), source.ask(f"the token of {path.stem}"))
         else:
             keys.sealed(path)  # what is wrong with the file is said before anybody types
             signer = keys.unlock(path, source.ask(str(path)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from signing import keys, token
+from signing import hardware, keys
 from signing.cli.common import OK, BenchCommand, emit, json_option, passphrase_option, say
 from signing.passphrase import Passphrases
 
@@ -57,7 +57,7 @@ def from_token(
 
     The private half stays on the token. Sign with `--key NAME.pub`; the PIN is asked for like a passphrase.
     """
-    holder = token.take_over(name, module, label, number, Passphrases(descriptor).ask(f"the token {label}"))
+    holder = hardware.take_over(name, module, label, number, Passphrases(descriptor).ask(f"the token {label}"))
     keys.write_public(directory / f"{name}.pub", holder)
     return _said(holder, as_json)
 

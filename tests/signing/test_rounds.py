@@ -55,7 +55,9 @@ def test_one_signature_under_two_ids_is_not_two(drafted: Publisher) -> None:
     assert refused.value.code == "station_invalid"
 
 
-@pytest.mark.parametrize(("role", "name"), [("root", "dora"), ("models", "anna"), ("policies", "emil"), ("root", "station")])
+@pytest.mark.parametrize(
+    ("role", "name"), [("root", "dora"), ("models", "anna"), ("policies", "emil"), ("root", "station")]
+)
 def test_a_key_of_another_role_may_not_sign(drafted: Publisher, role: str, name: str) -> None:
     with pytest.raises(BenchError) as refused:
         drafted.sign(role, name)
@@ -143,7 +145,9 @@ def test_the_command_refuses_a_wrong_passphrase_and_an_exposed_key(drafted: Publ
     assert (where / "drafts" / "root.json").read_bytes() == before
 
 
-def test_no_passphrase_is_read_from_a_pipe_on_stdin_or_from_an_empty_descriptor(drafted: Publisher, bench: Bench) -> None:
+def test_no_passphrase_is_read_from_a_pipe_on_stdin_or_from_an_empty_descriptor(
+    drafted: Publisher, bench: Bench
+) -> None:
     where, key = drafted.station.directory, drafted.keys / "anna.key"
     without = bench("sign", where, "root", "--key", key, "--yes")
     assert without.err.endswith("[passphrase_missing]\n")

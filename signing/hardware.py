@@ -51,7 +51,6 @@ def unlock(holder: Holder, pin: str) -> Signer:
         signer = HSMSigner.from_priv_key_uri(
             f"hsm:{parts.path}?{urlencode({'label': said['label']})}", holder.key, lambda _: pin
         )
-        signer.sign(b"")  # a wrong PIN shows here, before anything is asked
     except UnsupportedLibraryError:
         raise _no_library() from None
     except Exception as error:  # noqa: BLE001  as above
