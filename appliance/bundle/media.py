@@ -89,7 +89,7 @@ def find(place: Path) -> tuple[Found, ...]:
     try:
         mode = place.stat().st_mode
     except OSError as error:
-        raise _reading(str(place), error) from None
+        raise refusal_of(str(place), error) from None
     if stat.S_ISREG(mode):
         return (Found(place, "tar"),) if place.name.endswith(form.TAR_SUFFIX) else ()
     if not stat.S_ISDIR(mode):
@@ -138,7 +138,7 @@ class _File:
         try:
             count = os.preadv(self._descriptor, [buffer], self._at)
         except OSError as error:
-            raise _reading(self._label, error) from None
+            raise refusal_of(self._label, error) from None
         self._at += count
         return count
 
@@ -152,7 +152,7 @@ class Directory:
         try:
             self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            raise _reading(self.label, error) from None
+            raise refusal_of(self.label, error) from None
 
     def close(self) -> None:
         os.close(self._root)
@@ -220,7 +220,7 @@ class Tar:
         try:
             above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise _reading(self.label, error) from None
+            raise refusal_of(self.label, error) from None
         try:
             descriptor = _open_plain(above, path.name, self.label)
         finally:
@@ -331,7 +331,7 @@ def _block(descriptor: int, at: int, label: str) -> bytes:
     try:
         return os.pread(descriptor, _BLOCK, at)
     except OSError as error:
-        raise _reading(label, error) from None
+        raise refusal_of(label, error) from None
 
 
 def _above(path: str) -> Iterator[str]:
@@ -349,7 +349,7 @@ def _open_plain(above: int, name: str, label: str) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _reading(label, error) from None
+        raise refusal_of(label, error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise BundleRefused("not_a_plain_file", f"{label} is not a regular file.")
@@ -362,7 +362,7 @@ def _open_folder(above: int, name: str, label: str) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _reading(label, error) from None
+        raise refusal_of(label, error) from None
 
 
 def _scan(where: Path | int, label: str) -> Iterator[os.DirEntry[str]]:
@@ -373,7 +373,7 @@ def _scan(where: Path | int, label: str) -> Iterator[os.DirEntry[str]]:
                     raise BundleRefused("too_many_names", f"{label} has more than {MAX_NAMES} names.")
                 yield entry
     except OSError as error:
-        raise _reading(label, error) from None
+        raise refusal_of(label, error) from None
 
 
 def _twins(names: Iterator[str]) -> frozenset[str]:
@@ -387,7 +387,8 @@ def _twins(names: Iterator[str]) -> frozenset[str]:
     return frozenset(twins)
 
 
-def _reading(label: str, error: OSError) -> BundleRefused:
+def refusal_of(label: str, error: OSError) -> BundleRefused:
+    """What the kernel said of a medium, as a refusal."""
     if error.errno in _GONE:
         return BundleRefused("medium_gone", f"{label}: {error.strerror}.")
     if error.errno in (errno.ELOOP, errno.ENOTDIR):

@@ -37,7 +37,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_root": ("This node trusts no root yet.", "Name the root that came with the node: '--root FILE'."),
     "state_lost": (
         "One of the two copies of what the node trusts is missing or old.",
-        "Run 'weir doctor'; then again.",
+        "The next import restores it; after that, import again.",
     ),
     "missing_metadata": ("A metadata file is missing.", _COPY),
     "root_gap": ("The chain of roots has a gap.", "Bring a medium that has every root; the publisher keeps them all."),

@@ -35,6 +35,7 @@ from tuf.api.exceptions import (
     UnsignedMetadataError,
 )
 from tuf.api.metadata import Key, Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.serialization import DeserializationError, SerializationError
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
@@ -89,6 +90,7 @@ class Trusted:
     floors: Floors
     before: Floors
     recovered: bool
+    signer: Mapping[str, str]  # path -> the role that answers for it
 
     @property
     def role(self) -> Mapping[str, Role]:
@@ -239,7 +241,7 @@ class Verification:
         if data is None:
             raise _missing(_metadata(Timestamp.type))
         kept = data
-        with _refusing("timestamp.json", older=True):
+        with _refusing("timestamp.json", older=(BadVersionNumberError,)):
             try:
                 self._set.update_timestamp(data)
             except EqualVersionNumberError:  # 5.4.3: the one that is trusted stays
@@ -258,6 +260,10 @@ class Verification:
             if data is None:
                 raise _missing(name)
             with _refusing(name):
+                stated = Metadata[Any].from_bytes(data).signed.version
+            if stated != meta.version:
+                raise BundleRefused("mixed_metadata", f"{name} states version {stated}, the timestamp {meta.version}.")
+            with _refusing(name, older=(BadVersionNumberError, RepositoryError)):  # lower, or without a role
                 self._set.update_snapshot(data)
         for name in self.before.versions:
             if name in (Root.type, Timestamp.type, Snapshot.type):
@@ -384,6 +390,7 @@ def generation(verification: Verification) -> Generator[Want, bytes | None, Trus
         floors=floors,
         before=before,
         recovered=before != verification._floors,
+        signer={path: found[0] for path in manifest.files if (found := verification.target(path))},
     )
 
 
@@ -473,8 +480,8 @@ def _missing(name: str) -> BundleRefused:
 
 
 @contextmanager
-def _refusing(name: str, *, older: bool = False) -> Iterator[None]:
-    """python-tuf's errors about one file as refusals. `older`: a version that is too low means an older bundle."""
+def _refusing(name: str, *, older: tuple[type[RepositoryError], ...] = ()) -> Iterator[None]:
+    """python-tuf's errors about one file as refusals; those of exactly the types in `older` mean an older bundle."""
     try:
         yield
     except EqualVersionNumberError:
@@ -485,7 +492,11 @@ def _refusing(name: str, *, older: bool = False) -> Iterator[None]:
         raise BundleRefused("expired_root" if "root" in str(error) else "expired", f"{error}.") from None
     except BadVersionNumberError as error:
         raise BundleRefused("older_bundle" if older else "mixed_metadata", f"{name}: {error}.") from None
+    except (DeserializationError, SerializationError) as error:
+        raise BundleRefused("bad_metadata", f"{name} cannot be read: {type(error).__name__}.") from None
     except LengthOrHashMismatchError as error:
         raise BundleRefused("mixed_metadata", f"{name} is not the file that was signed: {error}.") from None
-    except (RepositoryError, SecureSystemsError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except RepositoryError as error:
+        raise BundleRefused("older_bundle" if type(error) in older else "bad_metadata", f"{name}: {error}.") from None
+    except (SecureSystemsError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BundleRefused("bad_metadata", f"{name} cannot be read: {type(error).__name__}.") from None

@@ -82,6 +82,25 @@ def changes(before: Manifest | None, after: Manifest) -> Changes:
     )
 
 
+def read_blobs(manifest: Manifest, source: Source) -> None:
+    """Compare every blob that the source has with what was signed. Raises BundleRefused that names all which differ."""
+    findings = []
+    buffer = memoryview(bytearray(1 << 20))
+    for sha256, length in manifest.blobs.items():
+        name = form.blob_path(sha256)
+        digest, done = hashlib.sha256(), 0
+        with source.open(name) as stream:
+            if stream is None:
+                continue  # preflight knows whether the store has it
+            while done <= length and (count := stream.readinto(buffer)):
+                digest.update(buffer[:count])
+                done += count
+        if done != length or digest.hexdigest() != sha256:
+            findings.append(f"{name} is not what was signed")
+    if findings:
+        raise BundleRefused("damaged_blob", f"{len(findings)} blobs are not what was signed.", details=tuple(findings))
+
+
 def same(state: TrustState, bundle: Trusted) -> bool:
     """Whether the node has accepted exactly this release before: there is nothing to do."""
     return state.floors == bundle.floors and state.manifest == bundle.manifest_bytes
