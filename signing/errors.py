@@ -21,6 +21,8 @@ CODES: Final = {
     "passphrase_wrong": "The passphrase does not open the key.",
     "token_failed": "The PKCS#11 module or its token cannot be used.",
     "station_invalid": "A directory is not a publishing station, or a file in it is damaged.",
+    "station_busy": "Another command is at work in the station.",
+    "clock_behind": "The clock is behind the last time of issue; nodes would refuse what is signed now.",
     "roles_invalid": "roles.yaml does not say what it must.",
     "threshold_low": "A role would need fewer signatures than the format demands.",
     "draft_missing": "There is no draft of that role.",

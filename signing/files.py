@@ -8,10 +8,12 @@ Rules kept here:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from signing.errors import BenchError
@@ -56,6 +58,22 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
     finally:
         draft.unlink()
     settle(path.parent)
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Nobody else changes the station meanwhile. Raises BenchError: station_busy."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchError(
+                "station_busy", f"Another command is at work in {directory}.", next_step="Wait until it has ended."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def settle(directory: Path) -> None:

@@ -27,6 +27,11 @@ from signing.station import Station
 
 def press(station: Station, contents: Contents, now: datetime) -> tuple[form.Manifest, tuple[str, ...]]:
     """The manifest, and the roles that have a draft now. Raises BenchError."""
+    with files.alone(station.directory):
+        return _press(station, contents, now)
+
+
+def _press(station: Station, contents: Contents, now: datetime) -> tuple[form.Manifest, tuple[str, ...]]:
     _ready(station, now)
     cut = {path: _cut(station, source) for path, source in contents.files.items()}
     recipe.check_cards(

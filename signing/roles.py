@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -58,9 +58,17 @@ class Roles(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    publisher: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    publisher: Annotated[str, Field(min_length=1, max_length=64)]
     roles: dict[str, Declared]
     evaluation: bool = False
+
+    @field_validator("publisher")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        """Rule R7 of bundles/FORMAT.md."""
+        if not name.isprintable():
+            raise ValueError("must be printable")
+        return name
 
 
 def read(file: Path, holders: Path) -> tuple[Roles, dict[str, keys.Holder]]:

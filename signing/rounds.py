@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. A holder counts once: a second signature of the same key is refused, not ignored.
-2. What comes back is taken only where it is the draft that was handed out, to the byte; only its signatures are used,
+2. What is signed is what was shown, by its digest.
+3. What comes back is taken only where it is the draft that was handed out, to the byte; only its signatures are used,
    and only those that fit.
 """
 
@@ -51,9 +52,18 @@ def look(station: Station, role: str) -> Draft:
     )
 
 
-def sign(station: Station, role: str, signer: Signer) -> Signed:
-    """Add a signature to the draft. Returns how far it is. Raises BenchError: not_a_holder, already_signed."""
+def sign(station: Station, role: str, signer: Signer, digest: str) -> Signed:
+    """Add a signature to the draft with this digest, as `look` gave it. Returns how far it is.
+
+    Raises BenchError: draft_differs, not_a_holder, already_signed, token_failed.
+    """
     draft = _draft(station, role)
+    if hashlib.sha256(draft.signed_bytes).hexdigest() != digest:
+        raise BenchError(
+            "draft_differs",
+            f"The draft of {role} changed while it was looked at; nothing was signed.",
+            next_step="Look at it again: weir-sign show",
+        )
     id = signer.public_key.keyid
     results = [verification(each, role, draft) for each in station.delegators(role)]
     if any(id in result.signed for result in results):
@@ -83,7 +93,7 @@ def sign_all(station: Station, signers: Mapping[str, Signer]) -> None:
         for id in sorted(wanted & signers.keys()):
             if not station.progress(role, _draft(station, role)).missing:
                 break
-            sign(station, role, signers[id])
+            sign(station, role, signers[id], hashlib.sha256(draft.signed_bytes).hexdigest())
 
 
 def collect(station: Station, copy: Station) -> dict[str, Signed]:

@@ -219,7 +219,19 @@ def seal(station: Station, signers: Mapping[str, Signer], now: datetime) -> None
 
     `signers` by key id; those of the station are used.
     """
+    with files.alone(station.directory):
+        _seal(station, signers, now)
+
+
+def _seal(station: Station, signers: Mapping[str, Signer], now: datetime) -> None:
     said, _ = station.declared()
+    issued = station.published("timestamp")
+    if issued is not None and now.strftime(TIME_FORM) < issued.signed.unrecognized_fields[ISSUED]:
+        raise BenchError(
+            "clock_behind",
+            f"The last timestamp was issued at {issued.signed.unrecognized_fields[ISSUED]}, which is still to come.",
+            next_step="Set the clock of the station.",
+        )
     complete = _complete(station, now)
     root = complete["root"].signed
     online = {role: _online(root, role, signers) for role in roles.ONLINE}

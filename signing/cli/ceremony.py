@@ -119,7 +119,8 @@ def sign(station: Path, role: str, key_files: tuple[Path, ...], descriptor: int 
     Shows the difference first and asks. A holder counts once.
     """
     opened = stations.Station(station)
-    say(_described(rounds.look(opened, role)))
+    draft = rounds.look(opened, role)
+    say(_described(draft))
     if not key_files:
         raise BenchError("key_missing", "No key was named.", next_step="Name it with --key.")
     if not yes and no_terminal():
@@ -130,7 +131,7 @@ def sign(station: Path, role: str, key_files: tuple[Path, ...], descriptor: int 
     if not yes and not click.confirm("Sign this?"):
         return NEGATIVE
     for signer in unlocked(key_files, descriptor).values():
-        progress = rounds.sign(opened, role, signer)
+        progress = rounds.sign(opened, role, signer, draft.digest)
         say([f"{role}: {progress_line(progress)}"])
     return OK
 

@@ -45,7 +45,8 @@ class Publisher:
 
     def sign(self, role: str, *names: str) -> int:
         """How many signatures are missing afterwards."""
-        return [rounds.sign(self.station, role, self.holder(name)).missing for name in names][-1]
+        digest = rounds.look(self.station, role).digest
+        return [rounds.sign(self.station, role, self.holder(name), digest).missing for name in names][-1]
 
     def sign_all(self) -> None:
         for role in self.station.drafted():

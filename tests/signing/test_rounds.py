@@ -68,9 +68,20 @@ def test_a_stranger_may_not_sign(drafted: Publisher, tmp_path: Path) -> None:
     from signing import keys
 
     keys.create(tmp_path, "mallory", PASSPHRASE)
+    stranger = keys.unlock(tmp_path / "mallory.key", PASSPHRASE)
     with pytest.raises(BenchError) as refused:
-        rounds.sign(drafted.station, "root", keys.unlock(tmp_path / "mallory.key", PASSPHRASE))
+        rounds.sign(drafted.station, "root", stranger, rounds.look(drafted.station, "root").digest)
     assert refused.value.code == "not_a_holder"
+
+
+def test_what_was_not_shown_is_not_signed(drafted: Publisher) -> None:
+    shown = rounds.look(drafted.station, "root").digest
+    drafted.roles("publisher: Example", "publisher: Another")
+    station.declare(drafted.station, NOW)
+    with pytest.raises(BenchError) as refused:
+        rounds.sign(drafted.station, "root", drafted.holder("anna"), shown)
+    assert refused.value.code == "draft_differs"
+    assert rounds.look(drafted.station, "root").progress.signed == ()
 
 
 def test_copies_that_were_signed_apart_come_together(drafted: Publisher) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Root
 
-from signing import keys, rounds, station
+from signing import files, keys, rounds, station
 from signing.errors import BenchError
 from signing.evaluate import evaluate
 from signing.station import Station
@@ -41,7 +41,9 @@ def rotate(publisher: Publisher, old: str, new: str) -> None:
         ("models:    {holders: [dora, emil]", "models: {holders: [dora, station]", "roles_invalid"),
         ("models:    {holders: [dora, emil]", "models: {holders: [dora, ../emil]", "roles_invalid"),
         ("  models:", "  modles:", "roles_invalid"),
-        ("publisher: Example", "publisher: \"a\\u202eb\\n\"", "roles_invalid"),
+        ("publisher: Example", "publisher: \"a\\u202eb\"", "roles_invalid"),
+        ("publisher: Example", "publisher: \"a\\nb\"", "roles_invalid"),
+        ("publisher: Example", "publisher: ''", "roles_invalid"),
         ("publisher: Example", "publisher: " + "x" * 65, "roles_invalid"),
         ("days: 180}\n  timestamp", "days: 0}\n  timestamp", "roles_invalid"),
         ("publisher:", "surprise: 1\npublisher:", "roles_invalid"),
@@ -115,8 +117,9 @@ def test_a_lost_key_is_replaced_by_those_that_are_left(publisher: Publisher) -> 
     assert root is not None
     assert root.signed.version == 2
     station.renew(publisher.station, "root", NOW)
+    found, digest = keys.unlock(publisher.keys / "chen.key", PASSPHRASE), rounds.look(publisher.station, "root").digest
     with pytest.raises(BenchError) as refused:
-        rounds.sign(publisher.station, "root", keys.unlock(publisher.keys / "chen.key", PASSPHRASE))
+        rounds.sign(publisher.station, "root", found, digest)
     assert refused.value.code == "not_a_holder"
 
 
@@ -174,6 +177,22 @@ def test_what_has_expired_is_renewed_before_anything_is_sealed_on_top(publisher:
     station.renew(publisher.station, role, late)
     publisher.sign_all()
     publisher.seal(late)
+
+
+def test_a_clock_that_went_back_seals_nothing(publisher: Publisher) -> None:
+    before = (publisher.station.metadata / "timestamp.json").read_bytes()
+    with pytest.raises(BenchError) as refused:
+        publisher.seal(NOW - timedelta(seconds=1))
+    assert refused.value.code == "clock_behind"
+    assert (publisher.station.metadata / "timestamp.json").read_bytes() == before
+    publisher.seal(NOW)
+
+
+def test_two_at_once_are_refused(publisher: Publisher) -> None:
+    with files.alone(publisher.station.directory), pytest.raises(BenchError) as refused:
+        publisher.seal()
+    assert refused.value.code == "station_busy"
+    publisher.seal()
 
 
 def test_a_root_of_evaluation_keys_never_becomes_a_real_one(tmp_path: Path) -> None:
