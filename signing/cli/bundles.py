@@ -56,7 +56,7 @@ def recipe(gguf: Path, content: Path, name: str | None) -> int:
     cls=BenchCommand,
     short_help="Press a content directory or a recipe.",
     examples=(
-        "weir-sign press build/evaluation build/starter --name weir-starter --out build/bundles",
+        "weir-sign press build/evaluation bundles/starter.yaml --out build/bundles",
         "weir-sign press /srv/weir my-site.yaml",
         "weir-sign press /srv/weir my-site.yaml --key anna.key --key boris.key --key station.key --out /media/stick",
     ),

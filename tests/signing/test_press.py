@@ -81,24 +81,23 @@ def test_files_come_back_out_of_their_blobs(publisher: Publisher, content: Path,
 
 
 def test_the_starter_content_is_pressed_with_evaluation_keys_and_says_so(tmp_path: Path, bench: Bench) -> None:
-    if not (ROOT / "build/starter").is_dir():
-        pytest.fail("the starter content is missing: run 'make setup'")
     assert bench("evaluate", tmp_path / "ev").code == 0
-    done = bench(
-        "press", tmp_path / "ev", ROOT / "build/starter", "--name", "weir-starter", "--out", tmp_path / "out", "--json"
-    )
+    done = bench("press", tmp_path / "ev", ROOT / "bundles/starter.yaml", "--out", tmp_path / "out", "--json")
     assert done.code == 0, done.err
-    bundle = tmp_path / "out" / "weir-starter-2026.1.bundle"
     said = json.loads(done.out)
-    assert said["sealed"] is True
+    assert (said["sealed"], said["waiting"]) == (True, {})
     (written,) = said["written"]
     root = (tmp_path / "ev/metadata/1.root.json").read_bytes()
     found = accepted(Path(written), verify.begin(root))
     assert found.evaluation is True
-    assert found.role["targets"].threshold == 2
+    assert found.role["targets"].threshold == len(found.role["targets"].keys) == 2
     assert trust.root_facts(root) == (1, "Evaluation, no publisher", True)
     assert "EVALUATION" in (Path(written) / "README.txt").read_text()
-    assert bundle.parent == Path(written).parent
+    cards = {path for path in found.manifest.files if path.startswith("cards/")}
+    assert found.manifest.health.prompts and found.manifest.health.denials
+    assert {
+        f"cards/{each.card}.json" for each in (*found.manifest.health.prompts, *found.manifest.health.denials)
+    } <= cards
     shown = bench("inspect", written)
     assert shown.code == 0
     assert "EVALUATION" in shown.out
