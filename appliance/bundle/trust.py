@@ -255,7 +255,7 @@ class Verification:
         meta = self._set.timestamp.snapshot_meta
         data = self._local.get(Snapshot.type)
         if data is None or not self._holds(lambda local: self._set.update_snapshot(local, trusted=True), data):
-            name = _metadata(Snapshot.type, meta.version)
+            name = self._versioned(Snapshot.type, meta.version)
             data = yield Want(name, min(meta.length or form.MAX_SNAPSHOT, form.MAX_SNAPSHOT))
             if data is None:
                 raise _missing(name)
@@ -286,7 +286,7 @@ class Verification:
         if data is None or not self._holds(
             lambda local: self._set.update_delegated_targets(local, role, delegator), data
         ):
-            name = _metadata(role, meta.version)
+            name = self._versioned(role, meta.version)
             data = yield Want(name, min(meta.length or form.MAX_TARGETS, form.MAX_TARGETS))
             if data is None:
                 raise _missing(name)
@@ -295,6 +295,9 @@ class Verification:
         above = self._set[delegator]
         assert isinstance(above, Root | Targets)
         self._keep(role, data, above)
+
+    def _versioned(self, role: str, version: int) -> str:
+        return _metadata(role, version if self._set.root.consistent_snapshot else None)
 
     def _holds(self, load: Callable[[bytes], object], local: bytes) -> bool:
         try:

@@ -80,7 +80,10 @@ def fifo(file: Path) -> None:
 
 
 def device(file: Path) -> None:
-    os.mknod(file, 0o600 | 0o020000, os.makedev(1, 5))  # /dev/zero: endless
+    try:
+        os.mknod(file, 0o600 | 0o020000, os.makedev(1, 5))  # /dev/zero: endless
+    except PermissionError:  # only root makes devices
+        os.mkfifo(file)
 
 
 def folder(file: Path) -> None:

@@ -191,9 +191,8 @@ def test_the_commands_of_the_page_run_as_they_stand_there(weir: Weir, stick: Pat
     lines = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.S) for line in block.splitlines()]
     assert len(lines) >= 4
     for line in lines:
-        words = shlex.split(
-            line.replace("/media/usb", str(stick)).replace("root.json", str(stick.parent / "root.json"))
-        )
+        here = {"/media/usb": str(stick), "root.json": str(stick.parent / "root.json")}
+        words = [here.get(word, word) for word in shlex.split(line)]
         state_option = [] if words[2] == "find" else ["--state", str(state)]
         ended = weir(*words[1:], *state_option)
         assert ended.code == 0, (line, ended.err)
