@@ -290,8 +290,13 @@ def _consistent(tree: Tree, manifest: form.Manifest, targets: Targets, metadata:
     for name, role in (targets.delegations.roles or {}).items() if targets.delegations else ():
         for path, target in metadata[name].signed.targets.items():
             _require(tree, role.is_delegated_path(path), f"{name} answers for {path}, which lies outside its paths")
-            listed[path] = (target.length, (target.custom or {}).get("blobs"))
-    stated = {path: (form.length_of(pieces), form.blobs_of(pieces)) for path, pieces in manifest.files.items()}
+            pieces = (target.custom or {}).get("blobs")
+            whole = target.hashes.get("sha256") if pieces and len(pieces) == 1 else ""
+            listed[path] = (target.length, whole, pieces)
+    stated = {
+        path: (form.length_of(pieces), pieces[0].sha256 if len(pieces) == 1 else "", form.blobs_of(pieces))
+        for path, pieces in manifest.files.items()
+    }
     odd = sorted(path for path in listed.keys() | stated.keys() if listed.get(path) != stated.get(path))
     _require(tree, not odd, f"the manifest and the roles differ in {', '.join(odd[:3])}")
 
