@@ -58,10 +58,16 @@ def bundle(source: Tree, out: Path) -> Path:
     try:
         files.folder(out)
         _sweep(out, target.name)
-        if target.exists() and not _older_issue(target, verified):
-            raise BenchError(
-                "bundle_exists", f"{target} is there, and holds something else.", next_step="Choose another directory."
-            )
+        if target.exists():
+            there = _issue_of(target, verified)
+            if there is None:
+                raise BenchError(
+                    "bundle_exists",
+                    f"{target} is there, and holds something else.",
+                    next_step="Choose another directory.",
+                )
+            if there.files == verified.files and not there.missing:
+                return target
         fresh = files.part(target)
         for path in order(verified):
             _copy(source, verified, path, fresh / path)
@@ -179,12 +185,13 @@ def _check_mirror(source: Tree, verified: Verified, there: Folder, *, at_once: b
         ) from None
 
 
-def _older_issue(target: Path, verified: Verified) -> bool:
+def _issue_of(target: Path, verified: Verified) -> Verified | None:
+    """What is there, where it is an issue of the same generation."""
     try:
         found = tree.verify(Folder(target))
     except BenchError:
-        return False
-    return found.manifest == verified.manifest
+        return None
+    return found if found.manifest == verified.manifest else None
 
 
 def _copy(source: Tree, verified: Verified, path: str, target: Path) -> None:

@@ -268,6 +268,19 @@ def _seal(station: Station, signers: Mapping[str, Signer], now: datetime) -> Non
     station.save(station.metadata / "timestamp.json", _signed(timestamp, online["timestamp"]))
 
 
+def sealed(station: Station) -> bool:
+    """Whether all that is there is published: no draft waits, and timestamp and snapshot name the newest of all."""
+    snapshot, timestamp = station.published("snapshot"), station.published("timestamp")
+    if station.drafted() or snapshot is None or timestamp is None:
+        return False
+    newest = {role: station.published(role) for role in ("targets", *roles.DELEGATED)}
+    named = {role: snapshot.signed.meta.get(f"{role}.json") for role in newest}
+    return bool(
+        timestamp.signed.snapshot_meta.version == snapshot.signed.version
+        and all(each and named[role] and named[role].version == each.signed.version for role, each in newest.items())
+    )
+
+
 def parse(file: Path) -> Metadata[Any]:
     """Raises BenchError."""
     try:

@@ -82,18 +82,18 @@ def press(
     """Press a content directory or a recipe.
 
     Cuts the files into blobs and drafts what must be signed. With the keys of enough holders, or in a station of
-    evaluation keys, it signs and seals too; otherwise the drafts travel, and it ends with 1.
+    evaluation keys, it signs and seals too; otherwise the drafts travel, and it ends with 1. Where nothing has changed
+    nothing is signed: `weir-sign seal` issues the same generation anew.
     """
     opened = stations.Station(station)
     signers = evaluate.signers_of(opened) if opened.evaluation and not key_files else unlocked(key_files, descriptor)
     manifest, _ = pressing.press(opened, recipes.read(content, name), now())
     rounds.sign_all(opened, signers)
     waiting = {role: rounds.look(opened, role).progress for role in opened.drafted()}
-    sealed = bool(signers) and not any(progress.missing for progress in waiting.values())
-    written: list[Path] = []
-    if sealed:
+    if signers and not stations.sealed(opened) and not any(progress.missing for progress in waiting.values()):
         stations.seal(opened, signers, now())
-        written = _write(opened, out, as_tar) if out else []
+    sealed = stations.sealed(opened)
+    written = _write(opened, out, as_tar) if out and sealed else []
     if as_json:
         emit(
             {

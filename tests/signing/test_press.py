@@ -26,7 +26,7 @@ from signing import publish, recipe, rounds, station, tree
 from signing.errors import BenchError
 from signing.evaluate import evaluate, signers_of
 from signing.station import Station
-from tests.signing.conftest import NOW, PASSPHRASE, Bench, Publisher, gguf, place_model
+from tests.signing.conftest import NOW, PASSPHRASE, YEAR, Bench, Publisher, gguf, place_model
 from tests.signing.interrupted import points
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,10 +58,10 @@ def test_the_node_accepts_a_bundle_as_a_directory_and_as_a_tar(
 ) -> None:
     bundle = pressed(publisher, content, tmp_path / "out")
     tar = publish.tar(tree.Folder(publisher.station.directory), tmp_path / "tar")
-    assert (bundle.name, tar.name) == ("site-2026.1.bundle", "site-2026.1.bundle.tar")
+    assert (bundle.name, tar.name) == (f"site-{YEAR}.1.bundle", f"site-{YEAR}.1.bundle.tar")
     for form in (bundle, tar):
         found = accepted(form, first_root(publisher))
-        assert found.manifest.id == "site-2026.1"
+        assert found.manifest.id == f"site-{YEAR}.1"
         assert (found.root_name, found.evaluation) == ("Example", False)
         assert found.issued == NOW
         assert set(found.manifest.files) == {
@@ -106,9 +106,9 @@ def test_a_policy_only_change_touches_no_model_and_its_role_alone(
 ) -> None:
     first = pressed(publisher, content, tmp_path / "one")
     (content / "policy" / "baseline.cedar").write_text("forbid(principal, action, resource);\n")
-    later = NOW + timedelta(days=1)
+    later = NOW + timedelta(minutes=1)
     made, drafted = pressing.press(publisher.station, recipe.read(content, "site"), later)
-    assert made.id == "site-2026.2"
+    assert made.id == f"site-{YEAR}.2"
     assert drafted == ("policies", "targets")
     publisher.sign_all()
     publisher.seal(later)
@@ -122,8 +122,23 @@ def test_a_policy_only_change_touches_no_model_and_its_role_alone(
 
 
 def test_the_same_content_keeps_its_id(publisher: Publisher, content: Path) -> None:
-    assert publisher.press(content).id == publisher.press(content, NOW + timedelta(days=1)).id == "site-2026.1"
-    assert publisher.press(content, name="other").id == "other-2026.1"
+    assert publisher.press(content).id == publisher.press(content, NOW + timedelta(minutes=1)).id == f"site-{YEAR}.1"
+    assert publisher.press(content, NOW + timedelta(minutes=1), name="other").id == f"other-{YEAR}.1"
+
+
+def test_an_unchanged_content_is_not_signed_again(tmp_path: Path, content: Path, bench: Bench) -> None:
+    made = evaluate(tmp_path / "ev", NOW)
+    command = ("press", made.directory, content, "--name", "site", "--out", tmp_path / "out", "--json")
+    first = bench(*command)
+    (bundle,) = (tmp_path / "out").iterdir()
+    before = {path: (path.read_bytes(), path.stat().st_ino) for path in bundle.rglob("*") if path.is_file()}
+    assert bench(*command).out == first.out
+    assert {path: (path.read_bytes(), path.stat().st_ino) for path in bundle.rglob("*") if path.is_file()} == before
+    assert bench("seal", made.directory).code == 0
+    assert bench(*command).out == first.out
+    changed = {path.name for path, (was, _) in before.items() if not path.exists() or path.read_bytes() != was}
+    assert changed == {"timestamp.json", "2.snapshot.json"}
+    assert accepted(bundle, verify.begin((made.metadata / "1.root.json").read_bytes())).role["timestamp"].version == 3
 
 
 def test_without_enough_signatures_nothing_is_published(
@@ -216,7 +231,7 @@ def test_a_recipe_adds_takes_away_and_states_the_rest(publisher: Publisher, cont
         " denials: [{name: two, card: small, labels: {classification: secret}}]}\n"
     )
     made = publisher.press(file, name="")
-    assert made.id == "field-2026.1"
+    assert made.id == f"field-{YEAR}.1"
     assert "evals/empty.jsonl" not in made.files
     assert {"evals/extra.jsonl", "cards/remote.json"} <= made.files.keys()
     assert (made.security_epoch, made.architectures, made.changelog) == (3, ("x86_64",), "For the field.")
@@ -303,14 +318,14 @@ def test_fast_forward_is_recovered_by_replacing_the_stations_key(
     state = verify.accepted(state, accepted(evil, state))
     assert state.floors.versions["timestamp"] == 2_000_000_000
     (content / "detectors.json").write_text('{"more": 1}\n')
-    publisher.press(content, NOW + timedelta(days=1))
+    publisher.press(content, NOW + timedelta(minutes=1))
     stuck = publish.bundle(tree.Folder(publisher.station.directory), tmp_path / "stuck")
     assert reason(stuck, state) == "older_bundle"
     publisher.holder("station-two")
     publisher.roles("[station]", "[station-two]")
     assert station.declare(publisher.station, NOW) == ("root",)
     publisher.sign_all()
-    publisher.seal(NOW + timedelta(days=2))
+    publisher.seal(NOW + timedelta(minutes=2))
     fresh = publish.bundle(tree.Folder(publisher.station.directory), tmp_path / "fresh")
     found_again = accepted(fresh, state)
     assert found_again.recovered is True
@@ -434,7 +449,7 @@ def test_pressing_signing_and_sealing_killed_at_any_point_are_run_again(quick_di
 
     for at in points(prepare):
         work(quick_disk / str(at))
-        assert accepted(quick_disk / str(at), state).manifest.id == "site-2026.1"
+        assert accepted(quick_disk / str(at), state).manifest.id == f"site-{YEAR}.1"
         shutil.rmtree(quick_disk / str(at))
 
 
@@ -450,7 +465,7 @@ def test_writing_a_bundle_killed_at_any_point_leaves_no_half_one(quick_disk: Pat
     source = tree.Folder(made.directory)
     if again:
         publish.bundle(source, quick_disk / "before")
-        station.seal(made, signers, NOW + timedelta(days=1))
+        station.seal(made, signers, NOW + timedelta(minutes=1))
 
     def work(out: Path) -> None:
         publish.bundle(source, out)
@@ -466,9 +481,9 @@ def test_writing_a_bundle_killed_at_any_point_leaves_no_half_one(quick_disk: Pat
         for found in out.glob("site-*"):
             accepted(found, state)
         work(out)
-        assert sorted(path.name for path in out.iterdir()) == ["site-2026.1.bundle", "site-2026.1.bundle.tar"]
+        assert sorted(path.name for path in out.iterdir()) == [f"site-{YEAR}.1.bundle", f"site-{YEAR}.1.bundle.tar"]
         newest = {accepted(found, state).issued for found in out.iterdir()}
-        assert newest == {NOW + timedelta(days=1 if again else 0)}
+        assert newest == {NOW + timedelta(minutes=1 if again else 0)}
         shutil.rmtree(out)
 
 
@@ -479,18 +494,18 @@ def test_the_tar_is_the_same_whoever_writes_it(publisher: Publisher, content: Pa
         for at, source in enumerate((publisher.station.directory, bundle))
     ]
     assert tars[0] == tars[1]
-    with tarfile.open(tmp_path / "0" / "site-2026.1.bundle.tar") as archive:
+    with tarfile.open(tmp_path / "0" / f"site-{YEAR}.1.bundle.tar") as archive:
         assert {(member.uid, member.gid, member.mode, member.uname) for member in archive} == {(0, 0, 0o644, "")}
-        assert archive.getnames()[-1] == "site-2026.1.bundle/metadata/timestamp.json"
+        assert archive.getnames()[-1] == f"site-{YEAR}.1.bundle/metadata/timestamp.json"
 
 
 def test_another_bundle_of_the_same_name_is_not_replaced(publisher: Publisher, content: Path, tmp_path: Path) -> None:
-    (tmp_path / "out" / "site-2026.1.bundle").mkdir(parents=True)
-    (tmp_path / "out" / "site-2026.1.bundle" / "mine").write_text("x")
+    (tmp_path / "out" / f"site-{YEAR}.1.bundle").mkdir(parents=True)
+    (tmp_path / "out" / f"site-{YEAR}.1.bundle" / "mine").write_text("x")
     with pytest.raises(BenchError) as refused:
         pressed(publisher, content, tmp_path / "out")
     assert refused.value.code == "bundle_exists"
-    assert (tmp_path / "out" / "site-2026.1.bundle" / "mine").exists()
+    assert (tmp_path / "out" / f"site-{YEAR}.1.bundle" / "mine").exists()
 
 
 def test_the_difference_of_two_bundles_names_files_bytes_and_keys(
