@@ -87,9 +87,13 @@ class Found:
 def find(place: Path) -> tuple[Found, ...]:
     """The bundles at a place: the place itself, else those that lie directly in it, sorted. Raises BundleRefused."""
     try:
-        mode = place.stat().st_mode
+        return _find(place)
     except OSError as error:
         raise refusal_of(str(place), error) from None
+
+
+def _find(place: Path) -> tuple[Found, ...]:
+    mode = place.stat().st_mode
     if stat.S_ISREG(mode):
         return (Found(place, "tar"),) if place.name.endswith(form.TAR_SUFFIX) else ()
     if not stat.S_ISDIR(mode):
@@ -275,8 +279,9 @@ def _index(descriptor: int, label: str) -> dict[str, tuple[int, int]]:
         if entries > MAX_ENTRIES:
             raise BundleRefused("too_many_names", f"{label} has more than {MAX_ENTRIES} entries.")
         top, _, rest = path.partition("/")
-        tops.add(top)
         ignored = any(part.startswith("._") for part in path.split("/"))
+        if top and not ignored:
+            tops.add(top)
         if rest and not ignored:
             if path.casefold() in names:
                 raise _bad_tar(label, f"{path!r} is there twice")
@@ -284,7 +289,7 @@ def _index(descriptor: int, label: str) -> dict[str, tuple[int, int]]:
             if not folder:
                 index[rest] = (at, size)
         at += -(-size // _BLOCK) * _BLOCK
-    if len({top for top in tops if not top.startswith("._")}) > 1:
+    if len(tops) > 1:
         raise _bad_tar(label, "it has more than one top directory")
     if any(outer in index for path in index for outer in _above(path)):
         raise _bad_tar(label, "a file lies in what is itself a file")

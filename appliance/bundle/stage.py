@@ -56,7 +56,13 @@ def held(state_dir: Path, sha256: str, length: int) -> bool:
 
 def stage(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambda _: None) -> int:
     """Bring every blob of the manifest into the store. Returns the bytes that were copied. Raises BundleRefused."""
-    with _writing(), _lock(state_dir):
+    with locked(state_dir):
+        return fill(manifest, source, state_dir, show)
+
+
+def fill(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambda _: None) -> int:
+    """The same for a caller that holds the lock already."""
+    with _writing():
         _clear_parts(state_dir)
         total, blobs = manifest.stored, manifest.blobs
         done = copied = 0
@@ -135,10 +141,11 @@ def _clear_parts(state_dir: Path) -> None:
 
 
 @contextmanager
-def _lock(state_dir: Path) -> Iterator[None]:
+def locked(state_dir: Path) -> Iterator[None]:
     """The store for this import alone; the kernel lets go of it when the process ends, however it ends."""
-    (state_dir / STORE).mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(state_dir / STORE / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with _writing():
+        (state_dir / STORE).mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(state_dir / STORE / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

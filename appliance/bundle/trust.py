@@ -75,8 +75,8 @@ class Role:
 class Trusted:
     """A bundle whose every signature, digest and version holds. Says nothing of age or completeness.
 
-    `roots` are all roots from the one trusted before. `floors` are those that hold once this is accepted, `before`
-    those that held for it: the node's own, less what a rotation took away (`recovered`).
+    `roots` are the root trusted before and those that followed it. `floors` are those that hold once this is accepted,
+    `before` those that held for it: the node's own, less what a rotation took away (`recovered`).
     """
 
     root_name: str
@@ -100,31 +100,30 @@ class Trusted:
 class Verification:
     """One verification: from trusted roots, local metadata and floors to what a repository says.
 
-    `roots` holds at least the root that is trusted, by version; newer ones among them are followed first. `local` is
-    metadata accepted before, by role. Steps are made in this order: `top_level`, then `all_delegated`, `delegated` or
-    `target`. Raises BundleRefused at any step; what was accepted up to there stands in `accepted`, by role.
+    `root` is the newest root that is trusted; `local` is metadata accepted before, by role. `listed_roots` are the
+    versions that the repository has, where it can say. Steps are made in this order: `top_level`, then `all_delegated`
+    or `delegated`. Raises BundleRefused at any step; what was accepted up to there stands in `accepted`, by role, and
+    in `roots`, by version.
     """
 
     def __init__(
         self,
-        roots: Mapping[int, bytes],
+        root: bytes,
         local: Mapping[str, bytes] | None = None,
         floors: Floors | None = None,
         *,
         reference: datetime = NEVER,
         listed_roots: frozenset[int] | None = None,
     ) -> None:
-        first = min(roots)
-        with _refusing(f"{first}.root.json"):
-            self._set = TrustedMetadataSet(roots[first], EnvelopeType.METADATA)
+        with _refusing("the trusted root"):
+            self._set = TrustedMetadataSet(root, EnvelopeType.METADATA)
         self._set.reference_time = reference
-        self._known_roots = roots
         self._local = dict(local or {})
         self._listed = listed_roots
         self._floors = floors or Floors()
         self.before = self._floors
         self.accepted: dict[str, bytes] = {}
-        self.roots: dict[int, bytes] = {self._set.root.version: roots[first]}
+        self.roots: dict[int, bytes] = {self._set.root.version: root}
         self._roles: dict[str, Role] = {}
 
     @property
@@ -195,9 +194,7 @@ class Verification:
     def _follow_roots(self) -> Steps:
         begin = self._set.root.version
         for version in range(begin + 1, begin + 1 + form.MAX_ROOTS):
-            data = self._known_roots.get(version)
-            if data is None:
-                data = yield Want(_metadata("root", version), form.MAX_ROOT)
+            data = yield Want(_metadata("root", version), form.MAX_ROOT)
             if data is None:
                 break
             before = self._set.root

@@ -49,7 +49,8 @@ def trusted(source: Source, state: TrustState | Lost | None) -> Trusted:
         raise BundleRefused("no_root")
     if isinstance(state, Lost):
         raise BundleRefused("state_lost", f"{state.why}.".capitalize())
-    verification = Verification(state.roots, state.metadata, state.floors, listed_roots=_roots_listed(source))
+    newest = state.roots[max(state.roots)]
+    verification = Verification(newest, state.metadata, state.floors, listed_roots=_roots_listed(source))
     return trust.drive(trust.generation(verification), lambda want: media.read(source, want.name, want.limit))
 
 

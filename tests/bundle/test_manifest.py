@@ -39,6 +39,18 @@ def test_a_manifest_comes_back_from_its_bytes() -> None:
     assert form.read_manifest(form.write_manifest(GOOD)) == GOOD
 
 
+def test_health_checks_come_back_from_their_bytes() -> None:
+    prompt = {"name": "sorts", "card": "desk", "prompt": "Sort 3 1 2", "contains": ["1"], "lacks": ["4"]}
+    denial = {"name": "stays", "card": "far", "labels": {"classification": "secret", "residency": "node"}}
+    health = {"prompts": [prompt | {"max_tokens": 8, "min_characters": 5}], "denials": [denial]}
+    read = form.read_manifest(written(health=health))
+    assert read.health.prompts[0].contains == ("1",)
+    assert read.health.denials[0].labels == {"classification": "secret", "residency": "node"}
+    for bad in ({"colour": "red"}, {"classification": 1}):
+        with pytest.raises(ManifestInvalid):
+            form.read_manifest(written(health=health | {"denials": [denial | {"labels": bad}]}))
+
+
 PLAIN = st.text(st.sampled_from("abzABZ019._+-"), min_size=1, max_size=20)
 
 

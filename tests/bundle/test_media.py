@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import socket
+import subprocess
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -250,6 +251,20 @@ def test_a_plain_tar_of_gnu_tar_is_read(tmp_path: Path) -> None:
     tar = tar_of(tmp_path / "a.bundle.tar", member("a.bundle/empty", type=tarfile.DIRTYPE), form=tarfile.GNU_FORMAT)
     with media.opened(tar) as source:
         assert media.read(source, "metadata/timestamp.json", 2) == b"{}"
+
+
+@pytest.mark.parametrize("options", [["--format=ustar"], ["--format=gnu"], ["--format=v7"]])
+@pytest.mark.parametrize("name", ["a.bundle", "./a.bundle", "."])
+def test_what_tar_itself_makes_of_a_bundle(tmp_path: Path, options: list[str], name: str) -> None:
+    write_tree(TREE, tmp_path / "from/a.bundle")
+    tar = tmp_path / "a.bundle.tar"
+    subprocess.run(["tar", "-C", tmp_path / "from", *options, "-cf", tar, name], check=True)
+    if options == ["--format=v7"]:
+        assert reason(tar) == "bad_tar"
+        return
+    with media.opened(tar) as source:
+        assert media.read(source, "metadata/timestamp.json", 2) == b"{}"
+        assert source.size("blobs/sha256/ab/abcd") == 5000
 
 
 def test_what_a_mac_adds_to_a_tar_is_ignored(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Client:
         self.url = metadata_url.rstrip("/")
         local = {unquote(file.stem): file.read_bytes() for file in metadata_dir.glob("*.json") if file.stem != "root"}
         root = (metadata_dir / "root.json").read_bytes()
-        self.verification = Verification({1: root}, local, reference=datetime.now(UTC))
+        self.verification = Verification(root, local, reference=datetime.now(UTC))
 
     def refresh(self) -> None:
         self.run(self.verification.top_level())
