@@ -17,13 +17,13 @@ command -v c++ >/dev/null || command -v g++ >/dev/null || die "no C++ compiler f
 
 [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
 
-want=$(digest packaging/requirements.lock packaging/llama-cpp.cmake pyproject.toml packaging/setup.sh)
+want=$(digest packaging/requirements.lock packaging/llama-cpp.cmake pyproject.toml signing/pyproject.toml packaging/setup.sh)
 if ! stamped dependencies "$want"; then
     echo "weir set-up: installing locked dependencies; llama.cpp compiles once (3 to 13 minutes on two cores)"
     CMAKE_ARGS="-DCMAKE_PROJECT_llama_cpp_INCLUDE=$PWD/packaging/llama-cpp.cmake" \
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
         -r packaging/requirements.lock
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e ./signing
     stamp dependencies "$want"
 fi
 

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 # What a host has or has not, and no set-up can change.
-_ALLOWED_SKIPS = ("needs a GPU", "the card does not claim", "strace cannot trace here", "the kernel offers no Landlock")
+_ALLOWED_SKIPS = (
+    "needs a GPU",
+    "the card does not claim",
+    "strace cannot trace here",
+    "the kernel offers no Landlock",
+    "SoftHSM is not installed here",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

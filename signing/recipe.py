@@ -1,0 +1,205 @@
+"""What goes into a generation: a content directory as it is, or a recipe that adds to one and takes away from it.
+
+    name: my-site                      # the bundle is called NAME-YEAR.N
+    content: build/starter             # beside the recipe, like all paths in it
+    remove: [cards/weir-desk.json]
+    add: {models/my-model.gguf: /srv/models/my-model.gguf}
+    cards: [{id: my-model, …}]         # written to cards/ID.json
+    security_epoch: 0
+    least_appliance: 0.1.0
+    architectures: [any]
+    health: {prompts: […], denials: […]}
+    sbom: my-site.spdx.json
+    changelog: What is new, for people.
+
+Rules kept here:
+1. Regular files only; a link in the content is refused, since what it points at may change unseen.
+2. A card's files are in the generation, with the digest and the length that the card states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from appliance.bundle.manifest import Health, check_path
+from signing import __version__, files, gguf
+from signing.errors import BenchError
+
+_RECIPE_BYTES = 4 * 1024 * 1024
+_NAME = r"^[a-z0-9][a-z0-9-]{0,47}$"
+_CAN = (
+    "streaming", "system", "json_object", "json_schema", "regex", "logprobs", "signals", "seed", "multiple",
+    "penalties", "logit_bias", "top_k",
+)  # fmt: skip
+
+
+class Recipe(BaseModel):
+    """As it is written in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=_NAME)]
+    content: Path | None = None
+    remove: tuple[str, ...] = ()
+    add: dict[str, Path] = Field(default_factory=dict)
+    cards: tuple[dict[str, Any], ...] = ()
+    security_epoch: Annotated[int, Field(ge=0)] = 0
+    least_appliance: str = __version__
+    architectures: tuple[str, ...] = ("any",)
+    health: Health = Health()
+    sbom: Path | None = None
+    changelog: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a generation: where each comes from, or its bytes where the recipe itself states them."""
+
+    recipe: Recipe
+    files: Mapping[str, Path | bytes]
+    sbom_sha256: str | None
+
+
+def read(path: Path, name: str | None = None) -> Contents:
+    """The contents of a recipe file or of a content directory. Raises BenchError: recipe_invalid."""
+    if path.is_dir():
+        recipe, beside = _recipe({"name": name or _name_of(path), "content": "."}, path), path
+    else:
+        text = files.read(path, "recipe_invalid", _RECIPE_BYTES)
+        try:
+            said = YAML(typ="safe", pure=True).load(text.decode("utf-8"))
+        except (YAMLError, UnicodeDecodeError):
+            raise _invalid(path, ("it is not YAML",)) from None
+        recipe, beside = _recipe(said, path), path.parent
+        if name:
+            recipe = recipe.model_copy(update={"name": name})
+    found: dict[str, Path | bytes] = dict(_walk(beside / recipe.content) if recipe.content else {})
+    for gone in recipe.remove:
+        if found.pop(gone, None) is None:
+            raise _invalid(path, (f"remove: {gone} is not in the content",))
+    found |= {into: beside / source for into, source in recipe.add.items()}
+    for card in recipe.cards:
+        found[f"cards/{_file_name(card.get('id'))}.json"] = f"{json.dumps(card, indent=1, sort_keys=True)}\n".encode()
+    findings = []
+    for into in found:
+        try:
+            check_path(into)
+        except ValueError as error:
+            findings.append(str(error))
+    if findings:
+        raise _invalid(path, tuple(findings))
+    sbom = None
+    if recipe.sbom:
+        sbom = hashlib.sha256(files.read(beside / recipe.sbom, "recipe_invalid", 1024**3)).hexdigest()
+    return Contents(recipe, found, sbom)
+
+
+def for_model(model: Path, content: Path, name: str | None = None) -> str:
+    """A recipe, as YAML, that adds a GGUF of one's own to a content directory. Raises BenchError.
+
+    The card claims no accuracy: it is asked for by its id until `accuracy` is filled in.
+    """
+    try:
+        with model.open("rb") as stream:
+            gguf.tensor_data(stream)
+            stream.seek(0)
+            digest, length = hashlib.file_digest(stream, "sha256").hexdigest(), model.stat().st_size
+    except OSError as error:
+        raise BenchError("recipe_invalid", f"{model}: {error.strerror}.", next_step="Check its name.") from None
+    id = name or _file_name(model.stem)
+    into = f"models/{_file_name(id)}.gguf"
+    card = {
+        "id": id,
+        "runtime": "llama_cpp",
+        "tier": "device",
+        "modalities": ["chat", "completion"],
+        "operator": "this node",
+        "retention": "none",
+        "trains_on_input": "no",
+        "accelerator": "cpu",
+        "capabilities": dict.fromkeys(_CAN, True),
+        "accuracy_default": 0.0,
+        "files": [{"path": into, "sha256": digest, "bytes": length}],
+        "llama": {"sequences": 4},
+    }
+    said = {
+        "name": f"with-{_slug(id)}",
+        "content": str(content.absolute()),
+        "add": {into: str(model.absolute())},
+        "health": {"prompts": [{"name": f"{id} answers", "card": id, "prompt": "Hello"}]},
+        "changelog": f"Adds the model {id}.",
+        "cards": [card],
+    }
+    return f"# Press it: weir-sign press STATION THIS-FILE --out DIRECTORY\n{json.dumps(said, indent=2)}\n"
+
+
+def check_cards(cards: Mapping[str, bytes], cut: Mapping[str, tuple[str, int]]) -> None:
+    """Rule 2; `cut` has digest and length by path. Raises BenchError: recipe_invalid."""
+    findings = []
+    for path, content in cards.items():
+        try:
+            stated = [(file["path"], (file["sha256"], file["bytes"])) for file in json.loads(content).get("files", [])]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            findings.append(f"{path}: not a card")
+            continue
+        for file, what in stated:
+            if file not in cut:
+                findings.append(f"{path}: names {file}, which is not in the content")
+            elif cut[file] != what:
+                findings.append(f"{path}: {file} is another file than the card states")
+    if findings:
+        raise BenchError("recipe_invalid", "The cards do not fit their files.", details=tuple(findings))
+
+
+def _walk(content: Path) -> dict[str, Path]:
+    found = {}
+    if not content.is_dir():
+        raise BenchError("recipe_invalid", f"{content} is no directory.", next_step="Check 'content' of the recipe.")
+    for path in sorted(content.rglob("*")):
+        inside = path.relative_to(content)
+        if any(part.startswith(".") for part in inside.parts):
+            continue  # an editor's own, or the file system's
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise BenchError("recipe_invalid", f"{path} is a link or a device.", next_step="Put the file itself there.")
+        if path.is_file():
+            found[inside.as_posix()] = path
+    return found
+
+
+def _recipe(said: object, path: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(said)
+    except ValidationError as error:
+        raise _invalid(
+            path,
+            tuple(
+                f"{'.'.join(str(part) for part in item['loc']) or '(file)'}: {item['msg']}"
+                for item in error.errors(include_input=False, include_url=False)
+            ),
+        ) from None
+
+
+def _file_name(id: object) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", str(id)).strip("-._") or "my-model"
+
+
+def _slug(id: str) -> str:
+    return (re.sub(r"[^a-z0-9]+", "-", id.lower()).strip("-") or "my-model")[:40]
+
+
+def _name_of(path: Path) -> str:
+    return _slug(path.resolve().name)
+
+
+def _invalid(path: Path, details: tuple[str, ...]) -> BenchError:
+    return BenchError("recipe_invalid", f"{path} cannot be pressed.", details=details)
