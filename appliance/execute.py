@@ -62,6 +62,8 @@ from appliance.redact import NotRedactable, Redaction, Restorer, restored
 from appliance.turns import Turns
 
 Clock = Callable[[], float]
+# Faults of a path that may have computed something before it failed.
+_MAY_HAVE_WORKED = frozenset({"timeout", "broken_stream", "internal"})
 Redact = Callable[[Request, Features], Awaitable[Redaction]]
 
 
@@ -268,6 +270,7 @@ class _Run:
         self._called_tools: set[int] = set()
         self._tokens = 0
         self._turns: Turns | None = None  # where this run has its turn
+        self._handed = False  # whether the path was asked
         self.redacted: tuple[tuple[FindingKind, int], ...] = ()
         self.status: str = "cancelled"  # until it comes to an end of its own
         self.held: list[Chunk] = []
@@ -353,7 +356,9 @@ class _Run:
         if redaction is not None:
             in_json = execution._request.format.kind in ("json_object", "json_schema")
             stream = restored(stream, Restorer(redaction.back, in_json=in_json))
-        return stream, execution.departure(step, redaction)
+        departure = execution.departure(step, redaction)
+        self._handed = True
+        return stream, departure
 
     def _leave(self) -> None:
         """Let others have their turn."""
@@ -428,6 +433,9 @@ class _Run:
         usage = Usage(execution._features.estimated_prompt_tokens, self._tokens) if begun else Usage()
         if self._done is not None:
             begun, usage = True, self._done.usage
+        elif not begun and self._handed and (self._fault is None or self._fault.fault in _MAY_HAVE_WORKED):
+            begun = True  # nobody knows how far it got: as much as was expected of it
+            usage = Usage(execution._features.estimated_prompt_tokens, execution._features.estimated_output_tokens)
         outcome = StepOutcome(
             path=self.step.path,
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
@@ -438,7 +446,7 @@ class _Run:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
-            # What broke off after it began is charged by estimate; what never began costs nothing.
+            # What broke off, or was abandoned, is charged by estimate; what never reached its path costs nothing.
             cost=price_of(card.price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
             if begun
             else 0.0,

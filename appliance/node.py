@@ -60,6 +60,7 @@ from appliance.turns import Turns
 log = structlog.get_logger("weir.node")
 _NOT_A_PATH = ("cache", "reuse")
 _SWEEP_S = 300.0
+_LONG_CHARS = 50_000  # of one request
 _WATCH_S = 0.25  # between two looks at whether tenants changed, or the door refused anything
 QUEUE_PER_PLACE = 16  # answers that may wait at a path for each that it makes at once
 
@@ -75,6 +76,7 @@ class Counters:
     cancelled: int = 0
     bad_requests: int = 0
     unauthorized: int = 0
+    limited: int = 0
     off_frontier: int = 0
     cost: float = 0.0
     frontier_cost: float = 0.0
@@ -100,7 +102,8 @@ class Node:
         self.figures: dict[str, LiveFigures] = {}
         self.turns: dict[str, Turns] = {}
         self.accounts = Accounts(config.limits.concurrent_requests)
-        self.roll = Roll()
+        self.roll = Roll(needed=False)
+        self._tenants_lost = False
         self.operator_key = make_operator_key(config.state_dir)
         self.counters = Counters()
         self.by_path: dict[str, int] = {}
@@ -108,7 +111,9 @@ class Node:
         self.classifier: Classifier | None = None
         self.news = asyncio.Event()  # set whenever a record was handed to the store
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
-        self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
+        # Long texts hold up no classifying, and longer ones nobody with a short one.
+        self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")
+        self._detecting_long = ThreadPoolExecutor(1, thread_name_prefix="weir-detect-long")
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
         self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
         self._refusals = Refusals(partial(self.audit.note, "refusal"))
@@ -215,6 +220,7 @@ class Node:
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
+        self._detecting_long.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
         if self._refusals_due is not None:
             self._refusals_due.cancel()
@@ -286,7 +292,8 @@ class Node:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.generation.detectors.timeout_s):
-                return await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
+                thread = self._detecting if sum(map(len, read)) <= _LONG_CHARS else self._detecting_long
+                return await loop.run_in_executor(thread, detect.counts, read, given_up.is_set)
         finally:
             given_up.set()  # also where the client went away: the thread stops at its next piece
 
@@ -297,7 +304,8 @@ class Node:
         try:
             async with asyncio.timeout(detectors.timeout_s):
                 work = partial(redact, request, detectors.redacts, known, given_up.is_set)
-                return await loop.run_in_executor(self._detecting, work)
+                thread = self._detecting if sum(map(len, texts(request))) <= _LONG_CHARS else self._detecting_long
+                return await loop.run_in_executor(thread, work)
         except NotRedactable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever failed, it is not redacted, so it does not leave
@@ -408,7 +416,14 @@ class Node:
         held = self.tenants.all()
         spent = {one.tenant.name: dict(one.spending) for one in held}
         self.accounts.take_over({one.tenant.name: one.tenant for one in held}, spent)
-        self.roll = roll_of(held, self.operator_key)
+        needed = self.roll.needed or self.tenants.needed
+        self.roll = roll_of(held, self.operator_key, needed=needed)
+        if needed and not held and not self._tenants_lost:
+            self._tenants_lost = True
+            self.warnings.append(
+                "node.db names no tenant although this node had some: nobody has a key. Restore the file, or make "
+                "tenants anew; who wants the node open to this host again removes keys-needed from the state directory"
+            )
         return seen
 
     # ---- what operators ask ---------------------------------------------------------------------------------
@@ -457,6 +472,7 @@ class Node:
                 "cancelled": counters.cancelled,
                 "bad_requests": counters.bad_requests,
                 "unauthorized": counters.unauthorized,
+                "limited": counters.limited,
                 "kept_off_frontier_share": counters.off_frontier / counters.answered if counters.answered else None,
                 "cost": counters.cost,
                 "frontier_cost": counters.frontier_cost,

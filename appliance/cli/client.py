@@ -144,6 +144,13 @@ def expect(reply: Reply) -> dict[str, Any]:
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
         raise CliError(f"The node answered with status {reply.status}.", code="unexpected_answer")
+    if reply.status == 401:
+        raise CliError(
+            "The node wants its operator's key, and got none that fits.",
+            code=str(error.get("code") or "failed"),
+            next_step=f"It is in {config_places.OPERATOR_KEY} of the node's state directory, which the node's user may "
+            "read and every start makes anew: name the directory with --state.",
+        )
     weir = error.get("weir")
     reasons = weir.get("reasons", ()) if isinstance(weir, dict) else ()
     raise CliError(

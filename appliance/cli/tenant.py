@@ -106,7 +106,8 @@ def add(
 def list_(state: Path | None, config_file: Path | None, as_json: bool) -> int:
     """List tenants and what they used."""
     now = time.time()
-    facts = [_facts(held, now) for held in _store(state, config_file).all()]
+    store = _store(state, config_file)
+    facts = [_facts(held, now) for held in (store.all() if store is not None else ())]
     if as_json:
         emit_json({"tenants": facts})
         return OK
@@ -139,7 +140,7 @@ def list_(state: Path | None, config_file: Path | None, as_json: bool) -> int:
 @json_option
 def show(name: str, state: Path | None, config_file: Path | None, as_json: bool) -> int:
     """Show one tenant, its keys and its use."""
-    fact = _facts(_store(state, config_file).one(name), time.time())
+    fact = _facts(_one(_store(state, config_file), name), time.time())
     if as_json:
         emit_json(fact)
         return OK
@@ -167,10 +168,12 @@ def show(name: str, state: Path | None, config_file: Path | None, as_json: bool)
 @json_option
 def set_(name: str, state: Path | None, config_file: Path | None, as_json: bool, **stated: Any) -> int:
     """Change what a tenant may do; what is not named stays. 'none' takes a setting away."""
+    if all(value is None or value == () for value in stated.values()):
+        raise CliError("Nothing was named that should change.", next_step="'weir tenant set --help' lists what can.")
     with _changing(state, config_file) as tenants:
-        before = tenants.one(name).tenant.model_dump(mode="json", exclude_defaults=True)
-        tenant = _settings(name, before, stated)
-        tenants.set(tenant)
+        tenant = tenants.set(
+            name, lambda before: _settings(name, before.model_dump(mode="json", exclude_defaults=True), stated)
+        )
     if as_json:
         settings = tenant.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
         emit_json({"tenant": name, "settings": settings})
@@ -243,11 +246,14 @@ def _settings(name: str, before: dict[str, Any], stated: dict[str, Any]) -> Tena
         elif value is not None and value != ():
             wanted[setting] = value
     try:
-        if isinstance(wanted.get("locale"), str):
-            wanted["locale"] = read_labels({"X-Weir-Locale": wanted["locale"]}, Limits()).locale
+        for label in ("locale", "residency"):
+            if isinstance(wanted.get(label), str):
+                read = read_labels({f"X-Weir-{label.title()}": wanted[label]}, Limits())
+                wanted[label] = getattr(read, label)
         return Tenant.model_validate(wanted)
     except BadRequest as error:
-        raise CliError(error.message.replace("Header X-Weir-Locale", "--locale"), code="invalid_setting") from None
+        option = f"--{str(error.param).lower().removeprefix('x-weir-')}"
+        raise CliError(error.message.replace(f"Header {error.param}", option), code="invalid_setting") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         setting = str(first["loc"][0])
@@ -257,11 +263,19 @@ def _settings(name: str, before: dict[str, Any], stated: dict[str, Any]) -> Tena
         raise CliError(f"{where}: {said[0].lower()}{said[1:]}.", code="invalid_setting") from None
 
 
-def _store(state: Path | None, config_file: Path | None) -> Tenants:
-    """For a look: nothing is written."""
-    from appliance.store.tenants import Tenants
+def _store(state: Path | None, config_file: Path | None) -> Tenants | None:
+    """For a look: nothing is written, and None where nothing is."""
+    from appliance.config import load
+    from appliance.store.tenants import DATABASE, Tenants
 
-    return Tenants(_directory(state, config_file))
+    directory = load(state, file=config_file).state_dir
+    return Tenants(directory) if (directory / DATABASE).exists() else None
+
+
+def _one(store: Tenants | None, name: str) -> Held:
+    if store is None:
+        raise CliError(f"There is no tenant '{name}'.", next_step="'weir tenant add' makes one.")
+    return store.one(name)
 
 
 @contextmanager
@@ -269,6 +283,7 @@ def _changing(state: Path | None, config_file: Path | None) -> Iterator[Tenants]
     """For a change, which the audit is told of first; a running node may be writing there too."""
     import getpass
 
+    from appliance.errors import AuditUnavailable
     from appliance.store.audit.log import Audit
     from appliance.store.tenants import Tenants
 
@@ -276,6 +291,12 @@ def _changing(state: Path | None, config_file: Path | None) -> Iterator[Tenants]
     audit = Audit(directory)
     try:
         yield Tenants(directory, note=lambda facts: audit.write("admin", {**facts, "by": getpass.getuser()}))
+    except AuditUnavailable as error:
+        raise CliError(
+            f"Nothing was changed, because it cannot be written down first: {audit.trouble or error.message}",
+            code=error.code,
+            next_step="Make room, or mend what 'weir doctor' names. A key that must end now ends with the node.",
+        ) from None
     finally:
         audit.close()
 

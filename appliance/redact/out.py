@@ -4,8 +4,9 @@ Rules kept here:
 1. Pure: equal requests, equal placeholders. The same value of the same kind has the same one throughout a request, and
    numbers count in the order of the messages, so that a conversation that grows keeps them.
 2. No placeholder stands in the request already, in upper or lower case.
-3. What is left is looked at anew, by the very detectors that looked before: nothing redactable may be in it, and
-   nothing of a kind that was not found before. Otherwise NotRedactable, and it must not leave.
+3. What is left is looked at anew, by the very detectors that looked before: nothing redactable may be in it, nothing of
+   a kind that was not found before, and nothing that was found, wherever it stands. Else NotRedactable: it must not
+   leave.
 4. Names, keys, numbers and patterns stay as they are: a placeholder there would ask for something else. Where one of
    them holds a finding, rule 3 refuses.
 
@@ -70,10 +71,13 @@ def redact(
             request = swap.request(request)
         except RecursionError:
             raise NotRedactable("it is nested too deeply") from None
-        still = {kind for kind, _ in counts(texts(request), give_up)}
-        if still <= left:
+        said = list(texts(request))
+        still = {kind for kind, _ in counts(said, give_up)}
+        elsewhere = any(value in text for text in said for value in swap.back.values())
+        if still <= left and not elsewhere:
             return Redaction(request, tuple(sorted(swap.found.items())), swap.back)
-    raise NotRedactable("something is found in it still: " + ", ".join(sorted(still - left)))
+    kinds_left = ", ".join(sorted(still - left)) or "what was found, in another place"
+    raise NotRedactable(f"something is found in it still: {kinds_left}")
 
 
 def _taken(request: Request) -> frozenset[str]:
@@ -136,7 +140,7 @@ class _Swap:
         try:
             value = json.loads(text)
         except ValueError:
-            return self.text(text)
+            return self._plain(text)
         swapped = self._tree(value)
         return text if swapped == value else json.dumps(swapped, ensure_ascii=False)
 
@@ -156,10 +160,13 @@ class _Swap:
         return value
 
     def text(self, text: str) -> str:
-        """The text with its findings replaced."""
+        """The text with its findings replaced; of JSON with escapes what these mean is looked at."""
+        return self._arguments(text) if "\\u" in text else self._plain(text)
+
+    def _plain(self, text: str) -> str:
         found = [finding for finding in find(text, self._give_up) if finding.kind in self._kinds] if text else ()
         if not found:
-            return text
+            return self._elsewhere(text)
         ours = [match.span() for match in PLACEHOLDER.finditer(text) if match[0] in self.back]
         pieces: list[str] = []
         at = 0
@@ -170,7 +177,15 @@ class _Swap:
             start = _behind_escape(text, finding.start, finding.end)
             pieces += text[at:start], self._placeholder(finding.kind, text[start : finding.end])
             at = finding.end
-        return "".join((*pieces, text[at:]))
+        return self._elsewhere("".join((*pieces, text[at:])))
+
+    def _elsewhere(self, text: str) -> str:
+        """What was found is replaced also where a detector, by what stands around it, takes it for something else."""
+        for (kind, value), name in self._given.items():
+            if value in text:
+                self.found[kind] += text.count(value)
+                text = text.replace(value, name)
+        return text
 
     def _placeholder(self, kind: FindingKind, value: str) -> str:
         self.found[kind] = self.found.get(kind, 0) + 1

@@ -3,8 +3,9 @@
 Rules kept here:
 1. Keys are here as digests only. node.db is its owner's alone.
 2. A change and its number in `changes` are one transaction, so that a running node sees each change once and whole.
-3. A revoked tenant or key stays on record: a name is never somebody else's later, and a node that has had tenants never
-   again serves without a key.
+3. A revoked tenant or key stays on record: a name is never somebody else's later.
+4. A node that has had tenants never again serves without a key, also where node.db was lost: the file `keys-needed`
+   says so, and only a person removes it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from appliance.store.schema import migrate, node
 from appliance.tenancy.budget import Spent
 from appliance.tenancy.keys import Key, Roll, digest, make_key
 
-DATABASE = "node.db"
+DATABASE, NEEDED = "node.db", "keys-needed"
 Note = Callable[[Mapping[str, object]], object]
 _KEYS = "id, digest, tenant, created, expires, revoked"
 _SPEND = """INSERT INTO spending VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, day) DO UPDATE SET
@@ -59,6 +60,11 @@ class Tenants:
             ) from None
         migrate(self.path, node)
 
+    @property
+    def needed(self) -> bool:
+        """Whether this node has, or had, tenants."""
+        return (self.path.parent / NEEDED).exists()
+
     # ---- reading --------------------------------------------------------------------------------------------
 
     def changes(self) -> int:
@@ -84,7 +90,7 @@ class Tenants:
         for held in self.all():
             if held.tenant.name == name:
                 return held
-        raise BadRequest(f"There is no tenant '{name}'.", param="name", next_step="'weir tenant list' names them.")
+        raise _unknown(name)
 
     # ---- changing -------------------------------------------------------------------------------------------
 
@@ -93,6 +99,7 @@ class Tenants:
         or was somebody's.
         """
         with self._changing() as connection:
+            (self.path.parent / NEEDED).touch(mode=0o600)
             try:
                 connection.execute("INSERT INTO tenants VALUES (?, ?, ?)", (tenant.name, now, _settings(tenant)))
             except sqlite3.IntegrityError:
@@ -105,13 +112,16 @@ class Tenants:
             self._say("tenant-add", tenant.name, key=key.id, expires=_whole(expires), settings=_stated(tenant))
         return key, text
 
-    def set(self, tenant: Tenant) -> None:
-        """Replace a tenant's settings. Raises BadRequest where there is none of that name."""
+    def set(self, name: str, change: Callable[[Tenant], Tenant]) -> Tenant:
+        """Change a tenant's settings; nobody else changes them meanwhile. Raises BadRequest for an unknown tenant."""
         with self._changing() as connection:
-            row = (_settings(tenant), tenant.name)
-            if not connection.execute("UPDATE tenants SET settings = ? WHERE name = ?", row).rowcount:
-                raise BadRequest(f"There is no tenant '{tenant.name}'.", param="name")
-            self._say("tenant-set", tenant.name, settings=_stated(tenant))
+            row = connection.execute("SELECT settings FROM tenants WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise _unknown(name)
+            tenant = change(_tenant(name, row[0]))
+            connection.execute("UPDATE tenants SET settings = ? WHERE name = ?", (_settings(tenant), name))
+            self._say("tenant-set", name, settings=_stated(tenant))
+        return tenant
 
     def rotate(self, name: str, *, now: float, grace_s: float, expires: float | None = None) -> tuple[Key, str]:
         """A new key; those that it has end after `grace_s` seconds. Raises BadRequest for an unknown tenant."""
@@ -162,10 +172,14 @@ class Tenants:
             connection.execute("COMMIT")
 
 
-def roll_of(held: tuple[Held, ...], operator_key: str) -> Roll:
+def roll_of(held: tuple[Held, ...], operator_key: str, *, needed: bool) -> Roll:
     """What a node needs to know whose a key is."""
     keys = {key.digest: key for one in held for key in one.keys}
-    return Roll({one.tenant.name: one.tenant for one in held}, keys, digest(operator_key))
+    return Roll({one.tenant.name: one.tenant for one in held}, keys, digest(operator_key), needed or bool(held))
+
+
+def _unknown(name: str) -> BadRequest:
+    return BadRequest(f"There is no tenant '{name}'.", param="name", next_step="'weir tenant list' names them.")
 
 
 def make_operator_key(state_dir: Path) -> str:

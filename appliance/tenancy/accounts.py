@@ -26,6 +26,7 @@ from appliance.tenancy.limits import Bucket
 log = structlog.get_logger("weir.tenants")
 _MOST_ALONE = 0.75  # of the places, for one tenant while others exist
 _CONTENDED = 0.5  # share of the places in use from which on shares by weight hold
+_TOLD_EVERY_S = 60.0
 _ONE_AND_LOCAL = 2  # accounts, where there is nobody to share with
 
 
@@ -36,10 +37,12 @@ class Account:
         self.name = LOCAL if tenant is None else tenant.name
         self.tenant = tenant
         self.active = 0
+        self.arriving = 0  # bytes of bodies that are on their way
         self.spending = spending
         self.alerts: frozenset[str] = frozenset()  # budgets whose alert was given: 'day 2026-11-21'
         self._clock = clock
         self._set_aside = 0.0
+        self._told = -math.inf  # when a refusal for a rate last left a record
         self._requests: Bucket | None = None
         self._tokens: Bucket | None = None
         self.labels: dict[tuple[str, Labels], Labels] = {}  # by generation and what was stated
@@ -74,6 +77,14 @@ class Account:
             if (wait := self._requests.wait(now)) > 0:
                 raise _limited("requests", self._requests.per_minute, wait)
             self._requests.take(now)
+
+    def tells(self) -> bool:
+        """Whether a refusal for a rate leaves a record: one a minute does, so that who floods fills no disk."""
+        now = self._clock()
+        if now - self._told < _TOLD_EVERY_S:
+            return False
+        self._told = now
+        return True
 
     def use_tokens(self, amount: int) -> None:
         """Count tokens, or give back a negative number of them."""

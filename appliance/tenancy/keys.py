@@ -67,16 +67,15 @@ def presented(headers: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Roll:
-    """Every tenant that is or was, and every key. `keys` by digest; `operator` is the digest of the operator's key."""
+    """Every tenant that is or was, and every key. `keys` by digest; `operator` is the digest of the operator's key.
+
+    `needed`: requests need a key, also where no tenant is known (any more).
+    """
 
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     keys: Mapping[bytes, Key] = field(default_factory=dict)
     operator: bytes = b""
-
-    @property
-    def needed(self) -> bool:
-        """Whether requests need a key: from the first tenant on, also when all of them are gone again."""
-        return bool(self.tenants)
+    needed: bool = True
 
     def whose(self, text: str, now: float) -> str:
         """The name of the tenant of a valid key; LOCAL for the operator's. Raises Unauthorized, with the same words for

@@ -33,6 +33,7 @@ from appliance.errors import (
     ForeignOrigin,
     NoCapacity,
     NotAdmitted,
+    RateLimited,
     SlowClient,
     Unauthorized,
     UnknownModel,
@@ -45,7 +46,7 @@ from appliance.intake.parse import parse_chat, parse_completion, parse_embedding
 from appliance.intake.repeats import Repeats
 from appliance.node import Node
 from appliance.records.card import ModelCard
-from appliance.records.decision import Asked
+from appliance.records.decision import Asked, Decision
 from appliance.records.record import encode
 from appliance.records.request import LOCAL, Kind, Labels, Request
 from appliance.records.tenant import Scope
@@ -75,6 +76,7 @@ _ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it
 _ACCOUNT = web.RequestKey("weir-account", Account)  # of the tenant, where keys are needed
 _OPEN = ("/healthz", "/readyz")  # to whoever reaches the node: they say whether it serves, and no more
 _OPERATORS = "/weir/"
+_ARRIVING_BYTES = 128 << 20
 _LABELS_KEPT = 256  # combinations that a tenant's callers stated
 Answered = Reply | web.StreamResponse
 Handler = Callable[[web.BaseRequest], Awaitable[Answered]]
@@ -91,6 +93,8 @@ class Plane:
         self._loopback = ipaddress.ip_address(node.listen_host).is_loopback
         self._body_bytes = stated.body_bytes
         self._body_timeout_s = stated.body_timeout_s
+        self._arriving = 0  # bytes of bodies that are on their way, as stated
+        self._most_arriving = max(_ARRIVING_BYTES, 2 * stated.body_bytes)
         self._limits = Limits(
             body_bytes=stated.body_bytes,
             messages=stated.messages,
@@ -184,7 +188,9 @@ class Plane:
             raise
         if tenant != LOCAL and path.startswith(_OPERATORS):
             raise NotAdmitted("This address is for the node's operators.", next_step="Use the commands on its host.")
-        request[_ACCOUNT] = node.accounts.of(tenant)
+        account = request[_ACCOUNT] = node.accounts.of(tenant)
+        if request.method == "GET":
+            account.admit()  # what is asked to be answered is counted when it is read
 
     def _account(self, request: web.BaseRequest) -> Account:
         account: Account | None = request.get(_ACCOUNT)
@@ -208,6 +214,12 @@ class Plane:
         """A body that is still on its way."""
         if request.content_length is not None and request.content_length > self._body_bytes:
             raise self._too_large()
+        size, account = request.content_length or self._body_bytes, self._account(request)
+        share = self._most_arriving if account.tenant is None else self._most_arriving // 2
+        if self._arriving and (self._arriving + size > self._most_arriving or account.arriving + size > share):
+            raise NoCapacity("Too much is on its way to this node.", next_step="Try again shortly.", retry_after_s=1)
+        self._arriving += size
+        account.arriving += size
         try:
             async with asyncio.timeout(self._body_timeout_s):
                 return await request.read()
@@ -219,6 +231,9 @@ class Plane:
             ) from None
         except (web.HTTPException, web.RequestPayloadError):
             raise BadRequest("The body could not be read.", next_step="Check Content-Encoding and framing.") from None
+        finally:
+            self._arriving -= size
+            account.arriving -= size
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
@@ -250,6 +265,9 @@ class Plane:
             if isinstance(error, WeirError) and not isinstance(error, NoCapacity):
                 self._node.counters.bad_requests += 1
                 log.info("bad-request", code=error.code, route=self._address(request))
+            if isinstance(error, RateLimited):
+                self._node.counters.limited += 1
+                kind = kind if account.tells() else None
             if kind is not None:
                 self._node.note_unserved(Asked(id, kind, "", "balanced", Labels(), account.name), began, error)
             raise
@@ -368,8 +386,9 @@ class Plane:
         parsed = await self._parse(request, parse_route, None)
         serving = self._node.serving(parsed)
         try:
-            decision = await serving.decided()
-            return _json(serving.explained(decision))
+            explained = serving.explained(await serving.decided())
+            account = self._account(request)
+            return _json(explained if account.tenant is None else _of_tenant(explained, account.scope or Scope()))
         finally:
             serving.drop()
 
@@ -388,13 +407,8 @@ class Plane:
     def _listed(self, request: web.BaseRequest) -> list[ModelCard]:
         """The paths that the key covers."""
         scope = self._account(request).scope or Scope()
-        return [
-            card
-            for card in self._node.generation.cards
-            if card.tier not in ("cache", "reuse")
-            and (not scope.models or card.id in scope.models)
-            and (not scope.tiers or card.tier in scope.tiers)
-        ]
+        cards = [card for card in self._node.generation.cards if card.tier not in ("cache", "reuse")]
+        return [card for card in cards if _covered(card.id, card.tier, scope)]
 
     # ---- what operators ask ---------------------------------------------------------------------------------
 
@@ -443,6 +457,18 @@ class Plane:
                     await node.news.wait()
             except TimeoutError:
                 return _json({"records": []})
+
+
+def _covered(path: str, tier: str, scope: Scope) -> bool:
+    return (not scope.models or path in scope.models) and (not scope.tiers or tier in scope.tiers)
+
+
+def _of_tenant(explained: dict[str, object], scope: Scope) -> dict[str, object]:
+    """An explained decision without what a tenant need not know: paths that its keys do not cover, others' load."""
+    decision = explained["decision"]
+    assert isinstance(decision, Decision)
+    seen = tuple(one for one in decision.candidates if _covered(one.path, one.tier, scope))
+    return {**explained, "decision": replace(decision, candidates=seen), "snapshot": None}
 
 
 async def _of_id(handler: OfId, id: str, request: web.BaseRequest) -> Reply:

@@ -7,6 +7,7 @@ import re
 import shlex
 import sqlite3
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,29 @@ def test_settings_come_and_go_and_the_rest_stays(weir: Weir, state: str) -> None
     assert "a, b" in shown and "de-CH" in shown and "active" in shown
 
 
+def test_two_changes_at_once_lose_nothing(weir: Weir, state: str) -> None:
+    weir("tenant", "add", "acme", "--state", state)
+    changes = (
+        ("--classification", "restricted"),
+        ("--budget-day", "7"),
+        ("--rights", "reserved"),
+        ("--locale", "de-CH"),
+    )
+    running = [
+        subprocess.Popen(weir.command("tenant", "set", "acme", *change, "--state", state), cwd=weir.home, env=weir.env)
+        for change in changes
+    ]
+    assert [each.wait(90) for each in running] == [0] * 4
+    settings = weir("tenant", "show", "acme", "--json", "--state", state).json["settings"]
+    assert settings == {"classification": "restricted", "budget_day": 7.0, "rights": "reserved", "locale": "de-CH"}
+
+
+def test_looking_makes_nothing(weir: Weir, state: str) -> None:
+    assert weir("tenant", "list", "--state", state).code == 0
+    assert weir("tenant", "show", "acme", "--state", state).code == 2
+    assert not (Path(state) / "node.db").exists()
+
+
 def test_one_key_of_several_is_revoked(weir: Weir, state: str) -> None:
     first = weir("tenant", "add", "acme", "--json", "--state", state).json
     weir("tenant", "rotate", "acme", "--grace", "1h", "--state", state)
@@ -95,7 +119,7 @@ def test_one_key_of_several_is_revoked(weir: Weir, state: str) -> None:
         (("add", "acme"), "already, or there was"),
         (("add", "x", "--tier", "moon"), "--tier:"),
         (("add", "x", "--classification", "hush"), "--classification:"),
-        (("add", "x", "--residency", "mars"), "--residency:"),
+        (("add", "x", "--residency", "mars"), "--residency must be node"),
         (("add", "x", "--locale", "!!"), "--locale"),
         (("add", "x", "--requests-per-minute", "0"), "--requests-per-minute:"),
         (("add", "x", "--budget-day", "nan"), "--budget-day:"),

@@ -127,7 +127,7 @@ def combination(
         _make_unreadable(random, made)
     if random.random() < 0.08 and made.kind != "embedding":
         made.planted = random.choice(paths)
-    if random.random() < 0.005:
+    if random.random() < 0.005 and not made.unreadable:  # which may lie in a deadline that stands twice
         _hurry(random, made, paths)
     if random.random() < 0.01:
         made.hangs_up_after = random.randrange(6)

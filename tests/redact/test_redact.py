@@ -229,6 +229,14 @@ def test_what_appears_only_once_the_rest_is_gone_is_refused_or_replaced_too() ->
     assert redact(request, KINDS, {"email", "api-key"}).found == (("email", 1),)
 
 
+def test_what_was_found_once_does_not_leave_where_its_surroundings_hide_it() -> None:
+    hidden = "00000 (030) 901820"  # a group of digits before it: no detector takes this for a number to call
+    redaction = out(chat(f"first {hidden}", f"call (030) 901820 or {hidden}"))
+    assert "901820" not in body_of(redaction.request)
+    assert plain(redaction, redaction.request.messages[0].content) == f"first {hidden}"
+    assert dict(redaction.found)["phone"] == 3
+
+
 def test_kinds_that_are_not_redactable_stay() -> None:
     request = chat(f"mail ann@corp.example, pay {IBAN} .")
     redaction = redact(request, {"email"}, kinds_of(request))

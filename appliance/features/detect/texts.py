@@ -4,21 +4,37 @@ Rules kept here:
 1. Every message counts: system, history, tool calls and their results; the prompt; every input of an embedding;
    tools, formats, stop sequences, and the parameters that are passed on as they came.
 2. Whole values and names alike: a secret may stand in a key.
-3. The bytes of images, sounds and files are not read; `attachments` counts them instead.
+3. What JSON escapes hide is shown too: a text that holds JSON, as arguments of tools do, says what its escapes mean.
+4. The bytes of images, sounds and files are not read; `attachments` counts them instead.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from appliance.records.request import Request
 
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _MEDIA = frozenset({"image_url", "input_image", "image", "input_audio", "file"})
 
 
 def texts(request: Request) -> Iterator[str]:
     """In no promised order; empty ones left out."""
+    for text in _written(request):
+        yield text
+        if "\\u" in text:
+            yield _unescaped(text)
+
+
+def _unescaped(text: str) -> str:
+    """The text with its JSON escapes of letters, of surrogate pairs too, as what they mean."""
+    shown = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    return shown.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _written(request: Request) -> Iterator[str]:
     for message in request.messages:
         if message.content:
             yield message.content
