@@ -221,7 +221,7 @@ class Trial:
             given = oracle.held_to(tenant, said)
         except Contradiction:
             self.seen["a tenant contradicts"] += 1
-            return Case(each, None, None, tenant, statuses=(0, 403, 404))
+            return Case(each, None, None, tenant, statuses=(0, 400, 403, 404))
         self.seen["a tenant tightens"] += given != said
         before = Kept()
         if each.conversation:
@@ -351,7 +351,7 @@ class Trial:
         each, seen = case.each, self.seen
         seen["no valid key"] += 401 in case.statuses
         seen["a revoked key"] += 401 in case.statuses and each.bad_key == "revoked"
-        if not (each.unreadable or 400 in case.statuses) or 401 in case.statuses:
+        if 401 in case.statuses or (403 in case.statuses and not each.unreadable):
             return
         seen["refused as unreadable"] += each.unreadable
         seen["a preference object"] += any(name in each.more for name in ("provider", "models", "route"))
