@@ -274,7 +274,7 @@ class Trial:
         as_it_is = [oracle.use(path, question, age).permitted for age in case.ages]
         only = told is not None and told.redacted is not None
         if only:
-            left = case.redacted and Question(case.redacted, case.tenant, kinds, redacted=True)
+            left = Question(case.redacted, case.tenant, kinds, redacted=True) if case.redacted else None
             may = left is not None and self._may(path, left, case.ages)
             self._claim(may, case, f"{path} was handed it redacted, which policy refuses")
             self._claim(not all(as_it_is), case, f"{path} was handed it redacted, and might have it as it is")
