@@ -35,11 +35,8 @@ TELLTALES = {
     "private-key": "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
 }
 BAD_KEYS = ("none", "cut off", "forged", "revoked", "expired", "another's name")
-# The first turns of two conversations, long enough to be told apart and short enough to be looked at at once.
-OPENINGS = (
-    ("What does a weir do in a river?", "It holds the water back and lets it over at a height."),
-    ("How is a river gauged at a weir?", "By the height of the water over its crest, mostly."),
-)
+# The first turns of a conversation, long enough to be told apart and short enough to be looked at at once.
+OPENING = ("What does weir {} do?", "The weir of number {} holds water back and lets it over at a height.")
 LONG = "a long text without anything in it, and so on, " * 7  # longer than what is looked at on the loop
 PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 # What no node may take for something else: each is refused before anything is decided.
@@ -107,8 +104,8 @@ class Combination:
     other_key_header: bool = False
     talk: str = ""  # what its caller calls the conversation
     talk_in_metadata: bool = False
-    opening: int = -1  # which of OPENINGS is sent along, -1: none
-    beside: bool = False  # what is found stands in `user` and in the metadata as well
+    opening: int = -1  # the number of the conversation whose opening is sent along, -1: none
+    beside: bool = False  # an address stands in `user` and in the metadata as well
 
     @property
     def quick(self) -> bool:
@@ -140,7 +137,7 @@ class Combination:
             content: Any = [{"type": "text", "text": text}, PICTURE] if self.picture else text
             wire["messages"] = [{"role": "system", "content": "Be brief."}] if self.system else []
             if self.opening >= 0:
-                asked, answered = OPENINGS[self.opening]
+                asked, answered = (turn.format(self.opening) for turn in OPENING)
                 wire["messages"] += [{"role": "user", "content": f"{asked} #{self.slot}"}]
                 wire["messages"] += [{"role": "assistant", "content": answered}]
             wire["messages"].append({"role": "user", "content": content})
@@ -198,9 +195,9 @@ def _new(random: Random, words: Words, number: int, slot: int, paths: tuple[str,
         made.more = {"stream": True}
     if kind == "chat":
         made.picture, made.system = random.random() < 0.03, random.random() < 0.1
-        made.opening = random.choice((0, 1)) if random.random() < 0.12 else -1
-        if "email" in made.kinds:
-            made.beside = random.random() < 0.4
+        made.opening = random.randrange(30) if random.random() < 0.2 else -1
+        if made.kinds and random.random() < 0.4:
+            made.beside, made.kinds = True, made.kinds | {"email"}
     made.tenant = random.choice(TENANTS)
     _talk(random, made)
     _state_more(random, made)

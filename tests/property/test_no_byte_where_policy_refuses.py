@@ -88,9 +88,9 @@ SITUATIONS = {
     "another tenant's answer lay in the cache": 100,
     "asked of redacted": 300,
     "answered from redacted": 100,
-    "redacted only, and several kinds": 30,
+    "redacted only, and several kinds": 20,
     "found, and asked as it is": 1000,
-    "raised by a conversation": 1000,
+    "raised by a conversation": 300,
     "raised by the turns of a conversation": 100,
     "answered although a conversation raised it": 100,
     "a conversation raised what lay in the cache": 30,
@@ -303,8 +303,8 @@ class Trial:
         if len(case.marks) != 1 or case.marks[0].path != case.asked[-1]:
             return  # one of the weak answers before it
         said = _said(response.body)
-        for kind in each.kinds:
-            self._claim(TELLTALES[kind] in said, case, f"its client did not get {kind} back")
+        for kind, telltale in TELLTALES.items():
+            self._claim(telltale in said or telltale not in each.text, case, f"its client did not get {kind} back")
         told = case.notes[-1].departure
         self.seen["answered from redacted"] += told is not None and bool(told.redacted)
 
