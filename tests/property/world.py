@@ -178,7 +178,7 @@ def _tenants(random: Random, words: dict[str, tuple[str, ...]]) -> dict[str, dic
                 settings[label] = pick(words[label])
         if random.random() < 0.15 * share:
             settings["locale"] = pick(words["locale"])
-        if random.random() < 0.2 * share:
+        if random.random() < 0.3 * share:
             settings["budget_day"] = 0.0
         if random.random() < 0.2 * share:
             settings["quality_floor"] = pick((0.5, 0.97))
