@@ -4,8 +4,8 @@ Rules kept here:
 1. `decide` gets everything by value; nothing here second-guesses it.
 2. The answer of a stream is stored only when it is complete, accepted and was sent whole.
 3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
-   answer, which was stored because its content raised nothing, is taken without detectors, and by no conversation that
-   carries a label.
+   answer, which was stored because nothing was found in its content, is taken without detectors, and by no conversation
+   that carries a label.
 4. What a request may cost its tenant is set aside when it is decided, and settled by `close`.
 5. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from appliance.cache.exact import PATH_ID, Entry, cacheable, key_of
+from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
@@ -231,15 +231,12 @@ class Serving:
         )
 
     def _may_be_kept(self, origin: ModelCard) -> bool:
-        """Whether policy lets the answer be kept and given again: a hit is decided about without what was found, which
-        is the same each time, so the rules hear of it here."""
-        request, policy, kinds = self.request, self._generation.policy, kinds_of(self.features)
-        if not policy.permits(Store(origin, request.labels, "tenant", request.tenant, kinds), self._now):
-            return False
-        again = self._generation.card_by_id.get(PATH_ID)
-        return not kinds or (
-            again is not None and policy.refusal(again, request.labels, self._now, request.tenant, kinds) is None
-        )
+        """Whether the answer may be given again: policy permits it, and nothing was found in the request. A hit is not
+        looked at, so neither the rules nor its conversation would hear of what is in it.
+        """
+        request, policy = self.request, self._generation.policy
+        asking = Store(origin, request.labels, "tenant", request.tenant)
+        return not self.features.findings and policy.permits(asking, self._now)
 
     def _proven(self, judged: float) -> float:
         """What a later caller may count on: the floor that was met, not the hope that was higher."""

@@ -4,8 +4,8 @@ Rules kept here:
 1. The key holds tenant, labels and generation by equality; nothing is ever similar here.
 2. Only complete, accepted answers are stored; lifetime is absolute and never renewed by hits.
 3. SQLite is the truth. Memory holds the most recent entries; an entry is served from memory only while it lives.
-4. An answer is stored only where detectors read all of the content and raised nothing. What they find is a function
-   of content, generation and detectors, which the key holds: whoever has the key has content that raises nothing.
+4. An answer is stored only where detectors read all of the content and found nothing. What they find is a function
+   of content, generation and detectors, which the key holds: in whatever has the key, nothing would be found.
 5. A caller may raise the bar (no-store, no-cache, max-age), never lower it.
 """
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from appliance.cli.view import explanation
+from appliance.decide.labels import Detectors
 from appliance.records.record import from_json
 from appliance.replay import replay
 from tests import policies
@@ -94,6 +95,17 @@ async def test_a_conversation_that_is_stated(start: Start, upstream: OpenAIStand
         rows = await weir.records()
         assert not any('"c1"' in json.dumps(row) or '"c2"' in json.dumps(row) for row in rows)
         assert not any("conversation" in json.dumps(sent) for sent in upstream.bodies)
+
+
+async def test_what_was_found_before_is_found_again_in_a_conversation(start: Start, upstream: OpenAIStandIn) -> None:
+    """Where it raises no label it is no hit either, because a hit would leave nothing of it to the conversation."""
+    mild = Detectors(raises={**DETECTORS.raises, "email": "internal"})
+    async with start(frontier(upstream), detectors=mild) as weir:
+        await weir.ask("mail a@b.example")
+        talk = {"X-Weir-Conversation": "c"}
+        assert (await weir.ask("mail a@b.example", headers=talk))[0] == 200
+        _, _, headers = await weir.ask("entirely different", headers=talk | {"X-Weir-Classification": "public"})
+        assert headers["x-weir-classification"] == "internal; given=public; by=conversation"
 
 
 async def test_hits_are_hits_whatever_conversation_they_are_in(start: Start, upstream: OpenAIStandIn) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from tests.property.paths import FAULTS, MANNERS
+from tests.property.rules import TENANTS
 
 Header = tuple[str, str]
 Words = dict[str, tuple[str, ...]]
@@ -24,6 +25,18 @@ FOUND = (
     ("the key AKIAIOSFODNN7EXAMPLE leaked", "aws-key"),
     ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----", "private-key"),
 )  # fmt: skip
+# What of each of these stands for itself, and must not be where it is redacted.
+TELLTALES = {
+    "email": "anna.keller@example.org",
+    "iban": "DE89 3704 0044 0532 0130 00",
+    "card": "4111 1111 1111 1111",
+    "password": "hunter2-Xk93mQ",
+    "aws-key": "AKIAIOSFODNN7EXAMPLE",
+    "private-key": "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+}
+BAD_KEYS = ("none", "cut off", "forged", "revoked", "expired", "another's name")
+# The first turns of a conversation, long enough to be told apart and short enough to be looked at at once.
+OPENING = ("What does weir {} do?", "The weir of number {} holds water back and lets it over at a height.")
 LONG = "a long text without anything in it, and so on, " * 7  # longer than what is looked at on the loop
 PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 # What no node may take for something else: each is refused before anything is decided.
@@ -86,11 +99,34 @@ class Combination:
     manners: dict[str, str] = field(default_factory=dict)
     planted: str = ""  # the path whose answer lies in the cache for this request
     hangs_up_after: int = -1  # turns of the loop; -1: not by itself
+    tenant: str = "a"  # whose key it carries, where the node has tenants
+    bad_key: str = ""  # one of BAD_KEYS in its place
+    other_key_header: bool = False
+    talk: str = ""  # what its caller calls the conversation
+    talk_in_metadata: bool = False
+    opening: int = -1  # the number of the conversation whose opening is sent along, -1: none
+    beside: bool = False  # an address stands in `user` and in the metadata as well
 
     @property
     def quick(self) -> bool:
         """Whether detectors look at it where it comes in: short, and no long number in it."""
         return LONG not in self.text and not self.kinds & {"iban", "card"}
+
+    @property
+    def user(self) -> str:
+        return TELLTALES["email"] if self.beside else str(self.more.get("user", ""))
+
+    @property
+    def conversation(self) -> tuple[object, ...]:
+        """What its conversation is known by to its tenant; empty where it is in none."""
+        if self.talk:
+            return ("stated", self.talk)
+        return ("turns", self.opening, self.user) if self.opening >= 0 and self.kind == "chat" else ()
+
+    @property
+    def sent_headers(self) -> tuple[Header, ...]:
+        told = self.talk and not (self.talk_in_metadata and self.kind == "chat")
+        return (*self.headers, ("X-Weir-Conversation", self.talk)) if told else self.headers
 
     @property
     def body(self) -> bytes:
@@ -100,13 +136,22 @@ class Combination:
         if self.kind == "chat":
             content: Any = [{"type": "text", "text": text}, PICTURE] if self.picture else text
             wire["messages"] = [{"role": "system", "content": "Be brief."}] if self.system else []
+            if self.opening >= 0:
+                asked, answered = (turn.format(self.opening) for turn in OPENING)
+                wire["messages"] += [{"role": "user", "content": f"{asked} #{self.slot}"}]
+                wire["messages"] += [{"role": "assistant", "content": answered}]
             wire["messages"].append({"role": "user", "content": content})
         elif self.kind == "completion":
             wire["prompt"] = text
         else:
             wire["input"] = [text, "and this"] if self.system else text
-        if self.metadata:
-            wire["metadata"] = dict(self.metadata)
+        metadata = dict(self.metadata)
+        if self.talk and self.talk_in_metadata and self.kind == "chat":
+            metadata["weir_conversation"] = self.talk
+        if self.beside:
+            wire["user"] = metadata["note"] = TELLTALES["email"]
+        if metadata:
+            wire["metadata"] = metadata
         return orjson.dumps(wire)
 
 
@@ -123,13 +168,19 @@ def combination(
         made = _new(random, words, number, slot, paths)
         before.append(copy(made))
     made.manners = _manners(random, paths)
+    if made.model in _MODELS_THAT_ARE_NONE:  # some are refused before anything is found
+        made.talk, made.opening = "", -1
     if random.random() < 0.04:
         _make_unreadable(random, made)
     if random.random() < 0.08 and made.kind != "embedding":
         made.planted = random.choice(paths)
     if random.random() < 0.005 and not made.unreadable:  # which may lie in a deadline that stands twice
         _hurry(random, made, paths)
-    if random.random() < 0.01:
+    if random.random() < 0.06:
+        made.bad_key = random.choice(BAD_KEYS)
+    made.other_key_header = random.random() < 0.2
+    # A conversation goes on from what was decided before: who goes away before that leaves open what it was.
+    if random.random() < 0.01 and not made.conversation:
         made.hangs_up_after = random.randrange(6)
     return made
 
@@ -144,6 +195,11 @@ def _new(random: Random, words: Words, number: int, slot: int, paths: tuple[str,
         made.more = {"stream": True}
     if kind == "chat":
         made.picture, made.system = random.random() < 0.03, random.random() < 0.1
+        made.opening = random.randrange(30) if random.random() < 0.2 else -1
+        if made.kinds and random.random() < 0.4:
+            made.beside, made.kinds = True, made.kinds | {"email"}
+    made.tenant = random.choice(TENANTS)
+    _talk(random, made)
     _state_more(random, made)
     return made
 
@@ -184,6 +240,12 @@ def _label(random: Random, words: Words, made: Combination, label: str) -> None:
         made.metadata += ((name, other),)
 
 
+def _talk(random: Random, made: Combination) -> None:
+    """Be in a conversation that has a name, or in none. Those of one slot follow each other."""
+    made.talk = f"talk {made.slot}-{random.randrange(40)}" if random.random() < 0.3 else ""
+    made.talk_in_metadata = random.random() < 0.3
+
+
 def _take_out(made: Combination, label: str) -> None:
     def kept(pairs: tuple[Header, ...]) -> tuple[Header, ...]:
         return tuple(pair for pair in pairs if not pair[0].lower().endswith((f"weir-{label}", f"weir_{label}")))
@@ -193,7 +255,8 @@ def _take_out(made: Combination, label: str) -> None:
 
 def _change(random: Random, words: Words, made: Combination, paths: tuple[str, ...]) -> None:
     """Change one thing: how a cache or a memory that is too coarse is found out."""
-    what = random.choices(("label", "no label", "model", "stream", "text"), (50, 15, 15, 10, 10))[0]
+    kinds = ("label", "no label", "model", "stream", "text", "tenant", "talk")
+    what = random.choices(kinds, (42, 13, 13, 8, 10, 14, 12))[0]
     label = random.choice(tuple(words))
     if what == "label":
         _label(random, words, made, label)
@@ -203,8 +266,13 @@ def _change(random: Random, words: Words, made: Combination, paths: tuple[str, .
         made.model = _model(random, paths)
     elif what == "stream" and made.kind != "embedding":
         made.more = {**made.more, "stream": not made.more.get("stream", False)}
+    elif what == "tenant":
+        made.tenant = random.choice(TENANTS)
+    elif what == "talk":
+        _talk(random, made)
     else:
         made.text, made.kinds = _text(random)
+        made.beside = False
 
 
 def _model(random: Random, paths: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ Independent of what it judges: labels are read here from headers, metadata and w
 entities are built here from the cards as JSON; Cedar is asked directly. Nothing of `appliance.policy`,
 `appliance.intake` or `appliance.decide` takes part.
 
-Whoever adds a fact to the rules adds it in `_principal` (who asks) and in `_labels` (the context), and nowhere else.
+Whoever adds a fact to the rules adds it to `Question` and in `_labels` (the context), and nowhere else.
 """
 
 from __future__ import annotations
@@ -36,8 +36,27 @@ class Stated:
     locale: str = ""
 
 
+@dataclass(frozen=True)
+class Question:
+    """What policy is asked of a path: for whom, and which kinds were found. `redacted`: without what can be redacted,
+    under the labels that are left."""
+
+    labels: Stated
+    tenant: str = "local"
+    kinds: frozenset[str] = frozenset()
+    redacted: bool = False
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a conversation keeps: the classification as things were said, and apart from what can be redacted."""
+
+    label: str = "public"
+    redacted: str = "public"
+
+
 class Contradiction(Exception):
-    """Header and metadata demand two things at once: nobody may be sent anything."""
+    """Header and metadata, or tenant and caller, demand two things at once: nobody may be sent anything."""
 
 
 @lru_cache(maxsize=4096)
@@ -58,11 +77,12 @@ def stated(headers: Pairs, metadata: Pairs) -> Stated:
     return Stated(**held)
 
 
-def raised(given: Stated, kinds: frozenset[str], raises: Json) -> Stated:
-    """With findings of these kinds in the texts; `raises` as detectors.json states it."""
-    found = [CLASSIFICATIONS[-1] if kind == "unscanned" else raises.get(kind, CLASSIFICATIONS[-1]) for kind in kinds]
-    highest = max((given.classification, *found), key=CLASSIFICATIONS.index)
-    return given if highest == given.classification else replace(given, classification=highest)
+def highest(*classifications: str) -> str:
+    return max(classifications, key=CLASSIFICATIONS.index)
+
+
+def _at_least(labels: Stated, classification: str) -> Stated:
+    return replace(labels, classification=highest(labels.classification, classification))
 
 
 @lru_cache(maxsize=4096)
@@ -93,35 +113,99 @@ class Verdict:
 
 
 class Oracle:
-    """One policy, one home, some cards; `raises` as detectors.json states it."""
+    """One policy, one home, some cards, some tenants; `detectors` as detectors.json states it."""
 
-    def __init__(self, policy: Written, cards: dict[str, Json], home: dict[str, str], raises: Json) -> None:
-        self.raises = raises
+    def __init__(
+        self, policy: Written, cards: dict[str, Json], home: dict[str, str], detectors: Json, tenants: dict[str, Json]
+    ) -> None:
+        self.raises: Json = detectors["raises"]
+        self.redacts = frozenset(detectors["redacts"])
+        self.tenants = tenants
+        self._places = policy.places
         self._home = home
         self.issued = policy.issued
         self._schema = cedarpy.Schema.from_str(policy.files["schema.cedarschema"].decode())
         self._rules = cedarpy.PolicySet.from_str(f"{policy.text}\n{policy.erring}")
         self._cards = cards
         self._entities = cedarpy.Entities.from_json_str(json.dumps(self._world(policy)), self._schema)
-        self._said: dict[tuple[str, str, Stated, int], Verdict] = {}
+        self._said: dict[tuple[str, str, Question, int], Verdict] = {}
 
     def age_days(self, now: float) -> int:
         """The policy's age, by Unix seconds."""
         return int((now - self.issued) // _DAY_S)
 
-    def use(self, path: str, labels: Stated, age_days: int) -> Verdict:
-        """May this path be told of a request with these labels while the policy is so old?"""
-        return self._recalled("use", path, labels, age_days)
+    # ---- before policy --------------------------------------------------------------------------------------
 
-    def store(self, path: str, labels: Stated, age_days: int) -> Verdict:
+    def held_to(self, tenant: str, labels: Stated) -> Stated:
+        """The labels with those that the tenant's requests carry at least. Raises Contradiction."""
+        held = self.tenants.get(tenant, {})
+        for label in ("purpose", "locale"):
+            if len({held.get(label, ""), getattr(labels, label)} - {""}) > 1:
+                raise Contradiction
+        return Stated(
+            highest(labels.classification, held.get("classification", "public")),
+            self._both(held.get("residency", ""), labels.residency),
+            labels.purpose or held.get("purpose", ""),
+            max(labels.rights, held.get("rights", ""), key=_ORDERS["rights"].index),
+            labels.locale or held.get("locale", ""),
+        )
+
+    def _both(self, held: str, wanted: str) -> str:
+        if not held or not wanted or held == wanted:
+            return held or wanted
+        for inner, outer in ((held, wanted), (wanted, held)):
+            if outer in self._over(inner):
+                return inner
+        return f"{held} & {wanted}"
+
+    def _over(self, place: str) -> set[str]:
+        above = set(self._places.get(place, ()))
+        return above.union(*(self._over(one) for one in above))
+
+    def covers(self, tenant: str, path: str, kind: str) -> bool:
+        """Whether the tenant's keys are for this path and this kind of request."""
+        held = self.tenants.get(tenant, {})
+        asked = (("models", path), ("tiers", self._cards[path]["tier"]), ("modalities", kind))
+        return all(not held.get(what) or value in held[what] for what, value in asked)
+
+    def affords(self, tenant: str, path: str) -> bool:
+        """Whether there is money for it: a budget here is of nothing at all, or there is none."""
+        return self.tenants.get(tenant, {}).get("budget_day") is None or not self._cards[path]["price"]["per_request"]
+
+    def raised(self, given: Stated, kinds: frozenset[str], before: Kept) -> Stated:
+        """With findings of these kinds in the texts, in a conversation that kept this."""
+        return _at_least(given, highest(before.label, *map(self._raises_to, kinds)))
+
+    def without(self, given: Stated, kinds: frozenset[str], before: Kept) -> Stated:
+        """The same once what can be redacted is."""
+        return _at_least(given, highest(before.redacted, *map(self._raises_to, kinds - self.redacts)))
+
+    def keeps(self, kinds: frozenset[str], before: Kept) -> Kept:
+        """What a conversation keeps after a request with findings of these kinds."""
+        label = highest(before.label, *map(self._raises_to, kinds))
+        return Kept(label, highest(before.redacted, *map(self._raises_to, kinds - self.redacts)))
+
+    def _raises_to(self, kind: str) -> str:
+        strictest = CLASSIFICATIONS[-1]
+        return strictest if kind == "unscanned" else str(self.raises.get(kind, strictest))
+
+    # ---- policy ---------------------------------------------------------------------------------------------
+
+    def use(self, path: str, question: Question, age_days: int) -> Verdict:
+        """May this path be told of such a request while the policy is so old?"""
+        return self._recalled("use", path, question, age_days)
+
+    def store(self, path: str, question: Question, age_days: int) -> Verdict:
         """May what it answered be kept for whoever asked?"""
-        return self._recalled("store", path, labels, age_days)
+        return self._recalled("store", path, question, age_days)
 
-    def _principal(self) -> Json:
-        return {"type": "Tenant", "id": "local"}
-
-    def _labels(self, labels: Stated, age_days: int) -> Json:
+    def _labels(self, question: Question, age_days: int) -> Json:
+        labels = question.labels
         facts: Json = {"classification": labels.classification, "age_days": age_days}
+        if question.kinds:
+            facts["findings"] = sorted(question.kinds)
+        if question.redacted:
+            facts["redacted"] = True
         if labels.residency:
             facts["residency"] = _place(self._demanded(labels.residency))
         if labels.purpose:
@@ -138,18 +222,23 @@ class Oracle:
         name = self._home.get(residency, "")
         return f"{residency}:{name}" if name else "site:nowhere-at-all"
 
-    def _recalled(self, action: str, path: str, labels: Stated, age_days: int) -> Verdict:
-        question = (action, path, labels, age_days)
-        if question not in self._said:
-            context = self._labels(labels, age_days)
-            if action == "store":
-                context = {"labels": context, "scope": "tenant"}
-            self._said[question] = self._asked(action, path, context)
-        return self._said[question]
+    def _recalled(self, action: str, path: str, question: Question, age_days: int) -> Verdict:
+        key = (action, path, question, age_days)
+        if key not in self._said:
+            permitted, erred = True, False
+            for place in question.labels.residency.split(" & "):
+                one = replace(question, labels=replace(question.labels, residency=place))
+                context = self._labels(one, age_days)
+                if action == "store":
+                    context = {"labels": context, "scope": "tenant"}
+                verdict = self._asked(question.tenant, action, path, context)
+                permitted, erred = permitted and verdict.permitted, erred or verdict.erred
+            self._said[key] = Verdict(permitted, erred)
+        return self._said[key]
 
-    def _asked(self, action: str, path: str, context: Json) -> Verdict:
+    def _asked(self, tenant: str, action: str, path: str, context: Json) -> Verdict:
         question = {
-            "principal": self._principal(),
+            "principal": {"type": "Tenant", "id": tenant},
             "action": {"type": "Action", "id": action},
             "resource": {"type": "Path", "id": path},
             "context": context,

@@ -54,6 +54,7 @@ class Made:
 
     path: str
     combination: Any
+    tenant: str
 
 
 class Stage:
@@ -70,9 +71,9 @@ class Stage:
     def clock(self) -> float:
         return self.now
 
-    def sign(self, path: str, combination: Any) -> str:
+    def sign(self, path: str, combination: Any, tenant: str) -> str:
         """A mark for an answer of this path."""
-        self.made.append(Made(path, combination))
+        self.made.append(Made(path, combination, tenant))
         return f"@{len(self.made) - 1}@"
 
 
@@ -143,7 +144,7 @@ class Noting:
             await asyncio.sleep(60)
 
     def _script(self, manner: str, job: Job, combination: Any) -> Iterator[Any]:
-        mark = self._stage.sign(self._card.id, combination)
+        mark = self._stage.sign(self._card.id, combination, job.tenant_salt)
         done = Done(Usage(7, 3), ("stop",) * job.n, "cpu")
         if manner in FAULTS:
             yield PathError(manner, "as the test has it")  # type: ignore[arg-type]  # one of the literals
@@ -158,6 +159,10 @@ class Noting:
         elif manner != "answers nothing":
             said = f'{{"said": "{mark}"}}' if job.format.kind != "text" else f"said {mark}"
             yield from (Text(said, index) for index in range(job.n))
+            if combination.kinds and job.format.kind == "text":
+                heard = f" to {job.messages[-1].content if job.messages else job.prompt}"
+                half = len(heard) // 2 if not job.stream else 12  # perhaps within a placeholder
+                yield from (Text(part, index) for part in (heard[:half], heard[half:]) for index in range(job.n))
         yield "wait"
         if manner == "loses its client midway":
             yield "hang up"

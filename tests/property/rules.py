@@ -31,6 +31,8 @@ PLACES = {
     "region:EEA": [],
 }
 _DAYS = (0, 1, 30, 365, 730, 1100)
+TENANTS = ("a", "b", "c")
+_KINDS = ("email", "iban", "card", "password", "private-key", "attachment")
 # So that some rule always has a test that must hold; no question of these tests is about it.
 _ADMIN = """@id("administer/any") @why("test")
 permit (principal, action == Action::"administer", resource) when { principal.role == "admin" };"""
@@ -104,6 +106,8 @@ def _of_manner(make: _Writer, manner: str, days_old: int) -> list[str]:
         days = days_old + random.choice((0, 20, 200, 500))
         condition = f'resource.tier == "{tier}" && context has age_days && context.age_days > {days}'
         forbids.append(make.rule("forbid", "use", condition))
+    if random.random() < 0.7:  # as it is not, and perhaps redacted
+        forbids.append(make.not_as_it_is())
     return [use, store, *forbids]
 
 
@@ -117,7 +121,8 @@ class _Writer:
     def rule(self, effect: str, action: str, condition: str) -> str:
         self._count += 1
         when = f" when {{ {condition} }}" if condition else ""
-        who = 'principal == Tenant::"local"' if self.random.random() < 0.1 else "principal"
+        one = self.random.choice(("local", *TENANTS, *TENANTS))
+        who = f'principal == Tenant::"{one}"' if self.random.random() < 0.2 else "principal"
         head = f'@id("r{self._count}") @why("test")'
         return f'{head} {effect} ({who}, action == Action::"{action}", resource){when};'
 
@@ -129,6 +134,10 @@ class _Writer:
         if self.random.random() < 0.3:
             said = f"{said} && !({self._atom(action)})"
         return self.rule("forbid", action, said)
+
+    def not_as_it_is(self) -> str:
+        which = self.random.choice(("context has findings", f'context.classification == "{CLASSIFICATIONS[-1]}"'))
+        return self.rule("forbid", "use", f'{which} && resource.tier != "device" && !(context has redacted)')
 
     def erring(self) -> str:
         said = f'context has age_days && context.classification == "{self.random.choice(CLASSIFICATIONS)}" && {_ERRS}'
@@ -166,5 +175,9 @@ class _Writer:
             "licence": lambda: 'resource.licence like "*-nc-*"',
             "origin": lambda: "resource.provenance",
             "path": lambda: f'resource == Path::"{pick(self._paths)}"',
+            "tenant": lambda: f'principal == Tenant::"{pick(TENANTS)}"',
+            "found": lambda: f'{labels} has findings && {labels}.findings.contains("{pick(_KINDS)}")',
+            "clean": lambda: f"!({labels} has findings)",
+            "redacted": lambda: f"{labels} has redacted",
         }
         return str(atoms[pick(sorted(atoms))]())

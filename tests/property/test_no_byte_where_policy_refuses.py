@@ -1,8 +1,9 @@
 """Whatever is asked, cached, resting or failing: no byte reaches a path that policy refuses.
 
 A hundred thousand random combinations of labels, policies, model names, suffixes, preference objects, headers,
-fallbacks, cache contents, breaker states and streaming failures go over the wire into a whole node, and an oracle that
-shares nothing with the node but Cedar says of each path that was handed anything whether it might have been.
+fallbacks, cache contents, breaker states, streaming failures, tenants with their keys, findings and conversations go
+over the wire into a whole node, and an oracle that shares nothing with the node but Cedar says of each path that was
+handed anything whether it might have been, and whether as it was or redacted only.
 
 A failure prints a seed and a combination. `WEIR_SEED=SEED` repeats the run, `WEIR_SEED=SEED:WORLD` the one policy.
 """
@@ -13,6 +14,7 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import secrets
 import time
 from collections import Counter
@@ -20,12 +22,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import orjson
 import pytest
 import structlog
 
-from tests.property.combinations import ADDRESS, Combination, combination
-from tests.property.oracle import Contradiction, Stated, raised, stated
+from tests.property.combinations import ADDRESS, TELLTALES, Combination, combination
+from tests.property.oracle import Contradiction, Kept, Question, Stated, stated
 from tests.property.paths import Made, Note, signed
 from tests.property.wire import Response
 from tests.property.world import CACHE, PATHS, World, world
@@ -71,7 +75,28 @@ SITUATIONS = {
     "a completion": 1000,
     "an embedding": 1000,
     "a stream": 1000,
+    "no valid key": 1000,
+    "a revoked key": 100,
+    "a tenant contradicts": 100,
+    "a tenant tightens": 1000,
+    "two residencies at once": 300,
+    "two residencies at once, and a path was asked": 30,
+    "a path outside a scope was named": 300,
+    "outside a scope stood what policy permits": 1000,
+    "another path stood in for a tenant with a scope": 100,
+    "no money for a path that policy permits": 20,
+    "another tenant's answer lay in the cache": 100,
+    "asked of redacted": 100,
+    "answered from redacted": 40,
+    "redacted only, and several kinds": 10,
+    "found, and asked as it is": 1000,
+    "raised by a conversation": 300,
+    "raised by the turns of a conversation": 40,
+    "answered although a conversation raised it": 60,
+    "a conversation raised what lay in the cache": 10,
+    "the same name of another tenant's conversation": 1000,
 }
+_DATA = re.compile(rb"data: (\{.*?\})\n\n")
 
 
 @dataclass
@@ -85,6 +110,11 @@ class Case:
     each: Combination
     labels: Stated | None
     given: Stated | None
+    tenant: str = "local"
+    kinds: frozenset[str] = frozenset()
+    before: Kept = Kept()  # of its conversation
+    redacted: Stated | None = None  # the labels that are left without what can be redacted, where that is possible
+    statuses: tuple[int, ...] = ()  # where nothing may be decided
     ages: frozenset[int] = frozenset()  # of the policy while it was served, in days: midnight may come
     notes: list[Note] = field(default_factory=list)
     response: Response = field(default_factory=Response)
@@ -97,7 +127,12 @@ class Case:
     @property
     def keepable(self) -> bool:
         """Whether what it is about may lie in the cache: nothing raised its label, which is one of the lower ones."""
-        return self.labels == self.given and self.given is not None and self.given.classification in _LOW
+        return self.labels == self.given and self.lookable
+
+    @property
+    def lookable(self) -> bool:
+        """The same, whatever its conversation says."""
+        return self.given is not None and self.given.classification in _LOW and not self.kinds
 
     @property
     def asked(self) -> list[str]:
@@ -112,7 +147,9 @@ class Trial:
         self.random = random
         self.seen = seen
         self.name = name
-        self._served: dict[int, tuple[Stated, frozenset[int]]] = {}  # labels and ages, by the number of a combination
+        self._served: dict[int, tuple[Question, frozenset[int]]] = {}  # and ages, by the number of a combination
+        self._kept: dict[tuple[object, ...], Kept] = {}  # by tenant, slot and conversation
+        self._asked_before: dict[bytes, set[str]] = {}  # the tenants whose answers to a body were made or planted
 
     async def run(self, rounds: int) -> int:
         """How many combinations were tried."""
@@ -130,8 +167,10 @@ class Trial:
             before_it = self.world.oracle.age_days(time.time())
             for slot, case in enumerate(cases):
                 stage.serving[slot], stage.notes[slot] = case.each, case.notes
-                if case.each.planted and case.keepable and (case.each.model in PATHS or not case.named):
-                    self.world.plant(case.each)
+                wanted = case.each.planted and (case.each.model in PATHS or not case.named)
+                if wanted and case.lookable and case.given is not None:
+                    self.world.plant(case.each, case.given)
+                    self._asked_before.setdefault(case.each.body, set()).add(case.tenant)
             responses = await asyncio.gather(*(self._send(case.each) for case in cases))
             await self._settled()
             for case, response in zip(cases, responses, strict=True):
@@ -144,7 +183,7 @@ class Trial:
 
     async def _send(self, each: Combination) -> Response:
         client = self.world.clients[each.slot]
-        headers = [("Content-Type", "application/json"), *each.headers]
+        headers = self.world.headers(each)
         sending = asyncio.ensure_future(client.post(ADDRESS[each.kind], headers, each.body))
         if each.hangs_up_after >= 0:
             for _ in range(1 + each.hangs_up_after):
@@ -165,22 +204,42 @@ class Trial:
     # ---- what the oracle says -------------------------------------------------------------------------------
 
     def _case(self, each: Combination) -> Case:
+        world, oracle = self.world, self.world.oracle
+        tenant = world.tenant(each)
+        if world.keys and each.bad_key:
+            return Case(each, None, None, tenant, statuses=(0, 401))
         if each.unreadable:
-            return Case(each, None, None)
+            return Case(each, None, None, tenant, statuses=(0, 400, 403, 404))
         kinds = each.kinds | {"attachment"} if each.picture else each.kinds
-        if self.world.slow and not each.quick:
+        if world.slow and not each.quick:
             kinds = frozenset({"unscanned"})
         try:
-            given = stated(each.headers, each.metadata)
+            said = stated(each.headers, each.metadata)
         except Contradiction:
-            return Case(each, None, None)
-        return Case(each, raised(given, kinds, self.world.oracle.raises), given)
+            return Case(each, None, None, tenant, statuses=(0, 400, 404))
+        try:
+            given = oracle.held_to(tenant, said)
+        except Contradiction:
+            self.seen["a tenant contradicts"] += 1
+            return Case(each, None, None, tenant, statuses=(0, 400, 403, 404))
+        self.seen["a tenant tightens"] += given != said
+        before = Kept()
+        if each.conversation:
+            place = (tenant, each.slot, *each.conversation)
+            before = self._kept.get(place, before)
+            self._kept[place] = oracle.keeps(kinds, before)
+            self.seen["the same name of another tenant's conversation"] += any(
+                self._kept.get((other, *place[1:]), before) != before for other in oracle.tenants
+            )
+        whole = kinds & {"attachment", "unscanned"}
+        redacted = None if whole else oracle.without(given, kinds, before)
+        return Case(each, oracle.raised(given, kinds, before), given, tenant, kinds, before, redacted)
 
-    def _may(self, path: str, labels: Stated, ages: frozenset[int]) -> bool:
-        return any(self.world.oracle.use(path, labels, age).permitted for age in ages)
+    def _may(self, path: str, question: Question, ages: frozenset[int]) -> bool:
+        return any(self.world.oracle.use(path, question, age).permitted for age in ages)
 
-    def _may_be_kept(self, path: str, labels: Stated, ages: frozenset[int]) -> bool:
-        return any(self.world.oracle.store(path, labels, age).permitted for age in ages)
+    def _may_be_kept(self, path: str, question: Question, ages: frozenset[int]) -> bool:
+        return any(self.world.oracle.store(path, question, age).permitted for age in ages)
 
     # ---- what came of it ------------------------------------------------------------------------------------
 
@@ -188,43 +247,87 @@ class Trial:
         labels, asked, response = case.labels, case.asked, case.response
         if labels is None:
             self._claim(not asked, case, "a request that nobody may decide about reached a path")
-            self._claim(response.status in (0, 400, 404), case, "it was not refused as what it is")
+            self._claim(response.status in case.statuses, case, "it was not refused as what it is")
             self._count_unreadable(case)
             return
-        self._served[case.each.number] = labels, case.ages
+        question = Question(labels, case.tenant, case.kinds)
+        self._served[case.each.number] = question, case.ages
         for note in case.notes:
-            path, told = note.path, note.departure
-            self._claim(self._may(path, labels, case.ages), case, f"{path} was handed what policy refuses it")
-            self._claim(not case.named or path == case.each.model, case, f"{path} was handed what is for another")
-            audited = told and (told.path, told.classification, told.residency)
-            wanted = (path, labels.classification, labels.residency)
-            self._claim(audited == wanted, case, f"the audit would have been told {audited}")
+            self._judge_note(case, question, note)
         self._claim(len(set(asked)) == len(asked), case, "a path was asked twice")
         said = response.headers.get("x-weir-classification", labels.classification).split(";")[0]
         self._claim(said == labels.classification, case, f"its classification is said to be {said}")
         for origin in case.marks:
+            self._claim(origin.tenant == case.tenant, case, f"the answer was made for tenant {origin.tenant}")
             if origin.combination is case.each:
                 self._claim(origin.path in asked, case, "the answer of a path that was not asked")
             else:
-                self._judge_hit(case, labels, origin)
-        self._count(case, labels)
+                self._judge_hit(case, question, origin)
+        self._judge_what_came_back(case)
+        self._count(case, question)
+        if case.marks and self.world.keys:
+            self._asked_before.setdefault(case.each.body, set()).add(case.tenant)
 
-    def _judge_hit(self, case: Case, labels: Stated, origin: Made) -> None:
-        self._claim(self._may(CACHE, labels, case.ages), case, "served from the cache, which policy forbids")
+    def _judge_note(self, case: Case, question: Question, note: Note) -> None:
+        path, told, oracle, seen = note.path, note.departure, self.world.oracle, self.seen
+        labels, kinds = question.labels, case.kinds
+        as_it_is = [oracle.use(path, question, age).permitted for age in case.ages]
+        only = told is not None and told.redacted is not None
+        if only:
+            left = Question(case.redacted, case.tenant, kinds, redacted=True) if case.redacted else None
+            may = left is not None and self._may(path, left, case.ages)
+            self._claim(may, case, f"{path} was handed it redacted, which policy refuses")
+            self._claim(not all(as_it_is), case, f"{path} was handed it redacted, and might have it as it is")
+            handed = repr(note.job)
+            for kind in kinds & oracle.redacts:
+                self._claim(TELLTALES[kind] not in handed, case, f"{path} was handed {kind} of what is redacted")
+            seen["asked of redacted"] += 1
+            seen["redacted only, and several kinds"] += len(kinds) > 1
+        else:
+            self._claim(any(as_it_is), case, f"{path} was handed what policy refuses it")
+            seen["found, and asked as it is"] += bool(kinds)
+        self._claim(not case.named or path == case.each.model, case, f"{path} was handed what is for another")
+        self._claim(oracle.covers(case.tenant, path, case.each.kind), case, f"{path} is outside its tenant's scope")
+        self._claim(oracle.affords(case.tenant, path), case, f"{path} costs more than its tenant has")
+        audited = told and (told.path, told.tenant, told.classification, told.residency)
+        wanted = (path, case.tenant, labels.classification, labels.residency)
+        self._claim(audited == wanted, case, f"the audit would have been told {audited}")
+
+    def _judge_what_came_back(self, case: Case) -> None:
+        """Where a path says what it was told, its client hears what it said."""
+        each, response = case.each, case.response
+        if response.status != 200 or each.more.get("response_format") or not case.asked or not case.notes:
+            return
+        if each.manners.get(case.asked[-1], "answers") != "answers" or each.kind == "embedding" or not each.kinds:
+            return
+        if len(case.marks) != 1 or case.marks[0].path != case.asked[-1]:
+            return  # one of the weak answers before it
+        said = _said(response.body)
+        for kind, telltale in TELLTALES.items():
+            self._claim(telltale in said or telltale not in each.text, case, f"its client did not get {kind} back")
+        told = case.notes[-1].departure
+        self.seen["answered from redacted"] += told is not None and bool(told.redacted)
+
+    def _judge_hit(self, case: Case, question: Question, origin: Made) -> None:
+        labels, oracle = question.labels, self.world.oracle
+        self._claim(self._may(CACHE, question, case.ages), case, "served from the cache, which policy forbids")
+        self._claim(labels == case.given, case, "served from the cache, although its label was raised")
+        self._claim(oracle.covers(case.tenant, origin.path, case.each.kind), case, "the answer is outside its scope")
         self._claim(not case.asked, case, "an answer of the cache, and yet a path was asked")
         self._claim(not case.named or origin.path == case.each.model, case, "the answer of another path than named")
         if origin.combination is not None:
             under, ages = self._served[origin.combination.number]
-            self._claim(under == labels, case, f"the answer was made under other labels: {under}")
+            self._claim(under == question, case, f"the answer was made under other labels: {under}")
             self._claim(self._may_be_kept(origin.path, under, ages), case, "policy forbade to keep this answer")
 
     def _judge_what_is_kept(self) -> None:
         for mark in self.world.kept():
             origin = self.world.stage.made[mark]
             if origin.combination is not None:
-                labels, ages = self._served[origin.combination.number]
-                may = self._may_be_kept(origin.path, labels, ages)
-                self._claim(may, Case(origin.combination, labels, None), "its answer is kept, which policy forbids")
+                question, ages = self._served[origin.combination.number]
+                may = self._may_be_kept(origin.path, question, ages)
+                case = Case(origin.combination, question.labels, None, question.tenant, question.kinds)
+                self._claim(may, case, "its answer is kept, which policy forbids")
                 self.seen["kept"] += 1
 
     def _claim(self, holds: bool, case: Case, what: str) -> None:
@@ -233,7 +336,10 @@ class Trial:
         world = self.world
         raise AssertionError(
             f"{what}\n\nrepeat with WEIR_SEED={self.name} (policy '{world.manner}')\n{case.each}\n"
-            f"body {case.each.body!r}\nlabels {case.labels}, given {case.given}\npaths that were asked {case.asked}\n"
+            f"body {case.each.body!r}\nlabels {case.labels}, given {case.given}, redacted {case.redacted}\n"
+            f"tenant {case.tenant} {world.oracle.tenants.get(case.tenant)}, its conversation kept {case.before}\n"
+            f"paths that were asked {case.asked}\nfound {set(case.kinds)}, redacts {set(world.oracle.redacts)}\n"
+            f"{[(note.job, note.departure) for note in case.notes]}\n"
             f"{case.response}\ndetectors raise {world.oracle.raises}\nhome {world.node.generation.policy.home}\n"
             f"cards {[card.model_dump_json(exclude_defaults=True) for card in world.cards.values()]}\n"
             f"{world.policy.text}\n{world.policy.erring}"
@@ -243,17 +349,24 @@ class Trial:
 
     def _count_unreadable(self, case: Case) -> None:
         each, seen = case.each, self.seen
+        seen["no valid key"] += 401 in case.statuses
+        seen["a revoked key"] += 401 in case.statuses and each.bad_key == "revoked"
+        if 401 in case.statuses or (403 in case.statuses and not each.unreadable):
+            return
         seen["refused as unreadable"] += each.unreadable
         seen["a preference object"] += any(name in each.more for name in ("provider", "models", "route"))
         seen["header and metadata contradict"] += not each.unreadable
 
-    def _count(self, case: Case, labels: Stated) -> None:
+    def _count(self, case: Case, question: Question) -> None:
+        labels = question.labels
+        self._count_tenant(case, question)
+        self._count_conversation(case)
         seen, world, each, asked, response = self.seen, self.world, case.each, case.asked, case.response
         fresh = [origin for origin in case.marks if origin.combination is each]
         refused = b'"policy_refused"' in response.body
         named, streamed = each.model in PATHS, bool(each.more.get("stream"))
         did = [each.manners.get(path, "answers") for path in asked]
-        raised_by = labels != case.given
+        raised_by = labels != case.given and bool(case.kinds)
         for path in asked:
             seen[f"asked of a {path.partition('/')[0]}"] += 1
         seen["refused by policy"] += refused
@@ -266,15 +379,15 @@ class Trial:
         seen["raised by a detector"] += raised_by
         seen["raised by a detector that had no time"] += raised_by and world.slow and not each.quick
         if world.manner == "errs":
-            seen["a rule that errs"] += any(world.oracle.use(path, labels, min(case.ages)).erred for path in PATHS)
+            seen["a rule that errs"] += any(world.oracle.use(path, question, min(case.ages)).erred for path in PATHS)
         seen["answered from the cache"] += bool(case.marks) and not fresh
         if each.planted and case.keepable:
             served = any(origin.combination is None for origin in case.marks)
             seen["an answer of another path lay in the cache and was served"] += served
             seen["an answer of another path lay in the cache and was not served"] += not served
-            seen["the cache was forbidden"] += not self._may(CACHE, labels, case.ages)
+            seen["the cache was forbidden"] += not self._may(CACHE, question, case.ages)
         if fresh and response.status == 200 and case.keepable and not streamed and each.kind != "embedding":
-            seen["not kept because policy forbids it"] += not self._may_be_kept(fresh[0].path, labels, case.ages)
+            seen["not kept because policy forbids it"] += not self._may_be_kept(fresh[0].path, question, case.ages)
         seen["another path stood in"] += len(asked) > 1
         seen["an answer was sent back"] += "answers weakly" in did[:-1]
         seen["failed midway"] += streamed and bool(fresh) and b'"error"' in response.body
@@ -283,6 +396,48 @@ class Trial:
         seen["the client went away midway"] += response.status == 200 and "loses its client midway" in did[-1:]
         seen[f"a{'n' * (each.kind == 'embedding')} {each.kind}"] += 1
         seen["a stream"] += streamed
+
+    def _count_tenant(self, case: Case, question: Question) -> None:
+        seen, oracle, each, asked = self.seen, self.world.oracle, case.each, case.asked
+        if not self.world.keys:
+            return
+        both = " & " in question.labels.residency
+        seen["two residencies at once"] += both
+        seen["two residencies at once, and a path was asked"] += both and bool(asked)
+        outside = [path for path in PATHS if not oracle.covers(case.tenant, path, each.kind)]
+        seen["a path outside a scope was named"] += each.model in outside
+        if not case.named:
+            permitted = {path for path in PATHS if self._may(path, question, case.ages)}
+            seen["outside a scope stood what policy permits"] += not permitted.isdisjoint(outside)
+            seen["another path stood in for a tenant with a scope"] += len(asked) > 1 and bool(outside)
+            poor = [path for path in permitted if not oracle.affords(case.tenant, path)]
+            seen["no money for a path that policy permits"] += bool(poor)
+        if case.keepable:
+            others = self._asked_before.get(each.body, set()) - {case.tenant}
+            seen["another tenant's answer lay in the cache"] += bool(others)
+
+    def _count_conversation(self, case: Case) -> None:
+        seen, each = self.seen, case.each
+        kinds = case.kinds
+        raised = case.given is not None and case.labels != self.world.oracle.raised(case.given, kinds, Kept())
+        seen["raised by a conversation"] += raised
+        seen["raised by the turns of a conversation"] += raised and not each.talk
+        seen["answered although a conversation raised it"] += raised and case.response.status == 200
+        planted = bool(each.planted) and (each.model in PATHS or not case.named)
+        seen["a conversation raised what lay in the cache"] += raised and planted and case.lookable
+
+
+def _said(body: bytes) -> str:
+    """All that an answer says, whole or in pieces."""
+    pieces = _DATA.findall(body)
+    read: list[Any] = [orjson.loads(piece) for piece in pieces] if pieces else [orjson.loads(body)]
+    told = []
+    for part in read:
+        for choice in part.get("choices", ()):
+            if choice.get("index", 0) == 0:
+                holder = choice.get("delta") or choice.get("message") or choice
+                told.append(holder.get("content") or holder.get("text") or "")
+    return "".join(told)
 
 
 def wanted() -> tuple[int, list[int]]:

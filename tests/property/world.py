@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any, get_args
@@ -27,11 +28,13 @@ from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
 from appliance.records.features import FindingKind
 from appliance.records.finding import Mark
+from appliance.records.tenant import Tenant
 from appliance.snapshot import LiveFigures
+from appliance.store.tenants import Tenants
 from tests import factories
 from tests.property import rules, wire
-from tests.property.combinations import Combination
-from tests.property.oracle import Oracle
+from tests.property.combinations import TELLTALES, Combination
+from tests.property.oracle import Oracle, Stated
 from tests.property.paths import Noting, Stage, signed
 
 CACHE = "cache/exact"
@@ -53,6 +56,18 @@ class World:
     words: dict[str, tuple[str, ...]]
     manner: str
     slow: bool
+    keys: dict[str, str]
+
+    def tenant(self, each: Combination) -> str:
+        return each.tenant if self.keys else "local"
+
+    def headers(self, each: Combination) -> list[tuple[str, str]]:
+        """All headers of a combination, its key included."""
+        key = self.keys.get(each.bad_key or each.tenant, "")
+        if each.bad_key == "cut off":
+            key = self.keys.get(each.tenant, "")[:-2]
+        own = [("x-api-key", key) if each.other_key_header else ("Authorization", f"Bearer {key}")] if key else []
+        return [("Content-Type", "application/json"), *own, *each.sent_headers]
 
     def move(self, random: Random) -> None:
         """Other paths are up, others cannot be reached, and time goes by for those that rest."""
@@ -77,15 +92,16 @@ class World:
     def paths(self) -> dict[str, Noting]:
         return {id: path.inner for id, path in self.node.paths.items() if isinstance(path, Guarded)}  # type: ignore[misc]  # all are Noting
 
-    def plant(self, combination: Combination) -> None:
+    def plant(self, combination: Combination, given: Stated) -> None:
         """An answer by another path lies in the cache for this request, whatever policy says of either."""
         read = parse_chat if combination.kind == "chat" else parse_completion
-        headers = dict(combination.headers)
-        request = read(combination.body, headers, _LIMITS, request_id="planted")
-        mark = self.stage.sign(combination.planted, None)
+        headers, tenant = dict(combination.sent_headers), self.tenant(combination)
+        request = read(combination.body, headers, _LIMITS, request_id="planted", tenant=tenant)
+        request = replace(request, labels=replace(request.labels, **asdict(given)))
+        mark = self.stage.sign(combination.planted, None, tenant)
         answer = Answer("planted", combination.planted, 0, (Choice(f"planted {mark}"),), Usage(1, 1))
         key, node = key_of(request, self.node.generation.id), self.node
-        node.cache.store(key, "local", answer, origin=combination.planted, p_good=0.99, now=node.began)
+        node.cache.store(key, tenant, answer, origin=combination.planted, p_good=0.99, now=node.began)
 
     def kept(self) -> set[int]:
         """The marks of all answers that lie in the cache's database."""
@@ -102,10 +118,12 @@ async def world(random: Random, number: int, folder: Path, slots: int) -> AsyncI
     policy = rules.written(random, words, (*PATHS, CACHE), manner=manner)
     slow = number % 5 == 3
     cards = {card.id: card for card in _cards(random)}
-    raises = _raises(random)
+    detectors = {"raises": _raises(random), "redacts": [kind for kind in TELLTALES if random.random() < 0.7]}
+    tenants = _tenants(random, words) if number % 3 else {}
     home = {"site": random.choice(("", "s1")), "country": random.choice(("", "CH", "DE")), "region": ""}
-    _write(folder / "content", policy, cards, {"raises": raises, "timeout_s": 1e-9 if slow else 60.0})
+    _write(folder / "content", policy, cards, detectors | {"timeout_s": 1e-9 if slow else 60.0})
     (folder / "state").mkdir()
+    keys = _keys(folder / "state", tenants)
     config = Config(
         state_dir=folder / "state",
         content_dir=folder / "content",
@@ -124,11 +142,11 @@ async def world(random: Random, number: int, folder: Path, slots: int) -> AsyncI
             node.paths[card.id] = Guarded(Noting(card, stage))
             node.figures[card.id] = LiveFigures()
     told = {id: json.loads(card.model_dump_json()) for id, card in cards.items()}
-    oracle = Oracle(policy, told, {"node": "local", **home}, raises)
+    oracle = Oracle(policy, told, {"node": "local", **home}, detectors, tenants)
     clients = wire.clients(node, slots)
     stage.hang_up = [client.hang_up for client in clients]
     try:
-        yield World(node, stage, oracle, clients, policy, cards, words, manner, slow)
+        yield World(node, stage, oracle, clients, policy, cards, words, manner, slow, keys)
     finally:
         for client in clients:
             client.hang_up()
@@ -143,6 +161,45 @@ def _with_erring(policy: Policy, written: rules.Written) -> Policy:
     whole = policy.compiled
     compiled = Compiled(whole.schema, cedarpy.PolicySet.from_str(text), whole.within, (*whole.rules, *erring))
     return Policy(policy.id, issued=policy.issued, home=policy.home, compiled=compiled, digest=policy.digest)
+
+
+def _tenants(random: Random, words: dict[str, tuple[str, ...]]) -> dict[str, dict[str, Any]]:
+    """What each tenant is held to. The first one to little."""
+    pick = random.choice
+    tenants: dict[str, dict[str, Any]] = {}
+    for name, share in zip(rules.TENANTS, (0.3, 1.0, 1.0), strict=True):
+        settings: dict[str, Any] = {
+            "models": random.sample(PATHS, 4) if random.random() < 0.3 * share else [],
+            "tiers": random.sample(rules.TIERS[1:], 2) if random.random() < 0.2 * share else [],
+            "modalities": ["chat"] if random.random() < 0.2 * share else [],
+        }
+        for label, chance in (("classification", 0.3), ("residency", 0.4), ("purpose", 0.2), ("rights", 0.2)):
+            if random.random() < chance * share:
+                settings[label] = pick(words[label])
+        if random.random() < 0.15 * share:
+            settings["locale"] = pick(words["locale"])
+        if random.random() < 0.3 * share:
+            settings["budget_day"] = 0.0
+        if random.random() < 0.2 * share:
+            settings["quality_floor"] = pick((0.5, 0.97))
+        tenants[name] = settings
+    return tenants
+
+
+def _keys(state: Path, tenants: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """A key of each tenant by its name, and some that open nothing."""
+    if not tenants:
+        return {}
+    now, keys, kept = time.time(), {}, Tenants(state)
+    for name, settings in tenants.items():
+        _, keys[name] = kept.add(Tenant.model_validate({"name": name, **settings}), now=now)
+    first = rules.TENANTS[0]
+    key, keys["revoked"] = kept.rotate(first, now=now, grace_s=86_400.0)
+    kept.revoke(first, now=now, key=key.id)
+    _, keys["expired"] = kept.rotate(first, now=now, grace_s=86_400.0, expires=now - 1)
+    keys["forged"] = keys[first][:-4] + ("AAAA" if keys[first][-4:] != "AAAA" else "BBBB")
+    keys["another's name"] = f"{keys[first][:14]}{keys['b'][14:]}"[:-1] + "-"
+    return keys
 
 
 def _raises(random: Random) -> dict[str, str]:
