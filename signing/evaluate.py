@@ -14,7 +14,9 @@ from typing import Final
 
 from securesystemslib.signer import Signer
 
+from signing import declare as declaring
 from signing import files, keys, rounds, station
+from signing import seal as sealing
 from signing.errors import BenchError
 
 PASSPHRASE: Final = "these keys protect nothing"  # noqa: S105  rule 3
@@ -54,10 +56,10 @@ def evaluate(directory: Path, now: datetime) -> station.Station:
             holder = keys.create(fresh / "keys", name, PASSPHRASE)
             keys.write_public(fresh / "holders" / f"{name}.pub", holder)
         files.write_new(fresh / "keys" / "README.txt", _README.encode(), 0o644)
-        station.declare(made, now)
+        declaring.declare(made, now)
         signers = signers_of(made)
         rounds.sign_all(made, signers)
-        station.seal(made, signers, now)
+        sealing.seal(made, signers, now)
         fresh.rename(directory)
         files.settle(directory.parent)
     except OSError as error:

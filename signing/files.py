@@ -62,7 +62,7 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
 
 @contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Nobody else changes the station meanwhile. Raises BenchError: station_busy."""
+    """Nobody else changes the station meanwhile; what an interrupted run left is cleared. Raises BenchError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
@@ -71,6 +71,8 @@ def alone(directory: Path) -> Iterator[None]:
             raise BenchError(
                 "station_busy", f"Another command is at work in {directory}.", next_step="Wait until it has ended."
             ) from None
+        for left in directory.rglob(".*.part"):
+            left.unlink()
         yield
     finally:
         os.close(descriptor)

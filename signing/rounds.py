@@ -57,6 +57,11 @@ def sign(station: Station, role: str, signer: Signer, digest: str) -> Signed:
 
     Raises BenchError: draft_differs, not_a_holder, already_signed, token_failed.
     """
+    with files.alone(station.directory):
+        return _sign(station, role, signer, digest)
+
+
+def _sign(station: Station, role: str, signer: Signer, digest: str) -> Signed:
     draft = _draft(station, role)
     if hashlib.sha256(draft.signed_bytes).hexdigest() != digest:
         raise BenchError(
@@ -98,6 +103,11 @@ def sign_all(station: Station, signers: Mapping[str, Signer]) -> None:
 
 def collect(station: Station, copy: Station) -> dict[str, Signed]:
     """Take the signatures of a copy that came back. Returns how far each draft is. Raises BenchError."""
+    with files.alone(station.directory):
+        return _collect(station, copy)
+
+
+def _collect(station: Station, copy: Station) -> dict[str, Signed]:
     found = {}
     for role in copy.drafted():
         ours, theirs = _draft(station, role), _draft(copy, role)

@@ -9,6 +9,7 @@ import click
 from signing import compare, evaluate, publish, rounds, tree
 from signing import press as pressing
 from signing import recipe as recipes
+from signing import seal as sealing
 from signing import station as stations
 from signing.cli.common import (
     NEGATIVE,
@@ -90,9 +91,9 @@ def press(
     manifest, _ = pressing.press(opened, recipes.read(content, name), now())
     rounds.sign_all(opened, signers)
     waiting = {role: rounds.look(opened, role).progress for role in opened.drafted()}
-    if signers and not stations.sealed(opened) and not any(progress.missing for progress in waiting.values()):
-        stations.seal(opened, signers, now())
-    sealed = stations.sealed(opened)
+    if signers and not sealing.sealed(opened) and not any(progress.missing for progress in waiting.values()):
+        sealing.seal(opened, signers, now())
+    sealed = sealing.sealed(opened)
     written = _write(opened, out, as_tar) if out and sealed else []
     if as_json:
         emit(

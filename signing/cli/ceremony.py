@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from signing import declare as declaring
 from signing import evaluate as evaluation
 from signing import roles, rounds
+from signing import seal as sealing
 from signing import station as stations
 from signing.cli.common import (
     FAILED,
@@ -69,7 +71,7 @@ def declare(station: Path, as_json: bool) -> int:
     keys changed. Signatures that a draft has collected are kept where its content stays the same.
     """
     opened = stations.Station(station)
-    made = stations.declare(opened, now())
+    made = declaring.declare(opened, now())
     if as_json:
         emit({"drafted": list(made), "waiting": list(opened.drafted())})
     else:
@@ -204,7 +206,7 @@ def renew(station: Path, role: str) -> int:
     Its content stays the same. Snapshot and timestamp need no draft: `weir-sign seal` makes them anew.
     """
     opened = stations.Station(station)
-    stations.renew(opened, role, now())
+    declaring.renew(opened, role, now())
     say([_waiting(opened, role)])
     return OK
 
@@ -229,7 +231,7 @@ def seal(station: Path, key_files: tuple[Path, ...], descriptor: int | None) -> 
         rounds.sign_all(opened, signers)
     else:
         signers = unlocked(key_files, descriptor)
-    stations.seal(opened, signers, now())
+    sealing.seal(opened, signers, now())
     for role in roles.ROLES:
         published = opened.published(role)
         assert published is not None

@@ -17,8 +17,10 @@ import pytest
 from securesystemslib.signer import Signer
 
 from appliance.bundle.manifest import Manifest
-from signing import keys, recipe, rounds, station
+from signing import declare as declaring
+from signing import keys, recipe, rounds
 from signing import press as pressing
+from signing import seal as sealing
 from signing.cli.main import run
 from signing.station import Station
 
@@ -57,7 +59,7 @@ class Publisher:
 
     def seal(self, now: datetime = NOW) -> None:
         by_id = {signer.public_key.keyid: signer for signer in self.signers.values()}
-        station.seal(self.station, by_id, now)
+        sealing.seal(self.station, by_id, now)
 
     def press(self, content: Path, now: datetime = NOW, name: str = "site") -> Manifest:
         """Pressed, signed and sealed."""
@@ -80,7 +82,7 @@ def drafted(tmp_path: Path) -> Publisher:
     publisher = Publisher(Station.make(tmp_path / "station", "Example"), tmp_path / "keys")
     for name in HOLDERS:
         publisher.holder(name)
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     return publisher
 
 

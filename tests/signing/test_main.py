@@ -111,6 +111,7 @@ def test_the_commands_of_the_page_work_as_they_stand_there(tmp_path: Path) -> No
         command = line.replace("/tmp/", f"{tmp_path}/").replace("/srv/models/my-model.gguf", str(model))
         command = command.replace(" my-model.yaml", f" {tmp_path}/my-model.yaml")
         command = command.replace(".venv/bin/weir-sign", shlex.join([sys.executable, "-m", "signing.cli.main"]))
+        command = command.replace(".venv/bin/weir ", f"{shlex.join([sys.executable, '-m', 'appliance.cli.main'])} ")
         done = subprocess.run(
             ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
         )

@@ -14,6 +14,7 @@ import pytest
 from appliance.bundle import media, verify
 from appliance.bundle.trust import Trusted
 from appliance.store.floors import TrustState
+from signing import declare as declaring
 from signing import publish, station, tree
 from signing.errors import BenchError
 from signing.station import Station
@@ -110,7 +111,7 @@ def test_interrupted_in_a_planned_change_of_keys_clients_can_use_the_mirror(
     publisher.holder("station-two")
     for before, after in (("[station]", "[station, station-two]"), ("[station, station-two]", "[station-two]")):
         publisher.roles(before, after)
-        station.declare(publisher.station, NOW)
+        declaring.declare(publisher.station, NOW)
         publisher.sign_all()
         publisher.seal(NOW + timedelta(minutes=1))
         for at in points(prepare):
@@ -131,7 +132,7 @@ def test_a_root_that_does_not_accept_what_the_mirror_holds_must_be_meant(
     publish_to(publisher, mirror)
     publisher.holder("station-two")
     publisher.roles("[station]", "[station-two]")
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     publisher.sign_all()
     publisher.seal(NOW + timedelta(minutes=1))
     with pytest.raises(BenchError) as refused:
@@ -160,7 +161,7 @@ def test_a_mirror_of_another_publisher_is_left_alone(publisher: Publisher, conte
     other = Publisher(Station.make(tmp_path / "other", "Other"), tmp_path / "other-keys")
     for name in ("anna", "boris", "chen", "dora", "emil", "station"):
         other.holder(name)
-    station.declare(other.station, NOW)
+    declaring.declare(other.station, NOW)
     other.sign_all()
     other.seal()
     other.press(content)
@@ -186,7 +187,7 @@ def test_a_timestamp_that_a_revoked_key_pushed_forward_holds_nobody_up(
     assert refused.value.code == "mirror_behind"
     publisher.holder("station-two")
     publisher.roles("[station]", "[station-two]")
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     publisher.sign_all()
     publisher.seal(NOW + timedelta(minutes=1))
     publish_to(publisher, mirror, at_once=True)

@@ -21,8 +21,10 @@ from appliance.bundle.trust import Trusted
 from appliance.intake.labels import read_labels
 from appliance.intake.limits import Limits
 from appliance.store.floors import TrustState
+from signing import declare as declaring
 from signing import press as pressing
 from signing import publish, recipe, rounds, station, tree
+from signing import seal as sealing
 from signing.errors import BenchError
 from signing.evaluate import evaluate, signers_of
 from signing.station import Station
@@ -284,7 +286,7 @@ def test_a_chain_of_rotations_takes_a_node_of_the_first_root_along(
         old = ", ".join(holders)
         holders = [*holders[1:], name]
         publisher.roles(f"[{old}]", f"[{', '.join(holders)}]")
-        station.declare(publisher.station, NOW)
+        declaring.declare(publisher.station, NOW)
         publisher.sign_all()
         publisher.seal()
     last = publish.bundle(tree.Folder(publisher.station.directory), tmp_path / "last")
@@ -323,7 +325,7 @@ def test_fast_forward_is_recovered_by_replacing_the_stations_key(
     assert reason(stuck, state) == "older_bundle"
     publisher.holder("station-two")
     publisher.roles("[station]", "[station-two]")
-    assert station.declare(publisher.station, NOW) == ("root",)
+    assert declaring.declare(publisher.station, NOW) == ("root",)
     publisher.sign_all()
     publisher.seal(NOW + timedelta(minutes=2))
     fresh = publish.bundle(tree.Folder(publisher.station.directory), tmp_path / "fresh")
@@ -441,7 +443,7 @@ def test_pressing_signing_and_sealing_killed_at_any_point_are_run_again(quick_di
         opened = Station(at)
         pressing.press(opened, recipe.read(content, "site"), NOW)
         rounds.sign_all(opened, signers)
-        station.seal(opened, signers, NOW)
+        sealing.seal(opened, signers, NOW)
 
     def prepare(at: int) -> Callable[[], None]:
         shutil.copytree(made.directory, quick_disk / str(at))
@@ -449,6 +451,7 @@ def test_pressing_signing_and_sealing_killed_at_any_point_are_run_again(quick_di
 
     for at in points(prepare):
         work(quick_disk / str(at))
+        assert not list((quick_disk / str(at)).rglob(".*"))
         assert accepted(quick_disk / str(at), state).manifest.id == f"site-{YEAR}.1"
         shutil.rmtree(quick_disk / str(at))
 
@@ -461,11 +464,11 @@ def test_writing_a_bundle_killed_at_any_point_leaves_no_half_one(quick_disk: Pat
     shutil.rmtree(content / "evals")
     pressing.press(made, recipe.read(content, "site"), NOW)
     rounds.sign_all(made, signers)
-    station.seal(made, signers, NOW)
+    sealing.seal(made, signers, NOW)
     source = tree.Folder(made.directory)
     if again:
         publish.bundle(source, quick_disk / "before")
-        station.seal(made, signers, NOW + timedelta(minutes=1))
+        sealing.seal(made, signers, NOW + timedelta(minutes=1))
 
     def work(out: Path) -> None:
         publish.bundle(source, out)
@@ -516,7 +519,7 @@ def test_the_difference_of_two_bundles_names_files_bytes_and_keys(
     (content / "detectors.json").unlink()
     publisher.holder("freda")
     publisher.roles("models:    {holders: [dora, emil]", "models:    {holders: [dora, freda]")
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     publisher.sign_all()
     second = pressed(publisher, content, tmp_path / "two")
     done = bench("diff", first, second)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from signing import rounds, station
+from signing import declare as declaring
+from signing import rounds
 from signing.errors import BenchError
 from signing.station import Station
 from tests.signing.conftest import NOW, PASSPHRASE, Bench, Publisher
@@ -77,7 +78,7 @@ def test_a_stranger_may_not_sign(drafted: Publisher, tmp_path: Path) -> None:
 def test_what_was_not_shown_is_not_signed(drafted: Publisher) -> None:
     shown = rounds.look(drafted.station, "root").digest
     drafted.roles("publisher: Example", "publisher: Another")
-    station.declare(drafted.station, NOW)
+    declaring.declare(drafted.station, NOW)
     with pytest.raises(BenchError) as refused:
         rounds.sign(drafted.station, "root", drafted.holder("anna"), shown)
     assert refused.value.code == "draft_differs"
@@ -122,7 +123,7 @@ def test_a_signature_that_does_not_fit_is_not_taken(drafted: Publisher) -> None:
 def test_a_holder_sees_what_a_new_root_changes(publisher: Publisher) -> None:
     publisher.holder("freda")
     publisher.roles("root:      {holders: [anna, boris, chen]", "root:      {holders: [anna, boris, freda]")
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     changes = "\n".join(rounds.look(publisher.station, "root").changes)
     assert "~ version: 1 -> 2" in changes
     assert "freda (" in changes

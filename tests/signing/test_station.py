@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Root
 
-from signing import files, keys, rounds, station
+from signing import declare as declaring
+from signing import files, keys, rounds
+from signing import seal as sealing
 from signing.errors import BenchError
 from signing.evaluate import evaluate
 from signing.station import Station
@@ -19,14 +21,14 @@ from tests.signing.interrupted import points
 
 def refused_by(publisher: Publisher) -> BenchError:
     with pytest.raises(BenchError) as refused:
-        station.declare(publisher.station, NOW)
+        declaring.declare(publisher.station, NOW)
     return refused.value
 
 
 def rotate(publisher: Publisher, old: str, new: str) -> None:
     """A declared change of roles.yaml, signed by everybody who is needed and sealed."""
     publisher.roles(old, new)
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     publisher.sign_all()
     publisher.seal()
 
@@ -76,16 +78,16 @@ def test_a_first_root_is_signed_sealed_and_verifies(publisher: Publisher) -> Non
 
 
 def test_declaring_again_without_a_change_drafts_nothing(publisher: Publisher) -> None:
-    assert station.declare(publisher.station, NOW + timedelta(days=5)) == ()
+    assert declaring.declare(publisher.station, NOW + timedelta(days=5)) == ()
     assert publisher.station.drafted() == ()
 
 
 def test_declaring_again_keeps_the_signatures_of_an_unchanged_draft(drafted: Publisher) -> None:
     drafted.sign("root", "anna")
-    station.declare(drafted.station, NOW + timedelta(days=1))
+    declaring.declare(drafted.station, NOW + timedelta(days=1))
     assert rounds.look(drafted.station, "root").progress.signed == ("anna",)
     drafted.roles("publisher: Example", "publisher: Another")
-    assert station.declare(drafted.station, NOW) == ("root",)
+    assert declaring.declare(drafted.station, NOW) == ("root",)
     assert rounds.look(drafted.station, "root").progress.signed == ()
 
 
@@ -93,10 +95,10 @@ def test_going_back_in_roles_yaml_takes_the_drafts_back(publisher: Publisher) ->
     before = (publisher.station.directory / "roles.yaml").read_text()
     publisher.holder("freda")
     publisher.roles("holders: [anna, boris, chen]", "holders: [anna, boris, freda]")
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     assert "root" in publisher.station.drafted()
     (publisher.station.directory / "roles.yaml").write_text(before)
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     assert "root" not in publisher.station.drafted()
     draft = publisher.station.draft("targets")
     published = publisher.station.published("targets")
@@ -106,7 +108,7 @@ def test_going_back_in_roles_yaml_takes_the_drafts_back(publisher: Publisher) ->
 def test_a_lost_key_is_replaced_by_those_that_are_left(publisher: Publisher) -> None:
     publisher.holder("freda")
     publisher.roles("[anna, boris, chen]", "[anna, boris, freda]")
-    made = station.declare(publisher.station, NOW)
+    made = declaring.declare(publisher.station, NOW)
     assert made[:2] == ("root", "targets")
     with pytest.raises(BenchError):
         publisher.seal()
@@ -116,7 +118,7 @@ def test_a_lost_key_is_replaced_by_those_that_are_left(publisher: Publisher) -> 
     root = publisher.station.published("root")
     assert root is not None
     assert root.signed.version == 2
-    station.renew(publisher.station, "root", NOW)
+    declaring.renew(publisher.station, "root", NOW)
     found, digest = keys.unlock(publisher.keys / "chen.key", PASSPHRASE), rounds.look(publisher.station, "root").digest
     with pytest.raises(BenchError) as refused:
         rounds.sign(publisher.station, "root", found, digest)
@@ -127,7 +129,7 @@ def test_a_new_root_needs_the_old_holders_too(publisher: Publisher) -> None:
     for name in ("freda", "gero", "hans"):
         publisher.holder(name)
     publisher.roles("root:      {holders: [anna, boris, chen]", "root:      {holders: [freda, gero, hans]")
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     publisher.sign("root", "freda", "gero")
     with pytest.raises(BenchError) as refused:
         publisher.seal()
@@ -155,7 +157,7 @@ def test_a_chain_of_roots_over_several_rotations_is_walked_from_the_first(publis
 def test_what_a_revoked_key_signed_must_be_signed_again(publisher: Publisher) -> None:
     publisher.holder("freda")
     publisher.roles("models:    {holders: [dora, emil]", "models:    {holders: [freda, emil]")
-    assert station.declare(publisher.station, NOW) == ("targets", "models")
+    assert declaring.declare(publisher.station, NOW) == ("targets", "models")
     publisher.sign("targets", "anna", "boris")
     with pytest.raises(BenchError) as refused:
         publisher.seal()
@@ -169,12 +171,12 @@ def test_what_has_expired_is_renewed_before_anything_is_sealed_on_top(publisher:
     late = NOW + timedelta(days=365 if role == "models" else 1095)
     for other in ("policies", "appliance", "models", "targets", "root"):
         if other != role:
-            station.renew(publisher.station, other, late)
+            declaring.renew(publisher.station, other, late)
     publisher.sign_all()
     with pytest.raises(BenchError) as refused:
         publisher.seal(late)
     assert (refused.value.code, role in refused.value.next_step) == ("expired", True)
-    station.renew(publisher.station, role, late)
+    declaring.renew(publisher.station, role, late)
     publisher.sign_all()
     publisher.seal(late)
 
@@ -200,7 +202,7 @@ def test_a_root_of_evaluation_keys_never_becomes_a_real_one(tmp_path: Path) -> N
     file = made.directory / "roles.yaml"
     file.write_text(file.read_text().replace("evaluation: true", "evaluation: false"))
     with pytest.raises(BenchError) as refused:
-        station.declare(made, NOW)
+        declaring.declare(made, NOW)
     assert refused.value.code == "roles_invalid"
     root = made.published("root")
     assert root is not None and root.signed.unrecognized_fields["x-weir-evaluation"] is True
@@ -216,7 +218,7 @@ def test_a_station_of_evaluation_keys_killed_at_any_point_is_whole_or_not_there(
 def test_sealing_killed_at_any_point_is_run_again_and_completes(publisher: Publisher, quick_disk: Path) -> None:
     publisher.holder("freda")
     publisher.roles("[anna, boris, chen]", "[anna, boris, freda]")
-    station.declare(publisher.station, NOW)
+    declaring.declare(publisher.station, NOW)
     publisher.sign_all()
     by_id = {signer.public_key.keyid: signer for signer in publisher.signers.values()}
 
@@ -225,13 +227,13 @@ def test_sealing_killed_at_any_point_is_run_again_and_completes(publisher: Publi
         return Publisher(Station(quick_disk / str(at)), publisher.keys, publisher.signers)
 
     def work(at: int) -> None:
-        station.seal(Station(quick_disk / str(at)), by_id, NOW)
+        sealing.seal(Station(quick_disk / str(at)), by_id, NOW)
 
     for at in points(lambda at: (prepare(at), lambda: work(at))[1]):
         again = Station(quick_disk / str(at))
         root = again.published("root")
         assert root is not None and not again.progress("root", root).missing
-        station.seal(again, by_id, NOW)
+        sealing.seal(again, by_id, NOW)
         assert again.drafted() == ()
         for role in ("root", "targets"):
             found = again.published(role)
@@ -239,11 +241,11 @@ def test_sealing_killed_at_any_point_is_run_again_and_completes(publisher: Publi
 
 
 def test_a_draft_that_was_overtaken_is_said_to_be_stale(publisher: Publisher) -> None:
-    station.renew(publisher.station, "models", NOW)
+    declaring.renew(publisher.station, "models", NOW)
     old = (publisher.station.drafts / "models.json").read_bytes()
     publisher.sign_all()
     publisher.seal()
-    station.renew(publisher.station, "models", NOW)
+    declaring.renew(publisher.station, "models", NOW)
     publisher.sign_all()
     publisher.seal()
     (publisher.station.drafts / "models.json").write_bytes(old)
