@@ -12,8 +12,10 @@ import errno
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,13 +24,16 @@ from typing import Any
 import pytest
 
 from appliance.bundle import activate, generations
+from appliance.bundle.activate import Ended, Means
 from appliance.bundle.refusal import BundleRefused
 from appliance.errors import WeirError
 from appliance.store import floors
+from appliance.store.audit import keys
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import verify
 from appliance.store.slots import Slots
-from tests.bundle.rig import Rig, content, failing_in_use, not_below, sound
+from tests.bundle.publisher import NOW
+from tests.bundle.rig import CUT_FILE, Rig, content, failing_in_use, not_below, sound
 
 _WRITES = frozenset(
     (
@@ -58,6 +63,7 @@ def in_child(number: int, act: Callable[[str], None], work: Callable[[], None]) 
         return os.waitpid(child, 0)[1]
     status = 9
     try:
+        signal.alarm(30)  # waiting for ever is none of the ways to end
         sys.addaudithook(_hook)
         _at.update(left=number, act=act)
         work()
@@ -75,87 +81,145 @@ def killed(_: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def full(_: str) -> None:
+def full(event: str) -> None:
+    if event == "sqlite3.connect":
+        raise sqlite3.OperationalError("database or disk is full")
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class Case:
-    """A node on OLD, and the way to NEW. `again` begins each round from the same state."""
+    """A node with what it ran before, and something to do. `again` begins each round from the same state."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, *before: str) -> None:
         self.rig = Rig(top)
-        self.old = self.rig.press(OLD)
-        self.rig.apply(self.old)
-        self.new = self.rig.press(NEW, content(top / "other", site="site/two"), security_epoch=1)
+        for id in before:
+            self.rig.apply(self.press(id))
+        self.new = self.press(NEW) if NEW not in before else None
+        audit = Audit(self.rig.state)
+        audit.write("start", {"generation": "g"})
+        audit.close()
         self.kept = top / "kept"
         shutil.copytree(self.rig.state, self.kept, symlinks=True)
-        self.floors = self.rig.floors
+        found = floors.read(self.rig.state)
+        self.floors = found.floors if isinstance(found, floors.TrustState) else floors.Floors()
+        self.may_run = {*before, NEW} if before else {"", NEW}
+
+    def press(self, id: str) -> Path:
+        """With nothing of the others' in it but the policy: a cut file of its own, too."""
+        files = content(self.rig.top / id, site=f"site/{id}") | {"models/desk.gguf": CUT_FILE + id.encode() * 1000}
+        return self.rig.press(id, files)
 
     def again(self) -> None:
         shutil.rmtree(self.rig.state)
         shutil.copytree(self.kept, self.rig.state, symlinks=True)
 
-    def run(self, check: Callable[[Path], str] = lambda _: "") -> None:
-        """An import as the command does it, its audit real, its health check in a process of its own."""
+    def run(self, do: Callable[[Means], object], check: Callable[[Path], str] = lambda _: "") -> None:
+        """As the command does it, its audit real, its health check in a process of its own."""
         audit = Audit(self.rig.state)
 
         def checked(folder: Path) -> str:
             subprocess.run(["true"], check=True)
             return check(folder)
 
-        means = self.rig.means(checked, note=lambda facts: audit.write("admin", facts))
         try:
-            activate.apply(self.new, means, self.rig.terms())
+            do(self.rig.means(checked, note=lambda facts: audit.write("admin", facts)))
         finally:
             audit.close()
+
+    def take(self, means: Means) -> Ended:
+        assert self.new is not None
+        return activate.apply(self.new, means, self.rig.terms())
 
     def holds(self) -> None:
         """Whatever happened: nothing mixed, nothing unsigned, no floor lost, something whole to run."""
         state = self.rig.state
         sound(state)
         not_below(state, self.floors)
-        assert generations.current(state) in (OLD, NEW)
-        assert {self.rig.slots.good, self.rig.slots.trial} <= {OLD, NEW, ""}
-        if NEW in (self.rig.slots.good, self.rig.slots.trial):  # floors are raised before anything new runs
-            assert self.rig.floors.versions["timestamp"] == 2
-        assert not verify(state).findings if (state / "audit.db").stat().st_size else True
+        assert generations.current(state) in self.may_run
+        if self.new is not None and generations.current(state) == NEW:  # floors are raised before anything new runs
+            assert self.rig.floors.issued == int(NOW.timestamp())
+            assert self.rig.floors.versions["timestamp"] > self.floors.versions.get("timestamp", 0)
+        assert chain_of(state) is None
 
-    def recover(self) -> None:
-        """The next command: at most one run that only restores the floors' copies, then NEW is in use."""
-        try:
-            self.rig.apply(self.new)
-        except BundleRefused as error:
-            assert error.reason == "state_lost"
-            assert isinstance(floors.read(self.rig.state), floors.TrustState)
-            self.rig.apply(self.new)
-        assert self.rig.slots == Slots(good=NEW, previous=OLD)
-        assert generations.current(self.rig.state) == NEW
-        assert not (self.rig.state / generations.FOLDER / ".part").exists()
-        assert self.rig.floors.versions["timestamp"] == 2
+    def next_command(self, do: Callable[[], object]) -> None:
+        """At most one run that only restores the floors' copies, then what was asked."""
+        if isinstance(floors.read(self.rig.state), floors.Lost):
+            with pytest.raises(BundleRefused) as raised:
+                do()
+            assert raised.value.reason == "state_lost"
+        do()
         sound(self.rig.state)
+        not_below(self.rig.state, self.floors)
+        assert not (self.rig.state / generations.FOLDER / ".part").exists()
+        assert generations.current(self.rig.state) == self.rig.slots.good
+        assert self.rig.slots.trial == ""
 
 
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case(tmp_path_factory.mktemp("killed"))
+def chain_of(state: Path) -> Any:
+    """What is wrong with the audit once its next writer has opened it; None where nothing is."""
+    audit = Audit(state)
+    audit.close()
+    assert audit.trouble == ""
+    return verify(state, keys.load(state).public).finding
 
 
-def rounds(case: Case, act: Callable[[str], None], work: Callable[[], None]) -> Iterator[tuple[int, int]]:
-    """Number and status of every round, up to the one that no point stopped."""
-    number, status = 0, -1
-    while status != 0:
-        number += 1
-        assert number < 1000
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """In memory where the host has such a place: there syncing costs nothing, and a kill is the same."""
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def rounds(case: Case, act: Callable[[str], None], work: Callable[[], None]) -> Iterator[int]:
+    """The number of each write point, the work stopped there; ends with the round that none stopped."""
+    status = -1
+    for number in range(1, 1000):
         case.again()
         status = in_child(number, act, work)
-        assert not (os.WIFEXITED(status) and os.WEXITSTATUS(status) == 9), number
-        yield number, status
+        if os.WIFSIGNALED(status):
+            assert os.WTERMSIG(status) == signal.SIGKILL and act is killed, number
+        else:
+            assert os.WEXITSTATUS(status) in ((0,) if act is killed else (0, 1)), number
+        yield number
+        if status == 0:
+            return
 
 
 @pytest.mark.timeout(600)
-def test_kill_at_every_write_point_of_an_import(case: Case) -> None:
-    for number, status in rounds(case, killed, case.run):
-        assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL
+@pytest.mark.parametrize("before", [(), (OLD,)], ids=["bare", "running"])
+@pytest.mark.parametrize("act", [killed, full])
+def test_at_every_write_point_of_an_import(top: Path, before: tuple[str, ...], act: Callable[[str], None]) -> None:
+    case = Case(top, *before)
+    points = 0
+    for points in rounds(case, act, lambda: case.run(case.take)):
         case.holds()
-        case.recover()
-    assert number > 100  # staging, the generation, floors, trial, health check, commit and collection
+        case.next_command(lambda: case.rig.apply(case.new or top))
+        assert case.rig.slots == Slots(good=NEW, previous=before[0] if before else "")
+    assert points > 60  # staging, the generation, floors, trial, health check, commit and collection
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("act", [killed, full])
+def test_at_every_write_point_of_an_import_whose_health_check_fails(top: Path, act: Callable[[str], None]) -> None:
+    case = Case(top, OLD)
+    ill = failing_in_use(case.rig.state, NEW)
+    points = 0
+    for points in rounds(case, act, lambda: case.run(case.take, ill)):
+        case.holds()
+        case.next_command(lambda: activate.settle(case.rig.means(ill)))
+        assert case.rig.slots.good == OLD
+    assert case.rig.slots.bad == {NEW: "no answer"}
+    assert points > 60
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("act", [killed, full])
+def test_at_every_write_point_of_a_rollback(top: Path, act: Callable[[str], None]) -> None:
+    case = Case(top, OLD, NEW)
+    for _ in rounds(case, act, lambda: case.run(activate.roll_back)):
+        case.holds()
+        case.next_command(lambda: activate.settle(case.rig.means()))
+        assert {case.rig.slots.good, case.rig.slots.previous} == {OLD, NEW}
+    assert case.rig.slots.good == OLD
