@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -43,7 +44,7 @@ _WRITES = frozenset(
 )  # fmt: skip
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OLD, NEW = "a-2026.1", "a-2026.2"
-_at: dict[str, Any] = {"left": None, "act": None}
+_at: dict[str, Any] = {"number": 0, "left": None, "act": None}
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -57,7 +58,10 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def in_child(number: int, act: Callable[[str], None], work: Callable[[], None]) -> int:
-    """The status of a forked child that does `work`, and `act` at its write point with this number."""
+    """The status of a forked child that does `work`, and `act` at its write point with this number.
+
+    0 and 1: it ended well or was refused. 2: there is no point with this number. 9: it ended in no way that it may.
+    """
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]
@@ -65,10 +69,9 @@ def in_child(number: int, act: Callable[[str], None], work: Callable[[], None]) 
     try:
         signal.alarm(30)  # waiting for ever is none of the ways to end
         sys.addaudithook(_hook)
-        _at.update(left=number, act=act)
+        _at.update(number=number, act=act, left=number if act is killed else None)
         work()
-        _at["left"] = None
-        status = 0
+        status, _at["left"] = 2 if _at["left"] > 0 else 0, None
     except (WeirError, OSError):
         status = 1
     except BaseException:
@@ -116,6 +119,10 @@ class Case:
     def run(self, do: Callable[[Means], object], check: Callable[[Path], str] = lambda _: "") -> None:
         """As the command does it, its audit real, its health check in a process of its own."""
         audit = Audit(self.rig.state)
+        audit.write("start", {"generation": "g"})
+        _at["left"] = (
+            _at["left"] if _at["act"] is killed else _at["number"]
+        )  # a disk that is full before the audit opens is the audit's matter
 
         def checked(folder: Path) -> str:
             subprocess.run(["true"], check=True)
@@ -172,18 +179,17 @@ def top() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def rounds(case: Case, act: Callable[[str], None], work: Callable[[], None]) -> Iterator[int]:
-    """The number of each write point, the work stopped there; ends with the round that none stopped."""
-    status = -1
-    for number in range(1, 1000):
+def rounds(case: Case, act: Callable[[str], None], work: Callable[[], None]) -> Iterator[None]:
+    """A round for each write point, the work stopped there; ends with the round that none stopped."""
+    for number in range(1, 1000):  # far beyond what there is
         case.again()
         status = in_child(number, act, work)
         if os.WIFSIGNALED(status):
             assert os.WTERMSIG(status) == signal.SIGKILL and act is killed, number
         else:
-            assert os.WEXITSTATUS(status) in ((0,) if act is killed else (0, 1)), number
-        yield number
-        if status == 0:
+            assert os.WEXITSTATUS(status) in ((2,) if act is killed else (0, 1, 2)), number
+        yield
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 2:
             return
 
 
@@ -193,7 +199,8 @@ def rounds(case: Case, act: Callable[[str], None], work: Callable[[], None]) -> 
 def test_at_every_write_point_of_an_import(top: Path, before: tuple[str, ...], act: Callable[[str], None]) -> None:
     case = Case(top, *before)
     points = 0
-    for points in rounds(case, act, lambda: case.run(case.take)):
+    for _ in rounds(case, act, lambda: case.run(case.take)):
+        points += 1
         case.holds()
         case.next_command(lambda: case.rig.apply(case.new or top))
         assert case.rig.slots == Slots(good=NEW, previous=before[0] if before else "")
@@ -206,7 +213,8 @@ def test_at_every_write_point_of_an_import_whose_health_check_fails(top: Path, a
     case = Case(top, OLD)
     ill = failing_in_use(case.rig.state, NEW)
     points = 0
-    for points in rounds(case, act, lambda: case.run(case.take, ill)):
+    for _ in rounds(case, act, lambda: case.run(case.take, ill)):
+        points += 1
         case.holds()
         case.next_command(lambda: activate.settle(case.rig.means(ill)))
         assert case.rig.slots.good == OLD
@@ -223,3 +231,24 @@ def test_at_every_write_point_of_a_rollback(top: Path, act: Callable[[str], None
         case.next_command(lambda: activate.settle(case.rig.means()))
         assert {case.rig.slots.good, case.rig.slots.previous} == {OLD, NEW}
     assert case.rig.slots.good == OLD
+
+
+@pytest.mark.timeout(600)
+def test_a_disk_that_takes_only_so_many_bytes_of_a_file(top: Path) -> None:
+    """The kernel refuses every write beyond the limit, in the middle of blobs, joined files and databases alike."""
+    case = Case(top, OLD)
+    ended = set()
+    for limit in (0, 64, 1024, 4000, 8192, 11_000, 16_384, 20_480, 24_576, 32_768, 49_152, 65_536, 131_072, 1 << 30):
+
+        def limited(means: Means, limit: int = limit) -> Ended:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            return case.take(means)
+
+        case.again()
+        status = in_child(10**6, full, lambda: case.run(limited))
+        assert os.WIFEXITED(status) and os.WEXITSTATUS(status) in (1, 2), limit
+        ended.add(os.WEXITSTATUS(status))
+        case.holds()
+        case.next_command(lambda: case.rig.apply(case.new or top))
+        assert case.rig.slots == Slots(good=NEW, previous=OLD)
+    assert ended == {1, 2}
