@@ -126,9 +126,14 @@ class Listen(Section):
 
     host: Annotated[str, AfterValidator(_address)] = Field(
         default=HOST,
-        description="IP address of the data plane. Anything but loopback is reachable by others.",
+        description="IP address of the data plane. Without a tenant only this host is served, whatever it says.",
     )
     port: int = Field(default=PORT, ge=0, le=65535, description="TCP port of the data plane; 0 takes any free one.")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this host can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
 
 
 class PlaceOfHost(Section):

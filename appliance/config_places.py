@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 FILE_NAME = "weir.yaml"
+OPERATOR_KEY = "operator.key"
 HOST = "127.0.0.1"
 PORT = 8377
 
@@ -21,6 +22,14 @@ def default_state_dir() -> Path:
 def default_content_dir() -> Path:
     """The starter content that set-up put together beside the package."""
     return Path(__file__).resolve().parent.parent / "build" / "starter"
+
+
+def operator_key_of(state_dir: Path) -> str:
+    """The key by which whoever may read the state directory speaks to its node; '' where there is none to be read."""
+    try:
+        return (state_dir / OPERATOR_KEY).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def url_of(host: str, port: int) -> str:

@@ -5,9 +5,8 @@ Rules kept here:
 2. A name is looked up only if it is listed. A loopback literal and `localhost` need no DNS.
 3. No proxy from the environment, no cookies; whoever is redirected elsewhere meets rule 1 again.
 4. Every refused attempt is counted and, up to a bound, listed for `weir doctor`.
-5. Every HTTP request of every session is in the audit, on disk, before its connection is looked for: a middleware of
-   the session sees to it, so that no path can forget it. What would be sent on nobody's behalf (`records.departure`)
-   is not sent.
+5. Every HTTP request of every session is in the audit, on disk, before its connection is looked for: the session sees
+   to it (`outbound`), so that no path can forget it.
 
 Two nets, because neither sees everything:
 
@@ -27,7 +26,6 @@ It knows no policy; who may be spoken to and on whose behalf is said from outsid
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import socket
 import ssl
@@ -37,19 +35,19 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.payload import BytesIOPayload, BytesPayload
 
-from appliance.errors import AuditUnavailable, Kind, WeirError
-from appliance.records.departure import STAYING_TIERS, Departure, current_departure
+from appliance.errors import Kind, WeirError
+from appliance.outbound import Ledger, NoLedger, Session, is_loopback, literal
 
 if TYPE_CHECKING:
     from aiohttp.connector import AddrInfoType
+
+__all__ = ["Destination", "Door", "Egress", "EgressRefused", "NoLedger", "install_audit_hook"]
 
 REFUSALS_KEPT = 64  # newest refusals listed; the counter goes on
 ADDRESSES_KEPT = 4096  # resolved (address, port) pairs that the audit hook lets through
@@ -103,21 +101,6 @@ class Refusal:
     where: str
 
 
-def _literal(host: str) -> str | None:
-    """The canonical address of an IP literal, IPv4 inside IPv6 unwrapped, or None for a name."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
-
-
-def _is_loopback(host: str) -> bool:
-    literal = _literal(host)
-    return host.lower() == _LOCALHOST if literal is None else ipaddress.ip_address(literal).is_loopback
-
-
 class Door:
     """The live list, shared by the sessions and the audit hook, and the book of what was refused."""
 
@@ -133,9 +116,9 @@ class Door:
         self._endpoints = {(destination.host, destination.port) for destination in allowed}
         self._addresses: OrderedDict[tuple[str, int], None] = OrderedDict()
         for destination in allowed:
-            literal = _literal(destination.host)
-            if literal is not None:
-                self._addresses[literal, destination.port] = None
+            address = literal(destination.host)
+            if address is not None:
+                self._addresses[address, destination.port] = None
             elif destination.host == _LOCALHOST:
                 self._addresses["127.0.0.1", destination.port] = None
                 self._addresses["::1", destination.port] = None
@@ -147,11 +130,11 @@ class Door:
         return (host.lower().rstrip("."), port) in self._endpoints
 
     def knows_address(self, address: str, port: int) -> bool:
-        return (_literal(address) or address, port) in self._addresses
+        return (literal(address) or address, port) in self._addresses
 
     def learn(self, address: str, port: int) -> None:
         """Remember that a listed name resolved to `address`."""
-        key = (_literal(address) or address, port)
+        key = (literal(address) or address, port)
         self._addresses[key] = None
         self._addresses.move_to_end(key)
         while len(self._addresses) > ADDRESSES_KEPT:
@@ -208,20 +191,6 @@ class ListedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-class Ledger(Protocol):
-    """Where it is written down that something is about to leave."""
-
-    async def leaving(self, departure: Departure, destination: Mapping[str, object], body: bytes) -> None:
-        """Returns when the entry is on disk. Raises AuditUnavailable: then nothing may leave."""
-
-
-class NoLedger:
-    """For whoever has no audit, and so sends nothing."""
-
-    async def leaving(self, *_: object) -> None:
-        raise AuditUnavailable("There is no audit, so nothing leaves.")
-
-
 class Egress:
     """Hands out client sessions that reach listed destinations only, and write down in `ledger` what leaves.
 
@@ -241,7 +210,7 @@ class Egress:
         self._ledger = ledger
         self.door.replace(allowed)
         self._tls = tls
-        self._open: dict[aiohttp.ClientSession, Destination] = {}
+        self._open: dict[Session, Destination] = {}
 
     def permits(self, base_url: str) -> bool:
         """Whether the list covers this address; asks nothing of the network and counts no refusal."""
@@ -257,11 +226,10 @@ class Egress:
         limit: int = 64,
         connect_timeout_s: float = 5.0,
         headers: Mapping[str, str] | None = None,
-    ) -> aiohttp.ClientSession:
+    ) -> Session:
         """A new session to one upstream, the caller's to close. Raises EgressRefused for an unlisted address.
 
-        Callers pass `allow_redirects=False`; should one forget, a redirect to another place is refused all
-        the same.
+        Where a redirect is followed, one to another place is refused all the same.
         """
         try:
             destination = Destination.parse(base_url)
@@ -278,29 +246,10 @@ class Egress:
             ssl=self._tls or True,
             socket_factory=self._socket_for(destination),
         )
-        session = aiohttp.ClientSession(
-            connector=connector,
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
-            middlewares=(self._written_first,),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
-        )
+        session = Session(connector, self._ledger, headers=headers, connect_timeout_s=connect_timeout_s)
         self._open = {known: where for known, where in self._open.items() if not known.closed}
         self._open[session] = destination
         return session
-
-    async def _written_first(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Rule 5, for each request and each redirect that is followed. Raises AuditUnavailable."""
-        departure = current_departure()
-        if departure is None:
-            raise AuditUnavailable("Nobody says on whose behalf this would leave, so it does not.")
-        url = request.url
-        host = (url.host or "").rstrip(".")
-        if departure.tier not in STAYING_TIERS or not _is_loopback(host):
-            where = {"scheme": url.scheme, "host": host, "port": url.port}
-            await self._ledger.leaving(departure, where, await _whole(request))
-        return await handler(request)
 
     def _socket_for(self, destination: Destination) -> Callable[[AddrInfoType], socket.socket]:
         """A socket factory for this destination alone: the last look before a connection is opened."""
@@ -332,16 +281,6 @@ class Egress:
             await session.close()
 
 
-async def _whole(request: ClientRequest) -> bytes:
-    """The body as it will be sent. What can be read only once cannot be written down first."""
-    body = request.body
-    if isinstance(body, bytes):
-        return body
-    if not isinstance(body, BytesPayload | BytesIOPayload):
-        raise AuditUnavailable("A body that can be read only once cannot be written down before it leaves.")
-    return await body.as_bytes()
-
-
 def install_audit_hook(
     allowed: frozenset[Destination] | Door,
     *,
@@ -366,7 +305,7 @@ def install_audit_hook(
                 return
             raise door.refuse(what, f"unix:{path}".replace("\0", "@"))
         if isinstance(where, tuple) and len(where) >= 2 and isinstance(where[0], str) and isinstance(where[1], int):
-            if _is_loopback(where[0]) or door.knows_address(where[0], where[1]):
+            if is_loopback(where[0]) or door.knows_address(where[0], where[1]):
                 return
             if door.knows_endpoint(where[0], where[1]):
                 return
@@ -377,13 +316,13 @@ def install_audit_hook(
         if host is None or host in ("", b""):
             return  # the wildcard of a listener
         text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
-        if _literal(text) is not None or _is_loopback(text) or door.knows_name(text):
+        if literal(text) is not None or is_loopback(text) or door.knows_name(text):
             return
         raise door.refuse(what, text)
 
     def reverse(what: str, where: object) -> None:
         host = where[0] if isinstance(where, tuple) and where else where
-        if not (isinstance(host, str) and _is_loopback(host)):
+        if not (isinstance(host, str) and is_loopback(host)):
             raise door.refuse(what, str(host))
 
     def send(what: str, where: object) -> None:

@@ -25,6 +25,9 @@ _OPENAI_TYPE: dict[Kind, str] = {
 }
 
 
+_TOO_MANY = 429
+
+
 class WeirError(Exception):
     """Base of everything that Weir raises on purpose."""
 
@@ -57,7 +60,7 @@ class WeirError(Exception):
         return {
             "error": {
                 "message": text,
-                "type": _OPENAI_TYPE[self.kind],
+                "type": "rate_limit_error" if self.status == _TOO_MANY else _OPENAI_TYPE[self.kind],
                 "param": self.param,
                 "code": self.code,
                 "weir": weir,
@@ -121,6 +124,30 @@ class ForeignOrigin(WeirError):
     kind: ClassVar[Kind] = "policy"
 
 
+class Unauthorized(WeirError):
+    """No valid API key came with the request. Nothing says what was wrong with one that did."""
+
+    code = "invalid_api_key"
+    status = 401
+    kind: ClassVar[Kind] = "bad_request"
+
+
+class NotAdmitted(WeirError):
+    """The key is valid, and not for this."""
+
+    code = "not_permitted"
+    status = 403
+    kind: ClassVar[Kind] = "policy"
+
+
+class LabelConflict(WeirError):
+    """The caller demands a label that the tenant's own excludes."""
+
+    code = "label_conflict"
+    status = 403
+    kind: ClassVar[Kind] = "policy"
+
+
 class PolicyRefused(WeirError):
     """Policy leaves no path for this request."""
 
@@ -135,6 +162,20 @@ class NoCapacity(WeirError):
     code = "no_capacity"
     status = 503
     kind: ClassVar[Kind] = "capacity"
+
+
+class RateLimited(NoCapacity):
+    """The tenant has used what it may use in this time."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+
+
+class BudgetSpent(NoCapacity):
+    """What is left of the tenant's budget pays for no permitted path."""
+
+    code = "budget_exceeded"
+    status = 429
 
 
 class NotGoodEnough(WeirError):

@@ -8,23 +8,30 @@ Rules kept here:
 4. Where every step failed or was judged too weak, the best weak answer is served and marked, unless the caller
    forbade it.
 5. Whatever happens, `outcomes` tells it, cancelled clients included.
-6. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
+6. A step waits for its turn at the path, fairly between tenants; the wait counts against the deadline.
+7. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
+8. A step that may have the request redacted only is never sent anything else. What cannot be redacted is not sent.
+   What is judged, served and stored is the answer with its placeholders put back.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from appliance.decide import next_step
+from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import p_good, price_of
 from appliance.decide.generation import Generation
 from appliance.errors import (
     AuditUnavailable,
     BadRequest,
+    BudgetSpent,
     ContextTooLong,
     NoCapacity,
     NotGoodEnough,
@@ -47,12 +54,15 @@ from appliance.paths.contract import (
     Usage,
     Vector,
 )
-from appliance.records.decision import Decision, Judgement, Step, StepOutcome
+from appliance.records.decision import Candidate, Decision, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure, departing
-from appliance.records.features import Features
+from appliance.records.features import Features, FindingKind
 from appliance.records.request import Request
+from appliance.redact import NotRedactable, Redaction, Restorer, restored
+from appliance.turns import Turns
 
 Clock = Callable[[], float]
+Redact = Callable[[Request, Features], Awaitable[Redaction]]
 
 
 class Execution:
@@ -69,6 +79,9 @@ class Execution:
         *,
         began: float | None = None,  # by `clock`, where the deadline counts from; None: now
         now: float | None = None,  # Unix seconds at which policy was asked
+        turns: Mapping[str, Turns] | None = None,  # by path; who is not in it takes what comes
+        weight: int = 1,  # of the tenant where a path is contended
+        redact: Redact | None = None,  # None: nothing can be redacted
     ) -> None:
         self._request = request
         self._features = features
@@ -77,10 +90,15 @@ class Execution:
         self._paths = paths
         self._clock = clock
         self._now = now
+        self._turns = turns or {}
+        self._weight = weight
+        self._redact = redact
+        self._redaction: Redaction | PathError | None = None
         self._began = clock() if began is None else began
         self._may_serve_below = request.labels.below_floor == "serve"
         self.outcomes: tuple[StepOutcome, ...] = ()
         self.path = ""  # the path whose answer is being served
+        self.redacted: tuple[tuple[FindingKind, int], ...] = ()  # what was replaced in what that path was sent
         self.below_floor = decision.below_floor
         self.judgement: Judgement | None = None
         self._weak: list[tuple[float, str, list[Chunk]]] = []
@@ -89,26 +107,53 @@ class Execution:
         deadline = self._request.labels.deadline_s
         return deadline is not None and self._clock() - self._began >= deadline
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """The served answer, chunk by chunk. Raises a WeirError where there is none or it breaks off."""
+    async def whole(self) -> list[Chunk]:
+        """The served answer, for a caller who wants no stream. Raises a WeirError where there is none."""
         refuse(self._decision)
-        weak = self._weak
-        step = next_step(self._decision, self.outcomes)
-        while step is not None and not self._late():
-            run = _Run(self, step, hold=self._must_hold(step))
+        while (run := self._next_run()) is not None:
             try:
-                async with aclosing(run.chunks()) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                chunks = await run.kept()
             finally:
                 self.outcomes += (run.outcome(),)
-            if run.status == "answered":
+            if self._served_by(run):
+                return chunks
+        return self._best_of_the_weak()
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """The same chunk by chunk, as it comes. Raises a WeirError also where it breaks off."""
+        refuse(self._decision)
+        while (run := self._next_run()) is not None:
+            try:
+                if run.keep:
+                    for chunk in await run.kept():
+                        yield chunk
+                else:
+                    async with aclosing(run.chunks()) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+            finally:
+                self.outcomes += (run.outcome(),)
+            if self._served_by(run):
                 return
-            if run.status == "rejected":
-                weak.append((run.judgement.p_good if run.judgement else 0.0, step.path, run.held))
-            elif run.sent:
-                raise _broken(self.outcomes)
-            step = next_step(self._decision, self.outcomes)
+        for chunk in self._best_of_the_weak():
+            yield chunk
+
+    def _next_run(self) -> _Run | None:
+        """What is tried next; None where nothing is left, or no time."""
+        step = next_step(self._decision, self.outcomes)
+        return None if step is None or self._late() else _Run(self, step, hold=self._must_hold(step))
+
+    def _served_by(self, run: _Run) -> bool:
+        """Whether this run answered. Raises where it broke off after something of it was sent."""
+        if run.status == "rejected":
+            self._weak.append((run.judgement.p_good if run.judgement else 0.0, run.step.path, run.held))
+        elif run.status != "answered" and run.sent:
+            raise _broken(self.outcomes)
+        return run.status == "answered"
+
+    def _best_of_the_weak(self) -> list[Chunk]:
+        """What is served where no run answered. Raises a WeirError where nothing is."""
+        weak = self._weak
         if not weak:
             raise failed(self.outcomes)
         if not self._may_serve_below:
@@ -119,9 +164,9 @@ class Execution:
             )
         _, self.path, held = max(weak, key=lambda item: item[0])
         self.below_floor = True
-        self.judgement = next(o.judgement for o in self.outcomes if o.path == self.path)
-        for chunk in held:
-            yield chunk
+        served = next(outcome for outcome in self.outcomes if outcome.path == self.path)
+        self.judgement, self.redacted = served.judgement, served.redacted
+        return held
 
     def _must_hold(self, step: Step) -> bool:
         """Whether the answer may still be sent back after it was judged."""
@@ -135,11 +180,40 @@ class Execution:
         imagined = StepOutcome(step.path, "rejected")
         return next_step(self._decision, (*self.outcomes, imagined)) is not None
 
-    def departure(self, step: Step) -> Departure:
+    async def take_turn(self, turns: Turns) -> None:
+        """Wait until the path takes this request. Raises PathError."""
+        request = self._request
+        deadline = request.labels.deadline_s
+        left = None if deadline is None else deadline - (self._clock() - self._began)
+        try:
+            async with asyncio.timeout(left):
+                await turns.take(request.tenant, self._weight, request.n)
+        except TimeoutError:
+            raise PathError("timeout", "The job's time ran out before its turn came.") from None
+
+    async def redaction(self) -> Redaction:
+        """What is sent in the request's place where a step may have it redacted only. Raises PathError."""
+        if self._redaction is None:
+            try:
+                if self._redact is None:
+                    raise NotRedactable("nobody here redacts")
+                self._redaction = await self._redact(self._request, self._features)
+            except NotRedactable as error:
+                self._redaction = PathError("redaction", f"It may be sent redacted only, and cannot be: {error}.")
+        if isinstance(self._redaction, PathError):
+            raise self._redaction
+        return self._redaction
+
+    def departure(self, step: Step, redaction: Redaction | None) -> Departure:
         """What the audit is told of whatever this step sends."""
         request, generation = self._request, self._generation
         card, labels = generation.card_by_id[step.path], request.labels
-        rules = generation.policy.permitting(card, labels, self._now)
+        if redaction is None:
+            made = generation.policy.permitting(card, labels, self._now, request.tenant, kinds_of(self._features))
+        else:
+            why = next(candidate.redacting for candidate in self._decision.candidates if candidate.path == step.path)
+            made = why.rules if why is not None else ()
+        rules = _stated(generation.policy.id, made)
         return Departure(
             decision=request.id,
             tenant=request.tenant,
@@ -148,12 +222,13 @@ class Execution:
             path=step.path,
             tier=card.tier,
             place=card.place,
-            rules=tuple(f"{generation.policy.id}:{rule}" for rule in rules),
+            rules=rules,
             generation=generation.id,
+            redacted=None if redaction is None else redaction.found,
         )
 
-    def job(self, step: Step, hold: bool) -> Job:
-        request = self._request
+    def job(self, step: Step, hold: bool, redaction: Redaction | None) -> Job:
+        request = self._request if redaction is None else redaction.request
         deadline = request.labels.deadline_s
         left = None if deadline is None else max(0.0, deadline - (self._clock() - self._began))
         return Job(
@@ -181,9 +256,9 @@ class _Run:
 
     def __init__(self, execution: Execution, step: Step, *, hold: bool) -> None:
         self._execution = execution
-        self._step = step
+        self.step = step
         self._hold = hold
-        self._keep = hold or not execution._request.stream
+        self.keep = hold or not execution._request.stream  # and give it out at its end alone
         self._began = execution._clock()
         self._first: float | None = None
         self._fault: PathError | None = None
@@ -192,51 +267,104 @@ class _Run:
         self._text: dict[int, list[str]] = {}
         self._called_tools: set[int] = set()
         self._tokens = 0
+        self._turns: Turns | None = None  # where this run has its turn
+        self.redacted: tuple[tuple[FindingKind, int], ...] = ()
         self.status: str = "cancelled"  # until it comes to an end of its own
         self.held: list[Chunk] = []
         self.sent = False
         self.judgement: Judgement | None = None
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        execution, step = self._execution, self._step
-        path = execution._paths.get(step.path)
+    async def kept(self) -> list[Chunk]:
+        """The whole answer, where it is one that is served."""
+        path = self._path()
         if path is None:
-            self._fail(PathError("unavailable", "the path is not running"))
-            return
-        if not self._keep:
-            execution.path = step.path
+            return []
         try:
-            with departing(execution.departure(step)):
-                stream = path.stream(execution.job(step, self._hold))
+            stream, departure = await self._opened(path)
+            with departing(departure):
                 try:
                     async for chunk in stream:
                         self._note(chunk)
-                        if self._keep:
-                            self.held.append(chunk)
-                        elif not isinstance(chunk, Signals):
+                        self.held.append(chunk)
+                finally:
+                    await _close(stream)
+        except PathError as error:
+            self._fail(error)
+            return []
+        finally:
+            self._leave()
+        if not self._has_ended():
+            return []
+        self._settle()
+        if self.status != "answered":
+            return []
+        self._execution.path, self._execution.redacted = self.step.path, self.redacted
+        return [chunk for chunk in self.held if not isinstance(chunk, Signals)]
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """The answer as it comes."""
+        path = self._path()
+        if path is None:
+            return
+        self._execution.path, self._execution.redacted = self.step.path, ()
+        try:
+            stream, departure = await self._opened(path)
+            self._execution.redacted = self.redacted
+            with departing(departure):
+                try:
+                    async for chunk in stream:
+                        self._note(chunk)
+                        if not isinstance(chunk, Signals):
                             self.sent = self.sent or not isinstance(chunk, Done)
                             if isinstance(chunk, Done):
                                 self._settle()
                             yield chunk
                 finally:
-                    # Reaches the path. The contract asks for an iterator only, so there may be nothing to close.
-                    close = getattr(stream, "aclose", None)
-                    if close is not None:
-                        await close()
+                    await _close(stream)
         except PathError as error:
             self._fail(error)
             return
+        finally:
+            self._leave()
+        self._has_ended()
+
+    def _path(self) -> ExecutionPath | None:
+        path = self._execution._paths.get(self.step.path)
+        if path is None:
+            self._fail(PathError("unavailable", "the path is not running"))
+        return path
+
+    async def _opened(self, path: ExecutionPath) -> tuple[AsyncIterator[Chunk], Departure]:
+        """The path's stream, and on whose behalf it sends: what is to be redacted is, and the path's turn has come.
+
+        `_leave` must follow. Raises PathError.
+        """
+        execution, step = self._execution, self.step
+        redaction: Redaction | None = None
+        if step.redacted:
+            redaction = await execution.redaction()
+            self.redacted = redaction.found
+        turns = execution._turns.get(step.path)
+        if turns is not None:
+            if not turns.free(execution._request.n):
+                await execution.take_turn(turns)
+            self._turns = turns
+        stream = path.stream(execution.job(step, self._hold, redaction))
+        if redaction is not None:
+            in_json = execution._request.format.kind in ("json_object", "json_schema")
+            stream = restored(stream, Restorer(redaction.back, in_json=in_json))
+        return stream, execution.departure(step, redaction)
+
+    def _leave(self) -> None:
+        """Let others have their turn."""
+        if self._turns is not None:
+            self._turns.done(self._execution._request.n)
+            self._turns = None
+
+    def _has_ended(self) -> bool:
         if self._done is None:
             self._fail(PathError("broken_stream", "the path ended without saying so"))
-            return
-        if self._keep:
-            self._settle()
-            if self.status == "answered":
-                execution.path = step.path
-                for chunk in self.held:
-                    if not isinstance(chunk, Signals):
-                        self.sent = True
-                        yield chunk
+        return self._done is not None
 
     def _note(self, chunk: Chunk) -> None:
         if self._first is None and not isinstance(chunk, Done):
@@ -263,7 +391,7 @@ class _Run:
 
     def _settle(self) -> None:
         """Judge the complete answer and say whether it is the one that is served."""
-        execution, step = self._execution, self._step
+        execution, step = self._execution, self.step
         card = execution._generation.card_by_id[step.path]
         if execution._request.kind == "embedding":
             self.status = "answered"
@@ -295,13 +423,13 @@ class _Run:
 
     def outcome(self) -> StepOutcome:
         execution = self._execution
-        card = execution._generation.card_by_id[self._step.path]
+        card = execution._generation.card_by_id[self.step.path]
         begun = self._first is not None
         usage = Usage(execution._features.estimated_prompt_tokens, self._tokens) if begun else Usage()
         if self._done is not None:
             begun, usage = True, self._done.usage
         outcome = StepOutcome(
-            path=self._step.path,
+            path=self.step.path,
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
             fault=self._fault.fault if self._fault else "",
             message=self._fault.message if self._fault else "",
@@ -317,10 +445,17 @@ class _Run:
             finish_reason=self._done.finish_reasons[0] if self._done and self._done.finish_reasons else "",
             device=self._done.device if self._done else "",
             judgement=self.judgement,
+            redacted=self.redacted,
         )
         if self._signals is None:
             return outcome
         return replace(outcome, mean_logprob=self._signals.mean_logprob, min_logprob=self._signals.min_logprob)
+
+
+@lru_cache(maxsize=1024)
+def _stated(policy: str, rules: tuple[str, ...]) -> tuple[str, ...]:
+    """Rules as the audit names them."""
+    return tuple(f"{policy}:{rule}" for rule in rules)
 
 
 def _with_dimensions(request: Request) -> dict[str, Any]:
@@ -328,6 +463,13 @@ def _with_dimensions(request: Request) -> dict[str, Any]:
     if request.dimensions is None:
         return request.forwarded
     return {**request.forwarded, "dimensions": request.dimensions}
+
+
+async def _close(stream: AsyncIterator[Chunk]) -> None:
+    """Reaches the path. The contract asks for an iterator only, so there may be nothing to close."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
 
 
 def refuse(decision: Decision) -> None:
@@ -360,6 +502,12 @@ def refuse(decision: Decision) -> None:
             ),
             next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
         )
+    elif all(any(reason.code == "budget" for reason in c.reasons) for c in asked if _is_permitted(c)):
+        error = BudgetSpent(
+            "What is left of the tenant's budget pays for no permitted path.",
+            details=details,
+            next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
+        )
     else:
         error = NoCapacity(
             "No permitted path can take this request now.",
@@ -368,6 +516,11 @@ def refuse(decision: Decision) -> None:
             retry_after_s=2,
         )
     raise error
+
+
+def _is_permitted(candidate: Candidate) -> bool:
+    """Whether nothing but the moment stands against it."""
+    return all(reason.code in ("health", "budget", "deadline") for reason in candidate.reasons)
 
 
 def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
@@ -380,6 +533,12 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
         return Unsupported("No path can serve this request as it is.", details=details)
     if faults == {"rejected"}:
         return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"redaction"}:
+        return PolicyRefused(
+            "Policy permits this request redacted only, and it cannot be redacted.",
+            details=details,
+            next_step="See error.weir.reasons; docs/redaction.md says what can be replaced.",
+        )
     if faults == {"audit"}:
         return AuditUnavailable(
             "What would leave this node cannot be written down first, so it does not leave.",

@@ -5,11 +5,13 @@ writing all the rest anew was a quarter of its cost.
 
 Rules kept here:
 1. Nothing is decided or worded here: the first hit was served like any request, and what it said is kept.
-2. It is said again to a request under equal labels only, and while the very same entry lives in the cache. Content,
-   tenant and generation are in the entry's key.
+2. It is said again to a request under equal labels and scope only, and while the very same entry lives in the cache.
+   Content, tenant and generation are in the entry's key.
 3. Policy has its say each time: its rules may look at more than the key holds, such as their own age.
-4. Whole answers only. A node that is full serves nothing here either.
-5. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
+4. Not to a conversation that carries a label, which a hit's own content does not show.
+5. Whole answers only. A node that is full, or full for this tenant, serves nothing here either.
+6. Held in memory only, within `most_bytes` of bodies and records; what was not asked for longest goes first.
+7. What goes wrong here costs a request its short way, and neither its answer nor its record: it is served in full.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from appliance.cache.exact import Entry, key_of
 from appliance.records.card import ModelCard
 from appliance.records.mould import Mould, hole
@@ -27,10 +31,12 @@ from appliance.records.record import Alike, Likeness
 from appliance.records.request import Labels, Request
 from appliance.respond.headers import lines_of_hit, lines_of_hits
 from appliance.serve import Serving
+from appliance.tenancy.accounts import Account
 
 if TYPE_CHECKING:
     from appliance.node import Node
 
+log = structlog.get_logger("weir.hits")
 Write = Callable[..., bytes]
 
 
@@ -44,6 +50,7 @@ class Said:
     body: Mould
     lines: str
     record: Likeness
+    size: int  # bytes of body and record
 
 
 class Hits:
@@ -59,31 +66,56 @@ class Hits:
     def __len__(self) -> int:
         return len(self._said)
 
-    def again(self, request: Request) -> tuple[bytes, str] | None:
+    def again(self, request: Request, account: Account) -> tuple[bytes, str] | None:
         """Body and header lines of a hit that came before, its record written; None where it has to be served."""
-        began, node = time.perf_counter(), self._node
-        key = key_of(request, node.generation.id)
+        if request.labels.cache != "default":
+            return None
+        began = time.perf_counter()
+        key = key_of(request, self._node.generation.id)
         said = self._said.get(key)
-        if said is None or node.full or not (request.labels is said.labels or request.labels == said.labels):
+        if said is None:
+            return None
+        try:
+            made = self._poured(key, said, request, account, began)
+        except Exception as error:  # noqa: BLE001 - rule 7
+            log.error("hit-not-said-again", kind=type(error).__name__)
+            self._drop(key)
+            return None
+        if made is None:
+            return None
+        body, lines, record = made
+        self._node.note(record)
+        return body, lines
+
+    def _poured(
+        self, key: str, said: Said, request: Request, account: Account, began: float
+    ) -> tuple[bytes, str, Alike] | None:
+        """What `said` says to this request at this moment; None where it may not be said."""
+        node = self._node
+        if not (request.labels is said.labels or request.labels == said.labels):
+            return None
+        if said.record.record.asked.scope != account.scope or node.accounts.full_for(account) is not None:
             return None
         now = time.time()
         if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
             self._drop(key)
             return None
-        if node.generation.policy.refusal(said.card, request.labels, now) is not None:
+        if node.conversations.carried(request, now, node.generation.detectors.sticky_s) is not None:
+            return None
+        if node.generation.policy.refusal(said.card, request.labels, now, request.tenant) is not None:
             return None
         self._said.move_to_end(key)
         age_s = now - said.entry.created
         body = said.body.pour({"id": request.id, "created": int(now)})
         lines = lines_of_hit(request.id, age_s, said.lines)
-        node.note(Alike(said.record, request.id, now, node.draw(), age_s, time.perf_counter() - began))
-        return body, lines
+        record = Alike(said.record, request.id, now, node.draw(), age_s, time.perf_counter() - began)
+        return body, lines, record
 
     def keep(self, request: Request, serving: Serving, write: Write) -> None:
         """Remember what `serving` says of this request, where it is a hit; `write` makes its body."""
         entry = serving.entry
-        if entry is None or entry.bytes > self._longest:
-            return
+        if entry is None or entry.bytes > self._longest or request.labels.conversation:
+            return  # a stated conversation's requests are equal to no others
         old = self._said.get(entry.key)
         if old is not None:
             if old.entry is entry:
@@ -92,9 +124,9 @@ class Hits:
         body = Mould(write(entry.answer, id=hole("id"), created=hole("created")))
         card = self._node.generation.card_by_id[serving.path]
         lines, record = lines_of_hits(serving.facts()), Likeness(serving.record())
-        said = Said(entry, request.labels, card, body, lines, record)
+        said = Said(entry, request.labels, card, body, lines, record, body.size + record.json.size)
         self._said[entry.key] = said
-        self._held += _size(said)
+        self._held += said.size
         while self._held > self._most_bytes:
             self._drop(next(iter(self._said)))
 
@@ -104,8 +136,4 @@ class Hits:
             self._drop(key)
 
     def _drop(self, key: str) -> None:
-        self._held -= _size(self._said.pop(key))
-
-
-def _size(said: Said) -> int:
-    return said.body.size + said.record.json.size
+        self._held -= self._said.pop(key).size

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -22,9 +24,12 @@ from appliance import __version__
 from appliance.bundle.content import damaged, load_generation
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
+from appliance.config_places import HOST, url_of
+from appliance.conversations import Conversations
 from appliance.decide.generation import Generation
+from appliance.decide.labels import Detectors
 from appliance.egress import Destination, Egress
-from appliance.errors import ConfigInvalid, NoCapacity, WeirError
+from appliance.errors import ConfigInvalid, NoCapacity, PolicyRefused, WeirError
 from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
@@ -40,14 +45,23 @@ from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepO
 from appliance.records.features import Features, FindingKind
 from appliance.records.record import Alike, Record
 from appliance.records.request import Request
+from appliance.redact import NotRedactable, Redaction, redact
 from appliance.serve import Serving, ended
 from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
 from appliance.store.audit.log import Audit
+from appliance.store.audit.refusals import WINDOW_S, Refusals
+from appliance.store.tenants import Tenants, make_operator_key, roll_of, spend
+from appliance.tenancy.accounts import Accounts
+from appliance.tenancy.budget import Spent
+from appliance.tenancy.keys import Roll
+from appliance.turns import Turns
 
 log = structlog.get_logger("weir.node")
 _NOT_A_PATH = ("cache", "reuse")
 _SWEEP_S = 300.0
+_WATCH_S = 0.25  # between two looks at whether tenants changed
+QUEUE_PER_PLACE = 16  # answers that may wait at a path for each that it makes at once
 
 
 @dataclass
@@ -60,6 +74,7 @@ class Counters:
     failed: int = 0
     cancelled: int = 0
     bad_requests: int = 0
+    unauthorized: int = 0
     off_frontier: int = 0
     cost: float = 0.0
     frontier_cost: float = 0.0
@@ -73,25 +88,43 @@ class Node:
         self.began = time.time()
         self.state = "starting"
         self.problems: list[str] = []
+        self.warnings: list[str] = []
         self.generation = generation_of(config)
+        self.tenants = Tenants(config.state_dir)
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
+        self.conversations = Conversations(self.store)
         self.hits = Hits(self)
         self.paths: dict[str, ExecutionPath] = {}
         self.figures: dict[str, LiveFigures] = {}
+        self.turns: dict[str, Turns] = {}
+        self.accounts = Accounts(config.limits.concurrent_requests)
+        self.roll = Roll()
+        self.operator_key = make_operator_key(config.state_dir)
         self.counters = Counters()
         self.by_path: dict[str, int] = {}
         self.devices: dict[str, str] = {}  # where each path's last answer was computed, as it said itself
         self.classifier: Classifier | None = None
-        self.active = 0
         self.news = asyncio.Event()  # set whenever a record was handed to the store
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
         self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")  # long texts hold up no classifying
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
-        self.audit = Audit(config.state_dir)
+        self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
+        self._refusals = Refusals(partial(self.audit.note, "refusal"))
+        self._refusals_due: asyncio.TimerHandle | None = None
         self.egress = Egress(_destinations(self.generation, config), self.audit)
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._housekeeping: tuple[asyncio.Task[None], ...] = ()
+        self._spending_asked = False  # whether work is queued that will write what was spent
+        self._spending_in_hand: dict[tuple[str, str], Spent] = {}  # of the commit that is under way
+        self._tenants_seen = self._take_over_tenants()
+        self.listen_host = config.listen.host
+        if not config.listen.loopback and not self.roll.needed:
+            self.listen_host = "::1" if ":" in config.listen.host else HOST
+            self.warnings.append(
+                f"there is no tenant, so only this host is served ({self.listen_host}) and not {config.listen.host}: "
+                "make one with 'weir tenant add NAME', then start the node again"
+            )
 
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
@@ -105,7 +138,7 @@ class Node:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._load_classifier)
         await loop.run_in_executor(self._detecting, detect.load)
-        self._housekeeping = asyncio.create_task(self._keep_house())
+        self._housekeeping = (asyncio.create_task(self._keep_house()), asyncio.create_task(self._watch_tenants()))
         self.state = "ready"
 
     def _note_start(self) -> None:
@@ -118,7 +151,7 @@ class Node:
             "version": __version__,
             "generation": generation.id,
             "policy": generation.policy.id,
-            "listen": config.url,
+            "listen": url_of(self.listen_host, config.listen.port),
             "deny_all": config.egress.deny_all,
             "destinations": sorted(map(str, self.egress.door.allowed)),
         }
@@ -131,6 +164,10 @@ class Node:
             self.problems.append(f"{name}: {error}")
             return
         self.figures[name] = LiveFigures()
+        card = self.generation.card_by_id[name]
+        room = _room(card)
+        if room:
+            self.turns[name] = Turns(room, QUEUE_PER_PLACE * room)
 
     def _on_this_host(self, card: ModelCard) -> ModelCard:
         """The card with the host's say on threads, where the card leaves it open."""
@@ -171,13 +208,16 @@ class Node:
     async def stop(self) -> None:
         """Stop the paths and write all that is queued."""
         self.state = "stopping"
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
+        for task in self._housekeeping:
+            task.cancel()
         await asyncio.gather(*(path.stop() for path in self.paths.values()))
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
         self.cache.close()
+        if self._refusals_due is not None:
+            self._refusals_due.cancel()
+        self._refusals.flush()
         self.audit.note("stop", {"requests": self.counters.requests})
         await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.store.close)
@@ -187,6 +227,7 @@ class Node:
             now = time.time()
             self.cache.sweep(now)
             self.hits.sweep(now)
+            self.conversations.sweep(now, self.generation.detectors.sticky_s)
             kept = self.config.records
             self.store.prune(before=now - 86_400 * kept.keep_days if kept.keep_days else 0.0, max_bytes=kept.max_bytes)
             await asyncio.sleep(_SWEEP_S)
@@ -194,20 +235,14 @@ class Node:
     # ---- requests -------------------------------------------------------------------------------------------
 
     @property
-    def full(self) -> bool:
-        """Whether as many requests are in work as the configuration allows."""
-        return self.active >= self.config.limits.concurrent_requests
+    def active(self) -> int:
+        """Requests in work."""
+        return self.accounts.active
 
     def serving(self, request: Request) -> Serving:
-        """Take a request in. Raises NoCapacity when as many are in work as the configuration allows."""
-        if self.full:
-            raise NoCapacity(
-                "The node has as many requests in work as it takes.",
-                next_step="Try again shortly.",
-                retry_after_s=1,
-            )
-        request = self._narrowed(request)
-        return Serving(self, request, self.generation, now=time.time(), draw=self.draw())
+        """Take a request in. Raises NoCapacity when the node, or the tenant's part of it, is full."""
+        account = self.accounts.of(request.tenant)
+        return Serving(self, self._narrowed(request), self.generation, account, now=time.time(), draw=self.draw())
 
     def draw(self) -> float:
         """What chance has in a decision: uniform in [0, 1)."""
@@ -234,23 +269,40 @@ class Node:
 
     async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
         """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
-        found: tuple[tuple[FindingKind, int], ...]
-        given_up = threading.Event()
         try:
             read = tuple(texts(request))
-            if detect.quick(read):
-                found = detect.counts(read)
-            else:
-                loop = asyncio.get_running_loop()
-                async with asyncio.timeout(self.generation.detectors.timeout_s):
-                    found = await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
+            found = detect.counts(read) if detect.quick(read) else await self._detect_aside(read)
             media = attachments(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
             log.error("not-scanned", kind=type(error).__name__)
             return (("unscanned", 1),)
+        return (("attachment", media), *found) if media else found
+
+    async def _detect_aside(self, read: tuple[str, ...]) -> tuple[tuple[FindingKind, int], ...]:
+        """The same on a thread of its own. Raises TimeoutError."""
+        given_up = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.generation.detectors.timeout_s):
+                return await loop.run_in_executor(self._detecting, detect.counts, read, given_up.is_set)
         finally:
             given_up.set()  # also where the client went away: the thread stops at its next piece
-        return (("attachment", media), *found) if media else found
+
+    async def redact(self, request: Request, known: tuple[FindingKind, ...], detectors: Detectors) -> Redaction:
+        """The request without what can be redacted. Raises NotRedactable, also where it takes too long or fails."""
+        given_up = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(detectors.timeout_s):
+                work = partial(redact, request, detectors.redacts, known, given_up.is_set)
+                return await loop.run_in_executor(self._detecting, work)
+        except NotRedactable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever failed, it is not redacted, so it does not leave
+            log.error("not-redacted", kind=type(error).__name__)
+            raise NotRedactable("looking at it failed or took too long") from None
+        finally:
+            given_up.set()
 
     def note_unserved(self, asked: Asked, began: float, error: BaseException) -> None:
         """Record a request that nothing was decided about: malformed, cut off, or one too many."""
@@ -286,10 +338,59 @@ class Node:
             counters.cancelled += 1
         else:
             counters.failed += 1
-        if isinstance(record, Record) and record.decision.refusal == "policy":  # a hit that comes again is no refusal
-            self.audit.note("refusal", _refused(record))
+        self._note_use(record)
+        if isinstance(record, Record) and (
+            record.decision.refusal == "policy" or outcome.error_code == PolicyRefused.code
+        ):  # a hit that comes again is no refusal
+            self._note_refusal(record)
         self.store.add(record)
         self.news.set()
+
+    def _note_refusal(self, record: Record) -> None:
+        if self._refusals.add(_refused(record)):
+            self._refusals_due = asyncio.get_running_loop().call_later(WINDOW_S, self._refusals.flush)
+
+    def _note_use(self, record: Record | Alike) -> None:
+        """Count a request for its tenant; what was spent is written with the next commit, together with others'."""
+        if not self.roll.needed:
+            return
+        like = record.like.record if isinstance(record, Alike) else record
+        tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
+        self.accounts.used(like.asked.tenant, record.time, Spent(record.outcome.cost, 1, tokens))
+        if not self._spending_asked:
+            self._spending_asked = self.store.writer.put("node", self._write_spending, self._spending_not_written)
+
+    def _write_spending(self, connection: sqlite3.Connection) -> None:
+        """On the writer thread."""
+        self._spending_asked = False
+        self._spending_in_hand = self.accounts.take_unwritten()
+        spend(self._spending_in_hand, connection)
+
+    def _spending_not_written(self) -> None:
+        """On the writer thread: the next request tries again."""
+        self._spending_asked = False
+        in_hand, self._spending_in_hand = self._spending_in_hand, {}
+        self.accounts.give_back_unwritten(in_hand)
+
+    # ---- tenants --------------------------------------------------------------------------------------------
+
+    async def _watch_tenants(self) -> None:
+        """Take over what the commands change."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            try:
+                if await asyncio.to_thread(self.tenants.changes) != self._tenants_seen:
+                    self._tenants_seen = self._take_over_tenants()
+            except (sqlite3.Error, WeirError) as error:  # what is known stays in force
+                log.error("tenants-not-read", kind=type(error).__name__)
+
+    def _take_over_tenants(self) -> int:
+        seen = self.tenants.changes()
+        held = self.tenants.all()
+        spent = {one.tenant.name: dict(one.spending) for one in held}
+        self.accounts.take_over({one.tenant.name: one.tenant for one in held}, spent)
+        self.roll = roll_of(held, self.operator_key)
+        return seen
 
     # ---- what operators ask ---------------------------------------------------------------------------------
 
@@ -325,7 +426,9 @@ class Node:
             "policy": self.generation.policy.id,
             "trusted_root": None,
             "warnings": [f"unsigned card: {card}" for card in self.config.paths.unsigned_cards]
-            + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers,
+            + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers
+            + self.warnings
+            + self.accounts.warnings(time.time()),
             "paths": [self._path_status(name, path) for name, path in self.paths.items()],
             "counters": {
                 "requests": counters.requests,
@@ -334,6 +437,7 @@ class Node:
                 "failed": counters.failed,
                 "cancelled": counters.cancelled,
                 "bad_requests": counters.bad_requests,
+                "unauthorized": counters.unauthorized,
                 "kept_off_frontier_share": counters.off_frontier / counters.answered if counters.answered else None,
                 "cost": counters.cost,
                 "frontier_cost": counters.frontier_cost,
@@ -376,14 +480,25 @@ def _refused(record: Record) -> dict[str, object]:
     """What the audit holds of a request that policy refused."""
     asked, decision = record.asked, record.decision
     reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
+    reasons += [candidate.redacting.refused for candidate in decision.candidates if candidate.redacting is not None]
     return {
         "decision": asked.id,
         "tenant": asked.tenant,
         "classification": asked.labels.classification,
         "residency": asked.labels.residency,
-        "rules": sorted({reason.rule for reason in reasons if reason.code == "policy"}),
+        "rules": sorted({reason.rule or reason.code for reason in reasons if reason.code in ("policy", "scope")}),
         "generation": decision.generation,
     }
+
+
+def _room(card: ModelCard) -> int:
+    """How many answers a path makes at once before fairness matters; 0 where it has no queue to speak of.
+
+    A local model gets two more than it has slots, so that none stands empty between two jobs.
+    """
+    if card.runtime == "llama_cpp":
+        return card.llama.sequences + 2
+    return card.endpoint.max_concurrent if card.endpoint is not None else 0
 
 
 def _stated(config: Config) -> list[str]:

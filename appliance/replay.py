@@ -3,7 +3,8 @@
 Rules kept here:
 1. Under the generation of the record the decision must come out equal; anything else is a defect.
 2. Where nothing was decided there is nothing to decide again.
-3. What the caller gave is raised anew by what was found: another generation may raise it to something else.
+3. What the caller gave is raised anew by what was found, and by what its conversation carried: another generation may
+   raise it to something else.
 4. Under another generation the difference is the result, printed field by field, never just 'differs'.
 """
 
@@ -49,6 +50,8 @@ def decided_anew(record: Record, generation: Generation) -> Decision | None:
 def _asked(record: Record, generation: Generation) -> Asked:
     """What was asked, as this generation labels it (rule 3)."""
     asked = record.asked
-    given = asked.labels if asked.raised is None else replace(asked.labels, classification=asked.raised.given)
-    labels, by = raised(given, record.features.findings, generation.detectors)
+    before = asked.raised
+    given = asked.labels if before is None else replace(asked.labels, classification=before.given)
+    carried = None if before is None else before.carried
+    labels, by = raised(given, record.features.findings, generation.detectors, carried)
     return replace(asked, labels=labels, raised=by)

@@ -3,9 +3,11 @@
 Rules kept here:
 1. `decide` gets everything by value; nothing here second-guesses it.
 2. The answer of a stream is stored only when it is complete, accepted and was sent whole.
-3. What detectors find raises the labels before anything is decided; only a cached answer, which was stored because
-   its content raised nothing, is taken without them.
-4. `close` is called exactly once, and writes the record, also for a request whose client went away.
+3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
+   answer, which was stored because its content raised nothing, is taken without detectors, and by no conversation that
+   carries a label.
+4. What a request may cost its tenant is set aside when it is decided, and settled by `close`.
+5. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
 
 from __future__ import annotations
@@ -17,24 +19,29 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from appliance.cache.exact import Entry, cacheable, key_of
+from appliance.cache.exact import PATH_ID, Entry, cacheable, key_of
 from appliance.decide import decide
+from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
 from appliance.decide.generation import Generation
-from appliance.decide.labels import raised
-from appliance.errors import PolicyRefused, WeirError
+from appliance.decide.labels import raised, to_carry
+from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
 from appliance.policy import Store
 from appliance.records.answer import Answer
-from appliance.records.card import Place
+from appliance.records.card import ModelCard, Place
 from appliance.records.chunks import Chunk, Done, Usage
-from appliance.records.decision import Asked, CacheHit, Decision, Outcome, Raised, Snapshot, StepOutcome
+from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
+from appliance.records.tenant import Scope
+from appliance.records.value import changed
+from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
 from appliance.snapshot import take_snapshot
+from appliance.tenancy.accounts import Account
 
 if TYPE_CHECKING:
     from appliance.node import Node
@@ -46,13 +53,16 @@ _NOTHING = Features(modality="chat")
 class Serving:
     """The life of one request. `decided`, then `chunks` or `answer`, then `close`."""
 
-    def __init__(self, node: Node, request: Request, generation: Generation, *, now: float, draw: float) -> None:
+    def __init__(
+        self, node: Node, request: Request, generation: Generation, account: Account, *, now: float, draw: float
+    ) -> None:
         self.request = request
-        self.asked = asked_of(request)
+        self.asked = asked_of(request, scope=account.scope)
         self.decision: Decision | None = None
         self.features = _NOTHING
         self.snapshot = Snapshot(now, draw, ())
         self._node = node
+        self._account = account
         self._generation = generation
         self._now = now
         self._draw = draw
@@ -60,11 +70,14 @@ class Serving:
         self._execution: Execution | None = None
         self._entry: Entry | None = None
         self._looked = False
+        self._carried: Carried | None = None
         self._key = ""
         self._done: Done | None = None
         self._closed = False
         self._running = False
-        node.active += 1
+        self._set_aside = 0.0  # of the tenant's budget
+        self._tokens = 0  # that were counted ahead
+        node.accounts.enter(account)
 
     async def decided(self) -> Decision:
         """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent."""
@@ -72,23 +85,51 @@ class Serving:
         if self.decision is None:
             node = self._node
             findings = await node.detect(self.request)
-            labels, found = raised(self.request.labels, findings, self._generation.detectors)
+            labels, found = raised(self.request.labels, findings, self._generation.detectors, self._carried)
             if found is not None:
                 self._key = ""  # neither stored nor said to be a miss
                 self.request = replace(self.request, labels=labels)
-                self.asked = asked_of(self.request, found)
-            self.features = replace(await node.describe(self.request), findings=findings)
+                self.asked = asked_of(self.request, found, self._account.scope)
+            features = await node.describe(self.request)
+            self.features = changed(features, findings=findings) if findings else features
             named = node.paths.get(self.request.model)
             seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
-            self.snapshot = take_snapshot(seen, node.figures, now=self._now, draw=self._draw)
+            left = self._account.left(self._now)
+            self.snapshot = take_snapshot(
+                seen, node.figures, now=self._now, draw=self._draw, turns=node.turns, budget_left=left
+            )
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
+            self._count_ahead(self.decision)
         return self.decision
+
+    def _count_ahead(self, decision: Decision) -> None:
+        """Set aside what the plan may cost, all its steps run, and the tokens that it may take."""
+        account, features = self._account, self.features
+        if self.snapshot.budget_left is not None:
+            costs = {c.path: c.estimate.cost for c in decision.candidates if c.estimate is not None}
+            self._set_aside = sum(costs.get(step.path, 0.0) for step in decision.steps)
+            account.set_aside(self._set_aside)
+        if decision.steps:
+            self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
+            account.use_tokens(self._tokens)
+
+    def _refuse(self, decision: Decision) -> None:
+        """Raise the error that a refusal stands for."""
+        try:
+            refuse(decision)
+        except BudgetSpent as error:
+            error.retry_after_s = self._account.resets_in(self._now)
+            raise
 
     def stored(self) -> Answer | None:
         """The answer from the cache, where there is one and the decision takes it. Looks once."""
         request, node = self.request, self._node
         if not self._looked:
             self._looked = True
+            detectors = self._generation.detectors
+            self._carried = node.conversations.carried(request, self._now, detectors.sticky_s)
+            if self._carried is not None and raised(request.labels, (), detectors, self._carried)[1] is not None:
+                return None
             if node.config.cache.enabled and cacheable(request):
                 self._key = key_of(request, self._generation.id)
                 if request.labels.cache == "default":
@@ -109,7 +150,8 @@ class Serving:
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes. Raises a WeirError."""
         decision = await self.decided()
-        refuse(decision)
+        self._carry_on()
+        self._refuse(decision)
         if self._entry is not None:
             for chunk in replay(self._entry.answer):
                 yield self._seen(chunk)
@@ -131,23 +173,43 @@ class Serving:
         if stored is not None:
             return stored
         decision = await self.decided()
-        refuse(decision)
+        self._carry_on()
+        self._refuse(decision)
         execution = self._execution = self._begun(decision)
         collector = Collector()
-        async with aclosing(execution.chunks()) as chunks:
-            async for chunk in chunks:
-                collector.feed(chunk)
-                self._seen(chunk)
+        for chunk in await execution.whole():
+            collector.feed(chunk)
+            self._seen(chunk)
         answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
         if self._key:
             self._store(answer)
         return answer
 
+    def _carry_on(self) -> None:
+        """What was found is remembered of the conversation, whether this request is refused or not."""
+        findings, detectors = self.features.findings, self._generation.detectors
+        if findings or self._carried is not None:
+            carried = to_carry(findings, detectors, self._carried)
+            if carried is not None and detectors.sticky_s:
+                self._node.conversations.note(self.request, carried, self._now)
+
     def _begun(self, decision: Decision) -> Execution:
-        paths = self._node.paths
+        node = self._node
         return Execution(
-            self.request, self.features, decision, self._generation, paths, began=self._began, now=self._now
+            self.request,
+            self.features,
+            decision,
+            self._generation,
+            node.paths,
+            began=self._began,
+            now=self._now,
+            redact=self._redact,
+            turns=node.turns,
+            weight=self._account.weight,
         )
+
+    async def _redact(self, request: Request, features: Features) -> Redaction:
+        return await self._node.redact(request, kinds_of(features), self._generation.detectors)
 
     def _seen(self, chunk: Chunk) -> Chunk:
         if isinstance(chunk, Done):
@@ -161,12 +223,22 @@ class Serving:
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
             return
-        origin = self._generation.card_by_id[execution.path]
-        if not self._generation.policy.permits(Store(origin, self.request.labels, "tenant"), self._now):
+        if not self._may_be_kept(self._generation.card_by_id[execution.path]):
             return
         now = self._now + (time.perf_counter() - self._began)
         self._node.cache.store(
             self._key, self.request.tenant, answer, origin=execution.path, p_good=self._proven(judged.p_good), now=now
+        )
+
+    def _may_be_kept(self, origin: ModelCard) -> bool:
+        """Whether policy lets the answer be kept and given again: a hit is decided about without what was found, which
+        is the same each time, so the rules hear of it here."""
+        request, policy, kinds = self.request, self._generation.policy, kinds_of(self.features)
+        if not policy.permits(Store(origin, request.labels, "tenant", request.tenant, kinds), self._now):
+            return False
+        again = self._generation.card_by_id.get(PATH_ID)
+        return not kinds or (
+            again is not None and policy.refusal(again, request.labels, self._now, request.tenant, kinds) is None
         )
 
     def _proven(self, judged: float) -> float:
@@ -223,6 +295,7 @@ class Serving:
             classification=self.request.labels.classification,
             given=raised_by.given if raised_by is not None else "",
             raised_by=raised_by.by if raised_by is not None else (),
+            redacted=execution.redacted if execution is not None else (),
         )
 
     def explained(self, decision: Decision) -> dict[str, object]:
@@ -239,18 +312,25 @@ class Serving:
         """End a request that was only to be explained: no record."""
         if not self._closed:
             self._closed = True
-            self._node.active -= 1
+            self._leave(0)
 
     def close(self, error: BaseException | None = None, http_status: int = 200) -> None:
         """Write the record. `error` is what ended the request early, if anything."""
         if self._closed:
             return
         self._closed = True
-        self._node.active -= 1
         record = self.record(error, http_status)
+        self._leave(sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps))
         for step in record.outcome.steps:
             self._node.note_step(step)
         self._node.note(record)
+
+    def _leave(self, tokens: int) -> None:
+        """Give the place free; from now on what was used counts, not what was expected."""
+        account = self._account
+        self._node.accounts.leave(account)
+        account.set_aside(-self._set_aside)
+        account.use_tokens(tokens - self._tokens)
 
     def record(self, error: BaseException | None = None, http_status: int = 200) -> Record:
         """What there is to record, were it to end now."""
@@ -303,17 +383,19 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
     return Features(modality=kind, stream=stream)
 
 
-def asked_of(request: Request, raised_by: Raised | None = None) -> Asked:
-    """The part of a request that decides and may be recorded."""
+def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
+    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
+    labels = request.labels
     return Asked(
         request.id,
         request.kind,
         request.model,
         request.preference,
-        request.labels,
+        replace(labels, conversation="") if labels.conversation else labels,
         request.tenant,
         request.n,
         raised_by,
+        scope,
     )
 
 

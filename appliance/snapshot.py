@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from appliance.paths.contract import ExecutionPath
-from appliance.records.decision import CacheHit, PathState, Snapshot, StepOutcome
+from appliance.records.decision import PathState, Snapshot, StepOutcome
+from appliance.turns import Turns
 
 _WINDOW = 64
 _ENOUGH = 8
@@ -57,22 +58,26 @@ def take_snapshot(
     *,
     now: float,
     draw: float,
-    cache: CacheHit | None = None,
+    turns: Mapping[str, Turns] | None = None,
+    budget_left: float | None = None,
 ) -> Snapshot:
-    """One look at every path."""
-    return Snapshot(now, draw, tuple(_state(name, path, figures.get(name), now) for name, path in paths.items()), cache)
+    """One look at every path, and at who waits for a turn there."""
+    waiting = turns or {}
+    states = tuple(_state(name, path, figures.get(name), waiting.get(name), now) for name, path in paths.items())
+    return Snapshot(now, draw, states, budget_left=budget_left)
 
 
-def _state(name: str, path: ExecutionPath, figures: LiveFigures | None, now: float) -> PathState:
+def _state(name: str, path: ExecutionPath, figures: LiveFigures | None, turns: Turns | None, now: float) -> PathState:
     readiness = path.ready()
+    queued = readiness.queued + (turns.waiting if turns is not None else 0)
     if figures is None or now - figures.at > _FRESH_S:
-        return PathState(name, readiness.ok, readiness.reason, readiness.busy, readiness.queued, readiness.slots)
+        return PathState(name, readiness.ok, readiness.reason, readiness.busy, queued, readiness.slots)
     return PathState(
         name,
         readiness.ok,
         readiness.reason,
         readiness.busy,
-        readiness.queued,
+        queued,
         readiness.slots,
         figures.first_p50,
         figures.first_p95,

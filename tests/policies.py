@@ -41,10 +41,22 @@ forbid (principal, action == Action::"use", resource)
 when { context has residency && !resource.own } unless { resource.place in context.residency };
 
 @id("store") @why("test") permit (principal, action == Action::"store", resource);
+
+@id("as-it-is") @why("nothing is sent redacted")
+forbid (principal, action == Action::"use", resource) when { context has redacted };
 """
 NO_CACHE = """
 @id("no-cache") @why("test") forbid (principal, action == Action::"use", resource) when { resource.tier == "cache" };
 """
+NOT_ACME = (
+    RULES
+    + """
+@id("not-acme") @why("test")
+forbid (principal == Tenant::"acme", action in [Action::"use", Action::"store"], resource)
+when { resource.tier == "frontier" };
+"""
+)
+REDACTED = RULES.replace("{ context has redacted }", '{ context has redacted && resource.retention != "none" }')
 NO_STORE = '@id("no-store") @why("test") forbid (principal, action == Action::"store", resource);'
 
 

@@ -85,7 +85,7 @@ def test_a_listed_server_is_reached_by_address_and_by_name_without_dns(loop: Any
             egress = Egress(allowed(upstream.url, named), MemoryLedger())
             for url in (upstream.url, named):
                 session = egress.session_for(url)
-                async with session.get(f"{url}/a") as response:
+                async with await session.get(f"{url}/a") as response:
                     assert await response.text() == "here"
             assert egress.door.refused == 0
             await egress.close()
@@ -165,7 +165,7 @@ def test_cookies_and_proxy_settings_do_not_matter(monkeypatch: pytest.MonkeyPatc
             egress = Egress(allowed(named), MemoryLedger())
             session = egress.session_for(named)
             for _ in range(2):
-                async with session.get(named) as response:
+                async with await session.get(named) as response:
                     await response.read()
             assert upstream.cookies == ["", ""]
             await egress.close()
@@ -178,11 +178,11 @@ def test_another_generation_closes_what_it_no_longer_lists() -> None:
         async with Upstream() as kept, Upstream() as dropped:
             egress = Egress(allowed(kept.url, dropped.url), MemoryLedger())
             first, second = egress.session_for(kept.url), egress.session_for(dropped.url)
-            async with second.get(dropped.url) as response:
+            async with await second.get(dropped.url) as response:
                 await response.read()
             await egress.replace(allowed(kept.url))
             assert second.closed
-            async with first.get(kept.url) as response:
+            async with await first.get(kept.url) as response:
                 assert response.status == 200
             with pytest.raises(EgressRefused):
                 egress.session_for(dropped.url)

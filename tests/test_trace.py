@@ -32,8 +32,9 @@ V6 = (
 )
 
 
-def where(*lines: str, allow: tuple[str, ...] = ()) -> list[str]:
-    return [found.where for found in trace.attempts(lines, tuple(map(ipaddress.ip_network, allow)))]
+def where(*lines: str, allow: tuple[str, ...] = (), refused: tuple[str, ...] = ()) -> list[str]:
+    networks = [tuple(map(ipaddress.ip_network, stated)) for stated in (allow, refused)]
+    return [found.where for found in trace.attempts(lines, *networks)]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,39 @@ def test_networks_that_are_allowed_are_allowed_and_no_others() -> None:
     assert where(V6 % "2001:db8::9", allow=("2001:db8::/32",)) == []
 
 
+_NOBODYS = ("192.0.2.0/24", "2001:db8::/32")
+_BEGUN = '9 connect(3, {sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("192.0.2.9")}, 16 <unfinished ...>'
+
+
+@pytest.mark.parametrize("result", ["ENETUNREACH (x)", "EPERM (x)", "EACCES (x)", "EBADF (x)", "ENOSYS (x)"])
+def test_what_the_kernel_refused_on_the_spot_did_not_get_out(result: str) -> None:
+    ended = f"9 <... connect resumed>) = -1 {result}"
+    whole = _BEGUN.replace(" <unfinished ...>", f") = -1 {result}")
+    for lines in ((whole,), (_BEGUN, ended), (_BEGUN, V4 % "127.0.0.1", ended)):
+        assert where(*lines, refused=_NOBODYS) == []
+        assert where(*lines) == ["192.0.2.9 port 443"]
+        assert where(*lines, refused=("192.0.3.0/24",)) == ["192.0.2.9 port 443"]
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["0", "4", "-1 EINPROGRESS (x)", "-1 EHOSTUNREACH (x)", "-1 ECONNREFUSED (x)", "-1 ETIMEDOUT (x)", "-1 EINTR", "?"],
+)
+def test_what_may_have_got_out_is_reported_also_where_it_may_be_tried(result: str) -> None:
+    ended = f"9 <... connect resumed>) = {result}"
+    assert where(_BEGUN.replace(" <unfinished ...>", f") = {result}"), refused=_NOBODYS) == ["192.0.2.9 port 443"]
+    assert where(_BEGUN, ended, refused=_NOBODYS) == ["192.0.2.9 port 443"]
+    other = "8 <... connect resumed>) = -1 ENETUNREACH (x)"
+    assert where(_BEGUN, other, refused=_NOBODYS) == ["192.0.2.9 port 443"]  # its own end was never seen
+    assert where(_BEGUN, ended, refused=_NOBODYS, allow=_NOBODYS) == []
+
+
+def test_no_result_that_was_sent_as_data_counts() -> None:
+    line = V4.replace("-1 ENETUNREACH (x)", "0") % "192.0.2.9"
+    sent = line.replace("connect(3, ", 'sendto(3, ") = -1 EPERM (x)", 4, 0, ')
+    assert where(sent, refused=_NOBODYS) == ["192.0.2.9 port 443"]
+
+
 @given(st.ip_addresses(v=4) | st.ip_addresses(v=6), st.integers(1, 65535), st.sampled_from(trace.CALLS))
 def test_an_address_is_reported_just_if_it_is_not_loopback(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, call: str
@@ -122,6 +156,7 @@ def test_an_address_is_reported_just_if_it_is_not_loopback(
     assert bool(where(line)) is not (inner.is_loopback or inner.is_unspecified)
 
 
+@pytest.mark.untraced  # nobody traces what is traced
 def test_a_real_trace_of_a_process_that_looks_around(tmp_path: Path) -> None:
     if reason := trace.usable():
         pytest.skip(reason)

@@ -159,33 +159,34 @@ class Verification:
 
     def delegated(self, path: str) -> Steps:
         """The roles that a search for one target needs (5.6.7), at most `MAX_ROLES` of them; see `target`."""
-        for role, delegator, _ in self._walk(path):
+        for role, delegator in self._walk(path):
             yield from self._targets(role, delegator)
             if path in self._delegate(role).targets:
                 return
 
     def target(self, path: str) -> tuple[str, TargetFile] | None:
         """The role that answers for this path among those loaded, and what it says of it; None where none does."""
-        for role, _, _ in self._walk(path):
+        for role, _ in self._walk(path):
             found = self._delegate(role).targets.get(path)
             if found is not None:
                 return role, found
         return None
 
-    def _walk(self, path: str) -> Iterator[tuple[str, str, bool]]:
-        """Roles that may speak for a path, in preorder, without those behind a terminating one (5.6.7)."""
-        visit = [(Targets.type, Root.type, False)]
+    def _walk(self, path: str) -> Iterator[tuple[str, str]]:
+        """Roles that may speak for a path, each with who delegates to it, in preorder; nothing behind a terminating one
+        (5.6.7). A role must be loaded before the next is asked for."""
+        visit = [(Targets.type, Root.type)]
         seen: set[str] = set()
         while visit and len(seen) <= form.MAX_ROLES:
-            name, delegator, terminating = visit.pop(0)
+            name, delegator = visit.pop(0)
             if name in seen:
                 continue
-            yield name, delegator, terminating
+            yield name, delegator
             seen.add(name)
             delegations = self._delegate(name).delegations
             children = []
             for child, ends in delegations.get_roles_for_target(path) if delegations else ():
-                children.append((child, name, ends))
+                children.append((child, name))
                 if ends:
                     visit = []
                     break

@@ -24,10 +24,11 @@ MAX_BODY = 64 << 20
 
 @dataclass(frozen=True)
 class Where:
-    """The node that a command means: its state directory and its address."""
+    """The node that a command means: its state directory, its address, and the key that it takes from operators."""
 
     state_dir: Path
     url: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,25 @@ def find(state: Path | None, config_file: Path | None, url: str | None) -> Where
             from appliance.config import load
 
             config = load(state, file=config_file)
-            return Where(config.state_dir, url or config.url)
+            return _at(config.state_dir, url, config.url)
         host, port = listen.get("host", host), listen.get("port", port)
     if port == 0 and not url:
         raise CliError("The node listens on any free port.", next_step="Say which with --url.")
-    return Where(directory, url or config_places.url_of(str(host), port))
+    return _at(directory, url, config_places.url_of(str(host), port))
+
+
+def _at(state_dir: Path, url: str | None, configured: str) -> Where:
+    """The operator's key goes to the configured address and to loopback, and to no other that somebody names."""
+    host = urlsplit(url if "//" in url else f"http://{url}").hostname if url else None
+    own = url is None or host in ("127.0.0.1", "::1", "localhost")
+    return Where(state_dir, url or configured, config_places.operator_key_of(state_dir) if own else "")
 
 
 class Node:
     """A node at an address."""
 
-    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, where: Where, timeout_s: float = 10.0) -> None:
+        url = where.url
         parts = urlsplit(url if "//" in url else f"http://{url}")
         try:
             port = parts.port
@@ -74,6 +83,7 @@ class Node:
         if parts.scheme != "http" or not parts.hostname or port == -1:
             raise CliError(f"{url} is not an address.", next_step="Write it as http://HOST:PORT.")
         self.url = url
+        self._key = where.key
         self._host = parts.hostname
         self._port = port or 80
         self._timeout_s = timeout_s
@@ -94,6 +104,8 @@ class Node:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         if body is not None:
             headers["Content-Type"] = "application/json"
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         try:
             connection.request(method, path, body=body, headers={"Accept": "application/json", **headers})
             response = connection.getresponse()

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, bool]] = {
     "audit": ("appliance.cli.audit", "Verify, export and question the log of what left.", False),
     "card": ("appliance.cli.card", "Write a card for a GGUF file.", False),
     "models": ("appliance.cli.models", "List the models that the node knows.", False),
+    "tenant": ("appliance.cli.tenant", "Make, show, change and revoke tenants and their keys.", False),
     "policy": ("appliance.cli.policy", "Check, test and explain the rules of the policy.", False),
     "bundle": ("appliance.cli.bundle", "Verify signed bundles and take them into use.", False),
     "config": ("appliance.cli.config", "Check and show the configuration.", False),

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from appliance.cli.client import Node
+from appliance.cli.client import Node, Where
 from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_option, where_options
 from appliance.cli.out import Colour, clean, emit_json, paint, size, table
+from appliance.config_places import operator_key_of
 
 _COLOURS: dict[str, Colour] = {
     "ready": "green",
@@ -40,7 +41,7 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
 
     config = load(state, file=config_file)
     cards, findings = read_cards(config.content_dir, config.paths.unsigned_cards)
-    live = _live(config.url)
+    live = _live(Where(config.state_dir, config.url, operator_key_of(config.state_dir)))
 
     def describe(item: CardFile) -> dict[str, Any]:
         card = item.card
@@ -87,10 +88,10 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
     return NEGATIVE if bad else OK
 
 
-def _live(url: str) -> dict[str, dict[str, Any]]:
+def _live(where: Where) -> dict[str, dict[str, Any]]:
     """The paths of the running node by id; empty when none runs. Nothing here depends on one."""
     try:
-        body = Node(url, timeout_s=2.0).get("/weir/v1/status").body
+        body = Node(where, timeout_s=2.0).get("/weir/v1/status").body
     except CliError:
         return {}
     paths = body.get("paths") if isinstance(body, dict) else None

@@ -21,7 +21,12 @@ from appliance.cli.out import clean, emit_json, paint, table
 from appliance.errors import BadRequest, ConfigInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from appliance.config import Config
+    from appliance.policy import Use
+    from appliance.records.card import ModelCard
+    from appliance.records.features import FindingKind
     from appliance.records.request import Labels
 
 _folder = click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
@@ -108,6 +113,7 @@ def test(folder: Path | None, state: Path | None, config_file: Path | None, as_j
     examples=(
         "weir policy explain --classification restricted",
         "weir policy explain --residency region:EU --path weir-desk --json",
+        "weir policy explain --finding email --redacted",
     ),
 )
 @where_options
@@ -116,15 +122,31 @@ def test(folder: Path | None, state: Path | None, config_file: Path | None, as_j
 @click.option("--purpose", type=click.Choice(["commercial", "research", "high-risk"]), help="Label: what it is for.")
 @click.option("--rights", type=click.Choice(["licensed", "reserved"]), help="Label: what others hold in the content.")
 @click.option("--locale", help="Label: where the answer is for, such as de-CH.")
+@click.option("--tenant", default="local", show_default=True, help="Whose request it would be.")
+@click.option("--finding", "findings", metavar="KIND", multiple=True, help="Something that was found, such as email.")
+@click.option("--redacted", is_flag=True, help="Ask about the request with its findings replaced.")
 @click.option("--path", "only", metavar="ID", help="Only this path.")
 @json_option
-def explain(state: Path | None, config_file: Path | None, only: str | None, as_json: bool, **stated: str | None) -> int:
+def explain(
+    state: Path | None,
+    config_file: Path | None,
+    tenant: str,
+    findings: tuple[str, ...],
+    redacted: bool,
+    only: str | None,
+    as_json: bool,
+    **stated: str | None,
+) -> int:
     """Show per path what the rules say to a request with these labels.
 
     Every rule that holds is named: those that forbid, else those that permit. Health, cost and quality play no part.
+    What is found raises no label here: state the one that the request has with it, or, with --redacted, without it.
     Ends with 1 when no path is permitted.
     """
-    rows = _explained(_config(state, config_file), _labels(stated), only)
+    from appliance.policy import Use
+
+    labels, kinds = _labels(stated), _kinds(findings)
+    rows = _explained(_config(state, config_file), only, lambda card: Use(card, labels, tenant, kinds, redacted))
     if as_json:
         emit_json({"paths": rows})
     else:
@@ -142,11 +164,10 @@ def explain(state: Path | None, config_file: Path | None, only: str | None, as_j
     return OK if any(row["permitted"] for row in rows) else NEGATIVE
 
 
-def _explained(config: Config, labels: Labels, only: str | None) -> list[dict[str, Any]]:
+def _explained(config: Config, only: str | None, asking: Callable[[ModelCard], Use]) -> list[dict[str, Any]]:
     import time
 
     from appliance.node import generation_of
-    from appliance.policy import Use
 
     generation = generation_of(config)
     if only is not None and only not in generation.card_by_id:
@@ -157,7 +178,7 @@ def _explained(config: Config, labels: Labels, only: str | None) -> list[dict[st
     rows = []
     for card in generation.cards:
         if only in (None, card.id):
-            verdict = generation.policy.verdict(Use(card, labels), now)
+            verdict = generation.policy.verdict(asking(card), now)
             reason = verdict.reason
             rules = [
                 {"rule": rule.id, "effect": rule.effect, "why": rule.why, "at": f"{rule.file}:{rule.mark.line}"}
@@ -167,6 +188,15 @@ def _explained(config: Config, labels: Labels, only: str | None) -> list[dict[st
             facts = {"path": card.id, "tier": card.tier, "permitted": verdict.permitted}
             rows.append({**facts, "rules": rules, "why": why})
     return rows
+
+
+def _kinds(stated: tuple[str, ...]) -> tuple[FindingKind, ...]:
+    from appliance.records.features import FINDING_KINDS
+
+    for kind in stated:
+        if kind not in FINDING_KINDS:
+            raise CliError(f"No detector finds '{kind}'.", next_step=f"Kinds: {', '.join(FINDING_KINDS)}.")
+    return tuple(kind for kind in sorted(FINDING_KINDS) if kind in stated)
 
 
 def _labels(stated: dict[str, str | None]) -> Labels:

@@ -83,7 +83,7 @@ def command(
     if json_answer:
         body["response_format"] = {"type": "json_object"}
     headers = {LABEL_HEADERS[name]: _plain(value) for name, value in labels.items() if value is not None}
-    decision = expect(Node(find(state, config_file, url).url).post("/v1/route", body, headers))
+    decision = expect(Node(find(state, config_file, url)).post("/v1/route", body, headers))
     if as_json:
         emit_json(decision)
     else:

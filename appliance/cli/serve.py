@@ -28,8 +28,8 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
     """Run the node in the foreground.
 
     Without any configuration it listens on loopback, lets nothing out and uses the content that was
-    shipped. Where it listens is said on stderr. SIGTERM and Ctrl-C let requests in flight finish; then it
-    ends with 0.
+    shipped. Without a tenant it listens on loopback only. Where it listens is said on stderr. SIGTERM and
+    Ctrl-C let requests in flight finish; then it ends with 0.
     """
     from appliance.cli.init import prepare
     from appliance.cli.logs import configure

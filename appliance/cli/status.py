@@ -28,7 +28,7 @@ def command(state: Path | None, config_file: Path | None, url: str | None, as_js
     Ends with 0 when the node is ready, with 1 when it is starting, degraded or in safe mode, and with 3
     when none runs.
     """
-    node = Node(find(state, config_file, url).url)
+    node = Node(find(state, config_file, url))
     status = expect(node.get("/weir/v1/status"))
     name = str(status.get("state", ""))
     if name != "ready" and "reasons" not in status:

@@ -50,7 +50,7 @@ def command(
     The filters choose among the requests looked at. With --json each line is one record.
     """
     headed = as_json or not sys.stdout.isatty()
-    node = Node(find(state, config_file, url).url)
+    node = Node(find(state, config_file, url))
     for record in _records(node, limit, follow):
         line = brief(record)
         if paths and line.path not in paths:

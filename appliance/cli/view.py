@@ -111,7 +111,9 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     yield clean("  ".join(head))
     steps = step_paths(decision)
     if steps:
-        yield f"{paint('chosen', 'green')}   {clean(' then '.join(steps))}"
+        redacted = {str(step.get("path")) for step in _list(decision.get("steps")) if step.get("redacted")}
+        shown = [f"{path}, redacted" if path in redacted else path for path in steps]
+        yield f"{paint('chosen', 'green')}   {clean(' then '.join(shown))}"
     else:
         yield paint("refused", "red")
     yield f"because  {clean(line.reason) or '-'}"
@@ -197,11 +199,20 @@ def _candidates(candidates: list[Json], steps: list[str]) -> str:
                 duration(figures.get("latency_p50_s", figures.get("latency_s"))),
                 duration(figures.get("latency_p95_s")),
                 money(figures.get("utility")),
-                "; ".join(_reason(reason) for reason in item.get("reasons") or ()),
+                "; ".join([*_redacting(item), *(_reason(reason) for reason in item.get("reasons") or ())]),
             )
         )
     headers = ("", "PATH", "GOOD", "LOW", "COST", "P50", "P95", "UTILITY", "WHY NOT")
     return table(headers, rows, right=("GOOD", "LOW", "COST", "P50", "P95", "UTILITY"))
+
+
+def _redacting(candidate: Json) -> Iterator[str]:
+    """That a path may have the request redacted only, and by which rules."""
+    redacting = _mapping(candidate.get("redacting"))
+    if redacting:
+        refused = _mapping(redacting.get("refused")).get("rule")
+        permitted = ", ".join(map(str, redacting.get("rules") or ()))
+        yield f"redacted: [{refused}] refuses it as it is, [{permitted}] permits it so"
 
 
 def _reason(reason: object) -> str:
@@ -225,11 +236,16 @@ def _ran(steps: list[Json]) -> str:
                 money(step.get("cost")),
                 number(judged) if isinstance(judged, (int, float)) else judged or "-",
                 step.get("device") or "-",
-                step.get("message", ""),
+                "; ".join(part for part in (_replaced(step), step.get("message", "")) if part),
             )
         )
     headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")
     return table(headers, rows, right=("TIME", "TOKENS", "COST", "JUDGED"))
+
+
+def _replaced(step: Json) -> str:
+    counts = ", ".join(f"{pair[0]} {pair[1]}" for pair in step.get("redacted") or () if len(pair) == 2)
+    return f"replaced {counts}" if counts else ""
 
 
 def _result(outcome: Json) -> Iterator[str]:

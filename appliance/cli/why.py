@@ -33,7 +33,7 @@ def command(
     """
     where = find(state, config_file, url)
     try:
-        record = expect(Node(where.url).get(f"/v1/decisions/{segment(decision_id)}"))
+        record = expect(Node(where).get(f"/v1/decisions/{segment(decision_id)}"))
     except CliError as error:
         if error.exit_code != NO_NODE or url:
             raise

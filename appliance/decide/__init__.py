@@ -2,14 +2,14 @@
 
 Rules kept here:
 1. A cached answer is looked at first and used only if policy says so.
-2. Policy, health, budget and deadline come before utility; utility never brings a path back.
+2. Policy, the tenant's scope, health, budget and deadline come before utility; utility never brings a path back.
 3. Every refusal names every reason.
 4. `next_step` yields only paths that `decide` found eligible.
 """
 
 from __future__ import annotations
 
-from appliance.decide.candidates import candidates
+from appliance.decide.candidates import candidates, outside
 from appliance.decide.generation import Generation
 from appliance.decide.plans import Plan, enumerate_plans, last_step
 from appliance.records.decision import (
@@ -36,7 +36,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     if hit is not None:
         return hit
     found = candidates(asked, features, generation, snapshot)
-    eligible = tuple(c for c in found if c.eligible)
+    eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)
     plans = list(enumerate_plans(asked, features, generation, eligible, floor))
@@ -98,8 +98,11 @@ def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: flo
     if hit is None:
         return None
     card = generation.card_by_id.get(hit.path)
-    if card is None or generation.policy.refusal(card, asked.labels, snapshot.now) is not None:
+    if card is None or generation.policy.refusal(card, asked.labels, snapshot.now, asked.tenant) is not None:
         return None
+    origin = generation.card_by_id.get(hit.origin)
+    if asked.scope is not None and (origin is None or outside(origin, asked)):
+        return None  # the answer is of a path that the key does not cover, or no longer
     if asked.model not in ("auto", hit.origin) or (asked.labels.quality_floor or 0.0) > hit.p_good:
         return None
     middle = card.speed.first_token_s
@@ -120,15 +123,17 @@ def _fallbacks(
 ) -> tuple[Step, ...]:
     used = {step.path for step in best.steps}
     rest = [c for c in eligible if c.path not in used and c.estimate is not None]
+    if not rest:
+        return ()
     rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
-    steps = [(last_step(c.path, generation, floor), c.estimate) for c in rest]
+    steps = [(last_step(c, generation, floor), c.estimate) for c in rest]
     return tuple(s for s, e in steps if not strict or s.gate or (e is not None and e.p_good_low >= floor))
 
 
 # Which reasons make a refusal of which kind, the first that holds for a path that otherwise could serve.
 _KINDS: tuple[tuple[Refusal, frozenset[str]], ...] = (
     ("unsupported", frozenset({"modality", "capability", "context", "language"})),
-    ("policy", frozenset({"policy"})),
+    ("policy", frozenset({"policy", "scope"})),
     ("capacity", frozenset({"health", "budget", "deadline"})),
 )
 

@@ -1,20 +1,25 @@
 """Which paths can and may answer: card, policy, health, budget, deadline, each removal with its reason.
 
 Rules kept here:
-1. Order: what the card can serve, then policy, then what is up and affordable in time.
+1. Order: what the card can serve, then policy and the tenant's scope, then what is up and affordable in time.
 2. A path that policy removed never comes back, whatever is asked further down.
 3. Naming a concrete path removes the others, which are looked at no further, and lifts nothing.
+4. A path that policy refuses as things are stays where policy permits it the request with its findings replaced; the
+   obligation to replace them goes with it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from appliance.decide.estimate import estimate
 from appliance.decide.generation import Generation
+from appliance.decide.labels import without_redactable
 from appliance.records.card import ModelCard, Tier
-from appliance.records.decision import Asked, Candidate, PathState, Reason, Snapshot
-from appliance.records.features import Features
+from appliance.records.decision import Asked, Candidate, PathState, Reason, Redacting, Snapshot
+from appliance.records.features import Features, FindingKind
+from appliance.records.request import Labels
 
 _LANGUAGE_CERTAIN = 0.8  # below this the detected language removes nothing
 
@@ -22,14 +27,35 @@ _LANGUAGE_CERTAIN = 0.8  # below this the detected language removes nothing
 def candidates(asked: Asked, features: Features, generation: Generation, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every path of the generation, eligible or with its reasons, in the order of the cards."""
     states = {state.path: state for state in snapshot.paths}
-    named = asked.model
+    named, seen = asked.model, _NOTHING
+    if features.findings or asked.raised is not None:
+        redacted = without_redactable(asked, features.findings, generation.detectors)
+        seen = _Seen(kinds_of(features), redacted)
     return tuple(
-        _candidate(card, states.get(card.id), asked, features, generation, snapshot)
-        if named in ("auto", card.id)
-        else _not_named(card.id, card.tier)
-        for card in generation.cards
-        if card.tier not in ("cache", "reuse")
+        [
+            _candidate(card, states.get(card.id), asked, features, seen, generation, snapshot)
+            if named in ("auto", card.id)
+            else _not_named(card.id, card.tier)
+            for card in generation.cards
+            if card.tier not in ("cache", "reuse")
+        ]
     )
+
+
+def kinds_of(features: Features) -> tuple[FindingKind, ...]:
+    """What was found, as policy is told of it."""
+    return tuple(sorted(kind for kind, _ in features.findings)) if features.findings else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What detectors found, and the labels that are left without what can be redacted; None where that is nothing."""
+
+    kinds: tuple[FindingKind, ...] = ()
+    redacted: Labels | None = None
+
+
+_NOTHING = _Seen()
 
 
 @lru_cache(maxsize=1024)
@@ -42,13 +68,18 @@ def _candidate(
     state: PathState | None,
     asked: Asked,
     features: Features,
+    seen: _Seen,
     generation: Generation,
     snapshot: Snapshot,
 ) -> Candidate:
     reasons = list(_cannot(card, asked, features))
-    refused = generation.policy.refusal(card, asked.labels, snapshot.now)
+    redacting: Redacting | None = None
+    refused = generation.policy.refusal(card, asked.labels, snapshot.now, asked.tenant, seen.kinds)
     if refused is not None:
-        reasons.append(refused)
+        redacting = _redacting(card, refused, asked, seen, generation, snapshot)
+        if redacting is None:
+            reasons.append(refused)
+    reasons += outside(card, asked)
     if state is None:
         reasons.append(Reason("health", "the path is not running"))
         return Candidate(card.id, card.tier, False, tuple(reasons))
@@ -62,7 +93,33 @@ def _candidate(
     deadline = asked.labels.deadline_s
     if deadline is not None and expected.latency_p95_s > deadline:
         reasons.append(Reason("deadline", f"p95 {expected.latency_p95_s:.2f} s is over the deadline of {deadline:g} s"))
-    return Candidate(card.id, card.tier, not reasons, tuple(reasons), expected)
+    return Candidate(card.id, card.tier, not reasons, tuple(reasons), expected, redacting)
+
+
+def _redacting(
+    card: ModelCard, refused: Reason, asked: Asked, seen: _Seen, generation: Generation, snapshot: Snapshot
+) -> Redacting | None:
+    """That the path may have the request redacted, and by which rules; None where it may not."""
+    if seen.redacted is None:
+        return None
+    policy = generation.policy
+    rules = policy.permitting(card, seen.redacted, snapshot.now, asked.tenant, seen.kinds, redacted=True)
+    return Redacting(refused, rules) if rules else None
+
+
+def outside(card: ModelCard, asked: Asked) -> list[Reason]:
+    """Why the keys of the tenant do not cover this path; empty where they do."""
+    scope = asked.scope
+    if scope is None:
+        return []
+    reasons = []
+    if scope.models and card.id not in scope.models:
+        reasons.append(Reason("scope", "the key does not cover this path"))
+    if scope.tiers and card.tier not in scope.tiers:
+        reasons.append(Reason("scope", f"the key does not cover the tier '{card.tier}'"))
+    if scope.modalities and asked.kind not in scope.modalities:
+        reasons.append(Reason("scope", f"the key does not cover {asked.kind} requests"))
+    return reasons
 
 
 def _cannot(card: ModelCard, asked: Asked, features: Features) -> list[Reason]:

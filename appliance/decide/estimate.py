@@ -86,6 +86,8 @@ def valued(
 def preferred(asked: Asked, weights: Weights) -> tuple[float, float]:
     """What a good answer and a second of waiting are worth to this caller."""
     value, delay = weights.business_value, weights.latency_weight
+    if asked.scope is not None and asked.scope.business_value is not None:
+        value = asked.scope.business_value
     if asked.preference == "cheap":
         value *= 0.25
     elif asked.preference == "fast":

@@ -44,13 +44,13 @@ def enumerate_plans(
     asked: Asked, features: Features, generation: Generation, eligible: tuple[Candidate, ...], floor: float
 ) -> Iterator[Plan]:
     """Every plan within the deadline, in a fixed order."""
-    ends = [(candidate, last_step(candidate.path, generation, floor)) for candidate in eligible]
+    ends = [(candidate, last_step(candidate, generation, floor)) for candidate in eligible]
     for candidate, step in ends:
         expected = candidate.estimate
         assert expected is not None  # eligible candidates have one
         yield Plan((step,), expected, expected.p_good_low >= floor)
     fronts = [gated for c in eligible if (gated := _gated(c, features, generation, floor)) is not None]
-    for length in range(1, max(1, generation.weights.max_steps)):
+    for length in range(1, generation.weights.max_steps if fronts else 1):
         for front in permutations(fronts, length):
             yield from _cascades(asked, generation, front, ends, floor)
 
@@ -61,7 +61,8 @@ def _gated(candidate: Candidate, features: Features, generation: Generation, flo
         return None
     id, level = found
     accept, right = acceptance(level, features)
-    return _Gated(Step(candidate.path, id, level.threshold), expected, accept, right, level.floor)
+    step = Step(candidate.path, id, level.threshold, candidate.redacting is not None)
+    return _Gated(step, expected, accept, right, level.floor)
 
 
 def gate_of(path: str, generation: Generation, floor: float) -> tuple[str, GateLevel] | None:
@@ -73,10 +74,11 @@ def gate_of(path: str, generation: Generation, floor: float) -> tuple[str, GateL
     return None if level is None else (gate.id, level)
 
 
-def last_step(path: str, generation: Generation, floor: float) -> Step:
+def last_step(candidate: Candidate, generation: Generation, floor: float) -> Step:
     """A step after which nothing comes. It is judged where it can be, so that below-floor answers are known."""
+    path, redacted = candidate.path, candidate.redacting is not None
     found = gate_of(path, generation, floor)
-    return Step(path) if found is None else Step(path, found[0], found[1].threshold)
+    return Step(path, redacted=redacted) if found is None else Step(path, found[0], found[1].threshold, redacted)
 
 
 def _cascades(

@@ -107,7 +107,7 @@ def proxy(argument: Mapping[str, Any]) -> dict[str, Any]:
         async def ask() -> None:
             egress = Egress(frozenset({Destination.parse(listed.url)}), _Unwritten())
             with departing(_attempt()):
-                async with egress.session_for(listed.url) as session, session.get(listed.url):
+                async with egress.session_for(listed.url) as session, await session.get(listed.url):
                     pass
 
         came = _run(ask)
@@ -143,7 +143,7 @@ def redirect(argument: Mapping[str, Any]) -> dict[str, Any]:
                 with departing(_attempt()):
                     async with (
                         egress.session_for(listed.url, connect_timeout_s=2) as session,
-                        session.get(listed.url, allow_redirects=True),
+                        await session.get(listed.url, allow_redirects=True),
                     ):
                         pass
 

@@ -1,8 +1,7 @@
-"""Checks of what is this host's own: configuration, secrets, state directory, disk, databases."""
+"""Checks of what is this host's own: configuration, secrets, state directory, disk, databases, audit."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shutil
 import sqlite3
@@ -13,11 +12,18 @@ from pathlib import Path
 
 from appliance.config import resolve_secret
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
-from appliance.errors import ConfigInvalid
+from appliance.errors import ConfigInvalid, StateInvalid, WeirError
+from appliance.store.audit.chain import Entry
+from appliance.store.audit.keys import PUBLIC, load_public
+from appliance.store.audit.log import DATABASE, HEAD
+from appliance.store.audit.verify import verify
+from appliance.store.tenants import DATABASE as TENANTS
+from appliance.store.tenants import Tenants
 
 DATABASES = ("telemetry.db", "cache.db", "node.db", "audit.db")
 LEAST_FREE = 256 << 20
 CHECK_S = 20.0
+_KEEP = "Keep audit.db and audit.head as evidence; 'weir audit verify' and docs/audit.md say what comes next."
 # SQLite's write-ahead log needs shared memory, which these do not give.
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs")
 
@@ -27,12 +33,21 @@ def _config(subject: Subject) -> Finding:
         fix = "Correct the lines named; 'weir config check' shows them. Other checks used the defaults."
         return failed("; ".join(error.details) or error.message, fix, findings=list(error.details))
     config = subject.config
-    if not ipaddress.ip_address(config.listen.host).is_loopback:
+    if config.listen.loopback:
+        return passed("valid")
+    try:
+        known = len(Tenants(config.state_dir).all()) if (config.state_dir / TENANTS).exists() else 0
+    except WeirError as error:
+        return failed(error.message, error.next_step)
+    if not known:
         return warned(
-            f"the node listens on {config.listen.host}: whoever reaches this host may use it",
-            "Set listen.host to 127.0.0.1 and put an authenticating proxy in front of it.",
+            f"listen.host is {config.listen.host}, and without a tenant the node serves this host only",
+            "Make a tenant with 'weir tenant add NAME'.",
         )
-    return passed("valid")
+    return warned(
+        f"the node listens on {config.listen.host}: keys and answers cross the network in the clear",
+        "Put a proxy that speaks TLS in front of it, or keep that network to yourself.",
+    )
 
 
 def _secrets(subject: Subject) -> Finding:
@@ -155,10 +170,42 @@ def _quick_check(path: Path) -> str:
     return "" if words == ["ok"] else "; ".join(words)
 
 
+class _TooLong(Exception):
+    """The walk took more time than a check may take."""
+
+
+def _audit(subject: Subject) -> Finding:
+    directory = subject.config.state_dir
+    if not any((directory / name).is_file() for name in (DATABASE, HEAD)):
+        if (directory / "telemetry.db").is_file():
+            fix = "Restore audit.db and audit.head from a backup; where this version never ran here, start the node."
+            return warned("a node has run here, and there is no audit: it was deleted, or an older version ran", fix)
+        return skipped("there is no audit yet; the first start of the node begins it")
+    end = time.monotonic() + CHECK_S
+
+    def in_time(_: Entry) -> None:
+        if time.monotonic() > end:
+            raise _TooLong
+
+    try:
+        verdict = verify(directory, load_public(directory / PUBLIC), visit=in_time)
+    except _TooLong:
+        return warned(f"not finished within {CHECK_S:g} s", "Run 'weir audit verify', which takes the time it needs.")
+    except StateInvalid as error:
+        return failed(error.message, error.next_step or _KEEP)
+    found = verdict.finding
+    facts = {"entries": verdict.entries, "key": verdict.key, "clock_set_back": verdict.steps_back}
+    if found is not None:
+        more = {**facts, "seq": found.seq, "code": found.code}
+        return failed(f"not whole: entry {found.seq}: {found.text} ({found.code})", _KEEP, **more)
+    return passed(f"whole: {verdict.entries} entries, {len(verdict.signed)} signatures of key {verdict.key}", **facts)
+
+
 CHECKS = (
-    Check("config", "weir.yaml is valid and listens on loopback", _config),
+    Check("config", "weir.yaml is valid, and who is served is no accident", _config),
     Check("secrets", "every secret that is referred to is there", _secrets),
     Check("state-dir", "the state directory is private and local", _state_dir),
     Check("disk", "there is room for the quotas", _disk),
     Check("databases", "the databases are sound", _databases),
+    Check("audit", "the audit is whole and as it was written", _audit),
 )

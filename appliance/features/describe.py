@@ -76,7 +76,7 @@ def estimated_tokens(text: str) -> int:
     if seen.isascii():  # the same sum, without a look at every piece
         marked = seen.encode().translate(_ASCII_KINDS)
         words = marked.replace(_SIGN, b" ").split()
-        long = [len(word) for word in words if len(word) > 4]
+        long = [length for length in map(len, words) if length > 4]
         total = marked.count(_SIGN) + len(words) - len(long) + sum(long) / 4.5
     else:
         total = sum(map(_tokens_of, _PIECE.findall(seen)))
@@ -95,9 +95,11 @@ def estimated_output(request: Request, cells: tuple[tuple[str, float], ...], pro
     """Expected answer length in tokens: by cell, weighted; at most the caller's limit; 0 for embeddings."""
     if request.kind == "embedding":
         return 0
-    weight = sum(p for _, p in cells) or 1.0
-    expected = sum(p * _answer(cell, prompt_tokens) for cell, p in cells) / weight
-    tokens = max(1, round(expected))
+    weight = expected = 0.0
+    for cell, p in cells:
+        weight += p
+        expected += p * _answer(cell, prompt_tokens)
+    tokens = max(1, round(expected / (weight or 1.0)))
     limit = request.sampling.max_tokens
     return tokens if limit is None else max(1, min(tokens, limit))
 
@@ -119,24 +121,36 @@ def needs(request: Request) -> frozenset[str]:
     if request.kind == "embedding":
         return frozenset()
     sampling = request.sampling
-    penalties = (sampling.frequency_penalty, sampling.presence_penalty, sampling.repeat_penalty)
-    asked = {
-        "streaming": request.stream,
-        "system": any(message.role in ("system", "developer") for message in request.messages),
-        "tools": bool(request.tools) or any(m.tool_calls or m.role == "tool" for m in request.messages),
-        "json_object": request.format.kind == "json_object",
-        "json_schema": request.format.kind == "json_schema",
-        "regex": request.format.kind == "regex",
-        "logprobs": sampling.logprobs or sampling.top_logprobs > 0,
-        "images_in": _has_images(request.messages),
-        "seed": sampling.seed is not None,
-        "multiple": request.n > 1,
-        # The value that switches a penalty off (0, or 1 for repetition) asks for nothing.
-        "penalties": any(value not in (None, 0) for value in penalties[:2]) or penalties[2] not in (None, 1),
-        "logit_bias": bool(sampling.logit_bias),
-        "top_k": sampling.top_k not in (None, 0, -1),
-    }
-    return frozenset(name for name, wanted in asked.items() if wanted)
+    found = set()
+    if request.stream:
+        found.add("streaming")
+    if request.tools:
+        found.add("tools")
+    for message in request.messages:
+        if message.role in ("system", "developer"):
+            found.add("system")
+        elif message.role == "tool":
+            found.add("tools")
+        if message.tool_calls:
+            found.add("tools")
+    if request.format.kind != "text":
+        found.add(request.format.kind)
+    if _has_images(request.messages):
+        found.add("images_in")
+    if request.n > 1:
+        found.add("multiple")
+    if sampling.logprobs or sampling.top_logprobs > 0:
+        found.add("logprobs")
+    if sampling.seed is not None:
+        found.add("seed")
+    # The value that switches a penalty off (0, or 1 for repetition) asks for nothing.
+    if sampling.frequency_penalty or sampling.presence_penalty or sampling.repeat_penalty not in (None, 1):
+        found.add("penalties")
+    if sampling.logit_bias:
+        found.add("logit_bias")
+    if sampling.top_k not in (None, 0, -1):
+        found.add("top_k")
+    return frozenset(found)
 
 
 def describe(request: Request, classifier: Classifies | None = None) -> Features:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from appliance.errors import BadRequest
@@ -28,6 +29,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 _REGION = re.compile(r"region:([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
 _COUNTRY = re.compile(r"country:([A-Za-z]{2})")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
+_CONVERSATION = re.compile(r"[ -~]{1,256}")
 _VARIATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Request directives of RFC 9111 that ask for less than Weir does anyway.
 _HARMLESS = frozenset(("no-transform", "max-stale", "min-fresh", "stale-if-error"))
@@ -80,6 +82,13 @@ def _variation(value: str, _: Limits) -> str:
     raise _bad("X-Weir-Variation", "1 to 64 letters, digits, dots, dashes or underscores")
 
 
+def _conversation(value: str, _: Limits) -> str:
+    text = value.strip()
+    if _CONVERSATION.fullmatch(text):
+        return text
+    raise _bad("X-Weir-Conversation", "1 to 256 printable ASCII characters")
+
+
 def _locale(value: str, _: Limits) -> str:
     if tag := _LOCALE.fullmatch(value.strip()):
         language, script, region = tag.groups(default="")
@@ -100,6 +109,7 @@ _HEADERS: dict[str, tuple[str, Callable[[str, Limits], Any]]] = {
     "x-weir-quality-floor": ("quality_floor", _floor),
     "x-weir-below-floor": ("below_floor", _word("X-Weir-Below-Floor", ("serve", "refuse"))),
     "x-weir-variation": ("variation", _variation),
+    "x-weir-conversation": ("conversation", _conversation),
 }
 
 
@@ -110,6 +120,7 @@ _ORDERED: dict[str, tuple[str, ...] | None] = {
     "purpose": None,
     "rights": RIGHTS,
     "locale": None,
+    "conversation": None,
 }
 
 
@@ -153,6 +164,8 @@ def read_labels(headers: Mapping[str, str], limits: Limits) -> Labels:
     names = "\n".join(headers).lower()
     if "x-weir-" not in names and "cache-control" not in names:
         return NOTHING_STATED
+    if "x-weir-" not in names:
+        return _of_cache_control(tuple([value for name, value in headers.items() if name.lower() == "cache-control"]))
     stated: dict[str, Any] = {}
     for name, value in headers.items():
         lower = name.lower()
@@ -160,6 +173,14 @@ def read_labels(headers: Mapping[str, str], limits: Limits) -> Labels:
             _read(stated, lower, value, limits)
         elif lower == "cache-control":
             _cache_control(stated, value)
+    return Labels(**stated) if stated else NOTHING_STATED
+
+
+@lru_cache(maxsize=64)
+def _of_cache_control(values: tuple[str, ...]) -> Labels:
+    stated: dict[str, Any] = {}
+    for value in values:
+        _cache_control(stated, value)
     return Labels(**stated) if stated else NOTHING_STATED
 
 

@@ -22,35 +22,35 @@ from appliance.intake.limits import Limits
 from appliance.intake.messages import read_messages
 from appliance.intake.parameters import CHAT, COMPLETION, EMBEDDING, Draft, read_parameters, require_model
 from appliance.intake.shapes import chosen_tool, has_tool
-from appliance.records.request import Format, Kind, Request, Sampling
+from appliance.records.request import LOCAL, Format, Kind, Request, Sampling
 
 _NOTHING_STATED = Sampling()
 _ANY_TEXT = Format()
 
 
 def parse_chat(
-    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/chat/completions. Raises BadRequest (or a kind of it) naming the field."""
     return _chat(read_object(body, limits), headers, limits, request_id, tenant)
 
 
 def parse_completion(
-    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/completions; one prompt as text. Raises BadRequest naming the field."""
     return _completion(read_object(body, limits), headers, limits, request_id, tenant)
 
 
 def parse_embedding(
-    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/embeddings; one text or several. Raises BadRequest naming the field."""
     return _embedding(read_object(body, limits), headers, limits, request_id, tenant)
 
 
 def parse_route(
-    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = "local"
+    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/route: the body of any of the three, told apart by messages, prompt or input."""
     wire = read_object(body, limits)
@@ -140,6 +140,7 @@ def _finish(kind: Kind, draft: Draft, headers: Mapping[str, str], request_id: st
         labels_in_body=bool(draft.labels),
         tenant=tenant,
         forwarded=forwarded,
-        digest=digest(kind, fields, draft.sampling, form, forwarded),
+        # Whoever wants nothing stored is looked up nowhere.
+        digest="" if labels.cache == "no-store" else digest(kind, fields, draft.sampling, form, forwarded),
         **fields,
     )

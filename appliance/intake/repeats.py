@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from appliance.records.request import Kind, Labels, Request
+from appliance.records.request import LOCAL, Kind, Labels, Request
 from appliance.records.value import changed
 
 
@@ -29,7 +29,7 @@ class Repeats:
     def knows(self, kind: Kind, body: bytes) -> bool:
         return (kind, body) in self._requests
 
-    def again(self, kind: Kind, body: bytes, labels: Labels, *, request_id: str, tenant: str = "local") -> Request:
+    def again(self, kind: Kind, body: bytes, labels: Labels, *, request_id: str, tenant: str = LOCAL) -> Request:
         """What parsing this body under these labels would give. Raises KeyError where it is not known."""
         self._requests.move_to_end((kind, body))
         return changed(self._requests[kind, body], id=request_id, labels=labels, tenant=tenant)

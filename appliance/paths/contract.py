@@ -56,6 +56,7 @@ PathFault = Literal[
     "unsupported",  # a capability the card did not claim
     "auth",  # key missing or refused
     "broken_stream",  # ended without Done, or malformed
+    "redaction",  # what would leave cannot be redacted, so nothing left: try another
     "audit",  # what would leave could not be written down first: nothing left, try another
     "internal",
 ]

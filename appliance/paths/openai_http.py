@@ -14,7 +14,6 @@ how often. It does not retry, fall back or count money.
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +26,7 @@ from yarl import URL
 
 from appliance.egress import Egress, EgressRefused
 from appliance.errors import AuditUnavailable
+from appliance.outbound import Answer, Session
 from appliance.paths.clock import Clock
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Usage
 from appliance.paths.openai_errors import error_event, error_of
@@ -44,7 +44,6 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_SECRET_BYTES = 16 * 1024
 DRAIN_S = 0.02  # how long a finished stream may take to close, so that its connection is kept
-ONE_WRITE_BYTES = 512 * 1024  # larger bodies are sent in pieces
 FAILURES_TO_OPEN = 5
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 60.0
@@ -138,7 +137,7 @@ class OpenAIHttpPath:
         self._secrets = secrets
         self._limit = max_response_bytes
         self._breaker = Breaker(clock)
-        self._session: aiohttp.ClientSession | None = None
+        self._session: Session | None = None
         self._key = ""
         self._busy = 0
         self.usage_missing = 0
@@ -191,15 +190,13 @@ class OpenAIHttpPath:
             return Readiness(False, "not started", busy, 0, slots)
         if self._breaker.wait_s():
             return Readiness(False, "resting after failures to connect", busy, 0, slots)
-        if busy >= slots:
-            return Readiness(False, "every slot is busy", busy, 0, slots)
         return Readiness(True, "", busy, 0, slots)
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         session = self._admit(job)
         self._busy += 1
         self._breaker.enter()
-        response: aiohttp.ClientResponse | None = None
+        response: Answer | aiohttp.ClientResponse | None = None
         loop = asyncio.get_running_loop()
         now = loop.time()
         ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
@@ -210,7 +207,7 @@ class OpenAIHttpPath:
             body = self._body(job, streaming)
             raw = b""
             with clock:
-                response = await session.post(self._urls[job.kind], data=body, allow_redirects=False)
+                response = await session.post(self._urls[job.kind], body)
                 self._breaker.reached()
                 streaming = (
                     streaming
@@ -265,7 +262,7 @@ class OpenAIHttpPath:
             if response is not None:
                 response.close()  # without effect once all was read: the connection is back in its pool
 
-    def _admit(self, job: Job) -> aiohttp.ClientSession:
+    def _admit(self, job: Job) -> Session:
         session = self._session
         if session is None or session.closed:
             raise PathError("unavailable", "The path is not started.")
@@ -283,14 +280,13 @@ class OpenAIHttpPath:
             raise PathError("overloaded", "Every slot of the path is busy.")
         return session
 
-    def _body(self, job: Job, streaming: bool) -> bytes | io.BytesIO:
+    def _body(self, job: Job, streaming: bool) -> bytes:
         try:
-            raw = orjson.dumps(build_body(job, self._endpoint.model, max_key=self._max_key, streaming=streaming))
+            return orjson.dumps(build_body(job, self._endpoint.model, max_key=self._max_key, streaming=streaming))
         except (TypeError, ValueError):
             raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
-        return raw if len(raw) <= ONE_WRITE_BYTES else io.BytesIO(raw)
 
-    async def _whole(self, response: aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
+    async def _whole(self, response: Answer | aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
         """The body of an answer that is not streamed. Raises PathError for every status but 200."""
         content = response.content
         limit = self._limit if response.status == 200 else MAX_ERROR_BYTES
@@ -308,6 +304,8 @@ class OpenAIHttpPath:
             if size > limit:
                 if response.status == 200:
                     raise EventTooLarge
+                break
+            if content.at_eof():
                 break
         raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
         if response.status != 200:

@@ -3,8 +3,8 @@
 Rules kept here:
 1. Permitted means that Cedar says Allow and reports no error. Anything else, an exception included, refuses.
 2. The schema takes part in every question, so that a question that it does not fit is no permission.
-3. A remembered verdict depends on every fact that the rules are told: card, labels, scope and the policy's age in
-   days. What is remembered is bounded, and the oldest goes first.
+3. A remembered verdict depends on every fact that the rules are told: tenant, card, labels, scope and the policy's age
+   in days. What is remembered is bounded, and the oldest goes first.
 4. A verdict names the rules that made it, in the order of the text; a refusal gives the first one's sentence.
 
 Nothing in here reads prices, quality or load.
@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cedarpy
 
@@ -30,12 +31,14 @@ from appliance.policy.facts import (
     entity,
     label_facts,
     path_entities,
+    places,
     uid,
 )
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Reason
+from appliance.records.features import FindingKind
 from appliance.records.finding import Mark
-from appliance.records.request import Labels
+from appliance.records.request import AND, LOCAL, Labels
 
 DEFAULT_DENY = "default-deny"
 RULE_ERROR = "rule-error"
@@ -63,7 +66,12 @@ class Verdict:
     rules: tuple[Rule, ...] = ()
     error: str = ""
 
-    @property
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the rules."""
+        return tuple(rule.id for rule in self.rules)
+
+    @cached_property
     def reason(self) -> Reason | None:
         """None where it is permitted, else the first rule that forbids, and its sentence."""
         if self.permitted:
@@ -77,11 +85,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The parsed text of a policy. `rules` in the order in which the engine counts them."""
+    """The parsed text of a policy. `within` names for each place those that it lies in; `rules` in the order in which
+    the engine counts them.
+    """
 
     schema: cedarpy.Schema
     policies: cedarpy.PolicySet
-    places: cedarpy.Entities
+    within: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...]
 
 
@@ -111,10 +121,11 @@ class Policy:
         self.home = home
         self.compiled = compiled
         self.digest = digest
+        self._places = cedarpy.Entities.from_json_str(places(compiled.within), compiled.schema)
         self._remembered = remembered
         self._by_id = {rule.id: (number, rule) for number, rule in enumerate(compiled.rules)}
         self._known: dict[str, _Known] = {}
-        self._labels: tuple[tuple[Labels, int | None], str] | None = None  # the last ones, as the engine takes them
+        self._labels: tuple[tuple[object, ...], str] | None = None  # the last ones, as the engine takes them
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -131,22 +142,58 @@ class Policy:
             remembered=self._remembered,
         )
 
+    def together(self, one: str, other: str) -> str:
+        """The residency label that demands both: the inner place where the policy's places say that one lies in the
+        other, else both of them.
+        """
+        if one == other or not other or other in self._around(one):
+            return one
+        if not one or one in self._around(other):
+            return other
+        return f"{one}{AND}{other}"
+
+    def _around(self, residency: str) -> set[str]:
+        """Every residency label that what stays in `residency` also keeps, by the policy alone."""
+        ring, found = [residency], set[str]()
+        while ring:
+            place = ring.pop()
+            if place not in found:
+                found.add(place)
+                ring += self.compiled.within.get(place, ())
+        return found
+
     def prepare(self, cards: Iterable[ModelCard]) -> None:
         """Tell the engine of these paths ahead of the first request that asks about them."""
         for card in cards:
             self._introduced(card)
 
-    def refusal(self, card: ModelCard, labels: Labels, now: float | None = None) -> Reason | None:
+    def refusal(
+        self,
+        card: ModelCard,
+        labels: Labels,
+        now: float | None = None,
+        tenant: str = LOCAL,
+        findings: tuple[FindingKind, ...] = (),
+    ) -> Reason | None:
         """None where this path may answer a request with these labels, else the rule that forbids and its sentence.
 
-        `now` in Unix seconds lets rules see the policy's age.
+        `now` in Unix seconds lets rules see the policy's age; `findings` as in `Use`.
         """
-        return self._recalled(Use(card, labels), "", now).reason
+        return self._recalled(Use(card, labels, tenant, findings), "", now).reason
 
-    def permitting(self, card: ModelCard, labels: Labels, now: float | None = None) -> tuple[str, ...]:
+    def permitting(
+        self,
+        card: ModelCard,
+        labels: Labels,
+        now: float | None = None,
+        tenant: str = LOCAL,
+        findings: tuple[FindingKind, ...] = (),
+        *,
+        redacted: bool = False,
+    ) -> tuple[str, ...]:
         """The ids of the rules by which this path may answer; empty where it may not."""
-        verdict = self._recalled(Use(card, labels), "", now)
-        return tuple(rule.id for rule in verdict.rules) if verdict.permitted else ()
+        verdict = self._recalled(Use(card, labels, tenant, findings, redacted), "", now)
+        return verdict.ids if verdict.permitted else ()
 
     def permits(self, asking: Asking, now: float | None = None) -> bool:
         """Whether the rules permit it."""
@@ -163,7 +210,18 @@ class Policy:
         except (ValueError, TypeError) as error:
             return Verdict(False, error=_said(error))
         age = None if now is None else int((now - self.issued) // _DAY_S)
-        key = (scope, labels.classification, labels.residency, labels.purpose, labels.rights, labels.locale, age)
+        key = (
+            asking.tenant,
+            scope,
+            labels.classification,
+            labels.residency,
+            labels.purpose,
+            labels.rights,
+            labels.locale,
+            age,
+            asking.findings,
+            isinstance(asking, Use) and asking.redacted,
+        )
         said = known.said
         if key in said:
             return said[key]
@@ -176,6 +234,13 @@ class Policy:
 
     def verdict(self, asking: Asking, now: float | None = None) -> Verdict:
         """What the rules say, evaluated anew, with every rule that made it."""
+        if isinstance(asking, Use | Store) and AND in asking.labels.residency:
+            verdict = Verdict(False)
+            for place in asking.labels.residency.split(AND):
+                verdict = self.verdict(replace(asking, labels=replace(asking.labels, residency=place)), now)
+                if not verdict.permitted:
+                    break
+            return verdict
         age = None if now is None else int((now - self.issued) // _DAY_S)
         try:
             question, entities = self._question(asking, age)
@@ -196,15 +261,14 @@ class Policy:
 
     def _question(self, asking: Asking, age_days: int | None) -> tuple[Json, cedarpy.Entities]:
         """The question as the engine takes it, with the entities that it is about."""
-        places = self.compiled.places
         if isinstance(asking, Use):
             known = self._introduced(asking.card)
-            context = self._stated(asking.labels, age_days)
-            return _asked("Tenant", "local", "use", "Path", asking.card.id, context), known.entities
+            context = self._stated(asking, age_days)
+            return _asked("Tenant", asking.tenant, "use", "Path", asking.card.id, context), known.entities
         if isinstance(asking, Store):
             known = self._introduced(asking.card)
-            kept = {"labels": label_facts(asking.labels, self.home, age_days), "scope": asking.scope}
-            return _asked("Tenant", "local", "store", "Path", asking.card.id, kept), known.entities
+            kept = {"labels": label_facts(asking, self.home, age_days), "scope": asking.scope}
+            return _asked("Tenant", asking.tenant, "store", "Path", asking.card.id, kept), known.entities
         if isinstance(asking, Reuse):
             owner = {"__entity": uid("Tenant", asking.owner)}
             asset = {
@@ -214,30 +278,30 @@ class Policy:
                 "rights": asking.rights,
             }
             question = _asked("Tenant", asking.tenant, "reuse", "Asset", "it", {})
-            return question, self._with(places, entity("Asset", "it", asset))
+            return question, self._with(entity("Asset", "it", asset))
         if isinstance(asking, Export):
             record = {"classification": asking.classification, "rights": asking.rights}
             question = _asked("Tenant", asking.tenant, "export", "Record", "it", {})
-            return question, self._with(places, entity("Record", "it", record))
+            return question, self._with(entity("Record", "it", record))
         person = entity("Person", "it", {"role": asking.role})
         question = _asked("Person", "it", "administer", "Node", "this", {"act": asking.act})
-        return question, self._with(places, person)
+        return question, self._with(person)
 
-    def _stated(self, labels: Labels, age_days: int | None) -> str:
+    def _stated(self, asking: Use, age_days: int | None) -> str:
         """The labels as JSON; the candidates of one request share it."""
-        of = (labels, age_days)
+        of = (asking.labels, age_days, asking.findings, asking.redacted)
         if self._labels is None or self._labels[0] != of:
-            self._labels = (of, json.dumps(label_facts(labels, self.home, age_days)))
+            self._labels = (of, json.dumps(label_facts(asking, self.home, age_days)))
         return self._labels[1]
 
-    def _with(self, places: cedarpy.Entities, one: Json) -> cedarpy.Entities:
-        return places.with_added_json_str(json.dumps([one]), self.compiled.schema)
+    def _with(self, one: Json) -> cedarpy.Entities:
+        return self._places.with_added_json_str(json.dumps([one]), self.compiled.schema)
 
     def _introduced(self, card: ModelCard) -> _Known:
         """The path as the engine knows it. Raises ValueError where the schema does not take what the card states."""
         known = self._known.get(card.id)
         if known is None or known.card is not card:
-            added = self.compiled.places.with_added_json_str(path_entities(card), self.compiled.schema)
+            added = self._places.with_added_json_str(path_entities(card), self.compiled.schema)
             if len(self._known) >= _PATHS_KNOWN:
                 del self._known[next(iter(self._known))]
             known = self._known[card.id] = _Known(card, added)

@@ -9,11 +9,14 @@ Rules kept here:
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from appliance.records.card import ModelCard, Place
-from appliance.records.request import Classification, Labels, Rights
+from appliance.records.features import FindingKind
+from appliance.records.request import LOCAL, Classification, Labels, Rights
+from appliance.records.value import value
 
 Scope = Literal["tenant", "site"]
 Action = Literal["use", "store", "reuse", "export", "administer"]
@@ -23,21 +26,30 @@ _NOWHERE = "node:"  # where nothing stands: a demand for 'this node' that has no
 _LOCALE_FAILURE = "locale:"
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Use:
-    """May a request with these labels be answered by this path?"""
+    """May this tenant's request with these labels be answered by this path?
+
+    `findings` are the kinds that detectors found in it, sorted. `redacted`: what of them can be redacted would be
+    replaced first, and the labels are those that it then has.
+    """
 
     card: ModelCard
     labels: Labels
+    tenant: str = LOCAL
+    findings: tuple[FindingKind, ...] = ()
+    redacted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(slots=True)
 class Store:
-    """May this path's answer to a request with these labels be kept at this scope?"""
+    """May this path's answer to this tenant's request with these labels and findings be kept at this scope?"""
 
     card: ModelCard
     labels: Labels
     scope: Scope
+    tenant: str = LOCAL
+    findings: tuple[FindingKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ def _reference(kind: str, name: str) -> Json:
     return {"__entity": uid(kind, name)}
 
 
-def places(hierarchy: dict[str, tuple[str, ...]]) -> str:
+def places(hierarchy: Mapping[str, tuple[str, ...]]) -> str:
     """The policy's places as an entities document."""
     return json.dumps(
         [entity("Place", name, parents=tuple(uid("Place", at) for at in within)) for name, within in hierarchy.items()]
@@ -112,8 +124,9 @@ def path_entities(card: ModelCard) -> str:
     return json.dumps([entity("Place", spot, parents=stated), entity("Path", card.id, attributes)])
 
 
-def label_facts(labels: Labels, home: Place, age_days: int | None) -> Json:
+def label_facts(asking: Use | Store, home: Place, age_days: int | None) -> Json:
     """The labels as the schema's `Labels`; what is not stated is absent, which also costs nothing to decide."""
+    labels = asking.labels
     facts: Json = {"classification": labels.classification}
     if labels.residency:
         facts["residency"] = _reference("Place", _demanded(labels.residency, home))
@@ -126,6 +139,10 @@ def label_facts(labels: Labels, home: Place, age_days: int | None) -> Json:
         facts["language"] = labels.locale.partition("-")[0]
     if age_days is not None:
         facts["age_days"] = age_days
+    if asking.findings:
+        facts["findings"] = list(asking.findings)
+    if isinstance(asking, Use) and asking.redacted:
+        facts["redacted"] = True
     return facts
 
 

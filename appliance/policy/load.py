@@ -121,15 +121,16 @@ class _Reading:
         parts = self._parts()
         found = [rule for part in parts if (rule := self._rule(part, schema))]
         self._stand_once(found)
-        hierarchy = None if stand is None or schema is None else self._hierarchy(stand, schema)
-        if self.findings or head is None or stand is None or schema is None or hierarchy is None:
+        if stand is not None and schema is not None:
+            self._fit(stand, schema)
+        if self.findings or head is None or stand is None or schema is None:
             return None
         text = "\n".join(part.own_text for part in parts)
         return Policy(
             head.id,
             issued=datetime(head.issued.year, head.issued.month, head.issued.day, tzinfo=UTC).timestamp(),
             home=stand.home,
-            compiled=Compiled(schema, cedarpy.PolicySet.from_str(text), hierarchy, tuple(found)),
+            compiled=Compiled(schema, cedarpy.PolicySet.from_str(text), stand.places, tuple(found)),
             digest=digest(self.files),
         )
 
@@ -168,7 +169,7 @@ class _Reading:
         if finding is not None:
             self._found(whole, finding)
             return None
-        return cedarpy.Schema.from_str(text)
+        return cedarpy.Schema.from_str(whole.own_text)  # a comment before it may end where the engine's do not
 
     def _parts(self) -> list[Part]:
         names = sorted(name for name in self.files if name.endswith(RULES_SUFFIX))
@@ -226,14 +227,13 @@ class _Reading:
     def _found(self, part: Part, finding: Finding) -> None:
         self.findings.append(finding.at(f"{self.folder}/{part.file}"))
 
-    def _hierarchy(self, stand: Places, schema: cedarpy.Schema) -> cedarpy.Entities | None:
+    def _fit(self, stand: Places, schema: cedarpy.Schema) -> None:
         try:
-            return cedarpy.Entities.from_json_str(places(stand.places), schema)
+            cedarpy.Entities.from_json_str(places(stand.places), schema)
         except ValueError as error:
             circular = "closure" in str(error)
             message = "regions lie in one another in a circle" if circular else f"does not fit the schema: {error}"
             self.add(PLACES, self.place_in(PLACES, ("places",)), message)
-            return None
 
     # ---- JSON -----------------------------------------------------------------------------------------------
 
@@ -284,8 +284,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _EVERY = Labels("internal", "region:EU", purpose="research", rights="licensed", locale="de-CH")
 _SAMPLE = card_of({"tier": "site", "known_failures": ("locale:fr",), "languages": {"de": 1.0}})
 _PROBES: tuple[Asking, ...] = (
-    Use(_SAMPLE, _EVERY),
-    Store(_SAMPLE, _EVERY, "tenant"),
+    Use(_SAMPLE, _EVERY, findings=("email", "iban"), redacted=True),
+    Store(_SAMPLE, _EVERY, "tenant", findings=("email", "iban")),
     Reuse("a", "b", "site", "public", "licensed"),
     Export("a", "public", "licensed"),
     Administer("admin", "read"),

@@ -1,7 +1,7 @@
 """The tests that travel with a policy, and what they come to.
 
 Rules kept here:
-1. A test states labels, the facts of a card, what is expected and the rule that decides; all three must hold.
+1. A test states labels, findings, the facts of a card, what is expected and the rule that decides; all must hold.
 2. Tests have a home and a moment of their own: the host that runs them changes nothing.
 """
 
@@ -16,7 +16,8 @@ from pydantic import Field, field_validator
 from appliance.policy.engine import DEFAULT_DENY, Policy
 from appliance.policy.facts import Action, Administer, Asking, Export, Reuse, Scope, Store, Use
 from appliance.records.card import Frozen, ModelCard, Place
-from appliance.records.request import Classification, Labels, Purpose, Rights
+from appliance.records.features import FindingKind
+from appliance.records.request import LOCAL, Classification, Labels, Purpose, Rights
 
 _DAY_S = 86_400
 
@@ -41,11 +42,13 @@ class Test(Frozen):
     name: str
     action: Action = "use"
     labels: StatedLabels = StatedLabels()
+    findings: tuple[FindingKind, ...] = ()
+    redacted: bool = False  # the labels are then those that are left
     card: dict[str, Any] = Field(default_factory=dict)
     age_days: Annotated[int, Field(ge=0)] = 0
     scope: Scope = "tenant"
-    tenant: str = "local"
-    owner: str = "local"
+    tenant: str = LOCAL
+    owner: str = LOCAL
     role: Literal["admin", "viewer"] = "admin"
     act: Literal["read", "change"] = "read"
     expect: Literal["permit", "refuse"]
@@ -60,11 +63,11 @@ class Test(Frozen):
     @property
     def asking(self) -> Asking:
         """The question that the test puts."""
-        labels = Labels(**self.labels.model_dump())
+        labels, findings = Labels(**self.labels.model_dump()), tuple(sorted(self.findings))
         if self.action == "use":
-            return Use(card_of(self.card), labels)
+            return Use(card_of(self.card), labels, self.tenant, findings, self.redacted)
         if self.action == "store":
-            return Store(card_of(self.card), labels, self.scope)
+            return Store(card_of(self.card), labels, self.scope, self.tenant, findings)
         if self.action == "reuse":
             return Reuse(self.tenant, self.owner, self.scope, labels.classification, labels.rights)
         if self.action == "export":

@@ -12,6 +12,7 @@ from typing import Literal
 from appliance.records.card import Tier
 from appliance.records.features import FindingKind
 from appliance.records.request import Classification, Kind, Labels, Preference
+from appliance.records.tenant import Scope
 from appliance.records.value import value
 
 ReasonCode = Literal[
@@ -21,6 +22,7 @@ ReasonCode = Literal[
     "context",
     "language",
     "policy",
+    "scope",  # the tenant's keys do not cover it
     "health",
     "budget",
     "deadline",
@@ -37,17 +39,33 @@ Chosen = Literal[
 ]
 
 
+Raising = FindingKind | Literal["conversation"]
+
+
+@value
+class Carried:
+    """The classification that a conversation has from what was found in it before, and the one it has apart from
+    findings that can be redacted."""
+
+    label: Classification
+    redacted: Classification
+
+
 @value
 class Raised:
-    """The classification that the caller gave, and the kinds of findings that raised it."""
+    """The classification that the caller gave, and what raised it: kinds of findings, or the conversation by what it
+    carries."""
 
     given: Classification
-    by: tuple[FindingKind, ...]
+    by: tuple[Raising, ...]
+    carried: Carried | None = None
 
 
 @value
 class Asked:
-    """The part of a request that decides, without its text. `labels` are those that policy was asked about."""
+    """The part of a request that decides, without its text. `labels` are those that policy was asked about; `scope` is
+    the tenant's, None where that narrows nothing.
+    """
 
     id: str
     kind: Kind
@@ -57,6 +75,7 @@ class Asked:
     tenant: str
     n: int = 1
     raised: Raised | None = None
+    scope: Scope | None = None
 
 
 @value
@@ -119,6 +138,14 @@ class Estimate:
 
 
 @value
+class Redacting:
+    """Why a path is sent a redacted request only: what refuses it as it is, and the rules that permit it redacted."""
+
+    refused: Reason
+    rules: tuple[str, ...]
+
+
+@value
 class Candidate:
     """One path with everything that spoke for or against it."""
 
@@ -127,15 +154,20 @@ class Candidate:
     eligible: bool
     reasons: tuple[Reason, ...] = ()
     estimate: Estimate | None = None
+    redacting: Redacting | None = None
 
 
 @value
 class Step:
-    """One path to run. With a gate, an answer judged below `threshold` goes on to the next step."""
+    """One path to run. With a gate, an answer judged below `threshold` goes on to the next step.
+
+    `redacted`: it may be sent the request only with what can be redacted replaced.
+    """
 
     path: str
     gate: str = ""
     threshold: float | None = None
+    redacted: bool = False
 
 
 @value
@@ -170,7 +202,10 @@ class Judgement:
 
 @value
 class StepOutcome:
-    """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it."""
+    """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
+
+    `redacted` counts by kind what was replaced in what it was sent.
+    """
 
     path: str
     status: Literal["answered", "rejected", "failed", "cancelled"]
@@ -187,6 +222,7 @@ class StepOutcome:
     judgement: Judgement | None = None
     mean_logprob: float | None = None
     min_logprob: float | None = None
+    redacted: tuple[tuple[FindingKind, int], ...] = ()
 
 
 @value

@@ -8,19 +8,21 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from appliance.records.card import Place, Tier
+from appliance.records.value import value
 
 STAYING_TIERS: tuple[Tier, ...] = ("cache", "reuse", "device")
 
 
-@dataclass(frozen=True)
+@value
 class Departure:
-    """One step of one decision, as far as it concerns who may know. `rules` are those that permitted it."""
+    """One step of one decision, as far as it concerns who may know. `rules` are those that permitted it.
+
+    `classification` is the request's own, also where it leaves redacted; `redacted` then counts by kind what was
+    replaced, and is None where it leaves as it is.
+    """
 
     decision: str
     tenant: str
@@ -31,20 +33,26 @@ class Departure:
     place: Place
     rules: tuple[str, ...]
     generation: str
+    redacted: tuple[tuple[str, int], ...] | None = None
 
 
 _current: ContextVar[Departure | None] = ContextVar("weir-departure", default=None)
 
 
-@contextmanager
-def departing(departure: Departure | None) -> Iterator[None]:
+class departing:  # noqa: N801 - used as a statement is
     """What is sent inside this block, by this task, is sent on behalf of `departure`; None: nothing may be."""
-    before = _current.get()
-    _current.set(departure)
-    try:
-        yield
-    finally:
-        _current.set(before)
+
+    __slots__ = ("_before", "_departure")
+
+    def __init__(self, departure: Departure | None) -> None:
+        self._departure = departure
+
+    def __enter__(self) -> None:
+        self._before = _current.get()
+        _current.set(self._departure)
+
+    def __exit__(self, *_: object) -> None:
+        _current.set(self._before)
 
 
 def current_departure() -> Departure | None:

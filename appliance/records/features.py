@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Literal
+from typing import Literal, get_args
 
 from appliance.records.request import Kind
 from appliance.records.value import value
@@ -32,6 +32,8 @@ FindingKind = Literal[
     "attachment",  # an image, sound or file, which no detector reads
     "unscanned",  # a detector failed, or did not end in time
 ]
+
+FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 
 
 @value

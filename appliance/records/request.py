@@ -17,6 +17,8 @@ Preference = Literal["balanced", "cheap", "fast", "best"]
 Classification = Literal["public", "internal", "restricted", "secret"]
 Purpose = Literal["", "commercial", "research", "high-risk"]
 Rights = Literal["", "licensed", "reserved"]
+AND = " & "  # between residencies that are demanded together
+LOCAL = "local"  # the tenant of a node that has none: whoever is on this host
 # Each tighter than the last.
 CLASSIFICATIONS: tuple[Classification, ...] = ("public", "internal", "restricted", "secret")
 RIGHTS: tuple[Rights, ...] = ("", "licensed", "reserved")
@@ -70,7 +72,7 @@ class Labels:
     """What policy is asked about. A caller may only tighten them."""
 
     classification: Classification = "internal"
-    residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'
+    residency: str = ""  # '' (no demand), 'node', 'site', 'country:XX', 'region:NAME'; 'A & B' demands both
     deadline_s: float | None = None
     quality_floor: float | None = None
     below_floor: Literal["serve", "refuse"] = "serve"
@@ -80,6 +82,7 @@ class Labels:
     purpose: Purpose = ""  # what the answer is for; '' (not stated)
     rights: Rights = ""  # what others hold in the content
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
+    conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
 
 
 @value
@@ -109,10 +112,10 @@ class Request:
     encoding: Literal["float", "base64"] = "float"
     labels: Labels = Labels()
     labels_in_body: bool = False  # some of them are the metadata's, not the headers'
-    tenant: str = "local"
+    tenant: str = LOCAL
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
-    digest: str = ""  # SHA-256 of the canonical content; the exact cache's key material
+    digest: str = ""  # SHA-256 of the canonical content, the exact cache's key material; '' under no-store
 
 
 def last_user_text(request: Request) -> str:

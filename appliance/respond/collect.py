@@ -62,16 +62,16 @@ class Collector:
     def answer(self, *, id: str, model: str, created: int) -> Answer:
         """What has come so far; `created` in Unix seconds."""
         done = self._done
-        vectors = tuple(self._vectors[index] for index in sorted(self._vectors))
+        vectors = tuple([self._vectors[index] for index in sorted(self._vectors)]) if self._vectors else ()
         reasons: tuple[FinishReason, ...] = () if done is None else done.finish_reasons
         indexes = {*self._texts, *self._calls}
         if not vectors:  # an embedding has no choices
-            indexes |= set(range(len(reasons)))
+            indexes.update(range(len(reasons)))
         return Answer(
             id=id,
             model=model,
             created=created,
-            choices=tuple(self._choice(index, reasons) for index in range(max(indexes, default=-1) + 1)),
+            choices=tuple([self._choice(index, reasons) for index in range(max(indexes, default=-1) + 1)]),
             usage=Usage() if done is None else done.usage,
             vectors=vectors,
             device="" if done is None else done.device,
@@ -79,10 +79,10 @@ class Collector:
         )
 
     def _choice(self, index: int, reasons: tuple[FinishReason, ...]) -> Choice:
-        calls = self._calls.get(index, {})
+        calls = self._calls.get(index)
         return Choice(
             text="".join(self._texts.get(index, ())),
-            tool_calls=tuple(calls[place] for place in sorted(calls)),
+            tool_calls=tuple([calls[place] for place in sorted(calls)]) if calls else (),
             finish_reason=reasons[index] if index < len(reasons) else "stop",
             logprobs=tuple(self._logprobs.get(index, ())),
         )

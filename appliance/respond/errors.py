@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.errors import WeirError
+from appliance.errors import Unauthorized, WeirError
 from appliance.respond.forms import write
 
 
@@ -17,5 +17,7 @@ def error_event(error: WeirError) -> bytes:
 
 
 def error_headers(error: WeirError) -> dict[str, str]:
-    """Retry-After, in whole seconds, where the error knows when another try makes sense."""
+    """Retry-After, in whole seconds, where the error knows when another try makes sense; what a 401 must name."""
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
     return {} if error.retry_after_s is None else {"Retry-After": str(max(0, int(error.retry_after_s)))}

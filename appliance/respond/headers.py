@@ -36,22 +36,53 @@ class HeaderFacts:
     classification: str = ""  # that policy was asked about
     given: str = ""  # that the caller gave, where detectors raised it
     raised_by: tuple[str, ...] = ()
+    redacted: tuple[tuple[str, int], ...] = ()  # kinds that were replaced in what the path was sent, and how often
 
 
 def weir_headers(facts: HeaderFacts) -> dict[str, str]:
     """The headers of one response."""
+    headers = {"x-weir-decision": safe(facts.decision), "x-weir-cache": _cache(facts), **_alike(facts)[0]}
+    if facts.cost is not None:
+        headers["x-weir-cost"] = _money(facts.cost, facts.currency)
+    if facts.redacted:
+        headers["x-weir-redacted"] = _redacted(facts)
+    return headers
+
+
+def weir_lines(facts: HeaderFacts) -> str:
+    """The same as they go over the wire, each with the end of its line."""
+    more = "" if facts.cost is None else f"x-weir-cost: {_money(facts.cost, facts.currency)}\r\n"
+    if facts.redacted:
+        more += f"x-weir-redacted: {_redacted(facts)}\r\n"
+    return f"x-weir-decision: {safe(facts.decision)}\r\nx-weir-cache: {_cache(facts)}\r\n{_alike(facts)[1]}{more}"
+
+
+def _redacted(facts: HeaderFacts) -> str:
+    return safe(", ".join(f"{kind}={count}" for kind, count in facts.redacted))
+
+
+def _cache(facts: HeaderFacts) -> str:
     cache: str = facts.cache
     if facts.cache_age_s is not None:
         cache += f"; age={max(0, int(facts.cache_age_s))}"
     if facts.cache_score is not None:
         cache += f"; score={facts.cache_score:.3f}"
-    headers = {"x-weir-decision": safe(facts.decision), "x-weir-cache": cache, "x-weir-version": VERSION}
-    headers |= _of_path(facts.path, facts.tier, facts.place, facts.reason, facts.device, facts.policy)
-    if facts.cost is not None:
-        headers["x-weir-cost"] = _money(facts.cost, facts.currency)
-    if facts.classification:
-        headers["x-weir-classification"] = _labelled(facts.classification, facts.given, facts.raised_by)
-    return headers
+    return cache
+
+
+def _alike(facts: HeaderFacts) -> tuple[dict[str, str], str]:
+    """What many answers say alike, and its lines."""
+    return _said(
+        facts.path,
+        facts.tier,
+        facts.place,
+        facts.reason,
+        facts.device,
+        facts.policy,
+        facts.classification,
+        facts.given,
+        facts.raised_by,
+    )
 
 
 def lines(headers: Mapping[str, str]) -> str:
@@ -71,21 +102,30 @@ def lines_of_hit(decision: str, age_s: float, common: str) -> str:
     return f"x-weir-decision: {safe(decision)}\r\nx-weir-cache: hit; age={int(age_s)}\r\n{common}"
 
 
-# What many answers say alike.
 @lru_cache(maxsize=1024)
-def _of_path(path: str, tier: str, place: str, reason: str, device: str, policy: str) -> dict[str, str]:
+def _said(
+    path: str,
+    tier: str,
+    place: str,
+    reason: str,
+    device: str,
+    policy: str,
+    classification: str,
+    given: str,
+    raised_by: tuple[str, ...],
+) -> tuple[dict[str, str], str]:
     stated = {"path": path, "tier": tier, "place": place, "reason": reason, "device": device, "policy": policy}
-    return {f"x-weir-{name}": safe(value) for name, value in stated.items() if value}
+    said = {"x-weir-version": VERSION}
+    said |= {f"x-weir-{name}": safe(value) for name, value in stated.items() if value}
+    if classification:
+        label = f"{classification}; given={given}; by={','.join(raised_by)}" if given else classification
+        said["x-weir-classification"] = safe(label)
+    return said, lines(said)
 
 
 @lru_cache(maxsize=1024)
 def _money(amount: float, currency: str) -> str:
     return safe(f"{amount:.8f} {currency}")
-
-
-@lru_cache(maxsize=1024)
-def _labelled(classification: str, given: str, raised_by: tuple[str, ...]) -> str:
-    return safe(f"{classification}; given={given}; by={','.join(raised_by)}" if given else classification)
 
 
 def safe(value: str) -> str:

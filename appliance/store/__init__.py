@@ -15,6 +15,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,7 @@ import structlog
 
 from appliance.errors import StateInvalid
 from appliance.records.record import Alike, Record, to_json
+from appliance.store import tenants
 from appliance.store.schema import cache, migrate, telemetry
 from appliance.store.writer import Writer
 
@@ -34,8 +36,13 @@ _INSERT = """INSERT INTO records
     (id,time,status,path,tier,chosen,cell,generation,seconds,cost,frontier_cost,json) VALUES """
 _ROW = "(?,?,?,?,?,?,?,?,?,?,?,?)"
 _TOGETHER = 32  # rows of one statement
-_INSERT_ONE, _INSERT_MANY = _INSERT + _ROW, _INSERT + ",".join([_ROW] * _TOGETHER)
 _BACKLOG = 50_000  # records
+
+
+@lru_cache(maxsize=_TOGETHER)
+def _insert_of(rows: int) -> str:
+    """The statement for this many rows; up to `_TOGETHER` of them, so that the connection keeps all prepared."""
+    return _INSERT + ",".join([_ROW] * rows)
 
 
 class Store:
@@ -52,7 +59,8 @@ class Store:
         except BaseException:
             self._lock.close()
             raise
-        self.writer = Writer({"telemetry": self.telemetry_path, "cache": self.cache_path})
+        paths = {"telemetry": self.telemetry_path, "cache": self.cache_path, "node": state_dir / tenants.DATABASE}
+        self.writer = Writer(paths)
         self.writer.start()
         self._waiting: deque[Record | Alike] = deque()
         self._asked = False  # whether work is queued that will take what waits
@@ -71,8 +79,17 @@ class Store:
             self._waiting.append(record)
         if not self._asked:
             self._asked = True  # before the hand-over: the writer may be done with it before `put` returns
-            if not self.writer.put("telemetry", self._insert_waiting):
+            if not self.writer.put("telemetry", self._insert_waiting, self._came_to_nothing):
                 self._asked = False
+
+    def _came_to_nothing(self) -> None:
+        """Perhaps before it took anything: the next record asks again."""
+        self._asked = False
+
+    def hurry(self) -> None:
+        """Write now what has gathered."""
+        if self._waiting:
+            self.writer.hurry()
 
     def _insert_waiting(self, connection: sqlite3.Connection) -> None:
         """On the writer thread. What is added from here on queues work of its own, so nothing is left lying."""
@@ -90,15 +107,15 @@ class Store:
 
     def _insert(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
         """All in one statement where that goes; where it fails, row by row, so that a bad one is alone."""
-        if len(rows) == _TOGETHER:
+        if len(rows) > 1:
             try:
-                connection.execute(_INSERT_MANY, [value for row in rows for value in row])
+                connection.execute(_insert_of(len(rows)), [value for row in rows for value in row])
                 return
             except sqlite3.IntegrityError:
                 pass  # the statement left nothing behind
         for row in rows:
             try:
-                connection.execute(_INSERT_ONE, row)
+                connection.execute(_insert_of(1), row)
             except sqlite3.IntegrityError as error:
                 self._failed(error)
 

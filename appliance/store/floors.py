@@ -180,6 +180,12 @@ def _read_row(path: Path) -> tuple[TrustState | None, str]:
 
 def _write_both(state_dir: Path, state: TrustState) -> None:
     text = to_text(state)
+    try:  # others keep secrets in the same database
+        os.close(os.open(state_dir / DATABASE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StateInvalid(
+            f"{state_dir / DATABASE} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
+        ) from None
     with _database(state_dir / DATABASE) as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")

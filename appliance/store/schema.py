@@ -18,6 +18,7 @@ from appliance.errors import StateInvalid
 telemetry = Migrations("weir-telemetry")
 cache = Migrations("weir-cache")
 audit = Migrations("weir-audit")
+node = Migrations("weir-node")
 
 
 @telemetry()
@@ -30,6 +31,15 @@ def m001_records(db: Database) -> None:
             frontier_cost REAL NOT NULL, json TEXT NOT NULL)"""
     )
     db.execute("CREATE INDEX records_time ON records(time)")
+
+
+@telemetry()
+def m002_conversations(db: Database) -> None:
+    db.execute(
+        """CREATE TABLE conversations (
+            mark BLOB PRIMARY KEY, tenant TEXT NOT NULL, label TEXT NOT NULL, redacted TEXT NOT NULL,
+            seen REAL NOT NULL) WITHOUT ROWID"""
+    )
 
 
 @cache()
@@ -50,6 +60,23 @@ def m001_entries(db: Database) -> None:
             seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, payload TEXT NOT NULL,
             previous TEXT NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL)"""
     )
+
+
+@node()
+def m001_tenants(db: Database) -> None:
+    db.execute("CREATE TABLE tenants (name TEXT PRIMARY KEY, created REAL NOT NULL, settings TEXT NOT NULL)")
+    db.execute(
+        """CREATE TABLE keys (
+            id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, tenant TEXT NOT NULL REFERENCES tenants(name),
+            created REAL NOT NULL, expires REAL, revoked REAL)"""
+    )
+    db.execute(
+        """CREATE TABLE spending (
+            tenant TEXT NOT NULL, day TEXT NOT NULL, cost REAL NOT NULL, requests INTEGER NOT NULL,
+            tokens INTEGER NOT NULL, PRIMARY KEY (tenant, day)) WITHOUT ROWID"""
+    )
+    db.execute("CREATE TABLE changes (n INTEGER NOT NULL)")
+    db.execute("INSERT INTO changes VALUES (0)")
 
 
 def migrate(path: Path, migrations: Migrations) -> None:

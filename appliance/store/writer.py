@@ -6,6 +6,8 @@ Rules kept here:
 2. All that is queued goes into one transaction, at most `batch` pieces or `window_s` seconds of it.
 3. A failing piece is rolled back alone and counted; it never takes the others with it.
 4. `trouble` says in words what stands in the way of writing, until a commit succeeds again.
+5. Nothing ends the thread but `stop`: a database that cannot be opened fails what is for it, and is tried again with
+   the next piece.
 """
 
 from __future__ import annotations
@@ -18,11 +20,28 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
 log = structlog.get_logger("weir.store")
 Work = Callable[[sqlite3.Connection], object]
+
+
+class _Piece(NamedTuple):
+    """`done` learns what became of the work, and somebody waits for it; `failed` is called where nothing did."""
+
+    database: str
+    work: Work
+    done: Future[object] | None = None
+    failed: Callable[[], object] | None = None
+    hurried: bool = False
+
+    def fail(self, error: Exception) -> None:
+        if self.failed is not None:
+            self.failed()
+        if self.done is not None and not self.done.done():
+            self.done.set_exception(error)
 
 
 class Writer:
@@ -41,7 +60,7 @@ class Writer:
         self._batch = batch
         self._window_s = window_s
         self._synchronous = synchronous
-        self._queue: queue.Queue[tuple[str, Work, Future[object] | None] | None] = queue.Queue(backlog)
+        self._queue: queue.Queue[_Piece | None] = queue.Queue(backlog)
         self._thread = threading.Thread(target=self._run, name="weir-writer", daemon=True)
         self.failures = 0
         self.dropped = 0
@@ -65,10 +84,13 @@ class Writer:
             self._queue.put(None)
             self._thread.join()
 
-    def put(self, database: str, work: Work) -> bool:
-        """Hand over a piece of work; it is durable after the next commit. False where it was dropped."""
+    def put(self, database: str, work: Work, failed: Callable[[], object] | None = None) -> bool:
+        """Hand over a piece of work; it is durable after the next commit. False where it was dropped.
+
+        `failed` is called on the writer thread where it came to nothing.
+        """
         try:
-            self._queue.put_nowait((database, work, None))
+            self._queue.put_nowait(_Piece(database, work, failed=failed))
         except queue.Full:
             self.dropped += 1
             self._lost = "writes are dropped, because the disk does not keep up"
@@ -78,20 +100,25 @@ class Writer:
     def submit(self, database: str, work: Work) -> Future[object]:
         """Hand over a piece of work whose commit (or failure) the caller wants to know."""
         future: Future[object] = Future()
-        self._queue.put((database, work, future))
+        self._queue.put(_Piece(database, work, future))
         return future
+
+    def hurry(self) -> None:
+        """Let what is queued gather no longer."""
+        with suppress(queue.Full):  # then nothing gathers
+            self._queue.put_nowait(_Piece("", _nothing, hurried=True))
 
     def flush(self) -> None:
         """Wait until all that was handed over before is committed, or has failed. Not for the event loop."""
         for name in self._databases:
             with suppress(sqlite3.Error):  # `trouble` has it
-                self.submit(name, lambda _: None).result()
+                self.submit(name, _nothing).result()
 
     def _run(self) -> None:
-        connections = {name: self._connect(path) for name, path in self._databases.items()}
+        connections: dict[str, sqlite3.Connection] = {}
         stopping = False
         while not stopping:
-            pieces: list[tuple[str, Work, Future[object] | None]] = []
+            pieces: list[_Piece] = []
             piece = self._queue.get()
             until, waiting = time.monotonic() + self._window_s, False
             while True:
@@ -102,44 +129,49 @@ class Writer:
                 if len(pieces) >= self._batch:
                     break
                 # A caller that waits gets its commit at once; others may gather for a moment.
-                waiting = waiting or piece[2] is not None
+                waiting = waiting or piece.hurried or piece.done is not None
                 left = 0.0 if waiting else until - time.monotonic()
                 try:
                     piece = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
                 except queue.Empty:
                     break
-            for name, connection in connections.items():
-                self._commit(name, connection, [(work, future) for db, work, future in pieces if db == name])
+            for name in self._databases:
+                own = [piece for piece in pieces if piece.database == name]
+                if own:
+                    self._commit(name, connections, own)
         for connection in connections.values():
             connection.close()
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _commit(
-        self, name: str, connection: sqlite3.Connection, pieces: list[tuple[Work, Future[object] | None]]
-    ) -> None:
-        if not pieces:
-            return
+    def _commit(self, name: str, connections: dict[str, sqlite3.Connection], pieces: list[_Piece]) -> None:
         results: list[tuple[Future[object], object]] = []
-        before, failing = connection.total_changes, ""
+        connection, failing = connections.get(name), ""
         try:
+            if connection is None:
+                connection = connections[name] = self._connect(self._databases[name])
+            before = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")
-            for work, future in pieces:
-                failing = self._one(connection, work, future, results) or failing
+            for piece in pieces:
+                failing = self._one(connection, piece, results) or failing
             connection.execute("COMMIT")
-        except sqlite3.Error as error:  # the transaction as a whole: disk full, locked, corrupt
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except Exception as error:  # noqa: BLE001 - the transaction as a whole: disk full, locked, corrupt, not there
+            if connection is not None and connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
             self.failures += len(pieces)
             self._faults[name] = failing or str(error)  # SQLite's own words; values are parameters
             log.error("commit-failed", kind=type(error).__name__, pieces=len(pieces))
-            for _, future in pieces:
-                if future is not None and not future.done():
-                    future.set_exception(error)
+            for piece in pieces:
+                piece.fail(error)
             return
         if failing:
             self._faults[name] = failing
@@ -149,17 +181,11 @@ class Writer:
         for done, result in results:
             done.set_result(result)
 
-    def _one(
-        self,
-        connection: sqlite3.Connection,
-        work: Work,
-        future: Future[object] | None,
-        results: list[tuple[Future[object], object]],
-    ) -> str:
+    def _one(self, connection: sqlite3.Connection, piece: _Piece, results: list[tuple[Future[object], object]]) -> str:
         """Do one piece; returns what the database itself found wrong, '' where nothing or only the piece was."""
         connection.execute("SAVEPOINT piece")
         try:
-            result = work(connection)
+            result = piece.work(connection)
         except Exception as error:
             fault = str(error) if isinstance(error, sqlite3.OperationalError) else ""
             if not connection.in_transaction:  # a full disk rolls back all of it, savepoints too
@@ -168,10 +194,13 @@ class Writer:
             connection.execute("RELEASE piece")
             self.failures += 1
             log.error("write-failed", kind=type(error).__name__)
-            if future is not None:
-                future.set_exception(error)
+            piece.fail(error)
             return fault
         connection.execute("RELEASE piece")
-        if future is not None:
-            results.append((future, result))
+        if piece.done is not None:
+            results.append((piece.done, result))
         return ""
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    """Work that is only waited for."""

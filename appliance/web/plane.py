@@ -12,10 +12,12 @@ It stands directly on aiohttp's connections, without its application, router and
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from urllib.parse import unquote
 
@@ -30,7 +32,9 @@ from appliance.errors import (
     BodyTooLarge,
     ForeignOrigin,
     NoCapacity,
+    NotAdmitted,
     SlowClient,
+    Unauthorized,
     UnknownModel,
     UnknownRoute,
     WeirError,
@@ -43,12 +47,16 @@ from appliance.node import Node
 from appliance.records.card import ModelCard
 from appliance.records.decision import Asked
 from appliance.records.record import encode
-from appliance.records.request import Kind, Labels, Request
+from appliance.records.request import LOCAL, Kind, Labels, Request
+from appliance.records.tenant import Scope
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
-from appliance.respond.headers import HeaderFacts, lines, weir_headers
+from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.serve import Serving, asked_of
+from appliance.tenancy.accounts import Account
+from appliance.tenancy.keys import presented
+from appliance.tenancy.labels import tightened
 from appliance.web.ids import new_id
 from appliance.web.reply import SERVER, Reply
 
@@ -64,8 +72,13 @@ _MOST_RECORDS = 1000
 _LONGEST_WAIT_S = 30.0
 _BODY = web.RequestKey("weir-body", bytes)  # of a request that may be remembered
 _ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it got one
+_ACCOUNT = web.RequestKey("weir-account", Account)  # of the tenant, where keys are needed
+_OPEN = ("/healthz", "/readyz")  # to whoever reaches the node: they say whether it serves, and no more
+_OPERATORS = "/weir/"
+_LABELS_KEPT = 256  # combinations that a tenant's callers stated
 Answered = Reply | web.StreamResponse
 Handler = Callable[[web.BaseRequest], Awaitable[Answered]]
+OfId = Callable[[str, web.BaseRequest], Awaitable[Reply]]
 Parse = Callable[..., Request]
 
 
@@ -75,7 +88,7 @@ class Plane:
     def __init__(self, node: Node) -> None:
         stated = node.config.limits
         self._node = node
-        self._loopback = node.config.listen.host in ("127.0.0.1", "::1")
+        self._loopback = ipaddress.ip_address(node.listen_host).is_loopback
         self._body_bytes = stated.body_bytes
         self._body_timeout_s = stated.body_timeout_s
         self._limits = Limits(
@@ -96,7 +109,7 @@ class Plane:
             ("GET", "/weir/v1/status"): self._status,
             ("GET", "/weir/v1/records"): self._records,
         }
-        self._by_id: dict[str, Callable[[str], Awaitable[Reply]]] = {
+        self._by_id: dict[str, OfId] = {
             "/v1/models/": self._model,
             "/v1/decisions/": self._decision,
         }
@@ -114,6 +127,8 @@ class Plane:
         try:
             headers = request.headers
             self._no_stranger(headers)
+            if self._node.roll.needed:
+                self._know(request)
             if "Expect" in headers:
                 await _expect(request)
             return await handler(request)
@@ -156,6 +171,25 @@ class Plane:
                 "This node listens on loopback and knows no such host name.", next_step="Address it as 127.0.0.1."
             )
 
+    def _know(self, request: web.BaseRequest) -> None:
+        """Whose request it is, by its key. Raises Unauthorized, or NotAdmitted where the address is the operators'."""
+        path = request.rel_url.raw_path
+        if path in _OPEN:
+            return
+        node = self._node
+        try:
+            tenant = node.roll.whose(presented(request.headers), time.time())
+        except Unauthorized:
+            node.counters.unauthorized += 1
+            raise
+        if tenant != LOCAL and path.startswith(_OPERATORS):
+            raise NotAdmitted("This address is for the node's operators.", next_step="Use the commands on its host.")
+        request[_ACCOUNT] = node.accounts.of(tenant)
+
+    def _account(self, request: web.BaseRequest) -> Account:
+        account: Account | None = request.get(_ACCOUNT)
+        return self._node.accounts.local if account is None else account
+
     def _headers_of(self, request: web.BaseRequest) -> dict[str, str]:
         """What is known of a request that came to nothing; empty where it was none."""
         id = request.get(_ID)
@@ -193,9 +227,10 @@ class Plane:
 
     async def _parse(self, request: web.BaseRequest, parse: Parse, kind: Kind | None) -> Request:
         """The request as Weir understands it. One that is none leaves a record, unless it has no `kind`."""
-        began, id = time.time(), new_id()
+        began, id, account = time.time(), new_id(), self._account(request)
         request[_ID] = id
         try:
+            account.admit()
             content, headers = request.content, request.headers
             # Mostly all of it is here already, and no clock is needed.
             arrived = content.is_eof() and content.exception() is None
@@ -203,18 +238,33 @@ class Plane:
             if len(body) > self._body_bytes:
                 raise self._too_large()
             if kind is not None and self._repeats.knows(kind, body):
-                return self._repeats.again(kind, body, read_labels(headers, self._limits), request_id=id)
-            parsed = parse(body, headers, self._limits, request_id=id)
+                labels = self._labels(account, read_labels(headers, self._limits))
+                return self._repeats.again(kind, body, labels, request_id=id, tenant=account.name)
+            parsed = parse(body, headers, self._limits, request_id=id, tenant=account.name)
+            if account.tenant is not None:
+                parsed = replace(parsed, labels=self._labels(account, parsed.labels))
             if self._node.config.cache.enabled and cacheable(parsed) and not parsed.labels_in_body:
                 request[_BODY] = body
             return parsed
         except BaseException as error:
-            if isinstance(error, WeirError):
+            if isinstance(error, WeirError) and not isinstance(error, NoCapacity):
                 self._node.counters.bad_requests += 1
                 log.info("bad-request", code=error.code, route=self._address(request))
             if kind is not None:
-                self._node.note_unserved(Asked(id, kind, "", "balanced", Labels(), "local"), began, error)
+                self._node.note_unserved(Asked(id, kind, "", "balanced", Labels(), account.name), began, error)
             raise
+
+    def _labels(self, account: Account, labels: Labels) -> Labels:
+        """The labels with those of the tenant. Raises LabelConflict."""
+        if account.tenant is None:
+            return labels
+        key = (self._node.generation.id, labels)
+        known = account.labels.get(key)
+        if known is None:
+            if len(account.labels) >= _LABELS_KEPT:
+                account.labels.clear()
+            known = account.labels[key] = tightened(account.tenant, labels, self._node.generation.policy)
+        return known
 
     def _remember(self, request: web.BaseRequest, parsed: Request, serving: Serving) -> None:
         """Keep a body that may be kept and that detectors found nothing in."""
@@ -251,7 +301,7 @@ class Plane:
         return await self._whole(request, await self._parse(request, parse_embedding, "embedding"))
 
     async def _whole(self, request: web.BaseRequest, parsed: Request) -> Reply:
-        again = self._node.hits.again(parsed)
+        again = self._node.hits.again(parsed, self._account(request))
         if again is not None:
             return Reply(again[0], lines=again[1])
         serving = self._take(parsed)
@@ -265,7 +315,7 @@ class Plane:
                 write = chat_body if parsed.kind == "chat" else completion_body
                 body = write(answer, id=parsed.id, created=int(time.time()))
                 self._node.hits.keep(parsed, serving, write)
-            return Reply(body, lines=lines(weir_headers(serving.facts())))
+            return Reply(body, lines=weir_lines(serving.facts()))
         except WeirError as error:
             failure = error
             return _error(error, weir_headers(serving.facts()))
@@ -323,11 +373,11 @@ class Plane:
         finally:
             serving.drop()
 
-    async def _models(self, _: web.BaseRequest) -> Reply:
-        return Reply(models_body(_listed(self._node), created=int(self._node.began)))
+    async def _models(self, request: web.BaseRequest) -> Reply:
+        return Reply(models_body(self._listed(request), created=int(self._node.began)))
 
-    async def _model(self, id: str) -> Reply:
-        body = orjson.loads(models_body(_listed(self._node), created=int(self._node.began)))
+    async def _model(self, id: str, request: web.BaseRequest) -> Reply:
+        body = orjson.loads(models_body(self._listed(request), created=int(self._node.began)))
         for entry in body["data"]:
             if entry["id"] == id:
                 return _json(entry)
@@ -335,15 +385,27 @@ class Plane:
             "No model of that name is on this node.", param="model", next_step="GET /v1/models lists them."
         )
 
+    def _listed(self, request: web.BaseRequest) -> list[ModelCard]:
+        """The paths that the key covers."""
+        scope = self._account(request).scope or Scope()
+        return [
+            card
+            for card in self._node.generation.cards
+            if card.tier not in ("cache", "reuse")
+            and (not scope.models or card.id in scope.models)
+            and (not scope.tiers or card.tier in scope.tiers)
+        ]
+
     # ---- what operators ask ---------------------------------------------------------------------------------
 
-    async def _decision(self, id: str) -> Reply:
-        node = self._node
+    async def _decision(self, id: str, request: web.BaseRequest) -> Reply:
+        """A record; a tenant sees its own only."""
+        node, account = self._node, self._account(request)
         found = await asyncio.to_thread(node.reader.record, id)
         if found is None:
             await asyncio.to_thread(node.store.writer.flush)
             found = await asyncio.to_thread(node.reader.record, id)
-        if found is None:
+        if found is None or (account.tenant is not None and found["asked"]["tenant"] != account.name):
             raise UnknownRoute("No decision of that id is on record.", next_step="`weir tail` lists the newest.")
         return _json(found)
 
@@ -353,7 +415,8 @@ class Plane:
     async def _readyz(self, _: web.BaseRequest) -> Reply:
         state, reasons = self._node.readiness()
         status = 200 if state in ("ready", "degraded") else 503
-        return _json({"state": state, "reasons": reasons}, status=status)
+        # Where strangers may ask, they are not told what is wrong; `weir status` tells operators.
+        return _json({"state": state, "reasons": [] if self._node.roll.needed else reasons}, status=status)
 
     async def _status(self, _: web.BaseRequest) -> Reply:
         return _json(self._node.status())
@@ -382,8 +445,8 @@ class Plane:
                 return _json({"records": []})
 
 
-async def _of_id(handler: Callable[[str], Awaitable[Reply]], id: str, _: web.BaseRequest) -> Reply:
-    return await handler(id)
+async def _of_id(handler: OfId, id: str, request: web.BaseRequest) -> Reply:
+    return await handler(id, request)
 
 
 async def _expect(request: web.BaseRequest) -> None:
@@ -427,10 +490,6 @@ async def _open_stream(
     await response.prepare(request)
     stream = dialect(id=parsed.id, model=serving.model, created=int(time.time()), include_usage=parsed.stream_usage)
     return response, stream
-
-
-def _listed(node: Node) -> list[ModelCard]:
-    return [card for card in node.generation.cards if card.tier not in ("cache", "reuse")]
 
 
 def _rows(node: Node, after: str | None, limit: int) -> list[tuple[int, dict[str, object]]]:

@@ -43,6 +43,8 @@ async def _serve(config: Config) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     node = Node(config)
+    for warning in node.warnings:
+        log.warning("loopback-only", why=warning)
     install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket(), children=is_worker)
     async with listening(node) as port:
         started = asyncio.create_task(node.start())
@@ -51,7 +53,7 @@ async def _serve(config: Config) -> int:
         if started.done():
             started.result()
             _settle_memory()
-            log.info("ready", host=config.listen.host, port=port, generation=node.generation.id)
+            log.info("ready", host=node.listen_host, port=port, generation=node.generation.id)
         await stopped
         log.info("draining", active=node.active)
         started.cancel()
@@ -85,7 +87,7 @@ async def listening(node: Node) -> AsyncIterator[int]:
     )
     listener: asyncio.Server | None = None
     try:
-        listener = await loop.create_server(made, config.listen.host, config.listen.port, backlog=1024)
+        listener = await loop.create_server(made, node.listen_host, config.listen.port, backlog=1024)
         yield listener.sockets[0].getsockname()[1]
     finally:
         if listener is not None:

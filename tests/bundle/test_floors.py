@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import StateInvalid
+from appliance.records.tenant import Tenant
 from appliance.store import floors
 from appliance.store.floors import Floors, Lost, TrustState
+from appliance.store.tenants import Tenants
 
 FIRST = TrustState(1, {1: b'{"root": 1}'}, {}, Floors({"root": 1}))
 SECOND = TrustState(
@@ -55,6 +57,15 @@ def test_a_new_node_trusts_nothing(tmp_path: Path) -> None:
 def test_what_was_written_is_read(both: Path) -> None:
     assert floors.read(both) == SECOND
     assert (both / "trust/state.json").stat().st_mode & 0o777 == 0o600
+    assert (both / "node.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_tenants_and_floors_share_one_database(both: Path) -> None:
+    tenants = Tenants(both)
+    tenants.add(Tenant(name="acme"), now=0)
+    assert floors.read(both) == SECOND
+    floors.write(both, replace(SECOND, revision=3))
+    assert [held.tenant.name for held in Tenants(both).all()] == ["acme"]
 
 
 def test_the_row_is_written_with_full_synchronisation_and_a_log(both: Path) -> None:

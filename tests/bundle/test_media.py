@@ -283,6 +283,14 @@ def test_a_tar_that_is_cut_anywhere_is_refused(tmp_path: Path) -> None:
         assert reason(tmp_path / "a.bundle.tar") == "bad_tar"
 
 
+def test_a_header_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
+    tar = tar_of(tmp_path / "a.bundle.tar")
+    content = bytearray(tar.read_bytes())
+    content[110] ^= 1  # the owner, which nothing else looks at
+    tar.write_bytes(content)
+    assert reason(tar) == "bad_tar"
+
+
 def test_a_header_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     whole = bytearray(tar_of(tmp_path / "a.bundle.tar").read_bytes())
     for size in (b"77777777777\0", b"-0000000001\0", b"\x80" + b"\xff" * 11, b"0x000000010\0", b"            "):

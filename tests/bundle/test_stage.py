@@ -69,6 +69,16 @@ def test_every_blob_gets_into_the_store_once(tree: Tree, tmp_path: Path, state: 
     assert staged(directory(tree, tmp_path), state) == 0
 
 
+def test_a_blob_of_the_store_that_lost_its_end_is_copied_again(tree: Tree, tmp_path: Path, state: Path) -> None:
+    place = directory(tree, tmp_path)
+    staged(place, state)
+    file = next(path for path in (state / "store/sha256").rglob("*") if path.is_file())
+    file.chmod(0o600)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert staged(place, state) == MANIFEST.blobs[file.name]
+    assert whole(state)
+
+
 def test_a_tar_fills_the_same_store(tree: Tree, tmp_path: Path, state: Path) -> None:
     assert staged(write_tar(tree, tmp_path / "a.bundle.tar"), state) == MANIFEST.stored
     assert stored(state) == {sha256(data): data for data in tree.values()}

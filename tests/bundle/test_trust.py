@@ -312,14 +312,18 @@ def test_an_older_bundle_is_refused_with_all_local_metadata_lost(
     assert offered(second, bare, tmp_path).floors == after.floors
 
 
-@pytest.mark.parametrize("role", ["snapshot", "targets", "models", "policies", "appliance"])
-def test_a_newer_timestamp_over_an_older_role_is_refused(
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets", "models", "policies", "appliance"])
+def test_one_role_that_goes_back_is_refused_with_and_without_local_metadata(
     publisher: Publisher, state: TrustState, tmp_path: Path, role: str
 ) -> None:
     second = (publisher.release(), publisher.release())[1]
     after = verify.accepted(state, offered(second, state, tmp_path))
     publisher.versions[role] = 0  # the next release has this role at 1 again
-    assert refused(publisher.release(), after, tmp_path).reason == "older_bundle"
+    back = publisher.release()
+    assert refused(back, after, tmp_path).reason == "older_bundle"
+    error = refused(back, replace(after, metadata={}), tmp_path)
+    assert error.reason == "older_bundle"
+    assert error.message == f"{role} is at version 1; this node has accepted 2."
 
 
 def test_a_role_that_was_accepted_may_not_vanish(publisher: Publisher, state: TrustState, tmp_path: Path) -> None:

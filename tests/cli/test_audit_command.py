@@ -26,7 +26,7 @@ def state(tmp_path: Path) -> Path:
 def test_what_the_page_tells_to_type_works(weir: Weir, state: Path) -> None:
     (block,) = re.findall(r"```sh\n(.*?)```", DOCS, re.S)
     lines = block.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     for typed in lines:
         line = typed.replace("/tmp/weir-export", str(weir.home / "export")).replace("/tmp/weir", str(state))
         ran = weir(*shlex.split(line, comments=True)[1:])

@@ -28,7 +28,7 @@ def test_check_says_that_a_policy_is_valid_by_folder_content_or_configuration(we
     config = content(tmp_path)
     for arguments in ((str(tmp_path / "content" / "policy"),), (str(tmp_path / "content"),), ("--config", str(config))):
         ended = weir("policy", "check", *arguments)
-        assert (ended.code, "is valid: 8 rules" in ended.out) == (0, True)
+        assert (ended.code, "is valid: 9 rules" in ended.out) == (0, True)
     assert weir("policy", "check", "--config", str(config), "--json").json["valid"] is True
 
 
@@ -73,6 +73,15 @@ def test_explain_names_every_rule_per_path(weir: Weir, tmp_path: Path) -> None:
     assert weir("policy", "explain", "--config", config, "--path", "nobody").code == 2
     wrong = weir("policy", "explain", "--config", config, "--residency", "Bern")
     assert (wrong.code, "--residency must be node, site, country:XX" in wrong.err) == (2, True)
+
+
+def test_explain_is_told_what_was_found_and_whether_it_is_replaced(weir: Weir, tmp_path: Path) -> None:
+    config = str(content(tmp_path))
+    ended = weir("policy", "explain", "--config", config, "--finding", "iban", "--finding", "email", "--redacted")
+    assert (ended.code, ended.out.count("as-it-is"), "nothing is sent redacted" in ended.out) == (1, 2, True)
+    assert weir("policy", "explain", "--config", config, "--finding", "email").code == 0
+    wrong = weir("policy", "explain", "--config", config, "--finding", "e-mail")
+    assert (wrong.code, "No detector finds 'e-mail'." in wrong.err, "email, phone" in wrong.err) == (2, True, True)
 
 
 def test_what_the_page_tells_to_type_works_on_the_starter(weir: Weir, tmp_path: Path) -> None:

@@ -112,8 +112,18 @@ async def test_a_refusal_by_policy_is_an_entry(start: Start, upstream: OpenAISta
         assert (status, body["error"]["code"]) == (403, "policy_refused")
         state = weir.state
     (entry,) = entries(state, "refusal")
-    assert (entry["residency"], entry["rules"]) == ("country:JP", ["residency"])
+    assert (entry["residency"], entry["rules"], entry["count"]) == ("country:JP", ["residency"], 1)
     assert not upstream.seen
+
+
+async def test_refusals_that_come_again_are_counted_in_one_entry(start: Start, upstream: OpenAIStandIn) -> None:
+    async with start(upstream_card(upstream.base_url)) as weir:
+        for place in ("country:JP", "country:JP", "country:FR", "country:JP"):
+            status, _, _ = await weir.ask("hello", headers={"X-Weir-Residency": place})
+            assert status == 403
+        state = weir.state
+    found = [(entry["residency"], entry["count"]) for entry in entries(state, "refusal")]
+    assert found == [("country:JP", 1), ("country:FR", 1), ("country:JP", 2)]
 
 
 async def test_another_generation_is_an_administrative_entry(tmp_path: Path, upstream: OpenAIStandIn) -> None:

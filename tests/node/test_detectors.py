@@ -42,7 +42,7 @@ async def test_an_iban_keeps_a_request_from_the_frontier_and_the_record_says_why
         assert asked_upstream(upstream) == 0
         row = await weir.record(headers["x-weir-decision"])
         assert row["asked"]["labels"]["classification"] == "restricted"
-        assert row["asked"]["raised"] == {"given": "internal", "by": ["iban"]}
+        assert row["asked"]["raised"] == {"given": "internal", "by": ["iban"], "carried": None}
         assert row["features"]["findings"] == [["iban", 1]]
         assert "3704" not in json.dumps(row)
         told = explanation(row)
@@ -175,7 +175,7 @@ async def test_route_explains_what_raised_it_and_replay_raises_anew(
         body = {"model": "auto", "messages": [{"role": "user", "content": f"Pay {IBAN}"}]}
         async with weir.session.post(f"{weir.url}/v1/route", json=body) as response:
             told = await response.json()
-        assert told["asked"]["raised"] == {"given": "internal", "by": ["iban"]}
+        assert told["asked"]["raised"] == {"given": "internal", "by": ["iban"], "carried": None}
         assert told["decision"]["refusal"] == "policy"
         _, _, headers = await weir.ask(f"Pay {IBAN}")
         record = from_json(json.dumps(await weir.record(headers["x-weir-decision"])))

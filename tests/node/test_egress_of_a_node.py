@@ -67,6 +67,7 @@ def serve_a_few(node: Any, *, models: bool) -> None:
         assert len(body["data"][0]["embedding"]) in (8, 384)
 
 
+@pytest.mark.untraced  # it traces for itself
 def test_no_connection_leaves_loopback(tmp_path: Path) -> None:
     if not works("strace", "-e", "trace=connect", "true"):
         pytest.skip("strace may not trace here, and `unshare -n` alone would not show attempts")

@@ -69,7 +69,7 @@ async def test_route_decides_without_running_and_without_a_record(weir: Running,
     async with weir.session.post(f"{weir.url}/v1/route", json=body) as response:
         assert response.status == 200
         explained = await response.json()
-    assert explained["decision"]["steps"] == [{"path": "site/one", "gate": "", "threshold": None}]
+    assert explained["decision"]["steps"] == [{"path": "site/one", "gate": "", "threshold": None, "redacted": False}]
     assert CANARY not in json.dumps(explained)
     assert not upstream.bodies
     assert await weir.records() == []
@@ -163,11 +163,11 @@ async def test_a_malformed_request_leaves_one_record(weir: Running, address: str
 
 async def test_a_request_that_finds_the_node_full_leaves_one_record(start: Start, upstream: OpenAIStandIn) -> None:
     async with start(upstream_card(upstream.base_url), limits={"concurrent_requests": 1}) as weir:
-        weir.node.active = 1
+        weir.node.accounts.active = 1
         status, _, headers = await weir.ask()
         assert status == 503
         row = await only_record(weir)
-        weir.node.active = 0
+        weir.node.accounts.active = 0
     assert row["id"] == headers["x-weir-decision"]
     assert (row["outcome"]["status"], row["outcome"]["error_code"]) == ("refused", "no_capacity")
 

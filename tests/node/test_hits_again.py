@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +153,9 @@ async def test_a_stream_and_another_dialect_are_served_as_ever(weir: Running) ->
 async def test_a_node_that_is_full_says_nothing_again_either(weir: Running) -> None:
     for _ in range(3):
         await weir.ask("q")
-    weir.node.active = weir.node.config.limits.concurrent_requests
+    weir.node.accounts.active = weir.node.config.limits.concurrent_requests
     status, _, headers = await weir.ask("q")
-    weir.node.active = 0
+    weir.node.accounts.active = 0
     assert status == 429 or status == 503
     assert "x-weir-cache" in headers
     assert (await weir.ask("q"))[2]["x-weir-cache"].startswith("hit")
@@ -198,3 +199,21 @@ async def test_what_was_replaced_takes_no_room(weir: Running) -> None:
         await weir.ask("one", headers={"Cache-Control": "no-cache"})
         await weir.ask("one")
     assert held(weir) == 2
+
+
+@pytest.mark.parametrize("part", ["body", "card", "entry"])
+async def test_a_memory_that_breaks_costs_neither_the_answer_nor_its_record(weir: Running, part: str) -> None:
+    for _ in range(3):
+        await weir.ask("q")
+    said = weir.node.hits._said
+    ((key, whole),) = said.items()
+    said[key] = replace(whole, **{part: None})
+    status, body, headers = await weir.ask("q")
+    assert (status, body["choices"][0]["message"]["content"]) == (200, "q")
+    assert headers["x-weir-cache"].startswith("hit")
+    ids = [row["id"] for row in await weir.records()]
+    assert len(ids) == 4
+    assert ids[-1] == headers["x-weir-decision"]
+    assert held(weir) == 1  # what was served in full is remembered anew
+    assert (await weir.ask("q"))[2]["x-weir-cache"].startswith("hit")
+    assert weir.node.counters.answered == 5

@@ -301,11 +301,11 @@ async def test_an_error_in_the_middle_of_a_stream_is_raised_by_the_client(
 
 async def test_retries_of_the_client_are_honoured_by_retry_after(start: Start, upstream: OpenAIStandIn) -> None:
     async with start(upstream_card(upstream.base_url), limits={"concurrent_requests": 1}) as weir:
-        weir.node.active = 1  # as if one were in work
+        weir.node.accounts.active = 1  # as if one were in work
         async with weir.client(max_retries=1) as client:
             import asyncio
 
-            asyncio.get_running_loop().call_later(0.3, setattr, weir.node, "active", 0)
+            asyncio.get_running_loop().call_later(0.3, setattr, weir.node.accounts, "active", 0)
             answer = await client.chat.completions.create(model="auto", messages=HELLO)
     assert answer.choices[0].message.content
 

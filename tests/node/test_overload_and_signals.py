@@ -46,10 +46,10 @@ async def test_one_too_many_is_told_when_to_come_again_and_is_taken_later(
 
 async def test_questions_about_the_node_are_answered_while_it_is_full(tmp_path: Path, upstream: OpenAIStandIn) -> None:
     async with running_node(tmp_path, upstream_card(upstream.base_url), limits={"concurrent_requests": 1}) as weir:
-        weir.node.active = 1
+        weir.node.accounts.active = 1
         for address in ("/healthz", "/readyz", "/weir/v1/status", "/v1/models"):
             assert (await weir.get(address))[0] == 200
-        weir.node.active = 0
+        weir.node.accounts.active = 0
 
 
 async def test_a_client_that_does_not_read_its_stream_does_not_fill_memory(

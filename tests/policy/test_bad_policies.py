@@ -100,6 +100,11 @@ def test_a_file_that_is_wrong_is_named_with_its_place(over: dict[str, bytes], fi
     assert any(line.startswith(finding) for line in lines), lines
 
 
+def test_a_comment_that_the_engine_ends_elsewhere_is_no_crash() -> None:
+    schema = b"// \rWhat the rules may speak of.\n" + policies.files()["schema.cedarschema"]
+    assert found(policies.files(schema=schema)) == []
+
+
 @pytest.mark.parametrize("name", sorted(policies.files()))
 def test_no_file_may_be_missing(name: str) -> None:
     files = policies.files()

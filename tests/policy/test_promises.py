@@ -27,6 +27,8 @@ slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LOCALES = ["", "de", "de-CH", "fr-FR", "en"]
 STARTER = policies.starter()
 
+_PARTED = policies.policy(policies.NOT_ACME).compiled  # rules that part tenants
+
 labels = st.builds(
     Labels,
     classification=st.sampled_from(CLASSIFICATIONS),
@@ -100,10 +102,14 @@ def test_no_path_is_used_that_the_rules_refuse_whatever_is_asked_cached_or_faili
     outcomes: tuple[StepOutcome, ...] = ()
     while (step := next_step(decision, outcomes)) is not None:
         card = content.card_by_id[step.path]
-        assert policies.starter().verdict(Use(card, asked.labels), moment.now).permitted
+        assert policies.starter().verdict(Use(card, asked.labels, asked.tenant), moment.now).permitted
         outcomes += (StepOutcome(step.path, "failed" if fails else "rejected"),)
     for step in (*decision.steps, *decision.fallbacks):
-        assert policies.starter().verdict(Use(content.card_by_id[step.path], asked.labels), moment.now).permitted
+        assert (
+            policies.starter()
+            .verdict(Use(content.card_by_id[step.path], asked.labels, asked.tenant), moment.now)
+            .permitted
+        )
 
 
 @slow
@@ -111,14 +117,27 @@ def test_no_path_is_used_that_the_rules_refuse_whatever_is_asked_cached_or_faili
 def test_what_is_remembered_is_what_would_be_said_anew(
     shelf: tuple[ModelCard, ...], asked: list[tuple[tuple[Labels, Labels], int]]
 ) -> None:
-    small = Policy("t", issued=0.0, home=policies.HOME, compiled=STARTER.compiled, digest=STARTER.digest, remembered=6)
+    small = Policy("t", issued=0.0, home=policies.HOME, compiled=_PARTED, digest=STARTER.digest, remembered=6)
     for pair, which in asked:
         for stated, now in product(pair, (None, 1.0, 9e8)):
             card = shelf[which]
-            assert small.refusal(card, stated, now) == small.verdict(Use(card, stated), now).reason
-            for scope in ("tenant", "site"):
-                anew = small.verdict(Store(card, stated, scope), now).permitted
-                assert small.permits(Store(card, stated, scope), now) == anew
+            for tenant in ("local", "acme"):
+                asking = Use(card, stated, tenant)
+                assert small.refusal(card, stated, now, tenant) == small.verdict(asking, now).reason
+                for scope in ("tenant", "site"):
+                    keeping = Store(card, stated, scope, tenant)
+                    assert small.permits(keeping, now) == small.verdict(keeping, now).permitted
+
+
+def test_a_rule_may_name_a_tenant() -> None:
+    policy, card = policies.policy(policies.NOT_ACME), make.card("m", tier="frontier")
+    for _ in range(2):  # asked, then remembered
+        assert policy.refusal(card, Labels("public"), tenant="local") is None
+        refused = policy.refusal(card, Labels("public"), tenant="acme")
+        assert refused is not None and refused.rule == "not-acme"
+        assert policy.permitting(card, Labels("public"), tenant="acme") == ()
+        assert not policy.permits(Store(card, Labels("public"), "tenant", "acme"))
+        assert policy.permits(Store(card, Labels("public"), "tenant", "local"))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +174,7 @@ def test_a_rule_that_errs_forbids_even_where_the_engine_says_allow() -> None:
     when { context has age_days && context.age_days + 9223372036854775807 > 0 };"""
     whole = STARTER.compiled
     rules = tuple(Rule(id, "w", effect, "x", Mark()) for id, effect in (("all", "permit"), ("old", "forbid")))
-    compiled = Compiled(whole.schema, cedarpy.PolicySet.from_str(text), whole.places, rules)
+    compiled = Compiled(whole.schema, cedarpy.PolicySet.from_str(text), whole.within, rules)
     policy = Policy("t", issued=0.0, home=policies.HOME, compiled=compiled, digest="")
     card = make.card("m")
     assert policy.refusal(card, Labels()) is None

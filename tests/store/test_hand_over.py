@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from appliance.records.decision import Decision, Outcome
 from appliance.records.record import Record
 from appliance.store import Reader, Store
+from appliance.store.writer import Writer
 from tests import factories as make
 
 
@@ -42,7 +47,7 @@ def test_after_one_dropped_hand_over_records_are_written_again(tmp_path: Path) -
 
 def test_what_waits_when_the_store_closes_is_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.writer.put = lambda database, work: False  # type: ignore[method-assign]  # every hand-over is dropped
+    store.writer.put = lambda *_: False  # type: ignore[method-assign]  # every hand-over is dropped
     store.add(record("r1"))
     store.close()
     assert [row["id"] for row in Reader(store.telemetry_path).all()] == ["r1"]
@@ -61,3 +66,75 @@ def test_what_keeps_coming_does_not_keep_it_from_being_written(tmp_path: Path) -
             break
     store.close()
     assert seen
+
+
+def test_after_a_transaction_that_never_began_records_are_written_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.writer.submit("telemetry", lambda c: c.execute("PRAGMA busy_timeout=0")).result(5)
+    with closing(sqlite3.connect(store.telemetry_path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store.add(record("while-locked"))
+        store.writer.flush()
+        assert "locked" in store.writer.trouble
+        other.execute("ROLLBACK")
+    store.add(record("later"))
+    store.writer.flush()
+    assert store.writer.trouble == ""
+    written = [row["id"] for row in Reader(store.telemetry_path).all()]
+    store.close()
+    assert written == ["while-locked", "later"]
+
+
+def test_a_database_that_cannot_be_opened_fails_what_is_for_it_until_it_can(tmp_path: Path) -> None:
+    file, other = tmp_path / "a.db", tmp_path / "b.db"
+    file.mkdir()
+    writer = Writer({"a": file, "b": other})
+    writer.start()
+    lost = [writer.submit("a", lambda _: 1) for _ in range(3)]
+    for one in lost:
+        with pytest.raises(sqlite3.OperationalError):
+            one.result(5)
+    assert writer.trouble.startswith("a.db: unable to open")
+    assert writer.submit("b", lambda _: "b").result(5) == "b"
+    writer.flush()
+    file.rmdir()
+    writer.submit("a", lambda c: c.execute("CREATE TABLE t (n)")).result(5)
+    assert writer.submit("a", lambda c: c.execute("INSERT INTO t VALUES (1)").rowcount).result(5) == 1
+    assert writer.trouble == ""
+    writer.stop()
+
+
+def test_work_that_takes_its_transaction_away_does_not_take_the_thread_along(tmp_path: Path) -> None:
+    writer = Writer({"a": tmp_path / "a.db"})
+    writer.start()
+
+    def escape(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise ValueError("no transaction is left to undo")
+
+    with pytest.raises(ValueError):
+        writer.submit("a", escape).result(5)
+    assert writer.submit("a", lambda _: "alive").result(5) == "alive"
+    writer.stop()
+
+
+def test_what_gathers_is_written_when_it_is_hurried(tmp_path: Path) -> None:
+    writer = Writer({"a": tmp_path / "a.db"}, window_s=3600)
+    writer.start()
+    written = threading.Event()
+    assert writer.put("a", lambda _: written.set())
+    assert not written.wait(0.05)
+    writer.hurry()
+    assert written.wait(5)
+    writer.stop()
+
+
+def test_records_gather_until_a_hurry_and_nothing_is_hurried_where_none_wait(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.hurry()
+    assert store.writer._queue.empty()
+    store.add(record("r1"))
+    store.hurry()
+    store.writer.flush()
+    assert [row["id"] for row in Reader(store.telemetry_path).all()] == ["r1"]
+    store.close()

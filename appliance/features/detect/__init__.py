@@ -22,7 +22,7 @@ from functools import cache
 from importlib.metadata import version
 
 from appliance.features.detect import personal, secrets
-from appliance.features.detect.pattern import SEVEN_DIGITS, Detector
+from appliance.features.detect.pattern import SEVEN_DIGITS, SOME_DIGIT, Detector
 from appliance.records.features import FindingKind
 
 FORM = 2
@@ -70,8 +70,30 @@ def _detectors() -> tuple[Detector, ...]:
 
 
 @cache
-def _gates() -> frozenset[re.Pattern[str]]:
-    return frozenset(detector.gate for detector in _detectors() if detector.gate is not None)
+def _by_sign() -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
+    """The needs with the ranks of their detectors, by a sign that is rare in prose and that they hold, '' for none."""
+    signs: dict[str, list[tuple[str, int]]] = {}
+    for rank, detector in enumerate(_detectors()):
+        for need in detector.needs:
+            signs.setdefault(next((sign for sign in "_-@:" if sign in need), ""), []).append((need, rank))
+    return tuple((sign, tuple(needs)) for sign, needs in signs.items())
+
+
+@cache
+def _by_gate() -> tuple[tuple[re.Pattern[str], tuple[int, ...]], ...]:
+    """Each gate with the ranks of the detectors behind it."""
+    gates = dict.fromkeys(detector.gate for detector in _detectors() if detector.gate is not None)
+    return tuple((gate, tuple(n for n, detector in enumerate(_detectors()) if detector.gate is gate)) for gate in gates)
+
+
+def _ranks(part: str) -> set[int]:
+    """The detectors that may find something in this text, which is in lower case."""
+    ranks = {rank for sign, needs in _by_sign() if sign in part for need, rank in needs if need in part}
+    if SOME_DIGIT.search(part):
+        for gate, behind in _by_gate():
+            if gate.search(part):
+                ranks.update(behind)
+    return ranks
 
 
 def load() -> None:
@@ -96,13 +118,11 @@ def in_pieces(text: str, piece: int, overlap: int, give_up: Callable[[], bool] =
     while start < length:
         own = start + piece if length - start > piece + overlap else length
         stop = min(length, own + overlap)
-        part = lowered[start:stop]
-        open_to = {None, *(gate for gate in _gates() if gate.search(part))}
-        for rank, detector in enumerate(_detectors()):
+        part = lowered if stop - start == length else lowered[start:stop]
+        for rank in _ranks(part):
             if give_up():
                 raise DetectorFailed
-            if detector.gate not in open_to or (detector.needs and not any(need in part for need in detector.needs)):
-                continue
+            detector = _detectors()[rank]
             searched = lowered if detector.lowered else text
             for match in detector.pattern.finditer(searched, max(start, begun[rank]), stop):
                 if match.start() >= own:
@@ -114,7 +134,7 @@ def in_pieces(text: str, piece: int, overlap: int, give_up: Callable[[], bool] =
                 elif verdict is not None:
                     found.append((Finding(*verdict, detector.kind, True), rank))
         start = own
-    return _apart(found)
+    return _apart(found) if found else ()
 
 
 def _apart(found: list[tuple[Finding, int]]) -> tuple[Finding, ...]:

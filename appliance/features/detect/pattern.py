@@ -22,7 +22,8 @@ SOME_DIGIT = re.compile(r"\d")
 class Detector:
     """`pattern` matches at most OVERLAP characters, look-ahead included.
 
-    It is tried only on texts that hold one of the `needs` (lower case, met in any case) and a match of `gate`. With
+    It is tried only on texts that hold one of the `needs` (lower case, met in any case) or a match of `gate`, which
+    holds a digit; a detector has the one or the other. With
     `lowered` it is tried on the text in lower case, where literals are found several times as fast; `look` gets the
     text as it is, and the match on the other.
     """

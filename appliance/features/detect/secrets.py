@@ -59,6 +59,9 @@ _NAMES = (
     r"pass(?:word|wd|phrase|wort)|pwd|kennwort|wachtwoord|mot[ _]de[ _]passe|contrase(?:ñ|n)a|clave|parola d|token"
     r"|secret|api[_ -]?key|access[_-]?key|accountkey|auth[_-]key|private[_-]key|client[_-]key|credential"
 )
+_NAME_NEEDS = (
+    "pass", "pwd", "kennwort", "wachtwoord", "contrase", "clave", "parola d", "token", "secret", "key", "credential",
+)  # fmt: skip
 # Between a name and its value: a sign in code and settings, a verb in prose.
 _SIGN = r"""["'`]?\s{0,3}(?:=>|:=|==?|:)\s{0,3}"""
 _VERB = r"\s{1,3}(?:is|was|ist|lautet|est|es|è|wordt)\s{0,2}:?\s{1,3}"
@@ -199,5 +202,6 @@ def detectors() -> Iterator[Detector]:
         "password",
         re.compile(rf"(?:{_NAMES})[\w\-]{{0,24}}?(?:{_SIGN}|{_VERB}){_VALUE}"),
         _assigned,
+        _NAME_NEEDS,
         lowered=True,
     )

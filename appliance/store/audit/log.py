@@ -19,11 +19,11 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import orjson
@@ -43,8 +43,15 @@ DATABASE, HEAD = "audit.db", "audit.head"
 _BACKLOG = 10_000  # entries that nobody waits for
 _HEAD_BYTES = 4 << 20  # at start a larger audit.head is cut down to its newest line
 _COLUMNS = "seq, time, kind, payload, previous, hash, signature"
-_INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)"  # noqa: S608 - constant
+_INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES "  # noqa: S608 - constant
+_TOGETHER = 32  # rows of one statement
 _LAST = f"SELECT {_COLUMNS} FROM entries ORDER BY seq DESC LIMIT 1"  # noqa: S608 - constant
+
+
+@lru_cache(maxsize=_TOGETHER)
+def _insert_of(rows: int) -> str:
+    """The statement for this many rows: every statement lets go of the interpreter's lock and waits for it again."""
+    return _INSERT + ",".join(["(?,?,?,?,?,?,?)"] * rows)
 
 
 @dataclass(slots=True)
@@ -54,19 +61,28 @@ class _Draft:
     time: int
     kind: Kind
     payload: Mapping[str, object]
-    body: bytes | None
-    done: Future[Entry] | None
+    body: bytes | None = None
+    done: Future[Entry] | asyncio.Future[Entry] | None = None
     entry: Entry | None = None
+    fault: str = ""  # why this one cannot be written, whatever becomes of the others
 
 
 class Audit:
     """The node's audit. Makes database, key and first entry where there are none. Close to flush.
 
-    Raises StateInvalid where audit.db is newer, damaged or out of reach.
+    `meanwhile` is called on the writer thread each time before it waits for the disk: on one core that is the moment
+    for what can be done at any time. Raises StateInvalid where audit.db is newer, damaged or out of reach.
     """
 
-    def __init__(self, state_dir: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         self._clock = clock
+        self._meanwhile = meanwhile
         self._waiting: deque[_Draft] = deque()
         self._asked = False  # whether work is queued that will take what waits
         self._lost = 0
@@ -124,10 +140,10 @@ class Audit:
         """Write down that `body` is about to leave for `destination`. Raises AuditUnavailable: then it must not."""
         if self._broken:
             raise AuditUnavailable(f"The audit is not written: {self._broken}.")
-        done: Future[Entry] = Future()
-        done.set_running_or_notify_cancel()  # who stops waiting does not take the entry along
+        done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        # Who stops waiting does not take the entry along.
         self._add(_Draft(self._now(), "egress", _facts(departure, destination), body, done))
-        await asyncio.wrap_future(done)
+        await done
 
     def note(self, kind: Kind, payload: Mapping[str, object]) -> None:
         """Add an entry that nobody waits for."""
@@ -136,14 +152,14 @@ class Audit:
         if len(self._waiting) >= _BACKLOG:
             self._lost += 1
             return
-        self._add(_Draft(self._now(), kind, payload, None, None))
+        self._add(_Draft(self._now(), kind, payload))
 
     def write(self, kind: Kind, payload: Mapping[str, object]) -> Entry:
         """Add an entry and wait until it is on disk. Not for the event loop. Raises AuditUnavailable."""
         if self._broken:
             raise AuditUnavailable(f"The audit is not written: {self._broken}.")
         done: Future[Entry] = Future()
-        self._add(_Draft(self._now(), kind, payload, None, done))
+        self._add(_Draft(self._now(), kind, payload, done=done))
         return done.result()
 
     def close(self) -> None:
@@ -179,7 +195,7 @@ class Audit:
         self._asked = False
         taken += [self._waiting.popleft() for _ in range(len(self._waiting))]
         if self._lost:
-            taken.append(_Draft(self._now(), "admin", {"act": "entries-lost", "count": self._lost}, None, None))
+            taken.append(_Draft(self._now(), "admin", {"act": "entries-lost", "count": self._lost}))
             self._lost = 0
         row = connection.execute(_LAST).fetchone()
         last = None if row is None else Entry(*row)
@@ -189,22 +205,21 @@ class Audit:
                 payload = self._payload(draft)
             except ValueError as error:
                 log.error("entry-refused", kind=draft.kind)
-                if draft.done is not None:
-                    draft.done.set_exception(AuditUnavailable(f"The entry cannot be written: {error}."))
+                draft.fault = f"The entry cannot be written: {error}."
                 continue
             seq, previous = (1, GENESIS) if last is None else (last.seq + 1, last.link)
             hash = digest(seq, draft.time, draft.kind, payload, previous)
             draft.entry = last = Entry(seq, draft.time, draft.kind, payload, previous, hash)
             added.append(draft)
-        taken[:] = added
         if last is None or not added:
             return
         signature = self._key.private.sign(statement(last.seq, last.hash, last.time)).hex()
         added[-1].entry = Entry(last.seq, last.time, last.kind, last.payload, last.previous, last.hash, signature)
-        entries = [draft.entry for draft in added if draft.entry is not None]
-        connection.executemany(
-            _INSERT, [(e.seq, e.time, e.kind, e.payload, e.previous, e.hash, e.signature) for e in entries]
-        )
+        for at in range(0, len(added), _TOGETHER):
+            entries = [draft.entry for draft in added[at : at + _TOGETHER] if draft.entry is not None]
+            rows = [(e.seq, e.time, e.kind, e.payload, e.previous, e.hash, e.signature) for e in entries]
+            connection.execute(_insert_of(len(rows)), [value for row in rows for value in row])
+        self._meanwhile()
 
     def _payload(self, draft: _Draft) -> str:
         facts = draft.payload
@@ -219,7 +234,7 @@ class Audit:
         if fault is not None:  # it may have failed before anything was taken
             self._asked = False
             taken += [self._waiting.popleft() for _ in range(len(self._waiting))]
-        last = taken[-1].entry if taken else None
+        last = next((draft.entry for draft in reversed(taken) if draft.entry is not None), None)
         if fault is None and last is not None and self._head is not None:
             try:
                 _append(self._head, (b"\n" if self._head_fault else b"") + mark_of(last).line())
@@ -229,18 +244,38 @@ class Audit:
                 self._head_fault = f"{HEAD}: {error.strerror}"
                 log.error("head-not-written", kind=type(error).__name__)
         elif fault is not None:
-            self._waiting.extendleft(draft for draft in reversed(taken) if draft.done is None)
-        for draft in taken:
-            if draft.done is None or draft.done.done():
-                continue
-            if fault is None and draft.entry is not None:
-                draft.done.set_result(draft.entry)
-            else:
-                draft.done.set_exception(AuditUnavailable("The audit cannot be written, so nothing leaves."))
+            self._waiting.extendleft(draft for draft in reversed(taken) if draft.done is None and not draft.fault)
+        _tell(taken, written=fault is None)
+
+
+def _tell(taken: Iterable[_Draft], *, written: bool) -> None:
+    """Tell everybody who waits; each event loop is woken once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Entry], Entry | AuditUnavailable]]] = {}
+    for draft in taken:
+        result = draft.entry if written else None
+        said = result or AuditUnavailable(draft.fault or "The audit cannot be written, so nothing leaves.")
+        if isinstance(draft.done, asyncio.Future):
+            by_loop.setdefault(draft.done.get_loop(), []).append((draft.done, said))
+        elif draft.done is not None:
+            _settle([(draft.done, said)])
+    for loop, waiting in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, waiting)
+
+
+def _settle(waiting: Iterable[tuple[Future[Entry] | asyncio.Future[Entry], Entry | AuditUnavailable]]) -> None:
+    for done, said in waiting:
+        if done.done():  # given up
+            continue
+        if isinstance(said, Entry):
+            done.set_result(said)
+        else:
+            done.set_exception(said)
 
 
 def _facts(departure: Departure, destination: Mapping[str, object]) -> dict[str, object]:
     place = departure.place
+    redacted = {} if departure.redacted is None else {"redacted": dict(departure.redacted)}
     return {
         "decision": departure.decision,
         "tenant": departure.tenant,
@@ -252,6 +287,7 @@ def _facts(departure: Departure, destination: Mapping[str, object]) -> dict[str,
         "rules": list(departure.rules),
         "generation": departure.generation,
         "destination": dict(destination),
+        **redacted,
     }
 
 

@@ -1,0 +1,76 @@
+"""What a tenant has spent in this UTC day and month, and what is left of its budgets.
+
+Pure: callers bring the time in Unix seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+
+def day_of(now: float) -> str:
+    """The UTC day, as '2026-11-21'."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Use within one UTC day: money, requests, tokens of answers that were computed."""
+
+    cost: float = 0.0
+    requests: int = 0
+    tokens: int = 0
+
+    def plus(self, other: Spent) -> Spent:
+        return Spent(self.cost + other.cost, self.requests + other.requests, self.tokens + other.tokens)
+
+
+class Spending:
+    """Use of one tenant by UTC day. Days of earlier months are forgotten when a new month begins."""
+
+    __slots__ = ("_days", "_today", "_until")
+
+    def __init__(self, days: dict[str, Spent] | None = None) -> None:
+        self._days = dict(days or {})
+        self._today = ""
+        self._until = 0.0
+
+    def add(self, now: float, used: Spent) -> str:
+        """Count use; returns the day that it counts for."""
+        day = self._day(now)
+        self._days[day] = self._days.get(day, Spent()).plus(used)
+        return day
+
+    def today(self, now: float) -> Spent:
+        return self._days.get(self._day(now), Spent())
+
+    def month(self, now: float) -> Spent:
+        """The use of this month, today included."""
+        month, total = self._day(now)[:7], Spent()
+        for day, spent in self._days.items():
+            if day.startswith(month):
+                total = total.plus(spent)
+        return total
+
+    def _day(self, now: float) -> str:
+        """The day of `now`; asked for every request, so it is worked out once a day."""
+        if not self._until - 86_400.0 <= now < self._until:
+            self._today = day_of(now)
+            self._until = _next_day(now)
+            month = self._today[:7]
+            self._days = {day: spent for day, spent in self._days.items() if day >= month}
+        return self._today
+
+
+def _next_day(now: float) -> float:
+    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (today + timedelta(days=1)).timestamp()
+
+
+def resets_in(now: float, *, month: bool) -> int:
+    """Seconds until the next UTC day, or month, begins; at least 1."""
+    at = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    then = at.replace(day=1) + timedelta(days=32) if month else at + timedelta(days=1)
+    then = then.replace(day=1) if month else then
+    return max(1, int(then.timestamp() - now))

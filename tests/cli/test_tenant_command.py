@@ -1,0 +1,130 @@
+"""`weir tenant`: docs/tenants.md as it stands, what is refused, and what is written down."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import ROOT, Weir
+
+DOCS = (ROOT / "docs" / "tenants.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> str:
+    return str(tmp_path / "state")
+
+
+def test_what_the_page_tells_to_type_works(weir: Weir, state: str) -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", DOCS, re.S)
+    lines = block.splitlines()
+    assert len(lines) == 8
+    for typed in lines:
+        ran = weir(*shlex.split(typed.replace("/tmp/weir", state), comments=True)[1:])
+        assert ran.code == 0, (typed, ran)
+        if typed.split()[2] in ("add", "rotate"):
+            assert re.fullmatch(r"weir_[0-9a-f]{8}_[A-Za-z0-9_-]{43}\n", ran.out)
+            assert "not shown again" in ran.err
+
+
+def test_a_key_is_nowhere_but_on_the_screen(weir: Weir, state: str) -> None:
+    key = weir("tenant", "add", "acme", "--state", state).out.strip()
+    for file in Path(state).iterdir():
+        assert key.encode() not in file.read_bytes()
+        assert key.split("_", 2)[2].encode() not in file.read_bytes()
+    assert stat.S_IMODE((Path(state) / "node.db").stat().st_mode) == 0o600
+    for shown in (weir("tenant", "show", "acme", "--state", state), weir("tenant", "list", "--json", "--state", state)):
+        assert key not in shown.out
+
+
+def test_every_change_is_in_the_audit_with_who_made_it(weir: Weir, state: str) -> None:
+    weir("tenant", "add", "acme", "--tier", "device", "--state", state)
+    weir("tenant", "set", "acme", "--tier", "none", "--budget-day", "3", "--state", state)
+    weir("tenant", "rotate", "acme", "--state", state)
+    weir("tenant", "revoke", "acme", "--state", state)
+    with sqlite3.connect(Path(state) / "audit.db") as connection:
+        rows = connection.execute("SELECT payload FROM entries WHERE kind = 'admin' ORDER BY seq").fetchall()
+    acts = [json.loads(row[0]) for row in rows][1:]
+    assert [act["act"] for act in acts] == ["tenant-add", "tenant-set", "tenant-rotate", "tenant-revoke"]
+    assert all(act["tenant"] == "acme" and act["by"] for act in acts)
+    assert acts[0]["settings"] == {"tiers": ["device"]}
+    assert acts[1]["settings"] == {"budget_day": "3.0"}
+    assert len(acts[3]["keys"]) == 2
+    assert weir("audit", "verify", "--state", state).code == 0
+
+
+def test_nothing_changes_where_the_audit_cannot_be_written(weir: Weir, state: str) -> None:
+    weir("tenant", "add", "acme", "--state", state)
+    with sqlite3.connect(Path(state) / "audit.db") as connection:
+        connection.execute("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)")
+    ran = weir("tenant", "add", "other", "--state", state)
+    assert ran.code == 2
+    assert "audit" in ran.err
+    assert [t["name"] for t in weir("tenant", "list", "--json", "--state", state).json["tenants"]] == ["acme"]
+
+
+def test_settings_come_and_go_and_the_rest_stays(weir: Weir, state: str) -> None:
+    weir("tenant", "add", "acme", "--model", "a", "--model", "b", "--quality-floor", "0.9", "--state", state)
+    ran = weir("tenant", "set", "acme", "--quality-floor", "none", "--locale", "DE-ch", "--json", "--state", state)
+    assert ran.json["settings"] == {"models": ["a", "b"], "locale": "de-CH"}
+    shown = weir("tenant", "show", "acme", "--state", state).out
+    assert "a, b" in shown and "de-CH" in shown and "active" in shown
+
+
+def test_one_key_of_several_is_revoked(weir: Weir, state: str) -> None:
+    first = weir("tenant", "add", "acme", "--json", "--state", state).json
+    weir("tenant", "rotate", "acme", "--grace", "1h", "--state", state)
+    assert weir("tenant", "revoke", "acme", "--key", first["key_id"], "--json", "--state", state).json["revoked"] == [
+        first["key_id"]
+    ]
+    keys = weir("tenant", "show", "acme", "--json", "--state", state).json["keys"]
+    assert sorted(key["state"] for key in keys) == ["active", "revoked"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("add", "local"), "The name: must be"),
+        (("add", "Big Corp"), "The name: must be"),
+        (("add", "acme"), "already, or there was"),
+        (("add", "x", "--tier", "moon"), "--tier:"),
+        (("add", "x", "--classification", "hush"), "--classification:"),
+        (("add", "x", "--residency", "mars"), "--residency:"),
+        (("add", "x", "--locale", "!!"), "--locale"),
+        (("add", "x", "--requests-per-minute", "0"), "--requests-per-minute:"),
+        (("add", "x", "--budget-day", "nan"), "--budget-day:"),
+        (("add", "x", "--budget-day", "-1"), "--budget-day:"),
+        (("add", "x", "--quality-floor", "2"), "--quality-floor:"),
+        (("add", "x", "--expires", "soon"), "90d"),
+        (("set", "nobody", "--tier", "device"), "There is no tenant 'nobody'"),
+        (("show", "nobody"), "There is no tenant 'nobody'"),
+        (("rotate", "nobody"), "There is no tenant 'nobody'"),
+        (("revoke", "nobody"), "There is no tenant 'nobody'"),
+        (("revoke", "acme", "--key", "nokey"), "has no key 'nokey'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    weir: Weir, state: str, arguments: tuple[str, ...], said: str
+) -> None:
+    weir("tenant", "add", "acme", "--state", state)
+    ran = weir("tenant", *arguments, "--state", state)
+    assert ran.code == 2
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert [t["name"] for t in weir("tenant", "list", "--json", "--state", state).json["tenants"]] == ["acme"]
+
+
+def test_a_newer_or_damaged_database_is_refused_with_a_reason(weir: Weir, state: str) -> None:
+    weir("tenant", "add", "acme", "--state", state)
+    (Path(state) / "node.db").write_bytes(b"not a database" * 100)
+    for name in ("node.db-wal", "node.db-shm"):
+        (Path(state) / name).unlink(missing_ok=True)
+    ran = weir("tenant", "list", "--state", state)
+    assert ran.code == 2
+    assert "node.db is damaged" in ran.err

@@ -1,0 +1,251 @@
+"""Random requests as a client would send them, and what the paths do while they are served."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import orjson
+
+from tests.property.paths import FAULTS, MANNERS
+
+Header = tuple[str, str]
+Words = dict[str, tuple[str, ...]]
+ADDRESS = {"chat": "/v1/chat/completions", "completion": "/v1/completions", "embedding": "/v1/embeddings"}
+# What a text says, and the kinds of findings that are in it. Written by hand, like the node's reader of such a text.
+PLAIN = ("sort 3, 1, 2", "say hello", "what is a weir")
+FOUND = (
+    ("write to anna.keller@example.org please", "email"),
+    ("my account is DE89 3704 0044 0532 0130 00, is it not", "iban"),
+    ("the card is 4111 1111 1111 1111", "card"),
+    ("password: hunter2-Xk93mQ", "password"),
+    ("the key AKIAIOSFODNN7EXAMPLE leaked", "aws-key"),
+    ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----", "private-key"),
+)  # fmt: skip
+LONG = "a long text without anything in it, and so on, " * 7  # longer than what is looked at on the loop
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+# What no node may take for something else: each is refused before anything is decided.
+_UNREADABLE_HEADERS: tuple[Header, ...] = (
+    ("X-Weir-Residenz", "country:CH"),
+    ("X-Weir-Residency", "Switzerland"),
+    ("X-Weir-Classification", "sekret"),
+    ("X-Weir-Classification", ""),
+    ("X-Weir-Purpose", "war"),
+    ("X-Weir-Locale", "de_CH"),
+    ("X-Weir-Tier", "frontier"),
+    ("X-Weir-Allow", "*"),
+    ("Cache-Control", "only-if-cached"),
+)
+_UNREADABLE_BODIES: tuple[dict[str, Any], ...] = (
+    {"provider": {"order": ["frontier/one"], "allow_fallbacks": True, "data_collection": "allow"}},
+    {"provider": {"only": ["frontier/one"], "zdr": False}},
+    {"provider": {}},
+    {"models": ["frontier/one", "frontier/two"]},
+    {"route": "fallback"},
+    {"transforms": ["middle-out"]},
+    {"classification": "public"},
+    {"X-Weir-Classification": "public"},
+    {"extra_body": {"provider": {"order": ["frontier/one"]}}},
+    {"tenant": "other"},
+)
+_UNREADABLE_METADATA: tuple[dict[str, str], ...] = (
+    {"weir_tier": "frontier"},
+    {"weir_classification": "none"},
+    {"weir_below_floor": "serve"},
+    {"weir_residency": "somewhere"},
+)
+# What paths do where they do not simply answer; what sets off other paths more often than the rest.
+_DONE = (*MANNERS, *FAULTS, *("answers weakly",) * 8)
+_MODELS_THAT_ARE_NONE = (
+    "gpt-5", "AUTO", "Auto", "auto ", "frontier", "frontier/one:free", "auto:frontier/one", "auto:best:cheap", "*",
+    "cache/exact", "frontier/one/../two", "", "auto,frontier/one",
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class Combination:
+    """One request and what happens to it; its fields are replaced, never changed in place.
+
+    `unreadable`: nothing of it may be decided. `kinds` are what is found in its text.
+    """
+
+    number: int
+    slot: int
+    kind: str
+    model: str
+    text: str
+    kinds: frozenset[str] = frozenset()
+    headers: tuple[Header, ...] = ()
+    metadata: tuple[Header, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+    unreadable: bool = False
+    picture: bool = False
+    system: bool = False
+    manners: dict[str, str] = field(default_factory=dict)
+    planted: str = ""  # the path whose answer lies in the cache for this request
+    hangs_up_after: int = -1  # turns of the loop; -1: not by itself
+
+    @property
+    def quick(self) -> bool:
+        """Whether detectors look at it where it comes in: short, and no long number in it."""
+        return LONG not in self.text and not self.kinds & {"iban", "card"}
+
+    @property
+    def body(self) -> bytes:
+        """As the client's library would write it."""
+        text = f"{self.text} #{self.slot}"
+        wire: dict[str, Any] = {"model": self.model, **self.more}
+        if self.kind == "chat":
+            content: Any = [{"type": "text", "text": text}, PICTURE] if self.picture else text
+            wire["messages"] = [{"role": "system", "content": "Be brief."}] if self.system else []
+            wire["messages"].append({"role": "user", "content": content})
+        elif self.kind == "completion":
+            wire["prompt"] = text
+        else:
+            wire["input"] = [text, "and this"] if self.system else text
+        if self.metadata:
+            wire["metadata"] = dict(self.metadata)
+        return orjson.dumps(wire)
+
+
+def combination(
+    random: Random, words: Words, number: int, slot: int, paths: tuple[str, ...], before: list[Combination]
+) -> Combination:
+    """A new one, or one that came before in this slot, with one thing about it changed or nothing."""
+    if before and random.random() < 0.8:
+        made = copy(random.choice(before[-12:]))
+        made.number = number
+        for _ in range(random.choice((0, 0, 0, 1, 1, 2))):
+            _change(random, words, made, paths)
+    else:
+        made = _new(random, words, number, slot, paths)
+        before.append(copy(made))
+    made.manners = _manners(random, paths)
+    if random.random() < 0.04:
+        _make_unreadable(random, made)
+    if random.random() < 0.08 and made.kind != "embedding":
+        made.planted = random.choice(paths)
+    if random.random() < 0.005:
+        _hurry(random, made, paths)
+    if random.random() < 0.01:
+        made.hangs_up_after = random.randrange(6)
+    return made
+
+
+def _new(random: Random, words: Words, number: int, slot: int, paths: tuple[str, ...]) -> Combination:
+    kind = random.choices(("chat", "completion", "embedding"), (80, 12, 8))[0]
+    made = Combination(number, slot, kind, _model(random, paths), *_text(random))
+    for label in words:
+        if random.random() < 0.22:
+            _label(random, words, made, label)
+    if kind != "embedding" and random.random() < 0.35:
+        made.more = {"stream": True}
+    if kind == "chat":
+        made.picture, made.system = random.random() < 0.03, random.random() < 0.1
+    _state_more(random, made)
+    return made
+
+
+def _state_more(random: Random, made: Combination) -> None:
+    """Parameters that have no say in where a request may go."""
+    if random.random() < 0.1:
+        made.headers += (random.choice((("X-Weir-Below-Floor", "refuse"), ("X-Weir-Quality-Floor", "0.97"))),)
+    if random.random() < 0.06:
+        made.headers += (("Cache-Control", random.choice(("no-store", "no-cache", "max-age=0", "max-age=600"))),)
+    if random.random() < 0.03:
+        made.headers += (("X-Weir-Variation", random.choice(("replay", "fresh"))),)
+    if random.random() < 0.03:
+        made.headers += (("X-Weir-Deadline", "30"),)
+    if random.random() < 0.05 and made.kind != "embedding":
+        made.more = made.more | random.choice(
+            ({"provider": None}, {"seed": 7}, {"n": 2, "temperature": 0}, {"user": "u-1"})
+        )
+    if random.random() < 0.04 and made.kind == "chat":
+        made.more = made.more | {"response_format": {"type": "json_object"}}
+
+
+def _label(random: Random, words: Words, made: Combination, label: str) -> None:
+    """State this label, by header or metadata or both, in some spelling."""
+    value = random.choice(words[label])
+    if label in ("classification", "purpose", "rights") and random.random() < 0.2:
+        value = value.upper()
+    if label == "residency" and random.random() < 0.3:
+        value = value.replace("country:CH", "country:ch").replace("country:DE", "country:De")
+    where = random.choices(("header", "metadata", "both"), (60, 30, 10))[0] if made.kind == "chat" else "header"
+    _take_out(made, label)
+    if where != "metadata":
+        name = random.choice((f"X-Weir-{label.title()}", f"x-weir-{label}", f"X-WEIR-{label.upper()}"))
+        made.headers += ((name, value),)
+    if where != "header":
+        other = random.choice(words[label]) if random.random() < 0.4 else value
+        name = random.choice((f"weir_{label}", f"weir-{label}", f"X-Weir-{label.title()}"))
+        made.metadata += ((name, other),)
+
+
+def _take_out(made: Combination, label: str) -> None:
+    def kept(pairs: tuple[Header, ...]) -> tuple[Header, ...]:
+        return tuple(pair for pair in pairs if not pair[0].lower().endswith((f"weir-{label}", f"weir_{label}")))
+
+    made.headers, made.metadata = kept(made.headers), kept(made.metadata)
+
+
+def _change(random: Random, words: Words, made: Combination, paths: tuple[str, ...]) -> None:
+    """Change one thing: how a cache or a memory that is too coarse is found out."""
+    what = random.choices(("label", "no label", "model", "stream", "text"), (50, 15, 15, 10, 10))[0]
+    label = random.choice(tuple(words))
+    if what == "label":
+        _label(random, words, made, label)
+    elif what == "no label":
+        _take_out(made, label)
+    elif what == "model":
+        made.model = _model(random, paths)
+    elif what == "stream" and made.kind != "embedding":
+        made.more = {**made.more, "stream": not made.more.get("stream", False)}
+    else:
+        made.text, made.kinds = _text(random)
+
+
+def _model(random: Random, paths: tuple[str, ...]) -> str:
+    which = random.random()
+    if which < 0.5:
+        return "auto"
+    if which < 0.62:
+        return random.choice(("auto:cheap", "auto:fast", "auto:best"))
+    return random.choice(paths) if which < 0.95 else random.choice(_MODELS_THAT_ARE_NONE)
+
+
+def _text(random: Random) -> tuple[str, frozenset[str]]:
+    which = random.random()
+    if which < 0.12:
+        text, kind = random.choice(FOUND)
+        return (text if random.random() < 0.7 else f"{LONG} {text}"), frozenset({kind})
+    return (LONG if which < 0.17 else random.choice(PLAIN)), frozenset()
+
+
+def _manners(random: Random, paths: tuple[str, ...]) -> dict[str, str]:
+    """What each path does. Mostly a few fail, so that what stands behind them has its turn."""
+    share = random.choice((0.0, 0.0, 0.3, 0.6, 0.9))
+    return {path: random.choice(_DONE) for path in paths if random.random() < share}
+
+
+def _hurry(random: Random, made: Combination, paths: tuple[str, ...]) -> None:
+    """State a deadline, before paths that let it pass."""
+    headers = [pair for pair in made.headers if pair[0].lower() != "x-weir-deadline"]
+    made.headers = (*headers, ("X-Weir-Deadline", "0.01"))
+    made.manners = made.manners | dict.fromkeys(random.sample(paths, 3), "hangs")
+
+
+def _make_unreadable(random: Random, made: Combination) -> None:
+    made.unreadable = True
+    which = random.randrange(4)
+    name, value = random.choice(made.headers) if made.headers else ("", "")
+    if which == 0:
+        made.headers += (random.choice(_UNREADABLE_HEADERS),)
+    elif which == 1 and name.lower().startswith("x-weir-"):  # the same twice, however it is spelt
+        made.headers += ((name.lower(), value),)
+    elif which == 2 and made.kind == "chat":
+        made.metadata += tuple(random.choice(_UNREADABLE_METADATA).items())
+    else:
+        made.more = {**made.more, **random.choice(_UNREADABLE_BODIES)}
