@@ -241,6 +241,7 @@ def test_a_disk_that_takes_only_so_many_bytes_of_a_file(top: Path) -> None:
     for limit in (0, 64, 1024, 4000, 8192, 11_000, 16_384, 20_480, 24_576, 32_768, 49_152, 65_536, 131_072, 1 << 30):
 
         def limited(means: Means, limit: int = limit) -> Ended:
+            sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  where they lead is limited too
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             return case.take(means)
 
