@@ -149,18 +149,19 @@ def point(state_dir: Path, id: str) -> None:
 
 def clear(state_dir: Path) -> None:
     """Take away what a build left that was killed, and what has a name and is not whole."""
-    _remove(state_dir / FOLDER / _PART)
     for id in _names(state_dir):
         if read(state_dir, id) is None:
             _remove(state_dir / FOLDER / id)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(state_dir / FOLDER / _PART)
 
 
 def sweep(state_dir: Path, keep: Collection[str]) -> int:
     """Take away every other generation and every blob that none of the kept needs. Returns the blobs' bytes."""
-    clear(state_dir)
     for id in _names(state_dir):
         if id not in keep:
             _remove(state_dir / FOLDER / id)
+    clear(state_dir)
     needed = {sha256 for manifest in listed(state_dir).values() for sha256 in manifest.blobs}
     freed = 0
     for blob in (state_dir / stage.STORE / "sha256").glob("??/*"):
@@ -222,7 +223,11 @@ def _write(target: Path, chunks: Collection[bytes] | Iterator[bytes]) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Take a directory away: first its marker, so that a half of it is never taken for whole."""
-    (folder / MARKER).unlink(missing_ok=True)
+    """Take a generation away: first its name, by one rename, so that a half of it never has one."""
+    gone = folder.parent / _PART / f"{folder.name}.gone"
+    gone.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+        shutil.rmtree(gone)
+    with suppress(FileNotFoundError):
+        folder.rename(gone)
+        shutil.rmtree(gone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,10 @@ def sound(state: Path) -> None:
         assert (link / generations.MARKER).is_file()
     else:
         assert not link.exists()
-    for manifest in generations.listed(state).values():
+    there = generations.listed(state)
+    folder = state / generations.FOLDER
+    assert {name for name in (os.listdir(folder) if folder.is_dir() else ()) if name[0] != "."} == set(there)
+    for manifest in there.values():
         assert generations.rotten(manifest, state) == ()
 
 
