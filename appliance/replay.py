@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from appliance.decide import decide
 from appliance.decide.generation import Generation
 from appliance.decide.labels import raised
-from appliance.records.decision import Asked
+from appliance.records.decision import Asked, Decision
 from appliance.records.record import Record
 
 
@@ -30,14 +30,21 @@ class Difference:
 
 def replay(record: Record, generation: Generation) -> tuple[Difference, ...]:
     """What would have been decided otherwise; empty means the same value. The id of the generation is not compared."""
-    if record.decision.chosen == "undecided":
+    again = decided_anew(record, generation)
+    if again is None:
         return ()
-    again = decide(_asked(record, generation), record.features, generation, record.snapshot)
     return tuple(
         Difference(f.name, repr(getattr(record.decision, f.name)), repr(getattr(again, f.name)))
         for f in fields(again)
         if f.name != "generation" and getattr(again, f.name) != getattr(record.decision, f.name)
     )
+
+
+def decided_anew(record: Record, generation: Generation) -> Decision | None:
+    """What would be decided under this generation; None where nothing was decided."""
+    if record.decision.chosen == "undecided":
+        return None
+    return decide(_asked(record, generation), record.features, generation, record.snapshot)
 
 
 def _asked(record: Record, generation: Generation) -> Asked:

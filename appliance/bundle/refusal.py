@@ -76,6 +76,27 @@ REASONS: dict[str, tuple[str, str]] = {
     "disk_full": ("The disk is full.", "Make room and run the command again; what was copied stays."),
     "store_trouble": ("The store cannot be written.", "Check the state directory, its owner and its disk."),
     "import_in_progress": ("Another import is at work.", "Wait until it has ended."),
+    # Activation
+    "damaged_store": (
+        "What the store holds is no longer what was signed.",
+        "Check the disk, then run the command again: what was damaged is copied anew.",
+    ),
+    "unusable_content": ("The content of the bundle cannot be used; its policy tests are a part of that.", _ANEW),
+    "rehearsal_failed": ("A model or a rule of the bundle does not do what the bundle states.", _ANEW),
+    "marked_bad": (
+        "This node has tried the bundle, and it failed its health check.",
+        "Bring a newer bundle, or run 'weir bundle acknowledge ID' and then apply it again.",
+    ),
+    "health_failed": (
+        "The bundle failed its health check, and the node is back on what it ran before.",
+        "Tell the publisher. 'weir bundle list' says what runs now.",
+    ),
+    "safe_mode": (
+        "The bundle failed its health check, and there is none to return to.",
+        "Bring a newer bundle. Until then the node serves by policy and cache alone.",
+    ),
+    "nothing_before": ("There is no earlier generation to return to.", "Apply the bundle that is wanted."),
+    "unknown_generation": ("No generation of this name is marked bad.", "'weir bundle list' shows the names."),
 }
 
 

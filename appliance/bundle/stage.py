@@ -48,7 +48,7 @@ Show = Callable[[Progress], None]
 def held(state_dir: Path, sha256: str, length: int) -> bool:
     """Whether the store has this blob, whole. What has a final name was hashed before it got it."""
     try:
-        found = _place(state_dir, sha256).lstat()
+        found = place(state_dir, sha256).lstat()
     except OSError:
         return False
     return found.st_size == length
@@ -62,7 +62,7 @@ def stage(manifest: Manifest, source: Source, state_dir: Path, show: Show = lamb
 
 def fill(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambda _: None) -> int:
     """The same for a caller that holds the lock already."""
-    with _writing():
+    with writing():
         _clear_parts(state_dir)
         total, blobs = manifest.stored, manifest.blobs
         done = copied = 0
@@ -81,7 +81,7 @@ def fill(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambd
 
 def _copy(source: Source, sha256: str, length: int, state_dir: Path, show: Callable[[int], None]) -> None:
     name = form.blob_path(sha256)
-    final = _place(state_dir, sha256)
+    final = place(state_dir, sha256)
     part = state_dir / STORE / _PART / sha256
     with source.open(name) as stream:
         if stream is None:
@@ -92,9 +92,9 @@ def _copy(source: Source, sha256: str, length: int, state_dir: Path, show: Calla
                 raise BundleRefused("damaged_blob", f"{name} is not what was signed: its SHA-256 is {found}.")
             if not final.parent.is_dir():
                 final.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync(final.parent.parent)
+                sync(final.parent.parent)
             part.replace(final)
-            _sync(final.parent)
+            sync(final.parent)
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -126,7 +126,8 @@ def _write(descriptor: int, data: memoryview) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _place(state_dir: Path, sha256: str) -> Path:
+def place(state_dir: Path, sha256: str) -> Path:
+    """Where a blob is, or would be."""
     return state_dir / STORE / "sha256" / sha256[:2] / sha256
 
 
@@ -135,7 +136,7 @@ def _clear_parts(state_dir: Path) -> None:
     store = state_dir / STORE
     for folder in (_PART, "sha256"):
         (store / folder).mkdir(mode=0o700, exist_ok=True)
-    _sync(store)
+    sync(store)
     for left in (store / _PART).iterdir():
         left.unlink()
 
@@ -143,7 +144,7 @@ def _clear_parts(state_dir: Path) -> None:
 @contextmanager
 def locked(state_dir: Path) -> Iterator[None]:
     """The store for this import alone; the kernel lets go of it when the process ends, however it ends."""
-    with _writing():
+    with writing():
         (state_dir / STORE).mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(state_dir / STORE / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -157,7 +158,7 @@ def locked(state_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
     """Trouble of the store's own disk as a refusal; that of the medium comes as one already."""
     try:
         yield
@@ -167,7 +168,8 @@ def _writing() -> Iterator[None]:
         raise BundleRefused("store_trouble", f"{error.filename or 'The store'}: {error.strerror}.") from None
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Make the names in a directory durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

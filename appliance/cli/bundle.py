@@ -1,4 +1,4 @@
-"""`weir bundle find`, `weir bundle verify` and `weir bundle show`: what a medium holds, changing nothing."""
+"""`weir bundle find`, `verify` and `show`: what a medium holds, changing nothing. `bundle_apply` has the others."""
 
 from __future__ import annotations
 
@@ -31,9 +31,32 @@ _root = click.option(
 )
 
 
-@click.group("bundle", short_help="Find, verify and show signed bundles.")
+_APPLYING = ("apply", "list", "rollback", "acknowledge")
+
+
+class _Group(click.Group):
+    """Commands that change what runs are in a module of their own, imported when one of them is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_APPLYING]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _APPLYING:
+            return super().get_command(ctx, cmd_name)
+        from appliance.cli import bundle_apply
+
+        found: dict[str, click.Command] = {
+            "apply": bundle_apply.apply,
+            "list": bundle_apply.list_,
+            "rollback": bundle_apply.rollback,
+            "acknowledge": bundle_apply.acknowledge,
+        }
+        return found[cmd_name]
+
+
+@click.group("bundle", cls=_Group, short_help="Verify signed bundles and take them into use.")
 def command() -> None:
-    """Find, verify and show signed bundles."""
+    """Verify signed bundles and take them into use."""
 
 
 @command.command(
@@ -52,7 +75,7 @@ def find(place: Path, as_json: bool) -> int:
     """
     from appliance.bundle import media
 
-    with _refusing():
+    with refusing():
         found = media.find(place)
     if as_json:
         emit_json({"bundles": [{"path": str(each.path), "kind": each.kind} for each in found]})
@@ -99,7 +122,7 @@ def verify(
     config, trusts = _node(state, config_file, root_file)
     told: dict[str, Any] = {"taken": False}
     refusal: BundleRefused | None = None
-    with _refusing(), media.opened(place) as source:
+    with refusing(), media.opened(place) as source:
         bundle = verifying.trusted(source, trusts)
         told |= _facts(bundle, source)
         age, refusal = _age(bundle, config, acknowledge=acknowledge)
@@ -151,7 +174,7 @@ def show(place: Path, root_file: Path | None, state: Path | None, config_file: P
     from appliance.bundle import verify as verifying
 
     _, trusts = _node(state, config_file, root_file)
-    with _refusing(), media.opened(place) as source:
+    with refusing(), media.opened(place) as source:
         bundle = verifying.trusted(source, trusts)
         told = _facts(bundle, source)
     manifest = bundle.manifest
@@ -173,7 +196,7 @@ def show(place: Path, root_file: Path | None, state: Path | None, config_file: P
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """A refusal before anything is known of the bundle: exit code 1, its reason as the code."""
     from appliance.bundle.refusal import BundleRefused
 
@@ -193,7 +216,6 @@ def _node(
     state: Path | None, config_file: Path | None, root_file: Path | None
 ) -> tuple[Config, TrustState | Lost | None]:
     """The node's configuration and what it trusts."""
-    from appliance.bundle import manifest as form
     from appliance.bundle import verify as verifying
     from appliance.config import load
     from appliance.store import floors
@@ -201,13 +223,19 @@ def _node(
     config = load(state, file=config_file)
     if root_file is None:
         return config, floors.read(config.state_dir)
+    with refusing():
+        return config, verifying.begin(root_of(root_file))
+
+
+def root_of(file: Path) -> bytes:
+    """The root.json that somebody named, as bytes; one byte more than it may have shows that it is too long."""
+    from appliance.bundle import manifest as form
+
     try:
-        with root_file.open("rb") as stream:
-            root = stream.read(form.MAX_ROOT + 1)
+        with file.open("rb") as stream:
+            return stream.read(form.MAX_ROOT + 1)
     except OSError as error:
-        raise CliError(f"{root_file}: {error.strerror}.", code="not_found", next_step="Name a root.json.") from error
-    with _refusing():
-        return config, verifying.begin(root)
+        raise CliError(f"{file}: {error.strerror}.", code="not_found", next_step="Name a root.json.") from error
 
 
 def _state(trusts: TrustState | Lost | None) -> TrustState:

@@ -88,6 +88,15 @@ def gguf(argument: Mapping[str, Any]) -> dict[str, Any]:
     return {"whole": whole, "about": words, "ms": (time.perf_counter() - start) * 1000}
 
 
+def generation(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks a generation: its denials hold, its models load, and its golden prompts are answered as they must be."""
+    from appliance.bundle.health import check
+
+    found = check(Path(str(argument["folder"])), float(argument["now"]), unconfined=bool(argument["unconfined"]))
+    told = {"loaded": found.loaded, "asked": found.asked, "unasked": list(found.unasked)}
+    return told | ({"problem": "; ".join(found.problems)} if found.problems else {})
+
+
 def accelerators(_: Mapping[str, Any]) -> dict[str, Any]:
     """The devices that each runtime offers, as it says itself."""
     onnx: list[str] = []
@@ -165,6 +174,7 @@ PROBES: dict[str, Probe] = {
     "embedder": embedder,
     "llama": llama,
     "gguf": gguf,
+    "generation": generation,
     "accelerators": accelerators,
     "ort_telemetry": ort_telemetry,
     "imports": imports,

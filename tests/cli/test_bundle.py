@@ -15,6 +15,7 @@ from appliance.bundle import manifest as form
 from appliance.bundle import media, verify
 from appliance.store import floors
 from tests.bundle.publisher import FILES, Publisher, write_tar, write_tree
+from tests.bundle.rig import content
 from tests.cli.conftest import Weir
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,7 +188,12 @@ def test_no_root_json_is_said_so(weir: Weir, stick: Path, tmp_path: Path) -> Non
     assert told(weir, "verify", stick, "--root", tmp_path / "bad.json", code=1)["error"]["code"] == "bad_metadata"
 
 
-def test_the_commands_of_the_page_run_as_they_stand_there(weir: Weir, stick: Path, state: Path) -> None:
+def test_the_commands_of_the_page_run_as_they_stand_there(
+    weir: Weir, publisher: Publisher, state: Path, tmp_path: Path
+) -> None:
+    stick = tmp_path / "usb"
+    write_tree(publisher.release(content(tmp_path / "content")), stick / "test-2026.1.bundle")
+    (tmp_path / "root.json").write_bytes(publisher.roots[1])
     lines = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.S) for line in block.splitlines()]
     assert len(lines) >= 4
     for line in lines:

@@ -1,0 +1,330 @@
+"""`weir bundle apply`, `list`, `rollback` and `acknowledge`: which generation this node runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli.bundle import refusing
+from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_option, where_options
+from appliance.cli.out import clean, duration, emit_json, money, paint, size, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from appliance.bundle.activate import Ended, Means
+    from appliance.bundle.stage import Progress
+    from appliance.config import Config
+    from appliance.records.record import Record
+
+_RECORDS = 1000  # the newest are decided again
+
+
+@click.command(
+    "apply",
+    cls=WeirCommand,
+    short_help="Verify a bundle, rehearse it and take it into use.",
+    examples=(
+        "weir bundle apply /media/usb",
+        "weir bundle apply weir-starter-2026.1.bundle.tar --root root.json",
+        "weir bundle apply /media/usb --acknowledge --json",
+    ),
+)
+@click.argument("place", type=click.Path(path_type=Path))
+@click.option(
+    "--root",
+    "root_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What a node trusts that trusts nothing yet; for the first bundle only.",
+)
+@click.option("--acknowledge", is_flag=True, help="Take it although its timestamp is late; the audit keeps that.")
+@where_options
+@json_option
+def apply(
+    place: Path,
+    root_file: Path | None,
+    acknowledge: bool,
+    state: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Verify a bundle, rehearse it and take it into use.
+
+    PLACE is a bundle, or the directory that has exactly one. What is refused changes nothing that runs. A generation
+    that fails its health check is marked bad, and the node returns to the one before. Ends with 0 when the bundle is in
+    use or was before, with 1 when it is refused or was taken back.
+    """
+    from appliance.bundle import activate
+    from appliance.bundle.freshness import Moment
+    from appliance.cli.bundle import root_of
+
+    with _means(state, config_file, quiet=as_json) as (config, means), refusing():
+        rules = config.bundles
+        terms = activate.Terms(
+            Moment(datetime.now(UTC), rules.clock_trusted),
+            rules.freshness,
+            timedelta(days=rules.max_age_days),
+            acknowledge,
+            root_of(root_file) if root_file else None,
+        )
+        ended = activate.apply(place, means, terms)
+    return _end(ended, as_json=as_json)
+
+
+@click.command(
+    "rollback",
+    cls=WeirCommand,
+    short_help="Return to the generation before.",
+    examples=("weir bundle rollback", "weir bundle rollback --json"),
+)
+@where_options
+@json_option
+def rollback(state: Path | None, config_file: Path | None, as_json: bool) -> int:
+    """Return to the generation before.
+
+    It must pass its health check again. What runs now is kept, and a second rollback returns to it. Floors stay where
+    they are, so no older bundle can be imported after it. Ends with 1 when that is refused or the check fails.
+    """
+    from appliance.bundle import activate
+
+    with _means(state, config_file, quiet=as_json) as (_, means), refusing():
+        ended = activate.roll_back(means)
+    return _end(ended, as_json=as_json)
+
+
+@click.command(
+    "acknowledge",
+    cls=WeirCommand,
+    short_help="Let a generation that was marked bad be tried again.",
+    examples=("weir bundle acknowledge weir-starter-2026.2",),
+)
+@click.argument("id")
+@where_options
+@json_option
+def acknowledge(id: str, state: Path | None, config_file: Path | None, as_json: bool) -> int:
+    """Let a generation that was marked bad be tried again.
+
+    Nothing is tried here: apply the bundle again after it. The audit keeps who did so. Ends with 1 when no generation
+    of this name is marked bad.
+    """
+    from appliance.bundle import activate
+
+    with _means(state, config_file, quiet=as_json) as (_, means), refusing():
+        reason = activate.acknowledge(id, means)
+    if as_json:
+        emit_json({"id": id, "was_bad": reason})
+    else:
+        click.echo(f"{clean(id)} may be tried again. It was bad: {clean(reason)}")
+    return OK
+
+
+@click.command(
+    "list",
+    cls=WeirCommand,
+    short_help="List the generations of this node, and what it trusts.",
+    examples=("weir bundle list", "weir bundle list --json"),
+)
+@where_options
+@json_option
+def list_(state: Path | None, config_file: Path | None, as_json: bool) -> int:
+    """List the generations of this node, and what it trusts.
+
+    Reads the state directory and changes nothing. Ends with 0 when a generation is in use, with 1 when there is none or
+    the node is in safe mode.
+    """
+    from appliance.config import load
+
+    told = _told(load(state, file=config_file).state_dir)
+    if as_json:
+        emit_json(told)
+    else:
+        _say_list(told)
+    return OK if told["runs"] and not told["safe_mode"] else NEGATIVE
+
+
+def _told(state_dir: Path) -> dict[str, Any]:
+    from appliance.bundle import generations, trust
+    from appliance.store import floors
+    from appliance.store import slots as kept
+    from appliance.store.floors import Lost
+
+    found = floors.read(state_dir)
+    trusts = found.state if isinstance(found, Lost) else found
+    slots = kept.read(state_dir) or kept.Slots()
+    roles = {slots.previous: "previous", slots.fallen: "safe mode", slots.good: "good", slots.trial: "trial"}
+    there = generations.listed(state_dir)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": id,
+            "state": "bad" if id in slots.bad and id != slots.fallen else roles.get(id, "not in use"),
+            "epoch": manifest.security_epoch,
+            "bytes": manifest.stored,
+        }
+        for id, manifest in there.items()
+    ]
+    rows += [{"id": id, "state": "bad", "epoch": None, "bytes": 0} for id in slots.bad if id not in there]
+    root = None
+    if trusts is not None:
+        version, name, evaluation = trust.root_facts(trusts.roots[max(trusts.roots)])
+        root = {"version": version, "name": name, "evaluation": evaluation}
+    return {
+        "runs": slots.trial or slots.good,
+        "current": generations.current(state_dir),
+        "tries": slots.tries,
+        "safe_mode": bool(slots.fallen) and not slots.trial,
+        "generations": rows,
+        "bad": dict(slots.bad),
+        "root": root,
+        "state_lost": found.why if isinstance(found, Lost) else "",
+        "floors": asdict(trusts.floors) if trusts is not None else None,
+    }
+
+
+def _say_list(told: dict[str, Any]) -> None:
+    root = told["root"]
+    if root is None:
+        click.echo("This node trusts no root yet.")
+    else:
+        trusted = f"Root {root['version']}: {clean(root['name'])}"
+        click.echo(trusted + (paint(", FOR EVALUATION ONLY", "yellow") if root["evaluation"] else ""))
+        click.echo(f"Security epoch: {told['floors']['epoch']}")
+    rows = [
+        (row["id"], row["state"], "" if row["epoch"] is None else row["epoch"], size(row["bytes"]))
+        for row in told["generations"]
+    ]
+    if rows:
+        click.echo(table(("GENERATION", "STATE", "EPOCH", "SIZE"), rows, right=("EPOCH", "SIZE")))
+    for id, reason in told["bad"].items():
+        click.echo(f"{clean(id)} is bad: {clean(reason)}")
+    if told["safe_mode"]:
+        click.echo(paint("SAFE MODE: policy and cache only; bring a newer bundle.", "red"))
+    elif not told["runs"]:
+        click.echo("No generation is in use.")
+    if told["state_lost"]:
+        click.echo(paint(f"The next import restores what this node trusts: {clean(told['state_lost'])}.", "yellow"))
+
+
+def _end(ended: Ended, *, as_json: bool) -> int:
+    """Say how it ended; 0 where the wanted generation runs."""
+    from appliance.bundle.refusal import REASONS
+
+    reason = {"returned": "health_failed", "safe_mode": "safe_mode"}.get(ended.outcome, "")
+    age = None if ended.age is None else round(ended.age.age.total_seconds())
+    if as_json:
+        told: dict[str, Any] = {
+            "id": ended.id,
+            "outcome": ended.outcome,
+            "runs": ended.runs,
+            "copied": ended.copied,
+            "age_s": age,
+            "acknowledged": ended.age is not None and ended.age.acknowledged,
+            "settled": ended.settled,
+            "rehearsal": None if ended.rehearsal is None else asdict(ended.rehearsal),
+        }
+        if reason:
+            told["refused"] = {"reason": reason, "message": ended.problem, "next_step": REASONS[reason][1]}
+        emit_json(told)
+        return NEGATIVE if reason else OK
+    if ended.settled:
+        click.echo(clean(ended.settled).capitalize() + ".")
+    if ended.rehearsal is not None:
+        found = ended.rehearsal
+        click.echo(
+            f"Rehearsed: {found.cards} cards, {found.policy_tests} policy tests, {found.denials} denials hold. "
+            f"Of {found.records} recent requests {found.otherwise} would go another way: "
+            f"{found.refused} newly refused, {found.admitted} newly answered; expected cost "
+            f"{money(found.cost_before, found.currency)} before, {money(found.cost_after, found.currency)} now."
+        )
+        for example in found.examples:
+            click.echo(f"  {clean(example)}")
+    if reason:
+        click.echo(f"weir: {reason}: {clean(ended.id)}: {clean(ended.problem)}. {REASONS[reason][1]}", err=True)
+        return NEGATIVE
+    said = {
+        "good": "is in use",
+        "no_change": "was in use already: no change",
+        "renewed": "was in use; its metadata is newer now",
+    }
+    click.echo(paint(f"{clean(ended.id)} {said[ended.outcome]}.", "green"))
+    if age is not None:
+        click.echo(f"Signed {duration(age)} before the time that counts.")
+    return OK
+
+
+@contextmanager
+def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iterator[tuple[Config, Means]]:
+    """The configuration, and what activation needs of this node; its audit is open meanwhile."""
+    from appliance.bundle.activate import Means
+    from appliance.bundle.health import LIMIT_S
+    from appliance.config import load
+    from appliance.doctor.child import ask
+    from appliance.node import generation_of
+    from appliance.store.audit.log import Audit
+
+    config = load(state, file=config_file)
+    if not config.state_dir.is_dir():
+        raise CliError(f"{config.state_dir} is not there.", code="state_invalid", next_step="Make it with 'weir init'.")
+
+    def check(folder: Path) -> str:
+        now = datetime.now(UTC).timestamp()
+        argument = {"folder": str(folder), "now": now, "unconfined": config.paths.unconfined_workers}
+        return ask("generation", argument, timeout_s=LIMIT_S).problem
+
+    audit = Audit(config.state_dir)
+    try:
+        yield (
+            config,
+            Means(
+                config.state_dir,
+                load=lambda folder: generation_of(config.model_copy(update={"content_dir": folder})),
+                check=check,
+                note=lambda facts: audit.write("admin", facts),
+                records=lambda: _records(config.state_dir),
+                show=_shown(quiet=quiet),
+            ),
+        )
+    finally:
+        audit.close()
+
+
+def _records(state_dir: Path) -> Iterable[Record]:
+    """The newest records that this program can read; none where there are none yet."""
+    import orjson
+
+    from appliance.errors import StateInvalid
+    from appliance.records.record import from_json
+    from appliance.store import open_reader
+
+    try:
+        rows = open_reader(state_dir).newest(_RECORDS)
+    except StateInvalid:
+        return
+    for _, row in rows:
+        try:
+            record = from_json(orjson.dumps(row))
+        except ValueError:
+            continue  # of another schema
+        yield record
+
+
+def _shown(*, quiet: bool) -> Any:
+    """How staging shows its progress: one line on a terminal, in whole percents."""
+    if quiet or not sys.stderr.isatty():
+        return lambda _: None
+    last = -1
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        percent = 100 * progress.done // max(1, progress.total)
+        if percent != last:
+            last = percent
+            click.echo(f"\r{percent} %, {size(progress.done)} of {size(progress.total)}", err=True, nl=percent == 100)
+
+    return show
