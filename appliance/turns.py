@@ -42,14 +42,11 @@ class Turns:
         self._heap: list[_Waiting] = []
         self._waits: Counter[str] = Counter()
         self._number = 0
-
-    @property
-    def waiting(self) -> int:
-        return sum(self._waits.values())
+        self.waiting = 0
 
     def free(self, size: int = 1) -> bool:
         """Take a turn at once, where there is room and nobody waits; `done` must follow. False where not."""
-        if self._running >= self._room or self._waits:
+        if self._running >= self._room or self.waiting:
             return False
         self._running += size
         return True
@@ -73,6 +70,7 @@ class Turns:
         one = _Waiting(tag, self._number, tenant, weight, size, turn)
         heapq.heappush(self._heap, one)
         self._waits[tenant] += 1
+        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
@@ -93,7 +91,7 @@ class Turns:
             self._left(one)
             self._running += one.size
             one.turn.set_result(None)
-        if not self._running and not self._waits:
+        if not self._running and not self.waiting:
             self._now = 0.0
             self._ends.clear()
 
@@ -114,6 +112,7 @@ class Turns:
             self._left(one)
 
     def _left(self, one: _Waiting) -> None:
+        self.waiting -= 1
         self._waits[one.tenant] -= 1
         if not self._waits[one.tenant]:
             del self._waits[one.tenant]

@@ -50,6 +50,7 @@ from appliance.records.decision import Asked, Decision
 from appliance.records.record import encode
 from appliance.records.request import LOCAL, Kind, Labels, Request
 from appliance.records.tenant import Scope
+from appliance.records.value import changed
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body, error_headers
 from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
@@ -75,7 +76,7 @@ _BODY = web.RequestKey("weir-body", bytes)  # of a request that may be remembere
 _ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it got one
 _ACCOUNT = web.RequestKey("weir-account", Account)  # of the tenant, where keys are needed
 _OPEN = ("/healthz", "/readyz")  # to whoever reaches the node: they say whether it serves, and no more
-_OPERATORS = "/weir/"
+_OPERATORS, _TENANTS = "/weir/", "/v1/"
 _ARRIVING_BYTES = 128 << 20
 _LABELS_KEPT = 256  # combinations that a tenant's callers stated
 Answered = Reply | web.StreamResponse
@@ -177,9 +178,11 @@ class Plane:
 
     def _know(self, request: web.BaseRequest) -> None:
         """Whose request it is, by its key. Raises Unauthorized, or NotAdmitted where the address is the operators'."""
-        path = request.rel_url.raw_path
-        if path in _OPEN:
-            return
+        path = request.raw_path
+        if not path.startswith(_TENANTS):  # mostly it does, and taking an address apart is dear
+            path = request.rel_url.raw_path
+            if path in _OPEN:
+                return
         node = self._node
         try:
             tenant = node.roll.whose(presented(request.headers), time.time())
@@ -193,6 +196,8 @@ class Plane:
             account.admit()  # what is asked to be answered is counted when it is read
 
     def _account(self, request: web.BaseRequest) -> Account:
+        if not self._node.roll.needed:
+            return self._node.accounts.local  # a look for what is not there would cost more than the rest of this
         account: Account | None = request.get(_ACCOUNT)
         return self._node.accounts.local if account is None else account
 
@@ -257,7 +262,7 @@ class Plane:
                 return self._repeats.again(kind, body, labels, request_id=id, tenant=account.name)
             parsed = parse(body, headers, self._limits, request_id=id, tenant=account.name)
             if account.tenant is not None:
-                parsed = replace(parsed, labels=self._labels(account, parsed.labels))
+                parsed = changed(parsed, labels=self._labels(account, parsed.labels))
             if self._node.config.cache.enabled and cacheable(parsed) and not parsed.labels_in_body:
                 request[_BODY] = body
             return parsed
