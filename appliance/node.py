@@ -228,6 +228,7 @@ class Node:
         self._refusals.flush()
         self.audit.note("stop", {"requests": self.counters.requests})
         await asyncio.to_thread(self.audit.close)
+        self._ask_to_write_spending()
         await asyncio.to_thread(self.store.close)
 
     async def _keep_house(self) -> None:
@@ -377,13 +378,18 @@ class Node:
             self._refusals_due = asyncio.get_running_loop().call_later(WINDOW_S, self._refusals.flush)
 
     def _note_use(self, record: Record | Alike) -> None:
-        """Count a request for its tenant; what was spent is written with the next commit, together with others'."""
+        """Count a request for its tenant. Money is written with the next commit, mere counts a little later."""
         if not self.roll.needed:
             return
         like = record.like.record if isinstance(record, Alike) else record
         tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
-        self.accounts.used(like.asked.tenant, record.time, Spent(record.outcome.cost, 1, tokens))
-        if not self._spending_asked:
+        cost = record.outcome.cost
+        self.accounts.used(like.asked.tenant, record.time, Spent(cost, 1, tokens))
+        if cost:
+            self._ask_to_write_spending()
+
+    def _ask_to_write_spending(self) -> None:
+        if self.roll.needed and not self._spending_asked:
             self._spending_asked = self.store.writer.put("node", self._write_spending, self._spending_not_written)
 
     def _write_spending(self, connection: sqlite3.Connection) -> None:
@@ -405,6 +411,8 @@ class Node:
         while True:
             await asyncio.sleep(_WATCH_S)
             self._note_attempts()
+            if self.accounts.unwritten:
+                self._ask_to_write_spending()
             try:
                 if await asyncio.to_thread(self.tenants.changes) != self._tenants_seen:
                     self._tenants_seen = self._take_over_tenants()

@@ -219,6 +219,11 @@ class Accounts:
         with self._lock:
             self._dirty[key] = self._dirty.get(key, Spent()).plus(spent)
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether there is use that nobody has taken."""
+        return bool(self._dirty)
+
     def take_unwritten(self) -> dict[tuple[str, str], Spent]:
         """Use since this was last asked, by tenant and UTC day. For any thread."""
         with self._lock:
