@@ -1,13 +1,16 @@
 # `make demo` and `make test` do all of their own set-up; see packaging/setup.sh.
 PYTEST_ARGS ?=
+PYTEST = .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test setup lint lock clean
+.PHONY: demo test suite setup lint lock clean
 
 demo: setup
 	.venv/bin/python benchmarks/demo.py
 
-test: lint
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+test: lint suite
+
+suite: setup
+	$(PYTEST) $(PYTEST_ARGS)
 
 lint: setup
 	.venv/bin/ruff check .

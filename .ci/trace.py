@@ -28,6 +28,8 @@ _STRING = re.compile(r'(inet_addr\("[^"]*"\)|inet_pton\(AF_INET6, "[^"]*")|"(?:[
 # What only asks the kernel or other processes of this host. Everything else that names a family is reported.
 _OF_THE_HOST = ("AF_UNIX", "AF_NETLINK", "AF_UNSPEC", "AF_ALG")
 _FAMILY = re.compile(r"sa_family=(\w+)")
+# A process that was killed where the filter held it, before the call: the kernel then skips the call (kernel/seccomp.c).
+_NEVER_BEGUN = re.compile(r"^(?:\d+\s+)?\?\?\?\( <(?:detached|unfinished) \.\.\.>$")
 _RESULT = re.compile(r"\)\s+= -1 (E[A-Z]+)")
 # How the kernel says no before anything has left. Whatever may come from the other side (EHOSTUNREACH) is not among them.
 _NO = frozenset(("EACCES", "EPERM", "ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EBADF", "ENOSYS"))
@@ -53,6 +55,8 @@ def attempts(
     for raw in lines:
         line = raw.rstrip("\n")
         found = _CALL.match(line)
+        if _NEVER_BEGUN.match(line):
+            continue
         if found is None:
             if not re.match(r"^(?:\d+\s+)?(?:\+\+\+|---|strace: )", line) and line.strip():
                 yield Attempt("", "", f"not understood: {line[:200]}")

@@ -107,6 +107,12 @@ def test_what_is_not_understood_is_reported_and_not_passed_over(line: str) -> No
     assert where(line)[0].startswith("not understood")
 
 
+@pytest.mark.parametrize("how", ["detached", "unfinished"])
+def test_a_process_killed_before_its_call_began_sent_nothing(how: str) -> None:
+    assert where(f"7 ???( <{how} ...>") == []
+    assert len(where("7 ???(3, 8, 16)")) == 1
+
+
 def test_networks_that_are_allowed_are_allowed_and_no_others() -> None:
     assert where(V4 % "192.0.2.9", allow=("192.0.2.0/24",)) == []
     assert where(V4 % "192.0.3.9", allow=("192.0.2.0/24",)) == ["192.0.3.9 port 443"]
