@@ -1,9 +1,9 @@
 """The host's own configuration: `weir.yaml`, read once into frozen values.
 
 Rules kept here:
-1. The host's file can only narrow: what may leave and what runs is signed content, not configuration. The two
-   exceptions, `paths.unsigned_cards` and `paths.unconfined_workers`, are named after what they are.
-2. Everything has a default; a node starts without any file, on loopback, with nothing let out.
+1. The host's file can only narrow: what may leave and what runs is signed content, not configuration. The exception,
+   `paths.unconfined_workers`, is named after what it is.
+2. Everything has a default; a node needs no file, and then serves loopback and lets nothing out.
 3. Unknown keys are refused; all findings come at once, each with file, line, column, path and likely meaning.
 4. A secret is a reference (`env:NAME` or `file:/path`), never a value, and a value put there is never echoed.
 5. Environment variables set nothing; they are read only where a reference to a secret names one.
@@ -31,7 +31,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from appliance.config_places import FILE_NAME, HOST, PORT, default_content_dir, default_state_dir, url_of
+from appliance.config_places import FILE_NAME, HOST, PORT, default_state_dir, url_of
 from appliance.config_read import Tree, parse_yaml
 from appliance.config_words import explain, sections
 from appliance.errors import ConfigInvalid
@@ -164,12 +164,8 @@ class Egress(Section):
 
 
 class Paths(Section):
-    """Paths that the host adds to those of the signed content."""
+    """How the models of this host run."""
 
-    unsigned_cards: tuple[HostPath, ...] = Field(
-        default=(),
-        description="Card files that nobody signed. For development; doctor and status warn of each.",
-    )
     unconfined_workers: bool = Field(
         default=False,
         description="Run local models also where the kernel offers no seccomp filter to keep them off the network; "
@@ -252,9 +248,6 @@ class Config(Section):
 
     state_dir: Annotated[HostPath, DefaultText("`/var/lib/weir` as root, else `~/.local/state/weir`")] = Field(
         default_factory=default_state_dir, description="Where the node keeps what it writes."
-    )
-    content_dir: Annotated[HostPath, DefaultText("the starter content shipped with the program")] = Field(
-        default_factory=default_content_dir, description="Content: cards, prices, models."
     )
     listen: Listen = Listen()
     place: PlaceOfHost = PlaceOfHost()

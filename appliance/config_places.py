@@ -19,11 +19,6 @@ def default_state_dir() -> Path:
     return Path("/var/lib/weir") if os.geteuid() == 0 else Path.home() / ".local" / "state" / "weir"
 
 
-def default_content_dir() -> Path:
-    """The starter content that set-up put together beside the package."""
-    return Path(__file__).resolve().parent.parent / "build" / "starter"
-
-
 def operator_key_of(state_dir: Path) -> str:
     """The key by which whoever may read the state directory speaks to its node; '' where there is none to be read."""
     try:

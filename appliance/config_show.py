@@ -107,7 +107,7 @@ def yaml_text(value: object, unit: str = "") -> str:
                 return f"{value >> shift} {name}"
     if isinstance(value, str):
         plain = value and value.replace("-", "").replace("_", "").isalpha() and value.isascii()
-        return value if plain and value not in ("true", "false", "null") else _quoted(value)
+        return value if plain and value.lower() not in ("true", "false", "null") else _quoted(value)
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     if isinstance(value, list):
@@ -188,7 +188,6 @@ def _limits(info: FieldInfo) -> str:
 def _example_value(setting: Setting) -> str:
     shown = {
         "state_dir": "/var/lib/weir",
-        "content_dir": "/opt/weir/current/build/starter",
         # Left to the content; `null` in a file says the same.
         "routing.business_value": "null",
         "routing.latency_weight": "null",

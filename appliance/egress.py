@@ -107,21 +107,24 @@ class Door:
     def __init__(self, allowed: frozenset[Destination] = frozenset()) -> None:
         self.refused = 0
         self.refusals: deque[Refusal] = deque(maxlen=REFUSALS_KEPT)
+        self._addresses: OrderedDict[tuple[str, int], frozenset[str]] = OrderedDict()  # and whose they are
         self.replace(allowed)
 
     def replace(self, allowed: frozenset[Destination]) -> None:
-        """Take over another generation's list; addresses learned for the old one are forgotten."""
+        """Take over another generation's list; addresses of names that it does not have are forgotten."""
         self.allowed = allowed
         self._names = {destination.host for destination in allowed}
         self._endpoints = {(destination.host, destination.port) for destination in allowed}
-        self._addresses: OrderedDict[tuple[str, int], None] = OrderedDict()
+        learned, self._addresses = self._addresses, OrderedDict()
+        for (address, port), hosts in learned.items():
+            if still := frozenset(host for host in hosts if (host, port) in self._endpoints):
+                self._addresses[address, port] = still
         for destination in allowed:
-            address = literal(destination.host)
-            if address is not None:
-                self._addresses[address, destination.port] = None
+            if literal(destination.host) is not None:
+                self.learn(destination.host, destination.host, destination.port)
             elif destination.host == _LOCALHOST:
-                self._addresses["127.0.0.1", destination.port] = None
-                self._addresses["::1", destination.port] = None
+                self.learn(_LOCALHOST, "127.0.0.1", destination.port)
+                self.learn(_LOCALHOST, "::1", destination.port)
 
     def knows_name(self, host: str) -> bool:
         return host.lower().rstrip(".") in self._names
@@ -132,10 +135,10 @@ class Door:
     def knows_address(self, address: str, port: int) -> bool:
         return (literal(address) or address, port) in self._addresses
 
-    def learn(self, address: str, port: int) -> None:
+    def learn(self, host: str, address: str, port: int) -> None:
         """Remember that a listed name resolved to `address`."""
         key = (literal(address) or address, port)
-        self._addresses[key] = None
+        self._addresses[key] = self._addresses.get(key, frozenset()) | {host.lower().rstrip(".")}
         self._addresses.move_to_end(key)
         while len(self._addresses) > ADDRESSES_KEPT:
             self._addresses.popitem(last=False)
@@ -173,7 +176,7 @@ class ListedResolver(AbstractResolver):
             found = [(info[0], str(info[4][0])) for info in infos]
         if door.knows_endpoint(host, port):  # still: the list may have been replaced meanwhile
             for _, address in found:
-                door.learn(address, port)
+                door.learn(host, address, port)
         return [
             ResolveResult(
                 hostname=host,

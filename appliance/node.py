@@ -15,39 +15,38 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import structlog
 
 from appliance import __version__
-from appliance.bundle.content import damaged, load_generation
+from appliance.bundle.content import load_generation
+from appliance.bundle.in_force import InForce, in_force, state_of
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
 from appliance.config_places import HOST, url_of
 from appliance.conversations import Conversations
 from appliance.decide.generation import Generation
 from appliance.decide.labels import Detectors
-from appliance.egress import Destination, Egress
+from appliance.egress import Egress
 from appliance.errors import ConfigInvalid, NoCapacity, PolicyRefused, WeirError
 from appliance.features import detect, language
-from appliance.features.classify import Classifier
 from appliance.features.describe import describe
 from appliance.features.detect.texts import attachments, texts
+from appliance.fleet import Fleet
 from appliance.hits import Hits
-from appliance.paths.contract import ExecutionPath, PathError
-from appliance.paths.guard import Guarded
-from appliance.paths.onnx import OnnxPath
+from appliance.paths.contract import ExecutionPath
 from appliance.paths.openai_http import resolve_secret
-from appliance.paths.registry import PathContext, build_path
-from appliance.records.card import ModelCard, Place
+from appliance.paths.registry import PathContext
+from appliance.records.card import Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.record import Alike, Record
 from appliance.records.request import Request
 from appliance.redact import NotRedactable, Redaction, redact
 from appliance.serve import Serving, ended
-from appliance.snapshot import LiveFigures
 from appliance.store import Reader, Store
 from appliance.store.audit.log import Audit
 from appliance.store.audit.refusals import WINDOW_S, Refusals
@@ -55,14 +54,11 @@ from appliance.store.tenants import Tenants, make_operator_key, roll_of, spend
 from appliance.tenancy.accounts import Accounts
 from appliance.tenancy.budget import Spent
 from appliance.tenancy.keys import Roll
-from appliance.turns import Turns
 
 log = structlog.get_logger("weir.node")
-_NOT_A_PATH = ("cache", "reuse")
 _SWEEP_S = 300.0
 _LONG_CHARS = 50_000  # of one request
 _WATCH_S = 0.25  # between two looks at whether tenants changed, or the door refused anything
-QUEUE_PER_PLACE = 16  # answers that may wait at a path for each that it makes at once
 
 
 @dataclass
@@ -85,22 +81,24 @@ class Counters:
 class Node:
     """One appliance. `start` before use, `stop` to drain and flush."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, content: Path) -> None:
+        """`content` is the folder of the generation in force, or in safe mode of the one that failed."""
         self.config = config
+        self.in_force = in_force(config.state_dir)
+        self._content = content
         self.began = time.time()
         self.state = "starting"
-        self.problems: list[str] = []
         self.warnings: list[str] = []
-        self.generation = generation_of(config)
+        self.fleet = Fleet(generation_of(config, content), safe=self.in_force.safe)
+        self._fleets = [self.fleet]  # that have requests, or will have
+        self._in_force_seen = state_of(config.state_dir)
+        self._not_taken_over = ""  # why the generation in force does not run here
         self.tenants = Tenants(config.state_dir)
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
         self.conversations = Conversations(self.store)
         self.hits = Hits(self)
-        self.paths: dict[str, ExecutionPath] = {}
-        self.figures: dict[str, LiveFigures] = {}
-        self.turns: dict[str, Turns] = {}
         self.accounts = Accounts(config.limits.concurrent_requests)
         self.roll = Roll(needed=False)
         self._tenants_lost = False
@@ -108,7 +106,6 @@ class Node:
         self.counters = Counters()
         self.by_path: dict[str, int] = {}
         self.devices: dict[str, str] = {}  # where each path's last answer was computed, as it said itself
-        self.classifier: Classifier | None = None
         self.news = asyncio.Event()  # set whenever a record was handed to the store
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
         # Long texts hold up no classifying, and longer ones nobody with a short one.
@@ -119,8 +116,9 @@ class Node:
         self._refusals = Refusals(partial(self.audit.note, "refusal"))
         self._refusals_due: asyncio.TimerHandle | None = None
         self._attempts = 0  # that the door refused and the audit knows of
-        self.egress = Egress(_destinations(self.generation, config), self.audit)
+        self.egress = Egress(self.fleet.destinations(deny_all=config.egress.deny_all), self.audit)
         self._housekeeping: tuple[asyncio.Task[None], ...] = ()
+        self._retiring: set[asyncio.Task[None]] = set()
         self._spending_asked = False  # whether work is queued that will write what was spent
         self._spending_in_hand: dict[tuple[str, str], Spent] = {}  # of the commit that is under way
         self._tenants_seen = self._take_over_tenants()
@@ -132,20 +130,32 @@ class Node:
                 "make one with 'weir tenant add NAME', then start the node again"
             )
 
+    @property
+    def generation(self) -> Generation:
+        """What new requests are decided by."""
+        return self.fleet.generation
+
+    @property
+    def paths(self) -> dict[str, ExecutionPath]:
+        """What new requests may run on, by id."""
+        return self.fleet.paths
+
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
         self._note_start()
-        unconfined = self.config.paths.unconfined_workers
-        context = PathContext(self.config.content_dir, self.egress, self._secret, unconfined_workers=unconfined)
-        for card in self.generation.cards:
-            if card.tier not in _NOT_A_PATH:
-                self._build(card.id, context)
-        await asyncio.gather(*(self._start(name, path) for name, path in self.paths.items()))
+        await self.fleet.start(self._context(self._content), threads=self.config.hardware.threads)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, self._load_classifier)
+        await loop.run_in_executor(self._threads, language.load)
         await loop.run_in_executor(self._detecting, detect.load)
-        self._housekeeping = (asyncio.create_task(self._keep_house()), asyncio.create_task(self._watch()))
+        self._housekeeping = (
+            asyncio.create_task(self._keep_house()),
+            asyncio.create_task(self._watch()),
+            asyncio.create_task(self._follow()),
+        )
         self.state = "ready"
+
+    def _context(self, content: Path) -> PathContext:
+        return PathContext(content, self.egress, self._secret, unconfined_workers=self.config.paths.unconfined_workers)
 
     def _note_start(self) -> None:
         """The audit learns under what the node runs, and that it changed where it did."""
@@ -163,25 +173,6 @@ class Node:
         }
         self.audit.note("start", facts)
 
-    def _build(self, name: str, context: PathContext) -> None:
-        try:
-            self.paths[name] = build_path(self._on_this_host(self.generation.card_by_id[name]), context)
-        except (WeirError, ImportError) as error:
-            self.problems.append(f"{name}: {error}")
-            return
-        self.figures[name] = LiveFigures()
-        card = self.generation.card_by_id[name]
-        room = _room(card)
-        if room:
-            self.turns[name] = Turns(room, QUEUE_PER_PLACE * room)
-
-    def _on_this_host(self, card: ModelCard) -> ModelCard:
-        """The card with the host's say on threads, where the card leaves it open."""
-        threads = self.config.hardware.threads
-        if not threads or card.llama.threads:
-            return card
-        return card.model_copy(update={"llama": card.llama.model_copy(update={"threads": threads})})
-
     def _secret(self, reference: str) -> str:
         """The value behind a card's reference; `secret:NAME` is looked up in the host's configuration first."""
         scheme, _, name = reference.partition(":")
@@ -189,34 +180,12 @@ class Node:
             reference = self.config.secrets.get(name, reference)
         return resolve_secret(reference)
 
-    async def _start(self, name: str, path: ExecutionPath) -> None:
-        fault = await asyncio.to_thread(damaged, path.card, self.config.content_dir)
-        if fault:
-            self.problems.append(f"{name}: {fault}")
-            log.error("path-not-started", path=name, fault="damaged")
-            return
-        try:
-            await path.start()
-        except PathError as error:
-            self.problems.append(f"{name}: {error.message}")
-            log.error("path-not-started", path=name, fault=error.fault)
-
-    def _load_classifier(self) -> None:
-        """Share the classifier of the path that serves it; without one every text is of the unknown cell."""
-        language.load()
-        for path in self.paths.values():
-            runtime = path.inner if isinstance(path, Guarded) else path
-            if isinstance(runtime, OnnxPath) and "classification" in path.card.modalities and path.ready().ok:
-                self.classifier = runtime.classifier
-                return
-        self.problems.append("no task classifier: every text counts as of an unknown task")
-
     async def stop(self) -> None:
         """Stop the paths and write all that is queued."""
         self.state = "stopping"
-        for task in self._housekeeping:
+        for task in (*self._housekeeping, *self._retiring):
             task.cancel()
-        await asyncio.gather(*(path.stop() for path in self.paths.values()))
+        await asyncio.gather(*(fleet.stop() for fleet in self._fleets))
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
@@ -251,7 +220,7 @@ class Node:
     def serving(self, request: Request) -> Serving:
         """Take a request in. Raises NoCapacity when the node, or the tenant's part of it, is full."""
         account = self.accounts.of(request.tenant)
-        return Serving(self, self._narrowed(request), self.generation, account, now=time.time(), draw=self.draw())
+        return Serving(self, self._narrowed(request), self.fleet, account, now=time.time(), draw=self.draw())
 
     def draw(self) -> float:
         """What chance has in a decision: uniform in [0, 1)."""
@@ -266,14 +235,14 @@ class Node:
             request = replace(request, labels=replace(request.labels, below_floor="refuse"))
         return request
 
-    async def describe(self, request: Request) -> Features:
+    async def describe(self, request: Request, fleet: Fleet) -> Features:
         """The request's features. Its task is classified, off the loop, only where there is something to choose."""
-        named = self.generation.card_by_id.get(request.model)
+        named = fleet.generation.card_by_id.get(request.model)
         needless = request.model != "auto" and not (named is not None and named.gate)  # a gate reads the task too
-        if needless or request.kind == "embedding" or self.classifier is None:
+        if needless or request.kind == "embedding" or fleet.classifier is None:
             return describe(request)
         loop = asyncio.get_running_loop()
-        features = await loop.run_in_executor(self._threads, describe, request, self.classifier)
+        features = await loop.run_in_executor(self._threads, describe, request, fleet.classifier)
         return replace(features, embedding=None)
 
     async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
@@ -328,7 +297,7 @@ class Node:
     def note_step(self, outcome: StepOutcome) -> None:
         if outcome.device:
             self.devices[outcome.path] = outcome.device
-        figures = self.figures.get(outcome.path)
+        figures = self.fleet.figures.get(outcome.path)
         if figures is not None:
             figures.note(outcome)
             figures.at = time.time()
@@ -434,13 +403,72 @@ class Node:
             )
         return seen
 
+    # ---- generations ----------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Run on what is in force, also when it changes. What cannot be run leaves everything as it is."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            try:
+                seen = await asyncio.to_thread(state_of, self.config.state_dir)
+                if seen == self._in_force_seen:
+                    continue
+                self._in_force_seen = seen
+                wanted = await asyncio.to_thread(in_force, self.config.state_dir)
+                self._not_taken_over = await self._take_over(wanted)
+                self.in_force = replace(self.in_force, root=wanted.root) if self._not_taken_over else wanted
+            except (sqlite3.Error, OSError, WeirError) as error:
+                self._not_taken_over = f"what is in force cannot be read: {error}"
+            if self._not_taken_over:
+                log.error("not-taken-over", why=self._not_taken_over)
+
+    async def _take_over(self, wanted: InForce) -> str:
+        """Begin new requests on what is in force; why not, where a model that should come up there does not."""
+        content, safe = wanted.folder, wanted.safe
+        if content is None or (content == self._content and safe == self.fleet.safe):
+            return ""
+        generation = await asyncio.to_thread(generation_of, self.config, content)
+        before, after = self.fleet, Fleet(generation, safe=safe)
+        self._fleets.append(after)
+        await self._open_door()
+        await after.start(self._context(content), threads=self.config.hardware.threads, before=before)
+        if after.down - before.down:
+            await self._let_go(after)
+            return f"{content.name} is in force and does not run here: {'; '.join(after.problems)}"
+        self.audit.note("admin", {"act": "generation", "from": before.generation.id, "to": generation.id})
+        self.fleet, self._content = after, content
+        after.settle(content)
+        log.info("generation", name=content.name, generation=generation.id)
+        self._retiring.add(task := asyncio.create_task(self._retire(before)))
+        task.add_done_callback(self._retiring.discard)
+        return ""
+
+    async def _retire(self, fleet: Fleet) -> None:
+        await fleet.left()
+        await self._let_go(fleet)
+
+    async def _let_go(self, fleet: Fleet) -> None:
+        """Stop what only this fleet ran on."""
+        self._fleets.remove(fleet)
+        await fleet.stop(self._fleets)
+        await self._open_door()
+
+    async def _open_door(self) -> None:
+        """Let out what requests may reach that are in work or can begin, and nothing else."""
+        wanted = (fleet.destinations(deny_all=self.config.egress.deny_all) for fleet in self._fleets)
+        await self.egress.replace(frozenset().union(*wanted))
+
     # ---- what operators ask ---------------------------------------------------------------------------------
 
     def readiness(self) -> tuple[str, list[str]]:
         """The node's state and why it is not simply 'ready'."""
         if self.state != "ready":
             return self.state, [f"the node is {self.state}"]
-        reasons = list(self.problems)
+        reasons = list(self.fleet.problems)
+        if self.fleet.safe:
+            reasons.append(f"safe mode: {self.in_force.id} failed, and nothing older may run; bring a newer bundle")
+        if self._not_taken_over:
+            reasons.append(self._not_taken_over)
         if self.store.writer.trouble:
             reasons.append(f"what happens is not written down: {self.store.writer.trouble}")
         if self.audit.trouble:
@@ -451,7 +479,7 @@ class Node:
             serving += ready.ok
             if not ready.ok:
                 reasons.append(f"{name}: {ready.reason or 'not ready'}")
-        if self.paths and not serving:
+        if self.fleet.safe or (self.paths and not serving):
             return "unavailable", reasons
         return ("degraded" if reasons else "ready"), reasons
 
@@ -465,9 +493,10 @@ class Node:
             "reasons": reasons,
             "uptime_s": round(time.time() - self.began, 1),
             "generation": self.generation.id,
+            "bundle": self.in_force.id,
             "policy": self.generation.policy.id,
-            "trusted_root": None,
-            "warnings": [f"unsigned card: {card}" for card in self.config.paths.unsigned_cards]
+            "trusted_root": asdict(self.in_force.root) if self.in_force.root is not None else None,
+            "warnings": self._root_warnings()
             + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers
             + self.warnings
             + self.accounts.warnings(time.time()),
@@ -489,6 +518,10 @@ class Node:
             "memory_bytes": _resident_bytes(),
         }
 
+    def _root_warnings(self) -> list[str]:
+        root = self.in_force.root
+        return [f"{root.words}: its keys are nobody's"] if root is not None and root.evaluation else []
+
     def _path_status(self, name: str, path: ExecutionPath) -> dict[str, object]:
         card, ready = path.card, path.ready()
         return {
@@ -506,17 +539,16 @@ class Node:
         }
 
 
-def generation_of(config: Config) -> Generation:
-    """Content, narrowed by what the host states of itself and of its weights."""
-    content = load_generation(
-        config.content_dir,
-        config.paths.unsigned_cards,
+def generation_of(config: Config, content: Path) -> Generation:
+    """The content in a folder, narrowed by what the host states of itself and of its weights."""
+    generation = load_generation(
+        content,
         home=Place(node="local", site=config.place.site, country=config.place.country, region=config.place.region),
         weights={name: getattr(config.routing, name) for name in _stated(config)},
     )
-    if not content.cards:
-        raise ConfigInvalid(f"{config.content_dir} holds no cards.", next_step="Run the set-up, or import a bundle.")
-    return content
+    if not generation.cards:
+        raise ConfigInvalid(f"{content} holds no cards.", next_step="Import a bundle.")
+    return generation
 
 
 def _refused(record: Record) -> dict[str, object]:
@@ -534,27 +566,9 @@ def _refused(record: Record) -> dict[str, object]:
     }
 
 
-def _room(card: ModelCard) -> int:
-    """How many answers a path makes at once before fairness matters; 0 where it has no queue to speak of.
-
-    A local model gets two more than it has slots, so that none stands empty between two jobs.
-    """
-    if card.runtime == "llama_cpp":
-        return card.llama.sequences + 2
-    return card.endpoint.max_concurrent if card.endpoint is not None else 0
-
-
 def _stated(config: Config) -> list[str]:
     fields = ("business_value", "latency_weight", "quality_floor")
     return [name for name in fields if getattr(config.routing, name) is not None]
-
-
-def _destinations(generation: Generation, config: Config) -> frozenset[Destination]:
-    """What may be connected to: the endpoints of the cards, loopback alone while the host denies all else."""
-    wanted = {Destination.parse(card.endpoint.base_url) for card in generation.cards if card.endpoint is not None}
-    if config.egress.deny_all:
-        wanted = {d for d in wanted if d.host in ("127.0.0.1", "::1", "localhost")}
-    return frozenset(wanted)
 
 
 def _resident_bytes() -> int:

@@ -23,7 +23,6 @@ from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
-from appliance.decide.generation import Generation
 from appliance.decide.labels import raised, to_carry
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
@@ -44,6 +43,7 @@ from appliance.snapshot import take_snapshot
 from appliance.tenancy.accounts import Account
 
 if TYPE_CHECKING:
+    from appliance.fleet import Fleet
     from appliance.node import Node
 
 Status = Literal["answered", "refused", "failed", "cancelled"]
@@ -54,7 +54,7 @@ class Serving:
     """The life of one request. `decided`, then `chunks` or `answer`, then `close`."""
 
     def __init__(
-        self, node: Node, request: Request, generation: Generation, account: Account, *, now: float, draw: float
+        self, node: Node, request: Request, fleet: Fleet, account: Account, *, now: float, draw: float
     ) -> None:
         self.request = request
         self.asked = asked_of(request, scope=account.scope)
@@ -63,7 +63,8 @@ class Serving:
         self.snapshot = Snapshot(now, draw, ())
         self._node = node
         self._account = account
-        self._generation = generation
+        self._fleet = fleet
+        self._generation = fleet.generation
         self._now = now
         self._draw = draw
         self._began = time.perf_counter()
@@ -78,25 +79,26 @@ class Serving:
         self._set_aside = 0.0  # of the tenant's budget
         self._tokens = 0  # that were counted ahead
         node.accounts.enter(account)
+        fleet.enter()
 
     async def decided(self) -> Decision:
         """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent."""
         self.stored()
         if self.decision is None:
-            node = self._node
+            node, fleet = self._node, self._fleet
             findings = await node.detect(self.request)
             labels, found = raised(self.request.labels, findings, self._generation.detectors, self._carried)
             if found is not None:
                 self._key = ""  # neither stored nor said to be a miss
                 self.request = replace(self.request, labels=labels)
                 self.asked = asked_of(self.request, found, self._account.scope)
-            features = await node.describe(self.request)
+            features = await node.describe(self.request, fleet)
             self.features = changed(features, findings=findings) if findings else features
-            named = node.paths.get(self.request.model)
-            seen = node.paths if named is None else {self.request.model: named}  # the others are out whatever they do
+            named = fleet.paths.get(self.request.model)
+            seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
             self.snapshot = take_snapshot(
-                seen, node.figures, now=self._now, draw=self._draw, turns=node.turns, budget_left=left
+                seen, fleet.figures, now=self._now, draw=self._draw, turns=fleet.turns, budget_left=left
             )
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
             self._count_ahead(self.decision)
@@ -194,17 +196,17 @@ class Serving:
                 self._node.conversations.note(self.request, carried, self._now)
 
     def _begun(self, decision: Decision) -> Execution:
-        node = self._node
+        fleet = self._fleet
         return Execution(
             self.request,
             self.features,
             decision,
             self._generation,
-            node.paths,
+            fleet.paths,
             began=self._began,
             now=self._now,
             redact=self._redact,
-            turns=node.turns,
+            turns=fleet.turns,
             weight=self._account.weight,
         )
 
@@ -326,6 +328,7 @@ class Serving:
         """Give the place free; from now on what was used counts, not what was expected."""
         account = self._account
         self._node.accounts.leave(account)
+        self._fleet.leave()
         account.set_aside(-self._set_aside)
         account.use_tokens(tokens - self._tokens)
 

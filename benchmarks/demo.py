@@ -1,7 +1,9 @@
 """`make demo`: a node on a temporary state answers a workload, with a stand-in for the frontier and without any.
 
-Everything is real but the frontier: a small server on loopback that answers with the computed truth, at a frontier's
-price and delay. It is labelled as a stand-in wherever it appears. Nothing connects outside loopback.
+Everything is real but two things. The frontier is a small server on loopback that answers with the computed truth, at a
+frontier's price and delay; it is labelled as a stand-in wherever it appears. And the keys that signed the bundles were
+made on the spot, for evaluation only, as the nodes say wherever they say whom they trust. Nothing connects outside
+loopback.
 """
 
 from __future__ import annotations
@@ -13,16 +15,19 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from openai import AsyncOpenAI
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from appliance.bundle.in_force import in_force  # noqa: E402
 from appliance.learn.stats import wilson  # noqa: E402
-from benchmarks.peers import free_port, process, wait_for  # noqa: E402
+from benchmarks.peers import free_port, press, process, take_into_use, wait_for  # noqa: E402
 from benchmarks.workload import Item, draw, is_right, load  # noqa: E402
 
 EVALS = ROOT / "bundles/starter/evals/edge-desk.jsonl"
@@ -43,7 +48,7 @@ class Result:
 
 
 def stand_in_card(port: int) -> dict[str, object]:
-    """The stand-in as a path: a frontier's price and speed, and a place far away. Nobody signed this card."""
+    """The stand-in as a path: a frontier's price and speed, and a place far away."""
     return {
         "id": FRONTIER,
         "runtime": "openai_http",
@@ -142,27 +147,44 @@ def read_costs(state: Path) -> dict[str, tuple[float, float]]:
     return {row["id"]: (row["outcome"]["cost"], row["outcome"]["frontier_cost"]) for row in open_reader(state).all()}
 
 
-def one_run(name: str, work: Path, items: list[Item], *, stand_in: bool) -> tuple[list[Result], list[Result], Path]:
-    """Results through the node, and (with a stand-in) of everything sent to the frontier."""
-    state = work / name
+@dataclass(frozen=True)
+class Prepared:
+    """A node that has its bundle and was not started. `upstream`: the stand-in's port; 0 for none."""
+
+    state: Path
+    port: int
+    upstream: int = 0
+
+
+def prepare(state: Path, *, stand_in: bool) -> Prepared:
+    """A new node with the starter bundle, or with one that has the stand-in's card besides."""
     state.mkdir(mode=0o700)
-    port = free_port()
-    settings: dict[str, object] = {
-        "content_dir": str(ROOT / "build/starter"),
-        "listen": {"host": "127.0.0.1", "port": port},
-    }
-    log = state / "node.log"
-    url = f"http://127.0.0.1:{port}"
-    python = sys.executable
+    made = Prepared(state, free_port(), free_port() if stand_in else 0)
+    (state / "weir.yaml").write_text(json.dumps({"listen": {"host": "127.0.0.1", "port": made.port}}))
     if not stand_in:
-        (state / "weir.yaml").write_text(json.dumps(settings))
+        take_into_use(state, ROOT / "build/bundles", ROOT / "build/evaluation/metadata/1.root.json")
+        return made
+    bench = state.with_name(f"{state.name}-bench")
+    bench.mkdir()
+    starter = YAML(typ="safe").load((ROOT / "bundles/starter.yaml").read_text(encoding="utf-8"))
+    recipe = starter | {
+        "name": "weir-demo", "content": str(ROOT / "build/starter"), "cards": [stand_in_card(made.upstream)],
+    }  # fmt: skip
+    (bench / "recipe.yaml").write_text(json.dumps(recipe))
+    take_into_use(state, *press(bench, bench / "recipe.yaml"))
+    return made
+
+
+def one_run(prepared: Prepared, items: list[Item]) -> tuple[list[Result], list[Result]]:
+    """Results through the node, and (with a stand-in) of everything sent to the frontier."""
+    state, upstream = prepared.state, prepared.upstream
+    log = state / "node.log"
+    url = f"http://127.0.0.1:{prepared.port}"
+    python = sys.executable
+    if not upstream:
         with process([python, "-m", "appliance.cli.main", "serve", "--state", str(state)], log) as node:
             wait_for(f"{url}/readyz", node, log)
-            return asyncio.run(run_all(url, items)), [], state
-    upstream = free_port()
-    (state / "frontier-stand-in.json").write_text(json.dumps(stand_in_card(upstream)))
-    settings["paths"] = {"unsigned_cards": [str(state / "frontier-stand-in.json")]}
-    (state / "weir.yaml").write_text(json.dumps(settings))
+            return asyncio.run(run_all(url, items)), []
     server = [python, "-m", "tests.standins.openai_server", "--port", str(upstream), "--answers", str(EVALS)]
     server += ["--delay-first", "0.45", "--tokens-per-s", "60"]
     with (
@@ -172,7 +194,7 @@ def one_run(name: str, work: Path, items: list[Item], *, stand_in: bool) -> tupl
         wait_for(f"{url}/readyz", node, log)
         through = asyncio.run(run_all(url, items))
         everything = asyncio.run(run_all(url, items, FRONTIER, clients=16))
-    return through, everything, state
+    return through, everything
 
 
 def main() -> int:
@@ -188,10 +210,17 @@ def main() -> int:
         f"{len(items)} requests, {sum(i.repeat for i in items)} of them exact repeats, {streams} streamed,"
         f" {schemas} with a JSON schema; phrasings and values that no model was trained or calibrated on."
     )
-    through, everything, state = one_run("with-stand-in", work, items, stand_in=True)
+    state, state_alone = work / "with-stand-in", work / "no-upstream"
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda at: prepare(at, stand_in=at is state), (state, state_alone))
+    trusts = in_force(state)
+    print(
+        f"Runs on {trusts.id} and {in_force(state_alone).id}, under {trusts.root.words if trusts.root else 'no root'}."
+    )
+    through, everything = one_run(first, items)
     costs = read_costs(state)
     table("With a STAND-IN for the frontier (computed truth at a frontier's price and delay)", through, costs)
-    alone, _, state_alone = one_run("no-upstream", work, items, stand_in=False)
+    alone, _ = one_run(second, items)
     table("With no upstream at all", alone, read_costs(state_alone))
     totals = summary(through, everything, alone, costs)
     print("\nTotals, with the stand-in")

@@ -154,16 +154,39 @@ def node(
     python: str = sys.executable,
     state: Path | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """`weir serve` on `state`, or a new state directory; yields its address and process when it is ready."""
+    """`weir serve` on `state`, or a new state directory, with this content signed and taken into use; yields its address
+    and process when it is ready.
+    """
     state = state or Path(tempfile.mkdtemp(prefix="state-", dir=work))
+    take_into_use(state, *press(Path(tempfile.mkdtemp(prefix="bench-", dir=work)), content, "--name", "benchmark"))
     port = free_port()
-    settings = {"content_dir": str(content), "listen": {"host": "127.0.0.1", "port": port}}
-    (state / "weir.yaml").write_text(json.dumps(settings))
+    (state / "weir.yaml").write_text(json.dumps({"listen": {"host": "127.0.0.1", "port": port}}))
     log, url = state / "node.log", f"http://127.0.0.1:{port}"
     command = [python, "-m", "appliance.cli.main", "serve", "--state", str(state)]
     with process(command, log, cores=cores) as child:
         wait_for(f"{url}/readyz", child, log)
         yield url, child
+
+
+def press(work: Path, source: Path, *options: str) -> tuple[Path, Path]:
+    """Sign a content directory or a recipe with evaluation keys made on the spot; the bundle's directory and the root."""
+    station, bundles = work / "station", work / "bundles"
+    _weir("signing.cli.main", "evaluate", str(station))
+    _weir("signing.cli.main", "press", str(station), str(source), "--out", str(bundles), *options)
+    return bundles, station / "metadata" / "1.root.json"
+
+
+def take_into_use(state: Path, bundle: Path, root: Path) -> None:
+    """What an operator does with a stick on a new node."""
+    _weir("appliance.cli.main", "bundle", "apply", str(bundle), "--root", str(root), "--state", str(state))
+
+
+def _weir(module: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{module} {arguments[0]} ended with {done.returncode}: {done.stderr}{done.stdout}")
 
 
 def tenant(state: Path, name: str, *options: str) -> dict[str, str]:

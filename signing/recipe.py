@@ -136,7 +136,8 @@ def for_model(model: Path, content: Path, name: str | None = None) -> str:
         "name": f"with-{_slug(id)}",
         "content": str(content.absolute()),
         "add": {into: str(model.absolute())},
-        "health": {"prompts": [{"name": f"{id} answers", "card": id, "prompt": "Hello"}]},
+        # That it runs to an end; what it must say, only whoever knows the model can state.
+        "health": {"prompts": [{"name": f"{id} runs", "card": id, "prompt": "Hello", "min_characters": 0}]},
         "changelog": f"Adds the model {id}.",
         "cards": [card],
     }

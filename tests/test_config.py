@@ -40,7 +40,6 @@ def test_a_node_starts_without_any_file_on_loopback_with_nothing_let_out(tmp_pat
     assert config.url == "http://127.0.0.1:8377"
     assert config.egress.deny_all
     assert config.routing.quality_floor is None, "as the content says"
-    assert config.paths.unsigned_cards == ()
     assert config.state_dir == tmp_path / "fresh"
     assert not (tmp_path / "fresh").exists(), "reading the configuration makes nothing"
 
@@ -134,7 +133,6 @@ def test_norway_stays_a_string_and_can_be_written(tmp_path: Path) -> None:
         ("limits: {body_bytes: -1}\n", r"limits.body_bytes: must be at least 1024, not -1"),
         ("limits: {header_timeout_s: .inf}\n", r"must be (a finite number|at most)"),
         ("state_dir: 3\n", r"1:12: state_dir: must be a path, not 3"),
-        ("paths: {unsigned_cards: a.json}\n", r"paths.unsigned_cards: must be a list, not 'a.json'"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
@@ -211,10 +209,10 @@ def test_a_relative_path_counts_from_the_file_and_a_tilde_from_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
-    write(tmp_path, "content_dir: content\npaths: {unsigned_cards: [~/card.json]}\n")
-    config = load(tmp_path)
-    assert config.content_dir == tmp_path / "content"
-    assert config.paths.unsigned_cards == (Path("/home/someone/card.json"),)
+    write(tmp_path, "state_dir: state\n")
+    assert load(file=tmp_path / "weir.yaml").state_dir == tmp_path / "state"
+    write(tmp_path, "state_dir: ~/state\n")
+    assert load(file=tmp_path / "weir.yaml").state_dir == Path("/home/someone/state")
 
 
 def test_the_state_directory_of_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
@@ -252,7 +250,6 @@ def test_the_example_says_every_key_and_changes_nothing(tmp_path: Path) -> None:
     keys = [line for line in example.splitlines() if re.match(r"# +[a-z_]+:|# [a-z_]+: ", line)]
     uncommented = "\n".join(line.removeprefix("# ") for line in keys)
     shown = uncommented.replace("/var/lib/weir", str(tmp_path))
-    shown = shown.replace("/opt/weir/current/build/starter", str(Config().content_dir))
     write(tmp_path, shown)
     loaded = load_with_origin(tmp_path)
     assert loaded.config == Config(state_dir=tmp_path)

@@ -27,6 +27,9 @@ from appliance.doctor.child import Answer, ask
 from appliance.doctor.runtimes import INSTRUCTIONS, compiled_for
 from appliance.errors import ConfigInvalid
 from appliance.store.audit.log import Audit
+from tests.bundle.publisher import Publisher
+from tests.installed import install, placed
+from tests.node.conftest import write_content
 from tests.store import audit_rig
 
 
@@ -34,10 +37,12 @@ def subject(state: Path, **over: Any) -> Subject:
     """A subject whose state and content lie in a directory of the test."""
     base: dict[str, Any] = {
         "state_dir": state / "state",
-        "content_dir": state / "content",
         "listen": {"port": free()},
     }
     (state / "state").mkdir(mode=0o700, exist_ok=True)
+    if (state / "content").is_dir() and not (state / "state/generations").exists():
+        placed(state / "state").rmdir()
+        (state / "state/generations/test-2026.1").symlink_to(state / "content")
     return Subject(Config.model_validate(base | over))
 
 
@@ -316,7 +321,7 @@ def test_a_secret_that_is_missing_fails_and_one_that_others_can_read_warns(tmp_p
 
 
 def test_content_that_is_not_there_or_not_whole_fails(tmp_path: Path) -> None:
-    assert "is not there" in found("content", subject(tmp_path)).seen
+    assert "no generation is in force" in found("content", subject(tmp_path)).seen
     card(tmp_path / "content")
     result = found("content", subject(tmp_path))
     assert (result.state, "policy: missing" in result.seen) == ("fail", True)
@@ -332,11 +337,16 @@ def test_a_changed_model_file_fails(tmp_path: Path) -> None:
     assert (result.state, "has SHA-256" in result.seen) == ("fail", True)
 
 
-def test_unsigned_cards_warn(tmp_path: Path) -> None:
-    of = subject(tmp_path, paths={"unsigned_cards": (tmp_path / "mine.json",)})
-    assert found("unsigned-cards", of).state == "warn"
-    content = found("unsigned-cards", subject(tmp_path))
-    assert (content.state, "does not verify" in content.seen) == ("pass", True)
+def test_the_root_that_is_trusted_is_said_and_one_for_evaluation_warned_of(tmp_path: Path) -> None:
+    none = found("trusted-root", subject(tmp_path))
+    assert (none.state, none.seen) == ("fail", "this node trusts no root yet")
+    install(tmp_path / "state", write_content(tmp_path / "pressed"))
+    warned = found("trusted-root", subject(tmp_path))
+    assert (warned.state, "Test publisher, FOR EVALUATION ONLY" in warned.seen) == ("warn", True)
+    assert found("content", subject(tmp_path)).state == "pass"
+    (of_people := tmp_path / "real").mkdir()
+    install(of_people / "state", tmp_path / "pressed", publisher=Publisher(evaluation=False))
+    assert found("trusted-root", subject(of_people)).state == "pass"
 
 
 @pytest.mark.parametrize("data", [b"GGUF\x03\0\0\0" + b"\0" * 64, b"GGUF\x09\0\0\0", b"not a model", b""])
@@ -409,7 +419,9 @@ WAYS_OUT = ("dns", "tcp", "udp", "proxy", "redirect", "unix", "child")
 
 @pytest.mark.parametrize("way", WAYS_OUT)
 def test_the_attempt_to_get_out_is_refused_by_the_node_itself(tmp_path: Path, way: str) -> None:
-    result = found(f"egress-{way}", subject(tmp_path))
+    long = tmp_path / ("a-state-directory-with-a-name-that-is-too-long-for-the-address-of-a-socket" * 2)
+    long.mkdir()
+    result = found(f"egress-{way}", subject(long))
     assert result.state == "pass", result.seen
     assert set(result.more["tries"].values()) == {"refused"}
 

@@ -191,6 +191,19 @@ def test_another_generation_closes_what_it_no_longer_lists() -> None:
     run(main, asyncio.new_event_loop)
 
 
+def test_addresses_of_names_that_stay_listed_stay_known() -> None:
+    stays, goes = Destination.parse("http://stays.example"), Destination.parse("http://goes.example")
+    door = Door(frozenset({stays, goes}))
+    door.learn("Stays.example.", "192.0.2.1", 80)
+    door.learn("goes.example", "192.0.2.2", 80)
+    for host in ("stays.example", "goes.example"):
+        door.learn(host, "192.0.2.3", 80)
+    door.replace(frozenset({stays}))
+    assert [door.knows_address(f"192.0.2.{last}", 80) for last in (1, 2, 3)] == [True, False, True]
+    door.replace(frozenset({goes}))
+    assert not door.knows_address("192.0.2.3", 80), "known for a name that was not listed any more"
+
+
 def test_the_book_of_refusals_is_bounded_and_the_counter_is_not() -> None:
     door = Door()
     for k in range(REFUSALS_KEPT + 5):
@@ -199,6 +212,6 @@ def test_the_book_of_refusals_is_bounded_and_the_counter_is_not() -> None:
     assert len(door.refusals) == REFUSALS_KEPT
     assert max(len(refusal.where) for refusal in door.refusals) <= 253
     for k in range(ADDRESSES_KEPT + 10):
-        door.learn(f"10.{k >> 16}.{k >> 8 & 255}.{k & 255}", 443)
+        door.learn("name.example", f"10.{k >> 16}.{k >> 8 & 255}.{k & 255}", 443)
     assert not door.knows_address("10.0.0.0", 443)
     assert door.knows_address("10.0.16.9", 443)

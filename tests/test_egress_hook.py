@@ -147,7 +147,7 @@ def test_unix_sockets_pass_only_inside_the_state_directory(tmp_path: Path) -> No
 def test_what_the_resolver_learned_passes_the_hook_and_the_asyncio_loop_is_under_it(tmp_path: Path) -> None:
     found = child(
         """
-        door.learn("192.0.2.7", 443)
+        door.learn("name.example", "192.0.2.7", 443)
         async def main():
             loop = asyncio.get_running_loop()
             out = {}

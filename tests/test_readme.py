@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +40,8 @@ def free() -> int:
 
 def typed(line: str, **replaced: str) -> subprocess.CompletedProcess[str]:
     """A line of the README as a shell takes it, with this interpreter's `weir` and these words in place of others."""
-    line = line.replace(".venv/bin/weir", shlex.join([sys.executable, "-m", "appliance.cli.main"]))
+    for command, module in ((".venv/bin/weir-sign ", "signing.cli.main"), (".venv/bin/weir ", "appliance.cli.main")):
+        line = line.replace(command, shlex.join([sys.executable, "-m", module]) + " ")
     for old, new in replaced.items():
         line = line.replace(old, new)
     done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
@@ -62,11 +65,20 @@ def served(state: Path, url: str) -> Iterator[None]:
             child.wait(30)
 
 
+def commands(block: str) -> list[str]:
+    """The lines of a block that end, put together where they go on."""
+    return [line for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+
+
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A node as the README has it, on a port of its own."""
-    state, port = tmp_path_factory.mktemp("state"), free()
-    (state / "weir.yaml").write_text(f"listen: {{port: {port}}}\n")
+    state, port = tmp_path_factory.mktemp("node") / "weir", free()
+    first = commands(blocks(section("One request, traced"), "sh")[0])
+    for line in first[: next(at for at, line in enumerate(first) if " serve " in line)]:
+        typed(line, **{"/tmp/weir": str(state)})
+    with (state / "weir.yaml").open("a") as file:
+        file.write(f"listen: {{port: {port}}}\n")
     url = f"http://127.0.0.1:{port}"
     with served(state, url):
         yield state, url
@@ -122,28 +134,30 @@ def test_the_python_of_the_readme_runs(node: tuple[Path, str], capsys: pytest.Ca
     assert capsys.readouterr().out.strip()
 
 
-def test_a_gguf_of_ones_own_takes_the_steps_of_the_readme(tmp_path: Path) -> None:
+def test_a_gguf_of_ones_own_takes_the_steps_of_the_readme(node: tuple[Path, str], tmp_path: Path) -> None:
+    """On the node that runs: it takes the model over without being started again."""
+    state, url = node
     text = section("Your own GGUF")
-    (steps,), (lines,) = blocks(text, "sh"), blocks(text, "yaml")
-    model, state, port = tmp_path / "my-model.gguf", tmp_path / "weir", free()
+    (steps,) = blocks(text, "sh")
+    model = tmp_path / "my-model.gguf"
     model.write_bytes((ROOT / "build/starter/models/weir-desk.gguf").read_bytes())
-    typed(f"set -e\n{steps}", **{"/srv/models/my-model.gguf": str(model), "/tmp/weir": str(state)})
-    with (state / "weir.yaml").open("a") as file:
-        file.write(f"{lines}listen: {{port: {port}}}\n")
+    station = tmp_path / "evaluation"  # pressing changes it
+    shutil.copytree(ROOT / "build/evaluation", station)
+    own = {"build/my": str(tmp_path / "my"), "build/evaluation": str(station), "/tmp/weir": str(state)}
+    typed(f"set -e\n{steps}", **{"/srv/models/my-model.gguf": str(model), **own})
     named = re.search(r'"model": "[^"]+"', text)
     assert named is not None
     body = f'{{{named[0]}, "max_tokens": 8, "messages": [{{"role": "user", "content": "Sort: 3, 1, 2"}}]}}'
-    url = f"http://127.0.0.1:{port}"
-    with served(state, url):
-        request = urllib.request.Request(
-            f"{url}/v1/chat/completions", body.encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=60) as reply:
-            assert reply.headers["x-weir-path"] == "my-model"
-            assert json.load(reply)["choices"][0]["message"]["content"]
-        listed = typed(f".venv/bin/weir models --verify --state {state}").stdout
+    request = urllib.request.Request(f"{url}/v1/chat/completions", body.encode(), {"Content-Type": "application/json"})
+    deadline = time.monotonic() + 30
+    while "my-model" not in typed(f".venv/bin/weir status --state {state}").stdout:
+        assert time.monotonic() < deadline, (state / "log").read_text()
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        assert reply.headers["x-weir-path"] == "my-model"
+        assert json.load(reply)["choices"][0]["message"]["content"]
+    listed = typed(f".venv/bin/weir models --verify --state {state}").stdout
     row = next(line for line in listed.splitlines() if line.startswith("my-model"))
-    assert row.split()[-2:] == ["host", "ready"]
+    assert row.split()[-1] == "ready"
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(((?!http)[^)#]+)\)", README))

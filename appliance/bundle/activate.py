@@ -45,13 +45,14 @@ class Means:
     """What activation needs of the node around it.
 
     `load` reads content as this node would; `check` is the health check of a generation's folder, '' where it is well,
-    run where its crash or hang does no harm; `note` writes an entry of the audit and returns when it is on disk, or
-    raises AuditUnavailable; `records` are recent ones, for the rehearsal.
+    run where its crash or hang does no harm, and told of a folder that passed it before, None for none; `note` writes
+    an entry of the audit and returns when it is on disk, or raises AuditUnavailable; `records` are recent ones, for the
+    rehearsal.
     """
 
     state_dir: Path
     load: Callable[[Path], Generation]
-    check: Callable[[Path], str]
+    check: Callable[[Path, Path | None], str]
     note: Callable[[Mapping[str, object]], object]
     records: Callable[[], Iterable[Record]] = tuple
     show: stage.Show = field(default=lambda _: None)
@@ -148,6 +149,16 @@ def acknowledge(id: str, means: Means) -> str:
         return slots.bad[id]
 
 
+def unsettled(state_dir: Path) -> bool:
+    """Whether an import was cut off, or the disk does not agree with what must run: `settle` mends both.
+
+    Raises StateInvalid.
+    """
+    slots = kept.read(state_dir) or Slots()
+    there = generations.listed(state_dir)
+    return bool(slots.trial or slots.kept - there.keys()) or slots.pointed != generations.current(state_dir)
+
+
 def settle(means: Means) -> tuple[Slots, str]:
     """Bring what a killed import left to its end: what runs, and in words what came of a trial. For a node's start.
 
@@ -225,7 +236,7 @@ def _rehearsed(bundle: Trusted, means: Means, moment: Moment) -> Rehearsal:
     try:
         generation, tests = rehearsing.read(folder, means.load)
         found = rehearsing.rehearse(generation, tests, manifest, means.records(), now)
-        if problem := means.check(folder):
+        if problem := means.check(folder, _known(means, manifest.id)):
             raise BundleRefused("rehearsal_failed", f"{manifest.id} failed its rehearsal: {problem}.")
     except BundleRefused:
         rotten = generations.rotten(manifest, means.state_dir)
@@ -237,6 +248,12 @@ def _rehearsed(bundle: Trusted, means: Means, moment: Moment) -> Rehearsal:
         raise
     means.note(_step("rehearsed", {"id": manifest.id, **witness.rehearsed(found)}))
     return found
+
+
+def _known(means: Means, id: str) -> Path | None:
+    """The folder of the good generation, where it is another one: what it has unchanged need not prove itself again."""
+    good = (kept.read(means.state_dir) or Slots()).good
+    return generations.place(means.state_dir, good) if good not in ("", id) else None
 
 
 def _accepted(bundle: Trusted, state: TrustState, means: Means) -> TrustState:
@@ -262,7 +279,7 @@ def _tried(means: Means, slots: Slots, state: TrustState | None) -> Ended:
     kept.write(state_dir, slots)
     generations.point(state_dir, id)
     means.note(_step("attempt", {"id": id, "number": slots.tries}))
-    problem = means.check(generations.place(state_dir, generations.current(state_dir)))
+    problem = means.check(generations.place(state_dir, generations.current(state_dir)), _known(means, id))
     means.note(_step("health", {"id": id, "well": not problem, "problem": witness.text(problem)}))
     if problem:
         return _returned(means, slots, state, problem)

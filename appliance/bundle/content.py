@@ -32,7 +32,6 @@ M = TypeVar("M", bound=BaseModel)
 
 def load_generation(
     content_dir: Path,
-    extra_cards: tuple[Path, ...] = (),
     *,
     home: Place | None = None,
     weights: Mapping[str, object] | None = None,
@@ -46,7 +45,7 @@ def load_generation(
     detectors = _read(content_dir / "detectors.json", Detectors, findings)
     weights_path = content_dir / "router" / "weights.json"
     weighed = _read(weights_path, Weights, findings) if weights_path.exists() else Weights()
-    card_paths = sorted((content_dir / "cards").glob("*.json")) + list(extra_cards)
+    card_paths = sorted((content_dir / "cards").glob("*.json"))
     cards = [card for path in card_paths if (card := _read(path, ModelCard, findings))]
     gates = [
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))

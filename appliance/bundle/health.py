@@ -39,27 +39,69 @@ class Checked:
     unasked: tuple[str, ...] = ()
 
 
-def check(folder: Path, now: float, *, unconfined: bool = False) -> Checked:
-    """Check the generation in this folder at this moment (Unix seconds). Loads models; may block, crash or hang."""
+def check(folder: Path, now: float, *, known: Path | None = None, unconfined: bool = False) -> Checked:
+    """Check the generation in this folder at this moment (Unix seconds). Loads models; may block, crash or hang.
+
+    `known` is the folder of one that passed: a model that it has with the same card, the very same files on the disk
+    and the same prompts is not loaded again.
+    """
     try:
-        with (folder / MARKER).open("rb") as stream:
-            health = read_manifest(stream.read(MAX_MANIFEST + 1)).health
-        generation = content.load_generation(folder)
+        generation, health = _read(folder)
     except (OSError, ManifestInvalid) as error:
         return Checked((f"it is not complete: {error}",))
     except ConfigInvalid as error:
         return Checked(error.details or (error.message,))
     problems = rehearse.undenied(generation, health.denials, now)
-    tried = asyncio.run(_models(generation, folder, health, unconfined=unconfined))
+    passed = _passed(generation, folder, health, known)
+    tried = asyncio.run(_models(generation, folder, health, passed, unconfined=unconfined))
     return Checked(problems + tried.problems, tried.loaded, tried.asked, tried.unasked)
 
 
-async def _models(generation: Generation, folder: Path, health: Health, *, unconfined: bool) -> Checked:
-    """Load each model of this host alone, one after the other, and ask it what is for it."""
-    context = PathContext(folder, Egress(frozenset(), NoLedger()), unconfined_workers=unconfined)
+def _read(folder: Path) -> tuple[Generation, Health]:
+    """Raises OSError, ManifestInvalid and ConfigInvalid."""
+    with (folder / MARKER).open("rb") as stream:
+        health = read_manifest(stream.read(MAX_MANIFEST + 1)).health
+    return content.load_generation(folder), health
+
+
+def _passed(generation: Generation, folder: Path, health: Health, known: Path | None) -> frozenset[str]:
+    """The models by id that proved themselves in `known` as they are."""
+    if known is None:
+        return frozenset()
+    try:
+        before, asked = _read(known)
+    except (OSError, ManifestInvalid, ConfigInvalid):
+        return frozenset()
+    prompts, prompts_before = _by_card(health), _by_card(asked)
+    return frozenset(
+        card.id
+        for card in generation.cards
+        if before.card_by_id.get(card.id) == card
+        and prompts[card.id] == prompts_before[card.id]
+        and all(_same_file(folder / file.path, known / file.path) for file in card.files)
+    )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _by_card(health: Health) -> dict[str, list[Prompt]]:
     prompts: dict[str, list[Prompt]] = defaultdict(list)
     for prompt in health.prompts:
         prompts[prompt.card].append(prompt)
+    return prompts
+
+
+async def _models(
+    generation: Generation, folder: Path, health: Health, passed: frozenset[str], *, unconfined: bool
+) -> Checked:
+    """Load each model of this host alone, one after the other, and ask it what is for it."""
+    context = PathContext(folder, Egress(frozenset(), NoLedger()), unconfined_workers=unconfined)
+    prompts = _by_card(health)
     problems = [
         f"prompt {p.name}: there is no card {p.card}" for p in health.prompts if p.card not in generation.card_by_id
     ]
@@ -67,6 +109,8 @@ async def _models(generation: Generation, folder: Path, health: Health, *, uncon
     unasked: list[str] = []
     for card in generation.cards:
         for_it = prompts[card.id]
+        if card.id in passed:
+            continue
         if card.runtime in _LOCAL:
             found = await _model(card, context, for_it)
             problems += found

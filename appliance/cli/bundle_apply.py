@@ -17,7 +17,7 @@ from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_optio
 from appliance.cli.out import clean, duration, emit_json, money, paint, size, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from appliance.bundle.activate import Ended, Means
     from appliance.bundle.stage import Progress
@@ -150,7 +150,8 @@ def list_(state: Path | None, config_file: Path | None, as_json: bool) -> int:
 
 
 def _told(state_dir: Path) -> dict[str, Any]:
-    from appliance.bundle import generations, trust
+    from appliance.bundle import generations
+    from appliance.bundle.in_force import root_of
     from appliance.store import floors
     from appliance.store import slots as kept
     from appliance.store.floors import Lost
@@ -170,10 +171,7 @@ def _told(state_dir: Path) -> dict[str, Any]:
         for id, manifest in there.items()
     ]
     rows += [{"id": id, "state": "bad", "epoch": None, "bytes": 0} for id in slots.bad if id not in there]
-    root = None
-    if trusts is not None:
-        version, name, evaluation = trust.root_facts(trusts.roots[max(trusts.roots)])
-        root = {"version": version, "name": name, "evaluation": evaluation}
+    root = root_of(state_dir)
     return {
         "runs": slots.trial or slots.good,
         "current": generations.current(state_dir),
@@ -181,7 +179,7 @@ def _told(state_dir: Path) -> dict[str, Any]:
         "safe_mode": bool(slots.fallen) and not slots.trial,
         "generations": rows,
         "bad": dict(slots.bad),
-        "root": root,
+        "root": None if root is None else asdict(root),
         "state_lost": found.why if isinstance(found, Lost) else "",
         "floors": asdict(trusts.floors) if trusts is not None else None,
     }
@@ -261,34 +259,38 @@ def _end(ended: Ended, *, as_json: bool) -> int:
 @contextmanager
 def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iterator[tuple[Config, Means]]:
     """The configuration, and what activation needs of this node; its audit is open meanwhile."""
-    from appliance.bundle.activate import Means
-    from appliance.bundle.health import LIMIT_S
     from appliance.config import load
-    from appliance.doctor.child import ask
-    from appliance.node import generation_of
-    from appliance.store.audit.log import Audit
 
     config = load(state, file=config_file)
     if not config.state_dir.is_dir():
         raise CliError(f"{config.state_dir} is not there.", code="state_invalid", next_step="Make it with 'weir init'.")
+    with means_of(config, show=_shown(quiet=quiet)) as means:
+        yield config, means
 
-    def check(folder: Path) -> str:
-        now = datetime.now(UTC).timestamp()
-        argument = {"folder": str(folder), "now": now, "unconfined": config.paths.unconfined_workers}
+
+@contextmanager
+def means_of(config: Config, show: Callable[[Progress], None] = lambda _: None) -> Iterator[Means]:
+    """What activation needs of the node with this configuration; its audit is open meanwhile."""
+    from appliance.bundle.activate import Means
+    from appliance.bundle.health import LIMIT_S
+    from appliance.doctor.child import ask
+    from appliance.node import generation_of
+    from appliance.store.audit.log import Audit
+
+    def check(folder: Path, known: Path | None) -> str:
+        now, unconfined = datetime.now(UTC).timestamp(), config.paths.unconfined_workers
+        argument = {"folder": str(folder), "known": str(known or ""), "now": now, "unconfined": unconfined}
         return ask("generation", argument, timeout_s=LIMIT_S).problem
 
     audit = Audit(config.state_dir)
     try:
-        yield (
-            config,
-            Means(
-                config.state_dir,
-                load=lambda folder: generation_of(config.model_copy(update={"content_dir": folder})),
-                check=check,
-                note=lambda facts: audit.write("admin", facts),
-                records=lambda: _records(config.state_dir),
-                show=_shown(quiet=quiet),
-            ),
+        yield Means(
+            config.state_dir,
+            load=lambda folder: generation_of(config, folder),
+            check=check,
+            note=lambda facts: audit.write("admin", facts),
+            records=lambda: _records(config.state_dir),
+            show=show,
         )
     finally:
         audit.close()

@@ -46,6 +46,20 @@ LABEL_HEADERS = {
 }
 
 
+def content_in_force(state_dir: Path) -> Path:
+    """The folder of the generation in force. Raises CliError where there is none."""
+    from appliance.bundle.in_force import in_force
+
+    folder = in_force(state_dir).folder
+    if folder is None:
+        raise CliError(
+            "No generation is in force.",
+            code="no_generation",
+            next_step="The first comes with the root to be trusted: weir bundle apply PLACE --root ROOT.",
+        )
+    return folder
+
+
 class CliError(click.ClickException):
     """What a command says when it cannot do its work. `code` names the kind for scripts."""
 

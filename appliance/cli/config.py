@@ -12,7 +12,7 @@ from appliance.cli.out import clean, emit_json
 from appliance.errors import ConfigInvalid
 
 if TYPE_CHECKING:
-    from appliance.config import Loaded
+    pass
 
 
 @click.group("config", short_help="Check and show the configuration.")
@@ -32,14 +32,13 @@ def command() -> None:
 def check(file: Path | None, state: Path | None, config_file: Path | None, as_json: bool) -> int:
     """Name everything that is wrong in weir.yaml.
 
-    The cards that it names are read too. Each finding has the form FILE:LINE:COLUMN: KEY: what is wrong.
+    Each finding has the form FILE:LINE:COLUMN: KEY: what is wrong.
     Ends with 4 when anything is.
     """
     from appliance.config import load_with_origin
 
     try:
         loaded = load_with_origin(state, file=file or config_file)
-        _check_cards(loaded)
     except ConfigInvalid as error:
         if as_json:
             emit_json({"valid": False, "message": error.message, "findings": list(error.details)})
@@ -104,23 +103,3 @@ def show(state: Path | None, config_file: Path | None, changed: bool, as_json: b
 
 def _origins(shown: list[Any]) -> dict[str, str]:
     return {item.name: item.origin for item in shown}
-
-
-def _check_cards(loaded: Loaded) -> None:
-    """Raises ConfigInvalid where a card that the file names is missing or is no card."""
-    from appliance.doctor.shelf import read_card
-    from appliance.records.finding import Finding, Mark
-
-    findings = []
-    for index, card in enumerate(loaded.config.paths.unsigned_cards):
-        where = ("paths", "unsigned_cards", str(index))
-        for problem in read_card(card)[1]:
-            mark = loaded.marks.get(where, Mark())
-            findings.append(Finding(mark, ".".join(where), f"{card}: {problem}").at(str(loaded.file)))
-    if findings:
-        count = f"{len(findings)} {'error' if len(findings) == 1 else 'errors'}"
-        raise ConfigInvalid(
-            f"{loaded.file} names cards that cannot be used: {count}.",
-            details=tuple(findings),
-            next_step="Correct the cards, or their names: a relative one counts from this file's directory.",
-        )

@@ -46,7 +46,7 @@ def command(state: Path | None, as_json: bool) -> None:
     click.echo(f"Made {directory} for {node_id}.")
     click.echo(f"Settings: {file} (all at their defaults)")
     again = f" --state {directory}" if state else ""
-    click.echo(f"Next: weir doctor{again}, then weir serve{again}")
+    click.echo(f"Next: weir bundle apply PLACE --root ROOT{again}, then weir serve{again}")
 
 
 def prepare(directory: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from appliance.cli.client import Node, Where
-from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_option, where_options
+from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, content_in_force, json_option, where_options
 from appliance.cli.out import Colour, clean, emit_json, paint, size, table
 from appliance.config_places import operator_key_of
 
@@ -32,7 +32,7 @@ _COLOURS: dict[str, Colour] = {
 def command(state: Path | None, config_file: Path | None, verify: bool, as_json: bool) -> int:
     """List the models that the node knows.
 
-    The cards are read from the content directory and from paths.unsigned_cards (source 'host'); a running
+    The cards are those of the generation in force; a running
     node is asked which of them are ready. Ends with 1 when a file is missing or differs from its card, or
     when a card cannot be read.
     """
@@ -40,12 +40,13 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
     from appliance.doctor.shelf import CardFile, check_file, read_cards
 
     config = load(state, file=config_file)
-    cards, findings = read_cards(config.content_dir, config.paths.unsigned_cards)
+    content = content_in_force(config.state_dir)
+    cards, findings = read_cards(content)
     live = _live(Where(config.state_dir, config.url, operator_key_of(config.state_dir)))
 
     def describe(item: CardFile) -> dict[str, Any]:
         card = item.card
-        files = [check_file(config.content_dir, file, item.source, digest=verify) for file in card.files]
+        files = [check_file(content, file, digest=verify) for file in card.files]
         bad = [f"{file.path}: {file.problem}" for file in files if file.problem]
         path = live.get(card.id)
         if bad:
@@ -64,7 +65,6 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
             "parameters": card.parameters,
             "bytes": sum(file.bytes for file in card.files),
             "licence": card.licence,
-            "source": item.source,
             "state": state_of,
             "reason": "; ".join(bad) or str((path or {}).get("reason") or ""),
             "card": str(item.file),
@@ -81,9 +81,9 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
 
     described = [describe(item) for item in cards]
     if as_json:
-        emit_json({"content_dir": str(config.content_dir), "models": described, "findings": list(findings)})
+        emit_json({"generation": content.name, "models": described, "findings": list(findings)})
     else:
-        _show(config.content_dir, described, findings)
+        _show(content.name, described, findings)
     bad = bool(findings) or any(item["state"] == "files wrong" for item in described)
     return NEGATIVE if bad else OK
 
@@ -98,9 +98,9 @@ def _live(where: Where) -> dict[str, dict[str, Any]]:
     return {str(path.get("id")): path for path in paths or () if isinstance(path, dict)}
 
 
-def _show(content_dir: Path, described: list[dict[str, Any]], findings: tuple[str, ...]) -> None:
+def _show(generation: str, described: list[dict[str, Any]], findings: tuple[str, ...]) -> None:
     if not described:
-        click.echo(f"No cards in {clean(content_dir / 'cards')}.")
+        click.echo(f"There are no cards in {clean(generation)}.")
     rows = [
         (
             item["id"],
@@ -109,13 +109,12 @@ def _show(content_dir: Path, described: list[dict[str, Any]], findings: tuple[st
             ",".join(item["modalities"]),
             size(item["bytes"]) if item["bytes"] else "-",
             item["licence"] or "-",
-            item["source"],
             item["state"],
         )
         for item in described
     ]
     if rows:
-        click.echo(table(("ID", "TIER", "RUNTIME", "FOR", "SIZE", "LICENCE", "SOURCE", "STATE"), rows, right=("SIZE",)))
+        click.echo(table(("ID", "TIER", "RUNTIME", "FOR", "SIZE", "LICENCE", "STATE"), rows, right=("SIZE",)))
     for item in described:
         if item["reason"]:
             click.echo(f"{clean(item['id'])}: {paint(clean(item['reason']), _COLOURS.get(item['state'], 'red'))}")

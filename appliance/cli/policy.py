@@ -14,6 +14,7 @@ from appliance.cli.common import (
     OK,
     CliError,
     WeirCommand,
+    content_in_force,
     json_option,
     where_options,
 )
@@ -169,7 +170,7 @@ def _explained(config: Config, only: str | None, asking: Callable[[ModelCard], U
 
     from appliance.node import generation_of
 
-    generation = generation_of(config)
+    generation = generation_of(config, content_in_force(config.state_dir))
     if only is not None and only not in generation.card_by_id:
         raise CliError(
             f"There is no path {only}.", code="not_found", next_step="Paths: " + ", ".join(generation.card_by_id) + "."
@@ -221,7 +222,7 @@ def _files(folder: Path | None, state: Path | None, config_file: Path | None) ->
     """Where the policy is, and its files."""
     from appliance.bundle.content import policy_files
 
-    where = folder or _config(state, config_file).content_dir
+    where = folder or content_in_force(_config(state, config_file).state_dir)
     where = where / "policy" if (where / "policy").is_dir() else where
     try:
         return where, policy_files(where)

@@ -7,12 +7,16 @@ import importlib
 import os
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance import __version__
-from appliance.cli.common import CliError, WeirCommand, where_options
+from appliance.cli.common import CliError, WeirCommand, content_in_force, where_options
 from appliance.cli.out import clean
+
+if TYPE_CHECKING:
+    from appliance.config import Config
 
 
 @click.command(
@@ -27,9 +31,10 @@ from appliance.cli.out import clean
 def command(state: Path | None, config_file: Path | None, host: str | None, port: int | None) -> object:
     """Run the node in the foreground.
 
-    Without any configuration it listens on loopback, lets nothing out and uses the content that was
-    shipped. Without a tenant it listens on loopback only. Where it listens is said on stderr. SIGTERM and
-    Ctrl-C let requests in flight finish; then it ends with 0.
+    It runs on the generation in force, which 'weir bundle apply' put there, and takes another one over when that
+    changes. Without any configuration it listens on loopback and lets nothing out. Without a tenant it listens on
+    loopback only. Where it listens is said on stderr. SIGTERM and Ctrl-C let requests in flight finish; then it ends
+    with 0.
     """
     from appliance.cli.init import prepare
     from appliance.cli.logs import configure
@@ -44,11 +49,10 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
         if error.name != "appliance.web.server":
             raise
         raise CliError("This build of Weir holds no server.", next_step="Install the full package.") from None
-    for card in config.paths.unsigned_cards:
-        click.echo(f"weir: warning: the card {clean(card)} is not signed", err=True)
+    content = _settled(config)
     click.echo(f"weir {__version__}: state {clean(config.state_dir)}, starting on {config.url}", err=True)
     try:
-        return server.run(config)
+        return server.run(config, content)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise
@@ -58,6 +62,30 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
             code="cannot_listen",
             next_step=f"'{_look(state, config_file, host, port)}' says what holds it; --port takes another.",
         ) from None
+
+
+def _settled(config: Config) -> Path:
+    """The folder of what is in force, an import that was cut off brought to its end before. Says who vouches for it."""
+    from appliance.bundle import activate
+    from appliance.bundle.in_force import in_force
+    from appliance.bundle.refusal import BundleRefused
+    from appliance.cli.bundle_apply import means_of
+
+    if activate.unsettled(config.state_dir):
+        try:
+            with means_of(config) as means:
+                said = activate.settle(means)[1]
+        except BundleRefused as error:  # another import is at work, or what was lost is restored now
+            said = error.message
+        if said:
+            click.echo(f"weir: {clean(said)}", err=True)
+    content = content_in_force(config.state_dir)
+    found = in_force(config.state_dir)
+    if found.root is not None:
+        click.echo(f"weir: {clean(found.id)}, under {clean(found.root.words)}", err=True)
+    if found.safe:
+        click.echo("weir: SAFE MODE: policy and cache only; bring a newer bundle", err=True)
+    return content
 
 
 def _look(state: Path | None, config_file: Path | None, host: str | None, port: int | None) -> str:

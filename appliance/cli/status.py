@@ -50,7 +50,8 @@ def _text(status: dict[str, Any], url: str) -> str:
     lines = [f"weir {clean(status.get('version'))}  {paint(name, _COLOURS.get(name, 'red'))}  up {up}  {url}"]
     lines += [f"  {paint('because', 'yellow')} {clean(reason)}" for reason in status.get("reasons") or ()]
     root = status.get("trusted_root")
-    lines.append(f"generation {clean(status.get('generation') or '-')}  trusted root {clean(root or 'none')}")
+    lines.append(f"{clean(status.get('bundle') or 'no bundle')}  generation {clean(status.get('generation') or '-')}")
+    lines.append(_root(root) if isinstance(root, dict) else paint("trusts no root", "yellow"))
     kept = counters.get("kept_off_frontier_share")
     cost, frontier = money(counters.get("cost")), money(counters.get("frontier_cost"))
     share = f"{kept * 100:.1f} %" if isinstance(kept, (int, float)) else "-"
@@ -65,6 +66,11 @@ def _text(status: dict[str, Any], url: str) -> str:
     else:
         lines += ["", "no paths"]
     return "\n".join(lines)
+
+
+def _root(root: dict[str, Any]) -> str:
+    said = f"trusts root {number(root.get('version'))}, {clean(root.get('name'))}"
+    return said + (paint(", FOR EVALUATION ONLY", "yellow") if root.get("evaluation") else "")
 
 
 def _row(path: dict[str, Any], counters: dict[str, Any]) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ import click
 from appliance import __version__
 from appliance.cli.common import WeirCommand, json_option
 from appliance.cli.out import clean, emit_json
-from appliance.config_places import default_content_dir, default_state_dir
+from appliance.config_places import default_state_dir
 
 LIBRARIES = (
     "aiohttp",
@@ -66,7 +66,7 @@ def describe(state_dir: Path) -> dict[str, Any]:
         "build": _build(),
         "generation": _generation(state_dir),
         "libraries": _libraries(),
-        "models": _models(default_content_dir()),
+        "models": _models(state_dir / "current"),
     }
 
 
@@ -86,11 +86,11 @@ def _build() -> dict[str, Any]:
 
 
 def _generation(state_dir: Path) -> str:
-    """The name that `current` points at; the shipped content when no bundle was applied."""
+    """The name that `current` points at; 'none' while no bundle was applied."""
     try:
         return (state_dir / "current").readlink().name
     except OSError:
-        return "shipped content"
+        return "none"
 
 
 def _libraries() -> dict[str, str]:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from appliance.bundle import generations
+from appliance.bundle.in_force import InForce, in_force
 from appliance.config import Config, listening_on, load
 from appliance.config_places import default_state_dir
 from appliance.doctor.shelf import CardFile, read_cards
@@ -70,8 +72,18 @@ class Subject:
 
     @cached_property
     def shelf(self) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:
-        """The cards of the content and of the host, and what is wrong with those that are not here."""
-        return read_cards(self.config.content_dir, self.config.paths.unsigned_cards)
+        """The cards of the generation in force, and what is wrong with those that are not here."""
+        return read_cards(self.content)
+
+    @cached_property
+    def in_force(self) -> InForce:
+        """What the node runs on and whom it trusts. Raises StateInvalid."""
+        return in_force(self.config.state_dir)
+
+    @property
+    def content(self) -> Path:
+        """The folder of the generation in force; where it would be, while there is none."""
+        return self.in_force.folder or self.config.state_dir / generations.CURRENT
 
 
 @dataclass(frozen=True)

@@ -11,38 +11,40 @@ from appliance.errors import ConfigInvalid
 def _content(subject: Subject) -> Finding:
     from appliance.bundle.content import load_generation
 
-    config = subject.config
-    if not config.content_dir.is_dir():
-        return failed(f"{config.content_dir} is not there", "Import a bundle, or set content_dir in weir.yaml.")
+    if subject.in_force.folder is None:
+        return failed("no generation is in force", "Import a bundle: weir bundle apply PLACE --root ROOT.")
     try:
-        generation = load_generation(config.content_dir, config.paths.unsigned_cards)
+        generation = load_generation(subject.content)
     except ConfigInvalid as error:
         more = {"findings": list(error.details)}
         return failed(
             "; ".join(error.details) or error.message, "Import the bundle again, or repair the files.", **more
         )
     # Not the generation's id: the node adds what weir.yaml states before it computes that.
-    return passed(f"{len(generation.cards)} cards, policy {generation.policy.id}, from {config.content_dir}")
+    return passed(f"{len(generation.cards)} cards, policy {generation.policy.id}, from {subject.in_force.id}")
 
 
-def _unsigned(subject: Subject) -> Finding:
-    cards = subject.config.paths.unsigned_cards
-    if cards:
-        names = ", ".join(str(card) for card in cards)
-        return warned(f"nobody signed {names}", "For development only: take paths.unsigned_cards out of weir.yaml.")
-    return passed("every card is of the content, whose signatures this version does not verify")
+def _root(subject: Subject) -> Finding:
+    root = subject.in_force.root
+    if root is None:
+        return failed("this node trusts no root yet", "Give it one with its first bundle: weir bundle apply --root.")
+    if root.evaluation:
+        return warned(
+            f"this node trusts {root.words}", "For real use, trust a root whose keys people hold: signing/ceremony.md."
+        )
+    return passed(f"this node trusts {root.words}")
 
 
 def _model_files(subject: Subject) -> Finding:
     cards, findings = subject.shelf
     if not cards and not findings:
-        return skipped(f"there are no cards in {subject.config.content_dir / 'cards'}")
+        return skipped(f"there are no cards in {subject.content / 'cards'}")
     problems = list(findings)
     count = 0
     for item in cards:
         for file in item.card.files:
             count += 1
-            checked = check_file(subject.config.content_dir, file, item.source, digest=True)
+            checked = check_file(subject.content, file, digest=True)
             if checked.problem:
                 problems.append(f"{item.card.id}: {file.path} {checked.problem}")
     if problems:
@@ -52,7 +54,7 @@ def _model_files(subject: Subject) -> Finding:
 
 def _embedder(subject: Subject) -> Finding:
     directories = {
-        str((subject.config.content_dir / item.card.files[0].path).parent): item.card.id
+        str((subject.content / item.card.files[0].path).parent): item.card.id
         for item in subject.shelf[0]
         if item.card.runtime == "onnx" and "embedding" in item.card.modalities and item.card.files
     }
@@ -69,7 +71,7 @@ def _embedder(subject: Subject) -> Finding:
 
 def _gguf(subject: Subject) -> Finding:
     files = [
-        (item.card.id, subject.config.content_dir / file.path)
+        (item.card.id, subject.content / file.path)
         for item in subject.shelf[0]
         for file in item.card.files
         if file.path.endswith(".gguf")
@@ -93,7 +95,7 @@ def _gguf(subject: Subject) -> Finding:
 
 CHECKS = (
     Check("content", "the content is complete and valid", _content),
-    Check("unsigned-cards", "no card stands outside the content", _unsigned),
+    Check("trusted-root", "the node trusts the root of a publisher", _root),
     Check("model-files", "every model file has the digest of its card", _model_files),
     Check("embedder", "the embedder gives its golden vector", _embedder),
     Check("gguf", "every GGUF file loads", _gguf),

@@ -154,8 +154,8 @@ def redirect(argument: Mapping[str, Any]) -> dict[str, Any]:
         return {"tries": tries | ({"another port of this host": "reached"} if elsewhere.came else {})}
 
 
-def unix_socket(argument: Mapping[str, Any]) -> dict[str, Any]:
-    """Connects to Unix sockets outside the state directory; one of them listens."""
+def unix_socket(_: Mapping[str, Any]) -> dict[str, Any]:
+    """Connects to Unix sockets outside a state directory of its own (a longer one makes no address); one listens."""
     with tempfile.TemporaryDirectory(prefix="weir-doctor-") as elsewhere:
         path = f"{elsewhere}/socket"
         with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as abstract:
@@ -164,8 +164,8 @@ def unix_socket(argument: Mapping[str, Any]) -> dict[str, Any]:
             name = f"\0weir-doctor-{os.getpid()}"
             abstract.bind(name)
             abstract.listen()
-            _close_the_door(argument)
-            inside = f"{argument['state_dir']}/../{Path(elsewhere).name}/socket"
+            _close_the_door({"state_dir": f"{elsewhere}/state"})
+            inside = f"{elsewhere}/state/../socket"
             return {
                 "tries": {
                     "a socket in another directory": _try(lambda: _connect(socket.AF_UNIX, path)),

@@ -92,7 +92,9 @@ def generation(argument: Mapping[str, Any]) -> dict[str, Any]:
     """Checks a generation: its denials hold, its models load, and its golden prompts are answered as they must be."""
     from appliance.bundle.health import check
 
-    found = check(Path(str(argument["folder"])), float(argument["now"]), unconfined=bool(argument["unconfined"]))
+    known = Path(str(argument["known"])) if argument.get("known") else None
+    unconfined = bool(argument["unconfined"])
+    found = check(Path(str(argument["folder"])), float(argument["now"]), known=known, unconfined=unconfined)
     told = {"loaded": found.loaded, "asked": found.asked, "unasked": list(found.unasked)}
     return told | ({"problem": "; ".join(found.problems)} if found.problems else {})
 

@@ -8,23 +8,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from appliance.records.card import File, ModelCard
 
 BLOCK = 1 << 20
-Source = Literal["content", "host"]
 
 
 @dataclass(frozen=True)
 class CardFile:
-    """A card and where it stands. Its source is 'host' where weir.yaml added it, which nobody signs."""
+    """A card and where it stands."""
 
     card: ModelCard
     file: Path
-    source: Source
 
 
 @dataclass(frozen=True)
@@ -37,16 +34,15 @@ class CheckedFile:
     problem: str
 
 
-def read_cards(content_dir: Path, unsigned: tuple[Path, ...] = ()) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:
+def read_cards(content_dir: Path) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:
     """The readable cards, and one sentence for each that is not."""
     cards: list[CardFile] = []
     findings: list[str] = []
-    sources: list[tuple[Path, Source]] = [(path, "content") for path in sorted((content_dir / "cards").glob("*.json"))]
-    for path, source in [*sources, *((path, "host") for path in unsigned)]:
+    for path in sorted((content_dir / "cards").glob("*.json")):
         card, problems = read_card(path)
         findings += (f"{path}: {problem}" for problem in problems)
         if card is not None:
-            cards.append(CardFile(card, path, source))
+            cards.append(CardFile(card, path))
     return tuple(cards), tuple(findings)
 
 
@@ -61,16 +57,15 @@ def read_card(path: Path) -> tuple[ModelCard | None, tuple[str, ...]]:
         return None, tuple(f"{'.'.join(str(part) for part in i['loc']) or '(file)'}: {i['msg']}" for i in items)
 
 
-def check_file(content_dir: Path, file: File, source: Source, *, digest: bool) -> CheckedFile:
+def check_file(content_dir: Path, file: File, *, digest: bool) -> CheckedFile:
     """Whether the file is there, of the stated length and, with `digest`, of the stated SHA-256."""
-    return CheckedFile(file.path, file.sha256, file.bytes, _problem(content_dir, file, source, digest=digest))
+    return CheckedFile(file.path, file.sha256, file.bytes, _problem(content_dir, file, digest=digest))
 
 
-def _problem(content_dir: Path, file: File, source: Source, *, digest: bool) -> str:
+def _problem(content_dir: Path, file: File, *, digest: bool) -> str:
     path = content_dir / file.path
     try:
-        own = source == "host" and Path(file.path).is_absolute()  # content knows of no other place on this host
-        if not own and not path.resolve().is_relative_to(content_dir.resolve()):
+        if not path.resolve().is_relative_to(content_dir.resolve()):
             return "lies outside the content directory"
         length = path.stat().st_size
         if length != file.bytes:

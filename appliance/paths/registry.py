@@ -82,3 +82,14 @@ def build_path(card: ModelCard, context: PathContext) -> ExecutionPath:
         return Guarded(factory(card, context))
     except ValueError as error:  # the runtimes' constructors name what the card lacks
         raise ConfigInvalid(f"Card {card.id} cannot be used: {error}.") from error
+
+
+def moved(path: ExecutionPath, content_dir: Path) -> None:
+    """The files of this path lie in another content directory from now on; what is loaded stays."""
+    if path.card.runtime != "llama_cpp":
+        return  # it has all of its files in memory, or none
+    from appliance.paths.llama_cpp.path import LlamaCppPath
+
+    runtime = path.inner if isinstance(path, Guarded) else path
+    if isinstance(runtime, LlamaCppPath):
+        runtime.lies_in(content_dir)

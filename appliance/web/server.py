@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -29,20 +30,20 @@ _DRAIN_S = 20.0
 _KEEPALIVE_S = 75.0
 
 
-def run(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. Returns the exit code."""
+def run(config: Config, content: Path) -> int:
+    """Serve the generation in this folder until SIGTERM or SIGINT, then drain. Returns the exit code."""
     import uvloop
 
-    code: int = uvloop.run(_serve(config))
+    code: int = uvloop.run(_serve(config, content))
     return code
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, content: Path) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    node = Node(config)
+    node = Node(config, content)
     for warning in node.warnings:
         log.warning("loopback-only", why=warning)
     install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket(), children=is_worker)

@@ -79,6 +79,7 @@ class Publisher:
     keys: dict[str, list[CryptoSigner]] = field(default_factory=dict)
     roots: dict[int, bytes] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    evaluation: bool = True
 
     def __post_init__(self) -> None:
         for role, (_, count) in self.roles.items():
@@ -93,7 +94,7 @@ class Publisher:
         top = ("root", "targets", "snapshot", "timestamp")
         roles = {name: Role([key.public_key.keyid for key in self.keys[name]], self.roles[name][0]) for name in top}
         keys = {key.public_key.keyid: key.public_key for name in top for key in self.keys[name]}
-        extra = {form.NAME: "Test publisher", form.EVALUATION: True}
+        extra = {form.NAME: "Test publisher", form.EVALUATION: self.evaluation}
         return Metadata(Root(version, None, self.expires, keys, roles, True, extra))
 
     def sign_root(self, version: int, *more: Signer) -> bytes:

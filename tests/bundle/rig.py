@@ -49,7 +49,7 @@ class Rig:
     def means(
         self, check: Callable[[Path], str] = lambda _: "", records: Callable[[], Iterable[Record]] = tuple, **over: Any
     ) -> Means:
-        def checked(folder: Path) -> str:
+        def checked(folder: Path, _: Path | None) -> str:
             self.checked.append(folder.name)
             return check(folder)
 

@@ -16,10 +16,9 @@ from appliance.cli import reference
 from appliance.cli.out import clean, table, width
 from appliance.config import Config, load
 from appliance.config_show import example
-from appliance.decide import decide
-from appliance.records.card import ModelCard
-from tests import factories, policies
+from tests import policies
 from tests.cli.conftest import Weir
+from tests.installed import install, placed
 
 # ---- init, serve ----------------------------------------------------------------------------------------------
 
@@ -64,7 +63,7 @@ def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path)
     card = {"id": "m", "runtime": "openai_http", "tier": "site", "modalities": ["chat"]}
     endpoint = {"base_url": "http://127.0.0.1:9", "model": "m"}
     (tmp_path / "content" / "cards" / "m.json").write_text(json.dumps({**card, "endpoint": endpoint}))
-    (tmp_path / "weir.yaml").write_text("content_dir: content\n")
+    install(tmp_path, tmp_path / "content")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = weir("serve", "--state", str(tmp_path), "--port", port)
@@ -76,21 +75,22 @@ def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path)
     assert "Traceback" not in ended.err
 
 
-def test_serve_with_content_that_cannot_be_used_names_what_is_wrong(weir: Weir, tmp_path: Path) -> None:
-    (tmp_path / "weir.yaml").write_text("content_dir: nowhere\n")
+def test_serve_without_a_generation_says_how_the_first_one_comes(weir: Weir, tmp_path: Path) -> None:
     ended = weir("serve", "--state", str(tmp_path))
-    assert ended.code == 4
-    assert "policy: missing" in ended.err
+    assert ended.code == 2
+    assert "No generation is in force. The first comes with the root to be trusted: weir bundle apply" in ended.err
+    assert weir("models", "--state", str(tmp_path)).code == 2
 
 
 # ---- models ---------------------------------------------------------------------------------------------------
 
 
 def content(directory: Path, data: bytes = b"weights", **over: object) -> Path:
-    """Content with one card and its file; returns a configuration that names it."""
-    (directory / "cards").mkdir(parents=True)
-    (directory / "models").mkdir()
-    (directory / "models" / "m.gguf").write_bytes(data)
+    """A state directory whose content has one card and its file; returns its configuration."""
+    folder = placed(directory)
+    (folder / "cards").mkdir()
+    (folder / "models").mkdir()
+    (folder / "models" / "m.gguf").write_bytes(data)
     file = {"path": "models/m.gguf", "sha256": hashlib.sha256(b"weights").hexdigest(), "bytes": 7}
     card = {
         "id": "tiny",
@@ -99,9 +99,9 @@ def content(directory: Path, data: bytes = b"weights", **over: object) -> Path:
         "modalities": ["chat"],
         "files": [{**file, **over}],
     }
-    (directory / "cards" / "tiny.json").write_text(json.dumps(card))
+    (folder / "cards" / "tiny.json").write_text(json.dumps(card))
     config = directory / "weir.yaml"
-    config.write_text(f"content_dir: {directory}\nlisten: {{port: 9}}\n")
+    config.write_text(f"state_dir: {directory}\nlisten: {{port: 9}}\n")
     return config
 
 
@@ -122,7 +122,7 @@ def test_models_lists_cards_and_verifies_digests(weir: Weir, tmp_path: Path) -> 
         (b"weightx", {}, "has SHA-256"),
         (b"weights!", {}, "has 8 bytes, the card says 7"),
         (b"weights", {"path": "models/absent.gguf"}, "is missing"),
-        (b"weights", {"path": "../c/../../etc/passwd"}, "lies outside the content directory"),
+        (b"weights", {"path": "../other/m.gguf"}, "lies outside the content directory"),
     ],
 )
 def test_a_file_that_is_not_the_cards_ends_with_one_and_says_how(
@@ -136,28 +136,11 @@ def test_a_file_that_is_not_the_cards_ends_with_one_and_says_how(
 
 def test_a_card_that_cannot_be_read_does_not_hide_the_others(weir: Weir, tmp_path: Path) -> None:
     config = content(tmp_path / "c")
-    (tmp_path / "c" / "cards" / "odd.json").write_text('{"id": "odd", "colour": "red"}')
+    (tmp_path / "c/generations/test-2026.1/cards/odd.json").write_text('{"id": "odd", "colour": "red"}')
     ended = weir("models", "--config", str(config))
     assert ended.code == 1
     assert "tiny" in ended.out
     assert "colour: Extra inputs are not permitted" in ended.out
-
-
-def test_a_card_of_the_host_is_marked_and_alone_may_name_a_file_outside_the_content(weir: Weir, tmp_path: Path) -> None:
-    own = tmp_path / "own.gguf"
-    own.write_bytes(b"weights")
-    config = content(tmp_path / "c", path=str(own))
-    card = json.loads((tmp_path / "c" / "cards" / "tiny.json").read_text())
-    (tmp_path / "mine.json").write_text(json.dumps({**card, "id": "mine"}))
-    config.write_text(config.read_text() + f"paths: {{unsigned_cards: [{tmp_path / 'mine.json'}]}}\n")
-    models = weir("models", "--verify", "--json", "--config", str(config)).json["models"]
-    assert [(model["id"], model["source"], model["state"]) for model in models] == [
-        ("tiny", "content", "files wrong"),
-        ("mine", "host", "verified"),
-    ]
-    assert "lies outside the content directory" in models[0]["reason"]
-    row = next(line for line in weir("models", "--config", str(config)).out.splitlines() if line.startswith("mine"))
-    assert row.split()[-2:] == ["host", "present"]
 
 
 # ---- config, version ------------------------------------------------------------------------------------------
@@ -184,19 +167,6 @@ def test_config_check_puts_findings_on_stdout_for_editors(weir: Weir, tmp_path: 
     assert ended.code == 4
     assert ended.out == f"{tmp_path}/weir.yaml:1:1: cach: unknown key; did you mean 'cache'?\n"
     assert weir("config", "check", str(tmp_path / "weir.yaml"), "--json").json["valid"] is False
-
-
-def test_config_check_names_cards_that_are_missing_or_are_none(weir: Weir, tmp_path: Path) -> None:
-    (tmp_path / "odd.json").write_text("{")
-    (tmp_path / "weir.yaml").write_text("paths:\n  unsigned_cards: [absent.json, odd.json]\n")
-    ended = weir("config", "check", "--state", str(tmp_path))
-    absent, odd = ended.out.splitlines()
-    assert ended.code == 4
-    assert absent == (
-        f"{tmp_path}/weir.yaml:2:20: paths.unsigned_cards.0: {tmp_path}/absent.json: No such file or directory"
-    )
-    assert odd.startswith(f"{tmp_path}/weir.yaml:2:33: paths.unsigned_cards.1: {tmp_path}/odd.json: (file): ")
-    assert weir("config", "check", "--state", str(tmp_path), "--json").json["findings"] == [absent, odd]
 
 
 def test_version_says_build_generation_and_model_digests(weir: Weir, tmp_path: Path) -> None:
@@ -240,33 +210,3 @@ def test_the_reference_is_the_same_for_whoever_makes_it(monkeypatch: pytest.Monk
     monkeypatch.setattr("os.geteuid", lambda: 1234)
     assert Config().state_dir == Path("/home/other/.local/state/weir")
     assert reference.settings() + reference.example() == before
-
-
-def test_card_describes_a_gguf_so_that_the_node_takes_it(weir: Weir, tmp_path: Path) -> None:
-    model = tmp_path / "My model (v2).gguf"
-    model.write_bytes(b"GGUF and the rest")
-    done = weir("card", str(model))
-    card = ModelCard.model_validate_json(done.out)
-    assert card.id == "My-model-v2"
-    assert card.files[0].sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
-    assert card.files[0].path == str(model)
-
-
-def test_auto_does_not_choose_a_card_that_claims_nothing(weir: Weir, tmp_path: Path) -> None:
-    model = tmp_path / "mine.gguf"
-    model.write_bytes(b"GGUF and the rest")
-    mine = ModelCard.model_validate_json(weir("card", str(model)).out)
-    # Dear, slow to be trusted and far below the floor, but somebody has measured it.
-    poor = factories.card("poor", accuracy_default=0.2, price={"per_request": 0.001})
-    both = factories.generation(mine, poor, quality_floor=0.9)
-    for asked, chosen in (("auto", "poor"), ("mine", "mine")):
-        made = decide(factories.asked(model=asked), factories.features(), both, factories.snapshot("mine", "poor"))
-        assert [step.path for step in made.steps] == [chosen]
-
-
-def test_card_refuses_what_is_no_gguf(weir: Weir, tmp_path: Path) -> None:
-    other = tmp_path / "model.bin"
-    other.write_bytes(b"something else")
-    done = weir("card", str(other))
-    assert done.code == 2
-    assert "not a GGUF" in done.err

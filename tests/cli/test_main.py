@@ -87,7 +87,7 @@ def test_every_help_has_an_example_that_the_command_understands(path: str, comma
 def test_every_read_command_offers_json() -> None:
     for path, command in every_command():
         has = any(param.name == "as_json" for param in command.params)
-        assert has is (path not in ("serve", "completion", "probe", "card")), "a card is JSON as it is"
+        assert has is (path not in ("serve", "completion", "probe"))
 
 
 def test_the_version_is_said_as_an_option_too(weir: Weir) -> None:

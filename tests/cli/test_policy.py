@@ -9,6 +9,7 @@ from pathlib import Path
 from appliance.policy import read_policy
 from tests import factories, policies
 from tests.cli.conftest import ROOT, Weir
+from tests.installed import placed
 
 
 def content(directory: Path) -> Path:
@@ -20,7 +21,9 @@ def content(directory: Path) -> Path:
     for card in (factories.card("near", endpoint=endpoint), factories.card("far", tier="frontier", endpoint=endpoint)):
         (directory / "content" / "cards" / f"{card.id}.json").write_text(card.model_dump_json())
     config = directory / "weir.yaml"
-    config.write_text("content_dir: content\n")
+    placed(directory / "state").rmdir()
+    (directory / "state/generations/test-2026.1").symlink_to(directory / "content")
+    config.write_text("state_dir: state\n")
     return config
 
 
@@ -88,7 +91,9 @@ def test_what_the_page_tells_to_type_works_on_the_starter(weir: Weir, tmp_path: 
     page = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
     lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.S) for line in block.splitlines()]
     config = tmp_path / "weir.yaml"
-    config.write_text(f"content_dir: {ROOT / 'bundles' / 'starter'}\n")
+    placed(tmp_path / "state").rmdir()
+    (tmp_path / "state/generations/test-2026.1").symlink_to(ROOT / "bundles/starter")
+    config.write_text("state_dir: state\n")
     assert len(lines) == 3
     for line in lines:
         words = line.replace("bundles/starter", str(ROOT / "bundles/starter")).split()[1:]

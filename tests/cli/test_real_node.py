@@ -18,6 +18,7 @@ import pytest
 
 from tests import policies
 from tests.cli.conftest import ROOT, Weir
+from tests.installed import install
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,15 @@ def running(weir: Weir, tmp_path: Path) -> Iterator[Running]:
         "trains_on_input": "no",
         "endpoint": {"base_url": base_url, "model": "echo"},
     }
-    (tmp_path / "echo.json").write_text(json.dumps(card))
+    (tmp_path / "content" / "cards").mkdir()
+    (tmp_path / "content" / "cards" / "echo.json").write_text(json.dumps(card))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     state = tmp_path / "state"
     assert weir("init", "--state", str(state)).code == 0
-    (state / "weir.yaml").write_text(
-        f"content_dir: ../content\nlisten: {{port: {port}}}\npaths: {{unsigned_cards: [../echo.json]}}\n"
-        "routing: {quality_floor: 0.1}\n"
-    )
+    (state / "weir.yaml").write_text(f"listen: {{port: {port}}}\nrouting: {{quality_floor: 0.1}}\n")
+    install(state, tmp_path / "content")
     log = tmp_path / "log"
     with log.open("w") as stream:
         process = subprocess.Popen(
@@ -87,7 +87,7 @@ def test_a_request_can_be_followed_from_the_node_to_its_records(weir: Weir, runn
     where = ("--state", str(running.state))
     status = weir("status", "--json", *where).json
     assert status["paths"][0]["id"] == "site/echo"
-    assert "warning unsigned card" in weir("status", *where).out
+    assert "FOR EVALUATION ONLY" in weir("status", *where).out
     routed = weir("route", "hello", *where)
     assert (routed.code, "chosen   site/echo" in routed.out) == (0, True), (routed, running.log.read_text())
     assert weir("route", "hello", "--classification", "secret", *where).code == 1

@@ -28,6 +28,7 @@ from appliance.records.card import ModelCard
 from appliance.store import Reader
 from appliance.web.server import listening
 from tests import factories, policies
+from tests.installed import install
 from tests.node.doubles import FakePath
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
@@ -137,7 +138,7 @@ async def running_node(
     kinds = dict(zip(names, (Limits, Cache, Records, Egress, Routing, Paths), strict=True))
     sections = {name: kinds[name](**over.pop(name)) for name in names if name in over}
     content = write_content(directory / "content", *cards, *(fake.card for fake in fakes), **over)
-    node = Node(Config(state_dir=state, content_dir=content, listen=Listen(port=0), **sections))
+    node = Node(Config(state_dir=state, listen=Listen(port=0), **sections), content)
     async with listening(node) as port:
         await node.start()
         for fake in fakes:
@@ -151,9 +152,11 @@ def hand_over(node: Node, fake: FakePath) -> None:
     from appliance.paths.guard import Guarded
     from appliance.snapshot import LiveFigures
 
-    node.problems[:] = [problem for problem in node.problems if not problem.startswith(f"{fake.card.id}:")]
-    node.paths[fake.card.id] = Guarded(fake)
-    node.figures[fake.card.id] = LiveFigures()
+    fleet = node.fleet
+    fleet.problems[:] = [problem for problem in fleet.problems if not problem.startswith(f"{fake.card.id}:")]
+    fleet.down.discard(fake.card.id)
+    fleet.paths[fake.card.id] = Guarded(fake)
+    fleet.figures[fake.card.id] = LiveFigures()
 
 
 Start = Callable[..., AbstractAsyncContextManager[Running]]
@@ -283,13 +286,15 @@ def free_port() -> int:
 def process_node(
     directory: Path, content: Path, *, before: tuple[str, ...] = (), ready: bool = True, **settings: Any
 ) -> Iterator[Process]:
-    """`weir serve --state directory/state` with these settings in weir.yaml; `before` stands before the command."""
+    """`weir serve --state directory/state` with these settings in weir.yaml; `before` stands before the command.
+
+    What is in force there already stays; else `content` is.
+    """
     state = directory / "state"
-    state.mkdir(exist_ok=True, mode=0o700)
+    if not (state / "current").is_symlink():
+        install(state, content)
     port = free_port()
-    (state / "weir.yaml").write_text(
-        json.dumps({"content_dir": str(content), "listen": {"host": "127.0.0.1", "port": port}, **settings})
-    )
+    (state / "weir.yaml").write_text(json.dumps({"listen": {"host": "127.0.0.1", "port": port}, **settings}))
     log = directory / f"node-{port}.log"
     command = [*before, sys.executable, "-m", "appliance.cli.main", "serve", "--state", str(state)]
     with log.open("wb") as out:

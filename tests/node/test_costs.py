@@ -75,7 +75,7 @@ async def test_the_one_piece_of_an_answer_that_is_not_streamed_says_nothing_of_i
         for k in range(12):
             await weir.ask(f"q{k}", model="device/whole")
             await weir.ask(f"q{k}", model="device/piecewise")
-        moment = take_snapshot(weir.node.paths, weir.node.figures, now=time.time(), draw=0.5)
+        moment = take_snapshot(weir.node.paths, weir.node.fleet.figures, now=time.time(), draw=0.5)
     states = {state.path: state for state in moment.paths}
     assert states["device/whole"].first_token_s is None
     assert states["device/whole"].decode_tokens_per_s is None

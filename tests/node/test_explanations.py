@@ -176,12 +176,12 @@ async def test_a_defect_of_the_node_is_a_500_a_failed_record_and_no_traceback(we
     def broken(*_: object) -> Any:
         raise RuntimeError(CANARY)
 
-    weir.node.figures = broken  # type: ignore[assignment]  # a state that nobody foresaw
+    weir.node.fleet.figures = broken  # type: ignore[assignment]  # a state that nobody foresaw
     status, body, headers = await weir.ask(CANARY)
     assert status == 500
     assert body["error"]["code"] == "internal_error"
     assert CANARY not in json.dumps(body)
-    weir.node.figures = {}
+    weir.node.fleet.figures = {}
     row = await only_record(weir)
     assert row["id"] == headers["x-weir-decision"]
     assert (row["outcome"]["status"], row["outcome"]["http_status"]) == ("failed", 500)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.installed import install
 from tests.node.conftest import ROOT, process_node, running_node, said, sse, until, upstream_card, write_content
 from tests.standins.openai_server import OpenAIStandIn
 
@@ -183,10 +184,8 @@ def test_a_port_that_is_taken_is_said_in_words(tmp_path: Path) -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         state = tmp_path / "state"
-        state.mkdir(mode=0o700)
-        (state / "weir.yaml").write_text(
-            json.dumps({"content_dir": str(content), "listen": {"port": holder.getsockname()[1]}})
-        )
+        install(state, content)
+        (state / "weir.yaml").write_text(json.dumps({"listen": {"port": holder.getsockname()[1]}}))
         ended = subprocess.run(
             [sys.executable, "-m", "appliance.cli.main", "serve", "--state", str(state)],
             cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,

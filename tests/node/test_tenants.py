@@ -382,16 +382,16 @@ async def test_a_running_node_takes_over_what_the_operator_changes(tmp_path: Pat
 
 async def test_a_node_without_tenants_serves_this_host_alone_and_says_so(tmp_path: Path) -> None:
     content = write_content(tmp_path / "content", fake_card("device/x"))
-    config = Config(state_dir=tmp_path / "state", content_dir=content, listen=Listen(host="0.0.0.0", port=0))
+    config = Config(state_dir=tmp_path / "state", listen=Listen(host="0.0.0.0", port=0))
     (tmp_path / "state").mkdir()
-    node = Node(config)
+    node = Node(config, content)
     async with listening(node):
         assert node.listen_host == "127.0.0.1"
         warnings = node.status()["warnings"]
         assert isinstance(warnings, list)
         assert any("weir tenant add" in warning for warning in warnings)
     key(tmp_path)
-    node = Node(config)
+    node = Node(config, content)
     async with listening(node):
         assert node.listen_host == "0.0.0.0"
         assert node.status()["warnings"] == []
@@ -403,15 +403,15 @@ async def test_a_flood_of_one_tenant_lets_another_in_at_once(tmp_path: Path) -> 
     card = fake_card("device/slow", runtime="llama_cpp", llama={"sequences": 1})
     slow = FakePath(card, answer("one two", pause=0.02))
     async with running_node(tmp_path, fakes=(slow,)) as weir:
-        weir.node.turns["device/slow"] = turns_of_one()
+        weir.node.fleet.turns["device/slow"] = turns_of_one()
         flood = [asyncio.create_task(weir.ask(f"q{n}", headers=bearer(loud))) for n in range(60)]
-        await until(lambda: weir.node.turns["device/slow"].waiting >= 55)
+        await until(lambda: weir.node.fleet.turns["device/slow"].waiting >= 55)
         before = sum(task.done() for task in flood)
         assert (await weir.ask("mine", headers=bearer(calm)))[0] == 200
         assert sum(task.done() for task in flood) - before <= 3
         got = await asyncio.gather(*flood)
         assert {row[0] for row in got} == {200}
-        assert weir.node.turns["device/slow"].waiting == 0
+        assert weir.node.fleet.turns["device/slow"].waiting == 0
 
 
 def turns_of_one() -> Any:

@@ -126,21 +126,21 @@ async def world(random: Random, number: int, folder: Path, slots: int) -> AsyncI
     keys = _keys(folder / "state", tenants)
     config = Config(
         state_dir=folder / "state",
-        content_dir=folder / "content",
         listen=Listen(port=0),
         place=PlaceOfHost(**home),
         cache=Cache(enabled=number % 9 != 8),
         routing=Routing(below_floor="refuse" if number % 7 == 6 else "serve"),
     )
-    node = Node(config)
+    node = Node(config, folder / "content")
     if policy.erring:
-        node.generation = replace(node.generation, policy=_with_erring(node.generation.policy, policy))
+        generation = node.generation
+        node.fleet.generation = replace(generation, policy=_with_erring(generation.policy, policy))
     await node.start()
     stage = Stage(slots)
     for card in cards.values():
         if card.id != CACHE:
-            node.paths[card.id] = Guarded(Noting(card, stage))
-            node.figures[card.id] = LiveFigures()
+            node.fleet.paths[card.id] = Guarded(Noting(card, stage))
+            node.fleet.figures[card.id] = LiveFigures()
     told = {id: json.loads(card.model_dump_json()) for id, card in cards.items()}
     oracle = Oracle(policy, told, {"node": "local", **home}, detectors, tenants)
     clients = wire.clients(node, slots)

@@ -125,6 +125,7 @@ def test_a_commit_that_fails_lets_nobody_go_on(tmp_path: Path) -> None:
     with pytest.raises(AuditUnavailable):
         leave(audit, decision="while-locked")
     audit.note("admin", {"act": "noted"})
+    assert audit._writer.submit("audit", lambda _: None).exception(5), "written although it is locked"
     other.execute("ROLLBACK")
     other.close()
     leave(audit, decision="later")

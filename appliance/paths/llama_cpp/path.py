@@ -9,6 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Signals, Text, TokenLogprob, Usage
@@ -33,13 +34,13 @@ class LlamaCppPath:
         if not files:
             raise ValueError(f"{card.id}: a llama_cpp card names a GGUF file")
         self._card = card
-        self._file = content_dir / files[0].path
+        self._file = files[0].path
         size = max(files[0].bytes, card.memory_bytes)
         llama = card.llama
         self._worker = Supervisor(
             card.id,
             Settings(
-                model=str(self._file),
+                model=str(content_dir / self._file),
                 context=llama.context_per_sequence or card.context_tokens,
                 sequences=llama.sequences,
                 batch_tokens=llama.batch_tokens,
@@ -66,6 +67,10 @@ class LlamaCppPath:
     def restarts(self) -> int:
         """How often the worker was started again."""
         return self._worker.restarts
+
+    def lies_in(self, content_dir: Path) -> None:
+        """Where the next worker finds the file; the present one has it open."""
+        self._worker.settings = replace(self._worker.settings, model=str(content_dir / self._file))
 
     async def start(self) -> None:
         """Start the worker; returns when it is ready or has failed, which `ready` then tells."""

@@ -122,7 +122,7 @@ class Supervisor:
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
-        self._settings = settings
+        self.settings = settings  # of the next worker
         self.facts: Facts | None = None
         self.reason = "The model is not started."
         self.restarts = 0
@@ -271,7 +271,7 @@ class Supervisor:
             ours.setblocking(False)
             transport, wire = await loop.create_unix_connection(lambda: _Wire(self), sock=ours)
             self._transport = transport
-            transport.write(pack([protocol.CONFIGURE, asdict(self._settings)]))
+            transport.write(pack([protocol.CONFIGURE, asdict(self.settings)]))
             drain = asyncio.create_task(_drain(process, errors))
             try:
                 self._heard = loop.time()

@@ -1,0 +1,63 @@
+"""What a node runs on and whom it trusts, as its state directory says. Reads, and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.bundle import generations, trust
+from appliance.bundle.refusal import BundleRefused
+from appliance.store import floors, slots
+from appliance.store.floors import Lost, TrustState
+
+
+@dataclass(frozen=True)
+class Root:
+    """The newest root that the node trusts."""
+
+    version: int
+    name: str
+    evaluation: bool
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"root {self.version}, {self.name}" + (", FOR EVALUATION ONLY" if self.evaluation else "")
+
+
+@dataclass(frozen=True)
+class InForce:
+    """`id` and `folder` are of the good generation, or in safe mode of the one that failed; '' and None: none."""
+
+    id: str = ""
+    folder: Path | None = None
+    safe: bool = False
+    root: Root | None = None
+
+
+def in_force(state_dir: Path) -> InForce:
+    """As it is now. Raises StateInvalid."""
+    kept = slots.read(state_dir) or slots.Slots()
+    id = kept.good or kept.fallen
+    return InForce(id, generations.place(state_dir, id) if id else None, bool(id) and not kept.good, root_of(state_dir))
+
+
+def state_of(state_dir: Path) -> object:
+    """Equal to what it was before where nothing of this changed. Cheap. Raises StateInvalid."""
+    try:
+        trusts = (state_dir / floors.FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        trusts = 0
+    return slots.read(state_dir), trusts
+
+
+def root_of(state_dir: Path) -> Root | None:
+    """The root that the node trusts, also where a copy of it was lost. Raises StateInvalid."""
+    found = floors.read(state_dir)
+    state: TrustState | None = found.state if isinstance(found, Lost) else found
+    if state is None:
+        return None
+    try:
+        return Root(*trust.root_facts(state.roots[max(state.roots)]))
+    except BundleRefused:
+        return None

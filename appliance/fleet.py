@@ -1,0 +1,167 @@
+"""The paths of one generation: built, started, handed on and stopped together.
+
+Rules kept here:
+1. A request keeps the fleet that it began with. One that was replaced stops its paths when its last request has ended.
+2. A path whose card the next generation has unchanged is handed on as it runs, with what is known of its speed and who
+   waits for it: a card states the digests of its files, so an equal card means the same model.
+3. A path that does not come up costs the fleet that path.
+4. In safe mode there is no path: policy and cache are all that runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from appliance.bundle.content import damaged
+from appliance.decide.generation import Generation
+from appliance.egress import Destination
+from appliance.errors import WeirError
+from appliance.features.classify import Classifier
+from appliance.paths.contract import ExecutionPath, PathError
+from appliance.paths.guard import Guarded
+from appliance.paths.onnx import OnnxPath
+from appliance.paths.registry import PathContext, build_path, moved
+from appliance.records.card import ModelCard
+from appliance.snapshot import LiveFigures
+from appliance.turns import Turns
+
+log = structlog.get_logger("weir.fleet")
+PATIENCE_S = 600.0  # for the requests of a fleet that was replaced; as long as a request may take by default
+QUEUE_PER_PLACE = 16  # answers that may wait at a path for each that it makes at once
+_NOT_A_PATH = ("cache", "reuse")
+
+
+class Fleet:
+    """What one generation runs on. `start`, then requests between `enter` and `leave`, then `left` and `stop`."""
+
+    def __init__(self, generation: Generation, *, safe: bool = False) -> None:
+        self.generation = generation
+        self.safe = safe
+        self.paths: dict[str, ExecutionPath] = {}
+        self.figures: dict[str, LiveFigures] = {}
+        self.turns: dict[str, Turns] = {}
+        self.classifier: Classifier | None = None
+        self.problems: list[str] = []
+        self.down: set[str] = set()  # what did not come up
+        self._inside = 0
+        self._empty: asyncio.Event | None = None  # there while somebody waits for it
+
+    def destinations(self, *, deny_all: bool) -> frozenset[Destination]:
+        """What may be connected to: the endpoints of the cards, loopback alone while the host denies all else."""
+        cards = self.generation.cards
+        wanted = {Destination.parse(card.endpoint.base_url) for card in cards if card.endpoint is not None}
+        if deny_all:
+            wanted = {d for d in wanted if d.host in ("127.0.0.1", "::1", "localhost")}
+        return frozenset(wanted)
+
+    async def start(self, context: PathContext, *, threads: int = 0, before: Fleet | None = None) -> None:
+        """Take over from `before` what stays as it is, and start the rest. `threads`: for cards that leave it open."""
+        new = []
+        stated = [card for card in self.generation.cards if card.tier not in _NOT_A_PATH and not self.safe]
+        for card in (_with_threads(card, threads) for card in stated):
+            if not self._take_over(card, before) and self._build(card, context):
+                new.append(card.id)
+        await asyncio.gather(*(self._start(name, context.content_dir) for name in new))
+        self._share_classifier()
+
+    def _take_over(self, card: ModelCard, before: Fleet | None) -> bool:
+        name = card.id
+        path = before.paths.get(name) if before is not None else None
+        if before is None or path is None or path.card != card or name in before.down:
+            return False
+        self.paths[name], self.figures[name] = path, before.figures[name]
+        if name in before.turns:
+            self.turns[name] = before.turns[name]
+        return True
+
+    def _build(self, card: ModelCard, context: PathContext) -> bool:
+        name = card.id
+        try:
+            self.paths[name] = build_path(card, context)
+        except (WeirError, ImportError) as error:
+            self._failed(name, str(error))
+            return False
+        self.figures[name] = LiveFigures()
+        room = _room(card)
+        if room:
+            self.turns[name] = Turns(room, QUEUE_PER_PLACE * room)
+        return True
+
+    async def _start(self, name: str, folder: Path) -> None:
+        path = self.paths[name]
+        fault = await asyncio.to_thread(damaged, path.card, folder)
+        if fault:
+            self._failed(name, fault)
+            log.error("path-not-started", path=name, fault="damaged")
+            return
+        try:
+            await path.start()
+        except PathError as error:
+            self._failed(name, error.message)
+            log.error("path-not-started", path=name, fault=error.fault)
+
+    def _failed(self, name: str, why: str) -> None:
+        self.problems.append(f"{name}: {why}")
+        self.down.add(name)
+
+    def _share_classifier(self) -> None:
+        """Share the classifier of the path that serves it; without one every text is of the unknown cell."""
+        for path in self.paths.values():
+            runtime = path.inner if isinstance(path, Guarded) else path
+            if isinstance(runtime, OnnxPath) and "classification" in path.card.modalities and path.ready().ok:
+                self.classifier = runtime.classifier
+                return
+        if not self.safe:
+            self.problems.append("no task classifier: every text counts as of an unknown task")
+
+    def settle(self, content_dir: Path) -> None:
+        """The generation is in use: what was handed on finds its files there from now on."""
+        for path in self.paths.values():
+            moved(path, content_dir)
+
+    def enter(self) -> None:
+        """A request begins."""
+        self._inside += 1
+
+    def leave(self) -> None:
+        """A request that began with this fleet has ended."""
+        self._inside -= 1
+        if self._empty is not None and not self._inside:
+            self._empty.set()
+
+    async def left(self) -> None:
+        """Returns when no request is left, or when patience is."""
+        self._empty = asyncio.Event()
+        if not self._inside:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("requests-cut-off", generation=self.generation.id, count=self._inside)
+
+    async def stop(self, others: Iterable[Fleet] = ()) -> None:
+        """Stop the paths that no other fleet runs on."""
+        shared = {id(path) for other in others for path in other.paths.values()}
+        await asyncio.gather(*(path.stop() for path in self.paths.values() if id(path) not in shared))
+
+
+def _with_threads(card: ModelCard, threads: int) -> ModelCard:
+    """The card with the host's say on threads, where the card leaves it open."""
+    if not threads or card.llama.threads:
+        return card
+    return card.model_copy(update={"llama": card.llama.model_copy(update={"threads": threads})})
+
+
+def _room(card: ModelCard) -> int:
+    """How many answers a path makes at once before fairness matters; 0 where it has no queue to speak of.
+
+    A local model gets two more than it has slots, so that none stands empty between two jobs.
+    """
+    if card.runtime == "llama_cpp":
+        return card.llama.sequences + 2
+    return card.endpoint.max_concurrent if card.endpoint is not None else 0
