@@ -46,7 +46,6 @@ class Fleet:
         self.turns: dict[str, Turns] = {}
         self.classifier: Classifier | None = None
         self.problems: list[str] = []
-        self.down: set[str] = set()  # what did not come up
         self._inside = 0
         self._empty: asyncio.Event | None = None  # there while somebody waits for it
 
@@ -71,7 +70,7 @@ class Fleet:
     def _take_over(self, card: ModelCard, before: Fleet | None) -> bool:
         name = card.id
         path = before.paths.get(name) if before is not None else None
-        if before is None or path is None or path.card != card or name in before.down:
+        if before is None or path is None or path.card != card or not path.ready().ok:
             return False
         self.paths[name], self.figures[name] = path, before.figures[name]
         if name in before.turns:
@@ -83,7 +82,7 @@ class Fleet:
         try:
             self.paths[name] = build_path(card, context)
         except (WeirError, ImportError) as error:
-            self._failed(name, str(error))
+            self.problems.append(f"{name}: {error}")
             return False
         self.figures[name] = LiveFigures()
         room = _room(card)
@@ -95,18 +94,19 @@ class Fleet:
         path = self.paths[name]
         fault = await asyncio.to_thread(damaged, path.card, folder)
         if fault:
-            self._failed(name, fault)
+            self.problems.append(f"{name}: {fault}")
             log.error("path-not-started", path=name, fault="damaged")
             return
         try:
             await path.start()
         except PathError as error:
-            self._failed(name, error.message)
+            self.problems.append(f"{name}: {error.message}")
             log.error("path-not-started", path=name, fault=error.fault)
 
-    def _failed(self, name: str, why: str) -> None:
-        self.problems.append(f"{name}: {why}")
-        self.down.add(name)
+    def down(self) -> frozenset[str]:
+        """The paths, by id, that the generation has and that do not run now."""
+        stated = (card.id for card in self.generation.cards if card.tier not in _NOT_A_PATH and not self.safe)
+        return frozenset(name for name in stated if name not in self.paths or not self.paths[name].ready().ok)
 
     def _share_classifier(self) -> None:
         """Share the classifier of the path that serves it; without one every text is of the unknown cell."""

@@ -432,9 +432,12 @@ class Node:
         self._fleets.append(after)
         await self._open_door()
         await after.start(self._context(content), threads=self.config.hardware.threads, before=before)
-        if after.down - before.down:
+        if worse := after.down() - before.down():
+            why = after.problems + [
+                f"{name}: {after.paths[name].ready().reason}" for name in worse & after.paths.keys()
+            ]
             await self._let_go(after)
-            return f"{content.name} is in force and does not run here: {'; '.join(after.problems)}"
+            return f"{content.name} is in force and does not run here: {'; '.join(why)}"
         self.audit.note("admin", {"act": "generation", "from": before.generation.id, "to": generation.id})
         self.fleet, self._content = after, content
         after.settle(content)

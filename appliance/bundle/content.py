@@ -67,6 +67,15 @@ def load_generation(
     return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors)
 
 
+def cards_in(content_dir: Path) -> dict[str, ModelCard]:
+    """The cards alone, by id. Raises ConfigInvalid."""
+    findings: list[str] = []
+    read = [_read(path, ModelCard, findings) for path in sorted((content_dir / "cards").glob("*.json"))]
+    if findings:
+        raise ConfigInvalid(f"The cards in {content_dir} cannot be used.", details=tuple(findings))
+    return {card.id: card for card in read if card is not None}
+
+
 def damaged(card: ModelCard, content_dir: Path) -> str:
     """In words what is wrong with the first bad file of a card, '' where all are as stated. Reads them; may block."""
     for file in card.files:

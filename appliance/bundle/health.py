@@ -13,17 +13,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appliance.bundle import content, rehearse
 from appliance.bundle.generations import MARKER
 from appliance.bundle.manifest import MAX_MANIFEST, Health, ManifestInvalid, Prompt, read_manifest
 from appliance.decide.generation import Generation
-from appliance.egress import Egress, NoLedger
 from appliance.errors import ConfigInvalid
 from appliance.paths.contract import ExecutionPath, Job, PathError, Text
-from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard
 from appliance.records.request import Message, Sampling
+
+if TYPE_CHECKING:
+    from appliance.paths.registry import PathContext
 
 LIMIT_S = 900  # for all of it
 _LOCAL = ("llama_cpp", "onnx")
@@ -46,40 +48,40 @@ def check(folder: Path, now: float, *, known: Path | None = None, unconfined: bo
     and the same prompts is not loaded again.
     """
     try:
-        generation, health = _read(folder)
+        health = _health(folder)
+        generation = content.load_generation(folder)
     except (OSError, ManifestInvalid) as error:
         return Checked((f"it is not complete: {error}",))
     except ConfigInvalid as error:
         return Checked(error.details or (error.message,))
     problems = rehearse.undenied(generation, health.denials, now)
-    passed = _passed(generation, folder, health, known)
-    tried = asyncio.run(_models(generation, folder, health, passed, unconfined=unconfined))
+    tried = asyncio.run(_models(generation, folder, health, unproven(folder, known), unconfined=unconfined))
     return Checked(problems + tried.problems, tried.loaded, tried.asked, tried.unasked)
 
 
-def _read(folder: Path) -> tuple[Generation, Health]:
-    """Raises OSError, ManifestInvalid and ConfigInvalid."""
-    with (folder / MARKER).open("rb") as stream:
-        health = read_manifest(stream.read(MAX_MANIFEST + 1)).health
-    return content.load_generation(folder), health
-
-
-def _passed(generation: Generation, folder: Path, health: Health, known: Path | None) -> frozenset[str]:
-    """The models by id that proved themselves in `known` as they are."""
+def unproven(folder: Path, known: Path | None) -> frozenset[str]:
+    """The models of this host, by id, that did not pass in `known` as they are. Raises as reading content does."""
+    here = {id: card for id, card in content.cards_in(folder).items() if card.runtime in _LOCAL}
     if known is None:
-        return frozenset()
+        return frozenset(here)
     try:
-        before, asked = _read(known)
+        before, prompts_before = content.cards_in(known), _by_card(_health(known))
     except (OSError, ManifestInvalid, ConfigInvalid):
-        return frozenset()
-    prompts, prompts_before = _by_card(health), _by_card(asked)
+        return frozenset(here)
+    prompts = _by_card(_health(folder))
     return frozenset(
-        card.id
-        for card in generation.cards
-        if before.card_by_id.get(card.id) == card
-        and prompts[card.id] == prompts_before[card.id]
-        and all(_same_file(folder / file.path, known / file.path) for file in card.files)
+        id
+        for id, card in here.items()
+        if before.get(id) != card
+        or prompts[id] != prompts_before[id]
+        or not all(_same_file(folder / file.path, known / file.path) for file in card.files)
     )
+
+
+def _health(folder: Path) -> Health:
+    """Raises OSError and ManifestInvalid."""
+    with (folder / MARKER).open("rb") as stream:
+        return read_manifest(stream.read(MAX_MANIFEST + 1)).health
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -97,9 +99,12 @@ def _by_card(health: Health) -> dict[str, list[Prompt]]:
 
 
 async def _models(
-    generation: Generation, folder: Path, health: Health, passed: frozenset[str], *, unconfined: bool
+    generation: Generation, folder: Path, health: Health, to_load: frozenset[str], *, unconfined: bool
 ) -> Checked:
-    """Load each model of this host alone, one after the other, and ask it what is for it."""
+    """Load each of these models alone, one after the other, and ask it what is for it."""
+    from appliance.egress import Egress, NoLedger
+    from appliance.paths.registry import PathContext
+
     context = PathContext(folder, Egress(frozenset(), NoLedger()), unconfined_workers=unconfined)
     prompts = _by_card(health)
     problems = [
@@ -109,14 +114,12 @@ async def _models(
     unasked: list[str] = []
     for card in generation.cards:
         for_it = prompts[card.id]
-        if card.id in passed:
-            continue
-        if card.runtime in _LOCAL:
+        if card.id in to_load:
             found = await _model(card, context, for_it)
             problems += found
             loaded += 1
             asked += len(for_it)
-        else:
+        elif card.runtime not in _LOCAL:
             unasked += (prompt.name for prompt in for_it)
     return Checked(tuple(problems), loaded, asked, tuple(unasked))
 
@@ -125,6 +128,8 @@ async def _model(card: ModelCard, context: PathContext, prompts: Sequence[Prompt
     """What is wrong with one model, in words."""
     if fault := content.damaged(card, context.content_dir):
         return [f"{card.id}: {fault}"]
+    from appliance.paths.registry import build_path
+
     try:
         path = build_path(card, context)
     except ConfigInvalid as error:

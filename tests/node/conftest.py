@@ -154,7 +154,6 @@ def hand_over(node: Node, fake: FakePath) -> None:
 
     fleet = node.fleet
     fleet.problems[:] = [problem for problem in fleet.problems if not problem.startswith(f"{fake.card.id}:")]
-    fleet.down.discard(fake.card.id)
     fleet.paths[fake.card.id] = Guarded(fake)
     fleet.figures[fake.card.id] = LiveFigures()
 
