@@ -266,12 +266,14 @@ def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iter
     """The configuration, and what activation needs of this node; its audit is open meanwhile."""
     from appliance.bundle.activate import Means
     from appliance.bundle.health import LIMIT_S
+    from appliance.cli.logs import configure
     from appliance.config import load
     from appliance.doctor.child import ask
     from appliance.node import generation_of
     from appliance.store.audit.log import Audit
 
     config = load(state, file=config_file)
+    configure(config.logging)
     if not config.state_dir.is_dir():
         raise CliError(f"{config.state_dir} is not there.", code="state_invalid", next_step="Make it with 'weir init'.")
 
