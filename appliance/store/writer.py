@@ -20,7 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -169,7 +169,7 @@ class Writer:
                     connection.execute("ROLLBACK")
             self.failures += len(pieces)
             self._faults[name] = failing or str(error)  # SQLite's own words; values are parameters
-            _say("commit-failed", kind=type(error).__name__, pieces=len(pieces))
+            say(log, "commit-failed", kind=type(error).__name__, pieces=len(pieces))
             for piece in pieces:
                 piece.fail(error)
             return
@@ -193,7 +193,7 @@ class Writer:
             connection.execute("ROLLBACK TO piece")
             connection.execute("RELEASE piece")
             self.failures += 1
-            _say("write-failed", kind=type(error).__name__)
+            say(log, "write-failed", kind=type(error).__name__)
             piece.fail(error)
             return fault
         connection.execute("RELEASE piece")
@@ -202,9 +202,10 @@ class Writer:
         return ""
 
 
-def _say(event: str, **facts: object) -> None:
+def say(to: Any, event: str, **facts: object) -> None:
+    """A line of the log, where it takes one: whoever waits for the writing is told in any case."""
     with suppress(OSError, ValueError):  # no room for a line, a pipe nobody reads, a stream that was closed
-        log.error(event, **facts)
+        to.error(event, **facts)
 
 
 def _nothing(_: sqlite3.Connection) -> None:

@@ -174,3 +174,28 @@ os._exit(0)
         [sys.executable, "-c", code, tmp_path, ill], capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.stdout == "failed failed written", ended.stderr
+
+
+def test_whoever_waits_for_an_entry_is_told_also_where_neither_its_mark_nor_the_log_can_be_written(
+    tmp_path: Path,
+) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from appliance.errors import AuditUnavailable
+from appliance.store.audit.log import Audit
+out = os.dup(1)
+audit = Audit(Path(sys.argv[1]))
+audit.write("admin", {"act": "one"})
+os.dup2(os.open("/dev/full", os.O_WRONLY), audit._head)
+sys.stdout = sys.stderr = open("/dev/full", "w", buffering=1)
+try:
+    audit.write("admin", {"act": "two"})
+except AuditUnavailable:
+    os.write(out, b"told")
+os._exit(0)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stdout == "told", ended.stderr
