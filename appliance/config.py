@@ -172,8 +172,8 @@ class Paths(Section):
     )
     unconfined_workers: bool = Field(
         default=False,
-        description="Run local models also where the kernel offers no seccomp filter to keep them off the network; "
-        "doctor and status warn of it.",
+        description="Run local models, and read media, also where the kernel offers no seccomp filter to keep them off "
+        "the network; doctor and status warn of it.",
     )
 
 
