@@ -105,6 +105,15 @@ def test_what_is_new_is_examined_at_once_and_what_is_known_ever_more_seldom(
             assert 60 <= seen[place].wait_s <= 3600
 
 
+def test_what_stays_the_same_is_looked_at_again_after_minutes_and_in_the_end_hours() -> None:
+    seen, waits = None, []
+    for _ in range(9):
+        seen = examined(seen, "m", 0.0)
+        waits.append(seen.wait_s)
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert examined(seen, "another", 7.0) == Seen("another", 67.0, 60.0)
+
+
 # ---- examining --------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +267,29 @@ def test_the_node_knows_the_examining_process_and_no_other() -> None:
     assert not is_examiner(head[0], head)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_nodes_audit_hook_lets_it_through_by_name_and_not_otherwise(
+    publisher: Publisher, node: Config, stick: Path, known: bool
+) -> None:
+    write_tree(publisher.release(), stick / "a.bundle")
+    code = """
+import json, sys
+from pathlib import Path
+from appliance.config import load
+from appliance.doctor.medium import examiner, is_examiner
+from appliance.egress import install_audit_hook
+state, known = Path(sys.argv[2]), sys.argv[3] == "True"
+children = is_examiner if known else lambda executable, arguments: False
+install_audit_hook(frozenset(), state_dir=state, children=children)
+print(json.dumps([each.model_dump() for each in examiner(load(state))(sys.argv[1])]))
+"""
+    arguments = [sys.executable, "-c", code, stick, node.state_dir, str(known)]
+    ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    (found,) = json.loads(ended.stdout)
+    assert (found["taken"], found["reason"]) == ((True, "") if known else (False, NOT_EXAMINED))
+
+
 # ---- watching ---------------------------------------------------------------------------------------------------
 
 
@@ -336,6 +368,27 @@ def test_a_medium_that_hangs_holds_up_neither_the_loop_nor_the_others(tmp_path: 
         assert watch.found == (dead, live)
         assert asked.count(str(tmp_path / "dead")) == 1
         release.set()
+
+    asyncio.run(run())
+
+
+def test_a_medium_that_hangs_holds_one_thread_however_often_its_time_comes(tmp_path: Path) -> None:
+    async def run() -> None:
+        release, asked = threading.Event(), []
+
+        def examine(place: str) -> Sequence[Found]:
+            asked.append(place)
+            release.wait()
+            return []
+
+        watch = Watch([tmp_path], examine, limit_s=0.05)
+        for _ in range(3):
+            (found,) = await watch._at("/media/dead", "mark")
+            assert found.reason == NOT_EXAMINED
+        assert len(asked) == 1
+        release.set()
+        await until(lambda: not any(thread.is_alive() for thread in watch._hanging.values()))
+        assert await watch._at("/media/dead", "mark") == ()
 
     asyncio.run(run())
 
