@@ -3,14 +3,18 @@
 Rules kept here:
 1. What the node keeps is read first; then the process gives up all but reading the place, and only then reads it.
 2. The verdict is that of `weir bundle verify`: trust, freshness, completeness, room. No blob is read.
+3. All modules are loaded before: in a frozen program they lie in a file that cannot be read any more.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import tuf.api.serialization.json  # noqa: F401  rule 3
 
 from appliance.bundle import freshness, media, preflight, verify
 from appliance.bundle.discover import MAX_BUNDLES, Found, plain
@@ -29,6 +33,7 @@ def examine(
 
     Raises StateInvalid, NoFilter.
     """
+    importlib.import_module("_strptime")  # rule 3: datetime asks for it when it first reads a time
     trusts = floors.read(state_dir)
     moment = Moment(datetime.now(UTC), clock_trusted)
     confine([place], unfiltered=unconfined)

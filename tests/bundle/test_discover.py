@@ -22,6 +22,7 @@ from appliance.config import Config, load
 from appliance.doctor.child import command
 from appliance.doctor.medium import examiner, is_examiner, surroundings
 from appliance.store import floors
+from tests.bundle import test_golden
 from tests.bundle.publisher import FILES, Publisher, write_tar, write_tree
 from tests.paths.confine.test_confine import landlocked
 
@@ -252,6 +253,38 @@ print(json.dumps({
         "writing the state": refused, "reading the state": refused, "reading another file": refused,
         "reading the medium": "done",
     }  # fmt: skip
+
+
+def test_who_examines_has_loaded_all_it_needs_before_it_gives_up_reading(tmp_path: Path) -> None:
+    """By every way a golden bundle ends: whoever imports later could not, in a frozen program."""
+    good = test_golden.good()
+    (tmp_path / "state").mkdir()
+    floors.write(tmp_path / "state", verify.begin(good["metadata/1.root.json"]))
+    code = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from appliance.bundle import examine as module
+def noted(*arguments, **named):
+    global before
+    before = set(sys.modules)
+module.confine = noted
+place, state = Path(sys.argv[1]), Path(sys.argv[2])
+found = module.examine(place, state, "airgap", timedelta(days=3650), clock_trusted=False, unconfined=False)
+print(len(found), *(set(sys.modules) - before))
+"""
+    ways = [json.loads(file.read_text()) for file in test_golden.BAD]
+    for at in range(0, len(ways), discover.MAX_BUNDLES - 1):
+        stick = tmp_path / f"stick-{at}"
+        stick.mkdir()
+        write_tar(good, stick / "good.bundle.tar", test_golden.BUNDLE.name)
+        for number, bad in enumerate(ways[at : at + discover.MAX_BUNDLES - 1]):
+            tree = {path: data for path, data in good.items() if path not in bad["remove"]}
+            write_tree(tree | {path: text.encode() for path, text in bad["put"].items()}, stick / f"{number}.bundle")
+        arguments = [sys.executable, "-c", code, stick, tmp_path / "state"]
+        ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.split() == [str(len(ways[at : at + discover.MAX_BUNDLES - 1]) + 1)]
 
 
 def test_the_examining_process_knows_no_secret_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
