@@ -168,8 +168,8 @@ class Paths(Section):
 
     unconfined_workers: bool = Field(
         default=False,
-        description="Run local models also where the kernel offers no seccomp filter to keep them off the network; "
-        "doctor and status warn of it.",
+        description="Run local models, and read media, also where the kernel offers no seccomp filter to keep them off "
+        "the network; doctor and status warn of it.",
     )
 
 
@@ -218,7 +218,7 @@ class Routing(Section):
 
 
 class Bundles(Section):
-    """How old a signed bundle may be that this node takes."""
+    """How old a signed bundle may be that this node takes, and where it looks out for one."""
 
     freshness: Literal["strict", "airgap"] = Field(
         default="airgap",
@@ -229,6 +229,11 @@ class Bundles(Section):
     )
     max_age_days: int = Field(
         default=180, ge=1, le=3650, description="Days since the signing after which 'airgap' takes no bundle."
+    )
+    media: tuple[HostPath, ...] = Field(
+        default=(),
+        description="Directories below which media are mounted, such as /media: what is plugged in there is examined "
+        "and announced, never taken. Empty: nothing is looked at.",
     )
 
 

@@ -23,6 +23,7 @@ import structlog
 
 from appliance import __version__
 from appliance.bundle.content import load_generation
+from appliance.bundle.discover import Watch
 from appliance.bundle.in_force import InForce, in_force, state_of
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
@@ -81,8 +82,11 @@ class Counters:
 class Node:
     """One appliance. `start` before use, `stop` to drain and flush."""
 
-    def __init__(self, config: Config, content: Path) -> None:
-        """`content` is the folder of the generation in force, or in safe mode of the one that failed."""
+    def __init__(self, config: Config, content: Path, media: Watch | None = None) -> None:
+        """`content` is the folder of the generation in force, or in safe mode of the one that failed; `media` looks for
+        bundles on what is plugged in.
+        """
+        self._media = media
         self.config = config
         self.in_force = in_force(config.state_dir)
         self._content = content
@@ -151,6 +155,7 @@ class Node:
             asyncio.create_task(self._keep_house()),
             asyncio.create_task(self._watch()),
             asyncio.create_task(self._follow()),
+            asyncio.create_task(self._announce()),
         )
         self.state = "ready"
 
@@ -422,6 +427,15 @@ class Node:
             if self._not_taken_over:
                 log.error("not-taken-over", why=self._not_taken_over)
 
+    async def _announce(self) -> None:
+        """Say which bundles lie on media that are plugged in. Nothing is taken into use for that."""
+        if self._media is None:
+            return
+        async for found in self._media.news():
+            facts = found.model_dump(exclude={"message", "next_step"})
+            log.info("bundle-found", **facts)
+            self.audit.note("admin", {"act": "bundle", "step": "found", **facts})
+
     async def _take_over(self, wanted: InForce) -> str:
         """Begin new requests on what is in force; why not, where a model that should come up there does not."""
         content, safe = wanted.folder, wanted.safe
@@ -499,6 +513,7 @@ class Node:
             "bundle": self.in_force.id,
             "policy": self.generation.policy.id,
             "trusted_root": asdict(self.in_force.root) if self.in_force.root is not None else None,
+            "media": [found.model_dump() for found in self._media.found] if self._media is not None else [],
             "warnings": self._root_warnings()
             + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers
             + self.warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from tests.bundle.publisher import NOW, Publisher, write_tree
 def install(state: Path, content: Path, id: str = "test-2026.1", publisher: Publisher | None = None) -> Publisher:
     """Press the files of a content directory and apply the bundle. A second one needs the publisher of the first."""
     publisher = publisher or Publisher()
-    files = {str(file.relative_to(content)): file.read_bytes() for file in content.rglob("*") if file.is_file()}
+    found = (Path(top) / name for top, _, names in os.walk(content, followlinks=True) for name in names)
+    files = {str(file.relative_to(content)): file.read_bytes() for file in found}
     state.mkdir(mode=0o700, exist_ok=True)
     means = Means(state, load_generation, check=lambda *_: "", note=lambda _: None)
     with tempfile.TemporaryDirectory() as stick:

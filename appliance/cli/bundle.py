@@ -75,6 +75,7 @@ def find(place: Path, as_json: bool) -> int:
     """
     from appliance.bundle import media
 
+    go_offline(None)
     with refusing():
         found = media.find(place)
     if as_json:
@@ -120,6 +121,7 @@ def verify(
     from appliance.bundle import verify as verifying
 
     config, trusts = _node(state, config_file, root_file)
+    go_offline(config)
     told: dict[str, Any] = {"taken": False}
     refusal: BundleRefused | None = None
     with refusing(), media.opened(place) as source:
@@ -173,7 +175,8 @@ def show(place: Path, root_file: Path | None, state: Path | None, config_file: P
     from appliance.bundle import media
     from appliance.bundle import verify as verifying
 
-    _, trusts = _node(state, config_file, root_file)
+    config, trusts = _node(state, config_file, root_file)
+    go_offline(config)
     with refusing(), media.opened(place) as source:
         bundle = verifying.trusted(source, trusts)
         told = _facts(bundle, source)
@@ -210,6 +213,26 @@ def refusing() -> Iterator[None]:
             next_step=error.next_step,
             details=error.details,
         ) from error
+
+
+def go_offline(config: Config | None) -> None:
+    """Give up every socket before anything of a medium is read; what a command starts has none either.
+
+    Raises CliError where the kernel sets no filter, unless the host's file permits local models unconfined: what they
+    could reach, an import may too. Without a configuration, where names alone are read, that is said and no more.
+    """
+    from appliance.paths import confine
+
+    try:
+        confine.offline()
+    except confine.NoFilter as error:
+        if config is not None and not config.paths.unconfined_workers:
+            raise CliError(
+                f"The kernel cannot keep this command off the network: {error}.",
+                code="unconfined",
+                next_step="Use a kernel with seccomp, or permit it: 'paths.unconfined_workers: true' in weir.yaml.",
+            ) from None
+        click.echo(f"weir: warning: nothing but this program keeps it off the network: {error}.", err=True)
 
 
 def _node(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.bundle import refusing
+from appliance.cli.bundle import go_offline, refusing
 from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_option, where_options
 from appliance.cli.out import clean, duration, emit_json, money, paint, size, table
 
@@ -66,6 +66,7 @@ def apply(
     from appliance.cli.bundle import root_of
 
     with _means(state, config_file, quiet=as_json) as (config, means), refusing():
+        go_offline(config)
         rules = config.bundles
         terms = activate.Terms(
             Moment(datetime.now(UTC), rules.clock_trusted),
@@ -94,7 +95,8 @@ def rollback(state: Path | None, config_file: Path | None, as_json: bool) -> int
     """
     from appliance.bundle import activate
 
-    with _means(state, config_file, quiet=as_json) as (_, means), refusing():
+    with _means(state, config_file, quiet=as_json) as (config, means), refusing():
+        go_offline(config)
         ended = activate.roll_back(means)
     return _end(ended, as_json=as_json)
 
@@ -116,7 +118,8 @@ def acknowledge(id: str, state: Path | None, config_file: Path | None, as_json: 
     """
     from appliance.bundle import activate
 
-    with _means(state, config_file, quiet=as_json) as (_, means), refusing():
+    with _means(state, config_file, quiet=as_json) as (config, means), refusing():
+        go_offline(config)
         reason = activate.acknowledge(id, means)
     if as_json:
         emit_json({"id": id, "was_bad": reason})
@@ -259,9 +262,11 @@ def _end(ended: Ended, *, as_json: bool) -> int:
 @contextmanager
 def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iterator[tuple[Config, Means]]:
     """The configuration, and what activation needs of this node; its audit is open meanwhile."""
+    from appliance.cli.logs import configure
     from appliance.config import load
 
     config = load(state, file=config_file)
+    configure(config.logging)
     if not config.state_dir.is_dir():
         raise CliError(f"{config.state_dir} is not there.", code="state_invalid", next_step="Make it with 'weir init'.")
     with means_of(config, show=_shown(quiet=quiet)) as means:

@@ -49,8 +49,8 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
         if error.name != "appliance.web.server":
             raise
         raise CliError("This build of Weir holds no server.", next_step="Install the full package.") from None
-    content = _settled(config)
     click.echo(f"weir {__version__}: state {clean(config.state_dir)}, starting on {config.url}", err=True)
+    content = _settled(config)
     try:
         return server.run(config, content)
     except OSError as error:

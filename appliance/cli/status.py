@@ -59,6 +59,7 @@ def _text(status: dict[str, Any], url: str) -> str:
     lines.append(f"cost {cost}  all of it at the frontier {frontier}")
     lines.append(f"memory {size(status.get('memory_bytes'))}")
     lines += [f"{paint('warning', 'yellow')} {clean(warning)}" for warning in status.get("warnings") or ()]
+    lines += [_medium(found) for found in status.get("media") or () if isinstance(found, dict)]
     rows = [_row(path, counters) for path in status.get("paths") or () if isinstance(path, dict)]
     if rows:
         headers = ("PATH", "TIER", "RUNTIME", "PLACE", "DEVICE", "BUSY", "QUEUED", "REQUESTS", "READY")
@@ -71,6 +72,15 @@ def _text(status: dict[str, Any], url: str) -> str:
 def _root(root: dict[str, Any]) -> str:
     said = f"trusts root {number(root.get('version'))}, {clean(root.get('name'))}"
     return said + (paint(", FOR EVALUATION ONLY", "yellow") if root.get("evaluation") else "")
+
+
+def _medium(found: dict[str, Any]) -> str:
+    said = f"bundle {clean(found.get('id') or found.get('path'))} at {clean(found.get('place'))}: "
+    if found.get("same"):
+        said += "in use already"
+    else:
+        said += "would be taken" if found.get("taken") else f"refused ({clean(found.get('reason'))})"
+    return said + (", FOR EVALUATION ONLY" if found.get("evaluation") else "")
 
 
 def _row(path: dict[str, Any], counters: dict[str, Any]) -> tuple[object, ...]:

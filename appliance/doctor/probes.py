@@ -99,6 +99,28 @@ def generation(argument: Mapping[str, Any]) -> dict[str, Any]:
     return told | ({"problem": "; ".join(found.problems)} if found.problems else {})
 
 
+def medium(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """Examines a place where bundles may lie, with no right but to read it."""
+    from datetime import timedelta
+
+    from appliance.bundle.examine import examine
+    from appliance.errors import StateInvalid
+    from appliance.paths.confine import NoFilter
+
+    try:
+        found = examine(
+            Path(str(argument["place"])),
+            Path(str(argument["state_dir"])),
+            "strict" if argument["freshness"] == "strict" else "airgap",
+            timedelta(days=int(argument["max_age_days"])),
+            clock_trusted=bool(argument["clock_trusted"]),
+            unconfined=bool(argument["unconfined"]),
+        )
+    except (StateInvalid, NoFilter) as error:
+        return {"problem": f"cannot examine anything: {error}"}
+    return {"found": [each.model_dump() for each in found]}
+
+
 def accelerators(_: Mapping[str, Any]) -> dict[str, Any]:
     """The devices that each runtime offers, as it says itself."""
     onnx: list[str] = []
@@ -177,6 +199,7 @@ PROBES: dict[str, Probe] = {
     "llama": llama,
     "gguf": gguf,
     "generation": generation,
+    "medium": medium,
     "accelerators": accelerators,
     "ort_telemetry": ort_telemetry,
     "imports": imports,

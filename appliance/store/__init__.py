@@ -26,7 +26,7 @@ from appliance.errors import StateInvalid
 from appliance.records.record import Alike, Record, to_json
 from appliance.store import tenants
 from appliance.store.schema import cache, migrate, telemetry
-from appliance.store.writer import Writer
+from appliance.store.writer import Writer, say
 
 __all__ = ["Reader", "Store", "open_reader"]
 
@@ -121,7 +121,7 @@ class Store:
 
     def _failed(self, error: Exception) -> None:
         self.writer.failures += 1
-        log.error("write-failed", kind=type(error).__name__)
+        say(log, "write-failed", kind=type(error).__name__)
 
     def prune(self, *, before: float, max_bytes: int) -> None:
         """Drop records older than a Unix time, then the oldest beyond `max_bytes` of the database."""

@@ -7,7 +7,7 @@ Rules kept here:
 3. A failing piece is rolled back alone and counted; it never takes the others with it.
 4. `trouble` says in words what stands in the way of writing, until a commit succeeds again.
 5. Nothing ends the thread but `stop`: a database that cannot be opened fails what is for it, and is tried again with
-   the next piece.
+   the next piece. A log that takes no line (its disk is full too) is no trouble of the writing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -169,7 +169,7 @@ class Writer:
                     connection.execute("ROLLBACK")
             self.failures += len(pieces)
             self._faults[name] = failing or str(error)  # SQLite's own words; values are parameters
-            log.error("commit-failed", kind=type(error).__name__, pieces=len(pieces))
+            say(log, "commit-failed", kind=type(error).__name__, pieces=len(pieces))
             for piece in pieces:
                 piece.fail(error)
             return
@@ -193,13 +193,19 @@ class Writer:
             connection.execute("ROLLBACK TO piece")
             connection.execute("RELEASE piece")
             self.failures += 1
-            log.error("write-failed", kind=type(error).__name__)
+            say(log, "write-failed", kind=type(error).__name__)
             piece.fail(error)
             return fault
         connection.execute("RELEASE piece")
         if piece.done is not None:
             results.append((piece.done, result))
         return ""
+
+
+def say(to: Any, event: str, **facts: object) -> None:
+    """A line of the log, where it takes one: whoever waits for the writing is told in any case."""
+    with suppress(OSError, ValueError):  # no room for a line, a pipe nobody reads, a stream that was closed
+        to.error(event, **facts)
 
 
 def _nothing(_: sqlite3.Connection) -> None:

@@ -11,13 +11,14 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from appliance.bundle.discover import Watch
 from appliance.config import Config
 from appliance.egress import install_audit_hook
 from appliance.node import Node
@@ -43,10 +44,11 @@ async def _serve(config: Config, content: Path) -> int:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    node = Node(config, content)
+    media, children = _media(config)
+    node = Node(config, content, media)
     for warning in node.warnings:
         log.warning("loopback-only", why=warning)
-    install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket(), children=is_worker)
+    install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket(), children=children)
     async with listening(node) as port:
         started = asyncio.create_task(node.start())
         stopped = asyncio.create_task(stop.wait())
@@ -59,6 +61,16 @@ async def _serve(config: Config, content: Path) -> int:
         log.info("draining", active=node.active)
         started.cancel()
     return 0
+
+
+def _media(config: Config) -> tuple[Watch | None, Callable[[object, Sequence[object]], bool]]:
+    """Who looks for media that are plugged in, if anybody does, and which child processes the node may start."""
+    if not config.bundles.media:
+        return None, is_worker
+    from appliance.doctor.medium import examiner, is_examiner
+
+    watch = Watch(config.bundles.media, examiner(config))
+    return watch, lambda program, words: is_worker(program, words) or is_examiner(program, words)
 
 
 def _settle_memory() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -103,6 +106,86 @@ def test_a_model_that_does_not_do_what_is_stated_is_refused_in_rehearsal(bench: 
     assert error["error"]["next_step"]
     assert bench.told("list", code=1)["runs"] == ""
     assert bench.audit()[-1]["reason"] == "rehearsal_failed"
+
+
+# In every Python that the command starts sockets are tried when it opens the medium, and in the child the generation.
+_SPY = """
+import json, os, socket, sys
+AT, MARKS = {at!r}, {marks!r}
+busy = False
+def tried(family, kind):
+    try:
+        socket.socket(family, kind).close()
+    except OSError as error:
+        return error.errno
+    return 0
+def spy(event, arguments):
+    global busy
+    if busy or event not in ("open", "os.scandir") or not any(mark in str(arguments[0]) for mark in MARKS):
+        return
+    busy = True
+    families = {{"inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "unix": 1}}
+    told = {{name: tried(family, kind) for name, family in families.items() for kind in (1, 2, 3)}}
+    who = "child" if "probe" in sys.orig_argv else "command"
+    with open(AT, "a") as file:
+        file.write(json.dumps([who, told]) + "\\n")
+sys.addaudithook(spy)
+"""
+
+
+@pytest.mark.parametrize("words", [("apply",), ("verify", "--blobs"), ("show",), ("find",)])
+def test_no_socket_can_be_had_while_a_medium_is_read_and_while_its_models_run(
+    bench: Bench, words: tuple[str, ...]
+) -> None:
+    place = bench.press("a-2026.1", with_model(), health=asking("4")).parent
+    (bench.top / "custom").mkdir()
+    at = bench.top / "sockets"
+    spy = _SPY.format(at=str(at), marks=(str(place), "weir-desk.json"))
+    (bench.top / "custom/sitecustomize.py").write_text(spy)
+    env = {"PYTHONPATH": os.pathsep.join((str(bench.top / "custom"), str(ROOT)))}
+    root = () if words == ("find",) else ("--root", str(bench.top / "root.json"))
+    where = () if words == ("find",) else ("--state", str(bench.top / "state"))
+    ended = bench.weir("bundle", *words, str(place), *root, *where, "--json", env=env)
+    assert ended.code == 0, (ended.out, ended.err)
+    told = [json.loads(line) for line in at.read_text().splitlines()]
+    if words == ("apply",):
+        assert {who for who, _ in told} == {"command", "child"}
+        assert len(told) >= 3  # the command, the rehearsal's child and the health check's
+    assert told
+    assert all(number == errno.EPERM for _, families in told for number in families.values()), told
+
+
+def test_where_the_kernel_sets_no_filter_an_import_is_refused_unless_that_is_permitted(bench: Bench) -> None:
+    """A filter that refuses seccomp and prctl stands for a kernel without them; it is set before the command starts."""
+    place, root = bench.press("a-2026.1", small(bench.top)), str(bench.top / "root.json")
+    state = bench.top / "state"
+    without = (
+        "import os, sys\n"
+        "from appliance.paths.confine import seccomp\n"
+        "from appliance.paths.confine.syscalls import Rule\n"
+        "here = seccomp.architecture()\n"
+        "seccomp.install(seccomp.program((Rule('seccomp', 38),), here), here)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'appliance.cli.main', *sys.argv[1:]])\n"
+    )
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", without, "bundle", *words]
+        return subprocess.run(command, env=bench.weir.env, capture_output=True, text=True, timeout=90, check=False)
+
+    for words in (("apply", str(place), "--root", root), ("verify", str(place), "--root", root), ("rollback",)):
+        ended = run(*words, "--state", str(state), "--json")
+        assert ended.returncode == 2, ended.stderr
+        error = json.loads(ended.stdout)["error"]
+        assert error["code"] == "unconfined"
+        assert "paths.unconfined_workers" in error["next_step"]
+    assert not (state / "store").exists()
+    ended = run("find", str(place))
+    assert ended.returncode == 0
+    assert "warning" in ended.stderr
+    (state / "weir.yaml").write_text("paths:\n  unconfined_workers: true\n")
+    ended = run("apply", str(place), "--root", root, "--state", str(state), "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert "warning: nothing but this program keeps it off the network" in ended.stderr
 
 
 def test_apply_list_and_rollback_say_what_runs(bench: Bench) -> None:

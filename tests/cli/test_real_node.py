@@ -117,6 +117,7 @@ def test_a_request_can_be_followed_from_the_node_to_its_records(weir: Weir, runn
     assert "reading the records" in offline.err
     log = running.log.read_text()
     assert "stays private" not in log + online.out
-    first, *lines = [line for line in log.splitlines() if not line.startswith("weir: warning")]
+    first, trusts, *lines = log.splitlines()
+    assert trusts == "weir: test-2026.1, under root 1, Test publisher, FOR EVALUATION ONLY"
     assert first.startswith(f"weir 0.1.0: state {running.state}, starting on http://127.0.0.1:{running.port}")
     assert all(json.loads(line)["event"] for line in lines)

@@ -6,6 +6,9 @@ import asyncio
 import hashlib
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,9 +26,9 @@ from appliance.records.card import ModelCard
 from appliance.store import slots
 from appliance.web.server import listening
 from tests import policies
-from tests.bundle.publisher import Publisher
+from tests.bundle.publisher import Publisher, write_tree
 from tests.installed import install
-from tests.node.conftest import Running, fake_card, until, upstream_card, write_content
+from tests.node.conftest import ROOT, Running, fake_card, process_node, until, upstream_card, write_content
 from tests.standins import tiny_gguf
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
@@ -231,3 +234,30 @@ async def test_in_safe_mode_policy_and_cache_are_all_that_runs(tmp_path: Path, u
         assert weir.node.fleet.safe
         assert (await weir.ask("kept"))[2]["x-weir-cache"].startswith("hit")
         assert (await weir.ask("new"))[0] == 503
+
+
+def test_a_bundle_on_a_medium_that_is_plugged_in_is_announced_and_not_taken(tmp_path: Path) -> None:
+    media, content = tmp_path / "media", tmp_path / "content"
+    media.mkdir()
+    card = upstream_card("http://127.0.0.1:9/v1")
+    publisher = install(tmp_path / "state", _content(content, (card,), {}, {}))
+    files = {str(file.relative_to(content)): file.read_bytes() for file in content.rglob("*") if file.is_file()}
+    with process_node(tmp_path, content, bundles={"media": [str(media)]}) as node:
+        release = publisher.release(files | {"evals/name.txt": b"another"}, id="test-2026.2")
+        write_tree(release, tmp_path / "stick" / "test-2026.2.bundle")
+        (tmp_path / "stick").rename(media / "stick")
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + 60
+        while not found:
+            assert time.monotonic() < deadline, node.said()
+            found = node.get("/weir/v1/status")[1]["media"]
+            time.sleep(0.2)
+        (one,) = found
+        assert (one["id"], one["taken"], one["changed"], one["evaluation"]) == ("test-2026.2", True, 1, True)
+        assert node.get("/weir/v1/status")[1]["bundle"] == "test-2026.1"
+        assert "bundle-found" in node.said()
+        shown = subprocess.run(
+            [sys.executable, "-m", "appliance.cli.main", "status", "--state", str(node.state)],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        ).stdout  # fmt: skip
+        assert f"bundle test-2026.2 at {media}/stick: would be taken, FOR EVALUATION ONLY" in shown

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -138,3 +140,62 @@ def test_records_gather_until_a_hurry_and_nothing_is_hurried_where_none_wait(tmp
     store.writer.flush()
     assert [row["id"] for row in Reader(store.telemetry_path).all()] == ["r1"]
     store.close()
+
+
+@pytest.mark.parametrize("ill", ["full", "closed"])
+def test_a_log_that_takes_no_line_does_not_end_the_writer(tmp_path: Path, ill: str) -> None:
+    """Where the disk is full, the log that shall say so cannot be written either; whoever waits must still be told."""
+    code = """
+import os, resource, sqlite3, sys
+from pathlib import Path
+from appliance.store.writer import Writer
+top, ill = Path(sys.argv[1]), sys.argv[2]
+out = os.dup(1)
+writer = Writer({"a": top / "a.db"})
+writer.start()
+writer.submit("a", lambda db: db.execute("CREATE TABLE t (x)")).result(30)
+sys.stdout = sys.stderr = open(top / "log", "w", buffering=1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+if ill == "closed":
+    sys.stdout.close()
+def put():
+    try:
+        writer.submit("a", lambda db: db.execute("INSERT INTO t VALUES (1)")).result(30)
+    except sqlite3.Error:
+        return "failed"
+    return "written"
+ended = [put(), put()]
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+ended.append(put())
+os.write(out, " ".join(ended).encode())
+os._exit(0)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, tmp_path, ill], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.stdout == "failed failed written", ended.stderr
+
+
+def test_whoever_waits_for_an_entry_is_told_also_where_neither_its_mark_nor_the_log_can_be_written(
+    tmp_path: Path,
+) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from appliance.errors import AuditUnavailable
+from appliance.store.audit.log import Audit
+out = os.dup(1)
+audit = Audit(Path(sys.argv[1]))
+audit.write("admin", {"act": "one"})
+os.dup2(os.open("/dev/full", os.O_WRONLY), audit._head)
+sys.stdout = sys.stderr = open("/dev/full", "w", buffering=1)
+try:
+    audit.write("admin", {"act": "two"})
+except AuditUnavailable:
+    os.write(out, b"told")
+os._exit(0)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stdout == "told", ended.stderr

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from appliance.paths.confine import landlock, seccomp
 from appliance.paths.confine.seccomp import NoFilter
+from appliance.paths.confine.syscalls import offline_rules
 
-__all__ = ["Confinement", "NoFilter", "confine"]
+__all__ = ["Confinement", "NoFilter", "confine", "offline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,12 @@ def confine(readable: Sequence[Path], *, devices: bool = False, unfiltered: bool
             raise
         lacking.insert(0, str(error))
     return Confinement(", ".join(by), "; ".join(lacking))
+
+
+def offline() -> None:
+    """Give up every socket, for this process, its threads and all children to come; nothing else changes.
+
+    For commands that read a medium: they start children and write the state directory. Raises NoFilter.
+    """
+    here = seccomp.architecture()
+    seccomp.install(seccomp.program(offline_rules(), here), here)

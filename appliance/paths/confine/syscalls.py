@@ -20,6 +20,7 @@ NEWEST = 462  # mseal, Linux 6.10. The numbers above 423 are the same on both ar
 WHOLE = 0xFFFFFFFF
 
 CLONE_THREAD = 0x00010000
+_AF_UNIX = 1
 _FOR_WRITING = 0o1 | 0o2 | 0o100 | 0o1000  # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC: alike on both architectures
 # An ioctl that types into a terminal (TIOCSTI, TIOCLINUX), and all that ask or change network interfaces (0x89..).
 _TYPING = (0x5412, 0x541C)
@@ -69,6 +70,18 @@ def rules(pid: int, *, devices: bool = False) -> tuple[Rule, ...]:
     return (*(Rule(name) for name in never), *sometimes, *writing)
 
 
+def offline_rules() -> tuple[Rule, ...]:
+    """No socket, by whatever way, for a process that must start children and write files as before.
+
+    A pair of Unix sockets is left: both ends are this process's own, and event loops and workers need one.
+    """
+    return (
+        *(Rule(name) for name in _SOCKETS),
+        Rule("socketpair", tests=(Test(0, _AF_UNIX, equal=False),)),
+        Rule("sendto", tests=_not_null(4)),
+    )
+
+
 def _not_null(argument: int) -> tuple[Test, ...]:
     return (Test(argument, 0, equal=False), Test(argument, 0, upper=True, equal=False))
 
@@ -81,6 +94,12 @@ def _writes(flags: int) -> tuple[Test, ...]:
 _NETWORK = (
     "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "setsockopt",
     "sendmsg", "sendmmsg", "recvmsg", "recvmmsg",
+)  # fmt: skip
+# What gives out a socket or an address to one; also by a ring of the kernel's own, or out of another process.
+_SOCKETS = (
+    "socket", "connect", "bind", "listen", "accept", "accept4", "recvmsg", "recvmmsg",
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "bpf", "setns",
+    "pidfd_getfd", "ptrace", "process_vm_writev",
 )  # fmt: skip
 _PROCESSES = (
     "fork", "vfork", "execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise",

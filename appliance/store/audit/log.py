@@ -34,7 +34,7 @@ from appliance.records.departure import Departure
 from appliance.store.audit import keys
 from appliance.store.audit.chain import GENESIS, Entry, Kind, canonical, digest, mark_of, parse_marks, statement
 from appliance.store.schema import audit, migrate
-from appliance.store.writer import Writer
+from appliance.store.writer import Writer, say
 
 __all__ = ["DATABASE", "HEAD", "Audit", "last_of"]
 
@@ -204,7 +204,7 @@ class Audit:
             try:
                 payload = self._payload(draft)
             except ValueError as error:
-                log.error("entry-refused", kind=draft.kind)
+                say(log, "entry-refused", kind=draft.kind)
                 draft.fault = f"The entry cannot be written: {error}."
                 continue
             seq, previous = (1, GENESIS) if last is None else (last.seq + 1, last.link)
@@ -242,7 +242,7 @@ class Audit:
             except OSError as error:
                 fault = error
                 self._head_fault = f"{HEAD}: {error.strerror}"
-                log.error("head-not-written", kind=type(error).__name__)
+                say(log, "head-not-written", kind=type(error).__name__)
         elif fault is not None:
             self._waiting.extendleft(draft for draft in reversed(taken) if draft.done is None and not draft.fault)
         _tell(taken, written=fault is None)

@@ -240,3 +240,61 @@ def test_a_machine_whose_numbers_are_not_known_gets_no_filter(monkeypatch: pytes
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     with pytest.raises(seccomp.NoFilter, match="riscv64"):
         seccomp.architecture()
+
+
+FAMILIES = """
+    families = {"inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "unix": 1, "vsock": 40}
+    def sockets():
+        found = {name: tried(socket.socket, family, kind)[0]
+                 for name, family in families.items() for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)}
+        found["udp of before"] = tried(udp.sendto, b"x", ("127.0.0.1", 9))[0]
+        found["tcp of before"] = tried(tcp.connect, ("127.0.0.1", 9))[0]
+        found["usual"] = tried(socket.create_connection, ("127.0.0.1", 9))[0]
+        found["ring"] = "EPERM" if libc.syscall(425, 1, 0) < 0 and ctypes.get_errno() == errno.EPERM else "done"
+        return found
+"""
+
+
+def test_offline_holds_in_the_process_in_its_threads_and_in_its_children(model: Path) -> None:
+    found = child(
+        FAMILIES
+        + """
+    from appliance.paths.confine import offline
+    udp, tcp = socket.socket(2, 2), socket.socket(2, 1)
+    before, told = threading.Event(), {}
+    def early():
+        before.wait()
+        told["thread"] = sockets()
+    thread = threading.Thread(target=early)
+    thread.start()
+    offline()
+    before.set()
+    thread.join()
+    told["process"] = sockets()
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.write(write, json.dumps(sockets()).encode())
+        os._exit(0)
+    told["child"] = json.loads(os.read(read, 65536))
+    probe = "import socket\\ntry:\\n socket.socket()\\nexcept PermissionError:\\n print('EPERM')"
+    other = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    told["another program"] = {"any": other.stdout.strip()}
+    one, other = socket.socketpair()
+    one.sendall(b"hello")
+    told["pair"] = {"heard": "EPERM" if other.recv(9) == b"hello" else "nothing"}
+    say(told)
+    """,
+        model,
+    )
+    assert set(found) == {"thread", "process", "child", "another program", "pair"}
+    assert {answer for group in found.values() for answer in group.values()} == {"EPERM"}, found
+
+
+def test_a_worker_can_be_confined_within_what_is_offline(model: Path) -> None:
+    found = child(
+        "from appliance.paths.confine import offline; offline(); confine([model]);"
+        "say(attempts(model, theirs.fileno()))",
+        model,
+    )
+    assert all(ended.startswith("refused") for group in found.values() for ended in group.values()) == landlocked()
+    assert all(ended.startswith("refused") for ended in found["network"].values())

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.paths.confine.seccomp import ALLOW, ERRNO, KILL, program
-from appliance.paths.confine.syscalls import CLONE_THREAD, NEWEST, NUMBERS, Architecture, number, rules
+from appliance.paths.confine.syscalls import CLONE_THREAD, NEWEST, NUMBERS, Architecture, number, offline_rules, rules
 from tests.paths.confine.bpf import check, run
 
 PID = 4711
@@ -168,3 +168,40 @@ def test_the_numbers_are_those_of_the_kernel_headers(here: Architecture) -> None
             assert ours == stated[name], name
         else:  # a call that these headers are too old for, or that the architecture never had
             assert ours is None or ours > max(stated.values()), name
+
+
+@settings(deadline=None)
+@given(st.sampled_from(ARCHITECTURES), ARGUMENTS)
+def test_offline_means_no_socket_of_any_family_and_no_other_way_to_one(
+    here: Architecture, arguments: tuple[int, ...]
+) -> None:
+    rows = program(offline_rules(), here)
+    check(rows)
+    for name in (
+        "socket",
+        "connect",
+        "bind",
+        "listen",
+        "accept",
+        "accept4",
+        "recvmsg",
+        "io_uring_setup",
+        "pidfd_getfd",
+    ):
+        call = number(name, here)
+        assert call is not None
+        assert run(rows, call, AUDIT[here], arguments) == REFUSED, name
+    pair, sendto = number("socketpair", here), number("sendto", here)
+    assert pair is not None
+    assert sendto is not None
+    family, *rest = arguments
+    assert run(rows, pair, AUDIT[here], arguments) == (ALLOW if family & 0xFFFFFFFF == 1 else REFUSED)
+    assert run(rows, pair, AUDIT[here], (1, *rest)) == ALLOW
+    a, b, c, d, address, size = arguments
+    assert run(rows, sendto, AUDIT[here], (a, b, c, d, address or 1, size)) == REFUSED
+    # What starts children, writes files and sets a worker's own filter stays.
+    for name in ("fork", "execve", "clone", "clone3", "openat", "renameat2", "prctl", "seccomp", "linkat", "fchmod"):
+        call = number(name, here)
+        assert call is None or run(rows, call, AUDIT[here], arguments) == ALLOW, name
+    for name, numbers in NEEDED.items():
+        assert run(rows, numbers[here == "aarch64"], AUDIT[here], arguments) == ALLOW, name

@@ -1,0 +1,461 @@
+"""Claims about the look-out for media: what counts as one, when it is looked at, and who reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.bundle import discover, verify
+from appliance.bundle.discover import NOT_EXAMINED, Found, Seen, Watch, decide, examined, look, mounts
+from appliance.bundle.manifest import blob_path
+from appliance.config import Config, load
+from appliance.doctor.child import command
+from appliance.doctor.medium import examiner, is_examiner, surroundings
+from appliance.store import floors
+from tests.bundle import test_golden
+from tests.bundle.publisher import FILES, Publisher, write_tar, write_tree
+from tests.paths.confine.test_confine import landlocked
+
+ROOT = Path(__file__).resolve().parents[2]
+MOUNTS = r"""22 1 0:20 / /proc rw,nosuid shared:12 - proc proc rw
+30 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+41 30 0:35 / /media/auto rw,relatime shared:3 - autofs systemd-1 rw,fd=46
+42 30 8:17 / /media/USB\040STICK\134\011x rw,nosuid shared:9 master:4 - vfat /dev/sdb1 rw,iocharset=utf8
+43 30 8:33 /sub /run/media/anna/b ro - ext4 /dev/sdc1 ro
+44 30 8:49 / /mediaeval rw - ext4 /dev/sdd1 rw
+45 43 8:50 / /run/media/anna/b rw - ext4 /dev/sdd2 rw
+46 43 8:50 / /run/media/anna/c rw - ext4
+nonsense
+"""
+
+
+def test_mounts_below_the_directories_count_and_no_others() -> None:
+    found = mounts(MOUNTS, ["/media", "/run/media"])
+    assert list(found) == ["/media/USB STICK\\\tx", "/run/media/anna/b", "/run/media/anna/c"]
+    assert found["/run/media/anna/b"] == "45 8:50 / ext4 /dev/sdd2", "the upper one of two"
+    assert mounts(MOUNTS, ["/run/media/anna/b"]).keys() == {"/run/media/anna/b"}
+    assert mounts(MOUNTS, []) == {}
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_no_list_of_mounts_breaks_the_look(text: str) -> None:
+    mounts(text, ["/media"])
+
+
+def test_directories_count_where_nothing_is_mounted_and_links_never_do(tmp_path: Path) -> None:
+    for name in ("stick", ".hidden", "elsewhere/deep"):
+        (tmp_path / "media" / name).mkdir(parents=True)
+    (tmp_path / "media/link").symlink_to(tmp_path / "media/stick")
+    (tmp_path / "media/file").write_text("x")
+    os.mkfifo(tmp_path / "media/pipe")
+    (tmp_path / "also").symlink_to(tmp_path / "media")
+    directories = [tmp_path / "media", tmp_path / "also", tmp_path / "absent"]
+    before = look(directories)
+    assert list(before) == [str(tmp_path / "media" / name) for name in ("elsewhere", "stick")]
+    assert look(directories) == before
+    (tmp_path / "media/stick/metadata").mkdir()
+    after = look(directories)
+    assert after.keys() == before.keys()
+    assert [place for place in after if after[place] != before[place]] == [str(tmp_path / "media/stick")]
+
+
+def test_no_more_places_than_the_limit(tmp_path: Path) -> None:
+    for number in range(discover.MAX_PLACES + 9):
+        (tmp_path / f"{number}").mkdir()
+    assert len(look([tmp_path])) == discover.MAX_PLACES
+
+
+THERE = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2"]))
+
+
+@given(st.lists(st.tuples(st.floats(0, 500), THERE), max_size=30))
+def test_what_is_new_is_examined_at_once_and_what_is_known_ever_more_seldom(
+    looks: list[tuple[float, dict[str, str]]],
+) -> None:
+    seen: dict[str, Seen] = {}
+    last: dict[str, tuple[str, float, float]] = {}  # place: mark, when, and how long before that
+    now = 0.0
+    for step, there in looks:
+        now += step
+        seen = {place: each for place, each in seen.items() if place in there}
+        last = {place: each for place, each in last.items() if place in there}
+        chosen = decide(seen, there, now)
+        assert len(set(chosen)) == len(chosen)
+        for place, mark in there.items():
+            if place not in last or last[place][0] != mark:
+                assert place in chosen
+            elif place in chosen:
+                _, when, waited = last[place]
+                assert now - when >= min(waited, 3600)
+            else:
+                assert now < seen[place].due
+        for place in chosen:
+            again = place in last and last[place][0] == there[place]
+            last[place] = (there[place], now, 2 * last[place][2] if again else 60.0)
+            seen[place] = examined(seen.get(place), there[place], now)
+            assert 60 <= seen[place].wait_s <= 3600
+
+
+def test_what_stays_the_same_is_looked_at_again_after_minutes_and_in_the_end_hours() -> None:
+    seen, waits = None, []
+    for _ in range(9):
+        seen = examined(seen, "m", 0.0)
+        waits.append(seen.wait_s)
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert examined(seen, "another", 7.0) == Seen("another", 67.0, 60.0)
+
+
+# ---- examining --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    return Publisher()
+
+
+@pytest.fixture
+def node(publisher: Publisher, tmp_path: Path) -> Config:
+    (tmp_path / "state").mkdir()
+    floors.write(tmp_path / "state", verify.begin(publisher.roots[1]))
+    return load(tmp_path / "state")
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Path:
+    (tmp_path / "media/stick").mkdir(parents=True)
+    return tmp_path / "media/stick"
+
+
+def test_a_bundle_is_examined_as_verify_would_and_nothing_is_written(
+    publisher: Publisher, node: Config, stick: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in node.state_dir.rglob("*")}
+    assert examiner(node)(str(stick)) == []
+    write_tree(publisher.release(), stick / "a.bundle")
+    write_tar(publisher.release(id="test-2026.2"), stick / "b.bundle.tar")
+    (stick / "._b.bundle.tar").write_bytes(b"what another system leaves")
+    first, second = examiner(node)(str(stick))
+    assert (first.path, first.place, first.id, first.taken) == (
+        str(stick / "a.bundle"),
+        str(stick),
+        "test-2026.1",
+        True,
+    )
+    assert (first.root, first.evaluation) == ("Test publisher", True)
+    assert (first.added, first.changed, first.removed, first.same) == (len(FILES), 0, 0, False)
+    assert first.issued.startswith("2026-")
+    assert (second.id, second.taken) == ("test-2026.2", True)
+    assert before == {path: path.stat().st_mtime_ns for path in node.state_dir.rglob("*")}
+
+
+Harm = Callable[[Path, Publisher], object]
+HARMS: dict[str, tuple[str, Harm]] = {
+    "half a stick": ("incomplete", lambda a, p: (a / blob_path(next(iter(p.manifest(FILES).blobs)))).unlink()),
+    "a flipped bit": ("threshold_missed", lambda a, _: flip(a / "metadata/1.targets.json")),
+    "a pipe": ("not_a_plain_file", lambda a, _: pipe(a / "metadata/timestamp.json")),
+    "a link out": ("not_a_plain_file", lambda a, _: link(a / "metadata/timestamp.json", a.parents[2] / "state")),
+    "no metadata": ("missing_metadata", lambda a, _: (a / "metadata/timestamp.json").unlink()),
+    "a stranger": ("threshold_missed", lambda a, _: write_tree(Publisher().release(), a.parent / "z.bundle")),
+}
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def link(file: Path, to: Path) -> None:
+    file.unlink()
+    file.symlink_to(to)
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_hostile_medium_is_a_refusal_with_its_reason(
+    publisher: Publisher, node: Config, stick: Path, harm: str
+) -> None:
+    reason, do = HARMS[harm]
+    do(write_tree(publisher.release(), stick / "a.bundle"), publisher)
+    found = examiner(node)(str(stick))[-1]
+    assert not found.taken
+    assert found.message
+    assert found.next_step
+    if harm == "a flipped bit":
+        assert found.reason in ("threshold_missed", "mixed_metadata", "bad_metadata")
+    else:
+        assert found.reason == reason
+
+
+def test_a_node_that_trusts_nothing_says_so(publisher: Publisher, tmp_path: Path, stick: Path) -> None:
+    write_tree(publisher.release(), stick / "a.bundle")
+    (found,) = examiner(load(tmp_path / "none"))(str(stick))
+    assert (found.taken, found.reason, found.id) == (False, "no_root", "")
+
+
+def test_a_process_that_comes_to_no_verdict_is_said_so(node: Config, stick: Path) -> None:
+    (node.state_dir / "trust/state.json").write_text("damaged")
+    (node.state_dir / "node.db").write_bytes(b"damaged" * 1000)
+    (found,) = examiner(node)(str(stick))
+    assert (found.taken, found.reason) == (False, NOT_EXAMINED)
+    assert "node.db is damaged" in found.message
+
+
+def test_who_examines_can_read_the_place_and_do_nothing_else(publisher: Publisher, node: Config, stick: Path) -> None:
+    write_tree(publisher.release(), stick / "a.bundle")
+    code = """
+import json, os, socket, sys
+from datetime import timedelta
+from pathlib import Path
+from appliance.bundle.examine import examine
+place, state = Path(sys.argv[1]), Path(sys.argv[2])
+(found,) = examine(place, state, "airgap", timedelta(days=180), clock_trusted=False, unconfined=False)
+def tried(function, *arguments):
+    try:
+        function(*arguments)
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+print(json.dumps({
+    "taken": found.taken,
+    "socket": tried(socket.socket),
+    "child": tried(os.fork),
+    "writing the medium": tried(open, place / "x", "w"),
+    "writing the state": tried(open, state / "x", "w"),
+    "reading the state": tried(open, state / "trust/state.json"),
+    "reading another file": tried(open, "/etc/passwd"),
+    "reading the medium": tried(open, place / "a.bundle/metadata/timestamp.json"),
+}))
+"""
+    arguments = [sys.executable, "-c", code, stick, node.state_dir]
+    ended = subprocess.run(arguments, cwd=ROOT, env=surroundings(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    refused = "PermissionError"
+    if not landlocked():
+        told["reading the state"] = told["reading another file"] = refused
+    assert told == {
+        "taken": True, "socket": refused, "child": refused, "writing the medium": refused,
+        "writing the state": refused, "reading the state": refused, "reading another file": refused,
+        "reading the medium": "done",
+    }  # fmt: skip
+
+
+def test_who_examines_has_loaded_all_it_needs_before_it_gives_up_reading(tmp_path: Path) -> None:
+    """By every way a golden bundle ends: whoever imports later could not, in a frozen program."""
+    good = test_golden.good()
+    (tmp_path / "state").mkdir()
+    floors.write(tmp_path / "state", verify.begin(good["metadata/1.root.json"]))
+    code = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from appliance.bundle import examine as module
+def noted(*arguments, **named):
+    global before
+    before = set(sys.modules)
+module.confine = noted
+place, state = Path(sys.argv[1]), Path(sys.argv[2])
+found = module.examine(place, state, "airgap", timedelta(days=3650), clock_trusted=False, unconfined=False)
+print(len(found), *(set(sys.modules) - before))
+"""
+    ways = [json.loads(file.read_text()) for file in test_golden.BAD]
+    for at in range(0, len(ways), discover.MAX_BUNDLES - 1):
+        stick = tmp_path / f"stick-{at}"
+        stick.mkdir()
+        write_tar(good, stick / "good.bundle.tar", test_golden.BUNDLE.name)
+        for number, bad in enumerate(ways[at : at + discover.MAX_BUNDLES - 1]):
+            tree = {path: data for path, data in good.items() if path not in bad["remove"]}
+            write_tree(tree | {path: text.encode() for path, text in bad["put"].items()}, stick / f"{number}.bundle")
+        arguments = [sys.executable, "-c", code, stick, tmp_path / "state"]
+        ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.split() == [str(len(ways[at : at + discover.MAX_BUNDLES - 1]) + 1)]
+
+
+def test_the_examining_process_knows_no_secret_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPSTREAM_TOKEN", "secret")
+    assert "secret" not in surroundings().values()
+
+
+def test_the_node_knows_the_examining_process_and_no_other() -> None:
+    head = command()
+    assert is_examiner(head[0], [*head, "probe", "medium", "{}"])
+    assert not is_examiner(head[0], [*head, "probe", "generation", "{}"])
+    assert not is_examiner("/bin/sh", [*head, "probe", "medium", "{}"])
+    assert not is_examiner(head[0], head)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_nodes_audit_hook_lets_it_through_by_name_and_not_otherwise(
+    publisher: Publisher, node: Config, stick: Path, known: bool
+) -> None:
+    write_tree(publisher.release(), stick / "a.bundle")
+    code = """
+import json, sys
+from pathlib import Path
+from appliance.config import load
+from appliance.doctor.medium import examiner, is_examiner
+from appliance.egress import install_audit_hook
+state, known = Path(sys.argv[2]), sys.argv[3] == "True"
+children = is_examiner if known else lambda executable, arguments: False
+install_audit_hook(frozenset(), state_dir=state, children=children)
+print(json.dumps([each.model_dump() for each in examiner(load(state))(sys.argv[1])]))
+"""
+    arguments = [sys.executable, "-c", code, stick, node.state_dir, str(known)]
+    ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    (found,) = json.loads(ended.stdout)
+    assert (found["taken"], found["reason"]) == ((True, "") if known else (False, NOT_EXAMINED))
+
+
+# ---- watching ---------------------------------------------------------------------------------------------------
+
+
+def told_by(answers: dict[str, list[Found]], asked: list[str]) -> Callable[[str], Sequence[Found]]:
+    """An examination that answers from a table."""
+
+    def examine(place: str) -> Sequence[Found]:
+        asked.append(place)
+        return answers.get(place, [])
+
+    return examine
+
+
+async def following(news: AsyncIterator[Found]) -> Found:
+    return await asyncio.wait_for(anext(news), 60)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def test_what_is_plugged_in_is_announced_once_and_again_when_it_is_another(tmp_path: Path) -> None:
+    async def run() -> None:
+        place = tmp_path / "stick"
+        one, two = (Found(place=str(place), path=f"{place}/{name}", id=name) for name in "ab")
+        asked: list[str] = []
+        answers = {str(place): [one]}
+        watch = Watch([tmp_path], told_by(answers, asked), look_s=0.01)
+        heard: list[Found] = []
+
+        async def hear() -> None:
+            async for found in watch.news():
+                heard.append(found)
+
+        listening = asyncio.create_task(hear())
+        await asyncio.sleep(0.05)
+        assert (asked, watch.found) == ([], ())
+        place.mkdir()
+        await until(lambda: heard == [one])
+        assert watch.found == (one,)
+        answers[str(place)] = [one, two]
+        (place / "b.bundle").mkdir()
+        await until(lambda: heard == [one, two])
+        assert watch.found == (one, two)
+        (place / "b.bundle").rmdir()
+        place.rmdir()
+        await until(lambda: watch.found == ())
+        place.mkdir()
+        await until(lambda: heard == [one, two, one, two])
+        assert 3 <= len(asked) <= 5  # making and filling a directory may fall into two looks
+        listening.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_medium_that_hangs_holds_up_neither_the_loop_nor_the_others(tmp_path: Path) -> None:
+    async def run() -> None:
+        release = threading.Event()
+        (tmp_path / "dead").mkdir()
+        (tmp_path / "live").mkdir()
+        asked: list[str] = []
+
+        def examine(place: str) -> Sequence[Found]:
+            asked.append(place)
+            if place.endswith("dead"):
+                release.wait()
+            return [Found(place=place, path=place, id="x")]
+
+        watch = Watch([tmp_path], examine, look_s=0.01, limit_s=0.3)
+        news = watch.news()
+        dead, live = await following(news), await following(news)
+        assert (dead.reason, dead.taken) == (NOT_EXAMINED, False)
+        assert (live.id, live.place) == ("x", str(tmp_path / "live"))
+        assert watch.found == (dead, live)
+        assert asked.count(str(tmp_path / "dead")) == 1
+        release.set()
+
+    asyncio.run(run())
+
+
+def test_a_medium_that_hangs_holds_one_thread_however_often_its_time_comes(tmp_path: Path) -> None:
+    async def run() -> None:
+        release, asked = threading.Event(), []
+
+        def examine(place: str) -> Sequence[Found]:
+            asked.append(place)
+            release.wait()
+            return []
+
+        watch = Watch([tmp_path], examine, limit_s=0.05)
+        for _ in range(3):
+            (found,) = await watch._at("/media/dead", "mark")
+            assert found.reason == NOT_EXAMINED
+        assert len(asked) == 1
+        release.set()
+        await until(lambda: not any(thread.is_alive() for thread in watch._hanging.values()))
+        assert await watch._at("/media/dead", "mark") == ()
+
+    asyncio.run(run())
+
+
+def test_an_examination_that_fails_is_announced_and_the_watch_goes_on(tmp_path: Path) -> None:
+    async def run() -> None:
+        (tmp_path / "a").mkdir()
+
+        def examine(place: str) -> Sequence[Found]:
+            if place.endswith("a"):
+                raise ValueError("broken")
+            return [Found(place=place, path=place, id="x")]
+
+        news = Watch([tmp_path], examine, look_s=0.01).news()
+        assert "ValueError: broken" in (await following(news)).message
+        (tmp_path / "b").mkdir()
+        assert (await following(news)).id == "x"
+
+    asyncio.run(run())
+
+
+def test_a_directory_that_is_plugged_in_is_examined_by_a_real_process(
+    publisher: Publisher, node: Config, stick: Path
+) -> None:
+    async def run() -> None:
+        write_tree(publisher.release(), stick / "a.bundle")
+        watch = Watch([stick.parent], examiner(node), look_s=0.01)
+        found = await following(watch.news())
+        assert (found.id, found.taken) == ("test-2026.1", True)
+
+    asyncio.run(run())
+
+
+def test_the_host_turns_it_on(tmp_path: Path) -> None:
+    assert load(tmp_path).bundles.media == ()
+    (tmp_path / "weir.yaml").write_text("bundles:\n  media: [/media, /run/media]\n")
+    assert load(tmp_path).bundles.media == (Path("/media"), Path("/run/media"))
