@@ -15,7 +15,8 @@ from typing import Any
 
 PAGE = b"<!doctype html><title>Sign in</title><p>Please sign in to go on.\n"
 # What may go wrong with one answer.
-PASSING = ("missing", "busy", "reset", "cut", "stall", "drip", "shifted", "short", "unsatisfied", "unasked", "garbage")
+OF_RANGES = ("shifted", "elsewhere", "short", "unsatisfied")  # shown where a part was asked for
+PASSING = ("missing", "busy", "reset", "cut", "stall", "drip", "unasked", "garbage", *OF_RANGES)
 LASTING = (
     "page",
     "endless",
@@ -153,7 +154,7 @@ class Static:
                 if ill == "halfway":
                     self.halfway()
                 if ill in ("stall", "halfway"):
-                    self._wait(handler, 60)
+                    self._wait(handler, 600)
                 if ill == "reset":
                     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 handler.close_connection = True
@@ -169,6 +170,11 @@ class Static:
                 wrong = {**headers, "Content-Range": f"bytes {int(first) + 1}-{int(last) + 1}/{int(size) + 1}"}
                 self._head(handler, 206, wrong)
                 self._send(handler, path, body)
+            case "elsewhere" if ranged and len(body) > 1:
+                rest, (first, last, size) = body[len(half) :], re.findall(r"\d+", headers["Content-Range"])
+                place = f"bytes {int(first) + len(half)}-{last}/{size}"
+                self._head(handler, 206, {**headers, "Content-Length": str(len(rest)), "Content-Range": place})
+                self._send(handler, path, rest)
             case "short" if ranged and len(body) > 1:
                 first, _, size = re.findall(r"\d+", headers["Content-Range"])
                 last = int(first) + len(half) - 1
