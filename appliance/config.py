@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. The host's file can only narrow: what may leave and what runs is signed content, not configuration. The exception,
-   `paths.unconfined_workers`, is named after what it is.
+   `paths.unconfined_workers`, is named after what it is. `bundles.mirror` is a place that is connected to; nothing of a
+   request goes there.
 2. Everything has a default; a node needs no file, and then serves loopback and lets nothing out.
 3. Unknown keys are refused; all findings come at once, each with file, line, column, path and likely meaning.
 4. A secret is a reference (`env:NAME` or `file:/path`), never a value, and a value put there is never echoed.
@@ -20,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -107,6 +109,20 @@ def _reference(value: str) -> str:
     if _REFERENCE.match(value):
         return value
     raise ValueError("must be a reference, env:NAME or file:/path, never the secret itself")
+
+
+def _mirror(value: str) -> str:
+    wrong = "must be an address such as https://mirror.site.example/weir, without credentials, '?' or '#'"
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        plain = parts.port != 0 and value.isascii() and value.isprintable() and " " not in value
+    except ValueError:
+        raise ValueError(wrong) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain or set(value) & set("@?#\\"):
+        raise ValueError(wrong)
+    return value.rstrip("/")
 
 
 HostPath = Annotated[Path, BeforeValidator(_expand)]
@@ -218,8 +234,13 @@ class Routing(Section):
 
 
 class Bundles(Section):
-    """How old a signed bundle may be that this node takes, and where it looks out for one."""
+    """Where signed bundles come from, and how old one may be that this node takes."""
 
+    mirror: Annotated[str, AfterValidator(_mirror)] = Field(
+        default="",
+        description="Address of the mirror that 'weir sync' fetches from; empty for none. With `egress.deny_all` it "
+        "must be on this host.",
+    )
     freshness: Literal["strict", "airgap"] = Field(
         default="airgap",
         description="'strict': nothing that has expired. 'airgap': a late timestamp or snapshot may be acknowledged.",
@@ -366,7 +387,7 @@ def resolve_secret(reference: str) -> str:
 def _findings(error: ValidationError, tree: Tree) -> Iterator[Finding]:
     for item in error.errors(include_url=False, include_input=False):
         loc = tuple(str(part) for part in item["loc"] if part != "[key]")
-        secret = bool(loc) and loc[0] == "secrets"
+        secret = loc[:1] == ("secrets",) or loc == ("bundles", "mirror")  # somebody may write a password into it
         mark = tree.key_marks.get(loc) if item["type"] == "extra_forbidden" else tree.marks.get(loc)
         at: Any = tree.value
         for part in item["loc"]:

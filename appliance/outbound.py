@@ -163,9 +163,11 @@ class Session:
     ) -> None:
         await self.close()
 
-    async def get(self, url: URL | str, *, allow_redirects: bool = True) -> ClientResponse:
+    async def get(
+        self, url: URL | str, *, allow_redirects: bool = True, headers: Mapping[str, str] | None = None
+    ) -> ClientResponse:
         """An answer, to be closed or used with `async with`. Raises as `post`."""
-        return await self._inner.get(url, allow_redirects=allow_redirects)
+        return await self._inner.get(url, allow_redirects=allow_redirects, headers=headers)
 
     async def post(self, url: URL, body: bytes) -> Answer | ClientResponse:
         """The answer to a POST, to be closed; no redirect is followed, nothing is sent again.

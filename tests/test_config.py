@@ -310,3 +310,26 @@ def _leaves(config: Config) -> list[tuple[tuple[str, ...], str]]:
 def test_no_bytes_make_the_reader_raise(raw: bytes) -> None:
     tree = parse_yaml(raw)
     assert tree.findings or isinstance(tree.value, dict)
+
+
+# ---- the mirror -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["https://mirror.site.example/weir/", "http://[::1]:8080", "http://192.0.2.1:80/a/b"])
+def test_a_mirror_is_an_address_of_the_web(tmp_path: Path, url: str) -> None:
+    write(tmp_path, f"bundles: {{mirror: '{url}'}}\n")
+    assert load(tmp_path).bundles.mirror == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mirror.site.example", "ftp://h/x", "file:///srv/mirror", "https://", "https:///x", "http://u:hunter2@h/x",
+        "http://hunter2@h", "http://h/x?hunter2", "http://h/#hunter2", "http://h:0/x", "http://h:99999/x", "http://h:x/y",
+        "http://h/a b", "http://h\\\\@g/", "http://[::1/x", "http://é.example/",
+    ],
+)  # fmt: skip
+def test_what_is_none_is_refused_and_not_echoed(tmp_path: Path, url: str) -> None:
+    (finding,) = findings(tmp_path, f"bundles: {{mirror: '{url}'}}\n")
+    assert "bundles.mirror: must be an address such as https://mirror.site.example/weir" in finding
+    assert "hunter2" not in finding

@@ -15,7 +15,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -88,10 +88,17 @@ def apply(place: Path, means: Means, terms: Terms) -> Ended:
 
     A refusal leaves everything as it was, but for blobs in the store that make the next try shorter.
     """
-    with _audited(means, {"step": "import", **witness.medium(place), **witness.who(), **witness.clocks()}):
+    return apply_from(media.opened(place), witness.medium(place), means, terms)
+
+
+def apply_from(
+    opening: AbstractContextManager[Source], medium: Mapping[str, object], means: Means, terms: Terms
+) -> Ended:
+    """The same from any source, which is opened once the lock is held; `medium` is what the audit says of it."""
+    with _audited(means, {"step": "import", **medium, **witness.who(), **witness.clocks()}):
         state = _trusts(means)
         slots, settled = _settled(means, state)
-        with media.opened(place) as source:
+        with opening as source:
             if state is None and terms.root is not None:
                 state = verify.begin(terms.root)
             bundle = verify.trusted(source, state)

@@ -8,7 +8,7 @@ Rules kept here (numbers of bundles/FORMAT.md):
 4. Names that were not asked for are not opened, `._*` among them (L7); of two bundles none is chosen (L11).
 5. A medium that goes away is a refusal with its own reason; what the caller has by then is the caller's.
 
-A mirror is one more `Source`: it answers `names` with None, since a static web server lists nothing.
+A mirror is one more `Source` (`mirror`): it answers `names` with None, since a static web server lists nothing.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Source(Protocol):
     def size(self, path: str) -> int | None:
         """Bytes of a file; None where there is none."""
 
-    def open(self, path: str) -> AbstractContextManager[Stream | None]:
-        """The file, to be read once from its beginning; None where there is none."""
+    def open(self, path: str, at: int = 0) -> AbstractContextManager[Stream | None]:
+        """The file, to be read once and from byte `at` of it on; None where there is none."""
 
     def names(self, folder: str) -> frozenset[str] | None:
         """The names in a folder, empty where there is none; None where this source cannot list."""
@@ -127,18 +127,20 @@ def opened(place: Path) -> Iterator[Source]:
 
 
 class _File:
-    """A regular file, or a part of one, read from its beginning."""
+    """A regular file, or a part of one that begins at `offset`, read from its byte `at` on."""
 
-    def __init__(self, descriptor: int, label: str, size: int, offset: int = 0, *, exact: bool = False) -> None:
+    def __init__(
+        self, descriptor: int, label: str, size: int, at: int, *, offset: int = 0, exact: bool = False
+    ) -> None:
         self.size = size
         self._descriptor = descriptor
         self._label = label
-        self._at = offset
+        self._at = offset + at
         self._end = offset + size if exact else None
 
     def readinto(self, buffer: memoryview) -> int:
         if self._end is not None:
-            buffer = buffer[: self._end - self._at]
+            buffer = buffer[: max(0, self._end - self._at)]
         try:
             count = os.preadv(self._descriptor, [buffer], self._at)
         except OSError as error:
@@ -166,7 +168,7 @@ class Directory:
             return None if stream is None else stream.size
 
     @contextmanager
-    def open(self, path: str) -> Iterator[Stream | None]:
+    def open(self, path: str, at: int = 0) -> Iterator[Stream | None]:
         folder, _, name = path.rpartition("/")
         with self._folder(folder) as above:
             if above is None:
@@ -178,7 +180,7 @@ class Directory:
             yield None
             return
         try:
-            yield _File(descriptor, path, os.fstat(descriptor).st_size)
+            yield _File(descriptor, path, os.fstat(descriptor).st_size, at)
         finally:
             os.close(descriptor)
 
@@ -245,12 +247,12 @@ class Tar:
         return self._index[path][1] if path in self._index else None
 
     @contextmanager
-    def open(self, path: str) -> Iterator[Stream | None]:
+    def open(self, path: str, at: int = 0) -> Iterator[Stream | None]:
         if path not in self._index:
             yield None
             return
         offset, size = self._index[path]
-        yield _File(self._descriptor, path, size, offset, exact=True)
+        yield _File(self._descriptor, path, size, at, offset=offset, exact=True)
 
     def names(self, folder: str) -> frozenset[str] | None:
         prefix = f"{folder}/"

@@ -33,6 +33,19 @@ REASONS: dict[str, tuple[str, str]] = {
         "Plug it in again and run the command again; what was copied stays.",
     ),
     "unreadable": ("A file of the medium cannot be read.", "Check the mount and its permissions."),
+    # The mirror
+    "mirror_failed": (
+        "The mirror did not deliver a file, however often it was asked.",
+        "Check the mirror and the way to it, and run the command again; what was copied stays.",
+    ),
+    "mirror_moved": (
+        "The mirror sends to another address, which is not followed.",
+        "Set bundles.mirror to the address where the files are, or have the mirror serve them itself.",
+    ),
+    "mirror_wrong": (
+        "The mirror answers as no plain directory does.",
+        "Have it serve the directory that 'weir-sign mirror' wrote: as it is, uncompressed, to everybody.",
+    ),
     # Trust
     "no_root": ("This node trusts no root yet.", "Name the root that came with the node: '--root FILE'."),
     "state_lost": (

@@ -3,9 +3,10 @@
 Rules kept here:
 1. A blob is written under `store/part/`, hashed in the same pass, synced, renamed to `store/sha256/AB/DIGEST`, and the
    directory synced. What has its final name is whole and was what the manifest states.
-2. Whole blobs are resumed: those in the store are not read again. An unfinished one is begun anew.
+2. Blobs in the store are not read again. What a killed import, or a mirror that failed, left of the one in hand is
+   hashed anew and gone on with; where the whole then is not what was signed, it is read again from its beginning.
 3. Whatever goes wrong (medium pulled, disk full, wrong bytes) leaves no file under a final name that was not there
-   before, and no part of the blob in hand.
+   before, and no part of the blob in hand but for rule 2.
 4. Memory does not grow with the size or number of blobs beyond their digests.
 5. One import at a time: the store is locked.
 """
@@ -16,14 +17,15 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.bundle import manifest as form
 from appliance.bundle.manifest import Manifest
-from appliance.bundle.media import Source, Stream
+from appliance.bundle.media import Source
 from appliance.bundle.refusal import BundleRefused
 
 STORE = "store"
@@ -63,8 +65,8 @@ def stage(manifest: Manifest, source: Source, state_dir: Path, show: Show = lamb
 def fill(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambda _: None) -> int:
     """The same for a caller that holds the lock already."""
     with writing():
-        _clear_parts(state_dir)
         total, blobs = manifest.stored, manifest.blobs
+        _clear_parts(state_dir, wanted=blobs)
         done = copied = 0
         for number, (sha256, length) in enumerate(blobs.items()):
             if not held(state_dir, sha256, length):
@@ -72,53 +74,80 @@ def fill(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambd
                 def within(count: int, before: int = done, number: int = number) -> None:
                     show(Progress(before + count, total, number, len(blobs)))
 
-                _copy(source, sha256, length, state_dir, within)
-                copied += length
+                copied += _copy(source, sha256, length, state_dir, within)
             done += length
             show(Progress(done, total, number + 1, len(blobs)))
         return copied
 
 
-def _copy(source: Source, sha256: str, length: int, state_dir: Path, show: Callable[[int], None]) -> None:
+def _copy(source: Source, sha256: str, length: int, state_dir: Path, show: Callable[[int], None]) -> int:
+    """One blob, to its final name. Returns the bytes that were read of the source."""
     name = form.blob_path(sha256)
     final = place(state_dir, sha256)
     part = state_dir / STORE / _PART / sha256
-    with source.open(name) as stream:
-        if stream is None:
-            raise BundleRefused("medium_gone", f"{name} was there before and is missing now.")
-        try:
-            found = _fill(stream, part, name, length, show)
-            if found != sha256:
-                raise BundleRefused("damaged_blob", f"{name} is not what was signed: its SHA-256 is {found}.")
-            if not final.parent.is_dir():
-                final.parent.mkdir(mode=0o700, exist_ok=True)
-                sync(final.parent.parent)
-            part.replace(final)
-            sync(final.parent)
-        finally:
+    try:
+        found, read = _fill(source, part, name, length, show)
+        if found != sha256 and read < length:  # what was there of it may be what is wrong
+            part.unlink()
+            found, more = _fill(source, part, name, length, show)
+            read += more
+        if found != sha256:
+            raise BundleRefused("damaged_blob", f"{name} is not what was signed: its SHA-256 is {found}.")
+        if not final.parent.is_dir():
+            final.parent.mkdir(mode=0o700, exist_ok=True)
+            sync(final.parent.parent)
+        part.replace(final)
+        sync(final.parent)
+    except Exception as error:
+        if not (isinstance(error, BundleRefused) and error.reason == "mirror_failed"):
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+        raise
+    return read
 
 
-def _fill(stream: Stream, part: Path, name: str, length: int, show: Callable[[int], None]) -> str:
-    """Write the part, synced; its SHA-256. Exactly `length` bytes or a refusal."""
-    digest, buffer, done = hashlib.sha256(), memoryview(bytearray(_CHUNK)), 0
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(part, flags, 0o400)
+def _fill(source: Source, part: Path, name: str, length: int, show: Callable[[int], None]) -> tuple[str, int]:
+    """Write the part on to its end, synced: its SHA-256, and the bytes that were read for it.
+
+    Exactly `length` bytes or a refusal.
+    """
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK))
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(part, flags, 0o600)
     try:
-        while count := stream.readinto(buffer):
-            done += count
-            if done > length:
-                raise BundleRefused("too_large", f"{name} is longer than the {length} bytes that were signed.")
-            digest.update(buffer[:count])
-            _write(descriptor, buffer[:count])
-            show(done)
+        begun = done = _hashed(descriptor, digest.update, buffer, length)
+        if done < length:
+            with source.open(name, done) as stream:
+                if stream is None:
+                    raise BundleRefused("medium_gone", f"{name} was there before and is missing now.")
+                while count := stream.readinto(buffer):
+                    done += count
+                    if done > length:
+                        raise BundleRefused("too_large", f"{name} is longer than the {length} bytes that were signed.")
+                    digest.update(buffer[:count])
+                    _write(descriptor, buffer[:count])
+                    show(done)
         if done < length:
             raise BundleRefused("damaged_blob", f"{name} ends after {done} of {length} bytes.")
+        os.fchmod(descriptor, 0o400)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return digest.hexdigest()
+    return digest.hexdigest(), done - begun
+
+
+def _hashed(descriptor: int, update: Callable[[memoryview], None], buffer: memoryview, length: int) -> int:
+    """The bytes that are there of a part, which `update` has been given; one that can be none is emptied."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "Something that is no file stands in a part's place")
+    if found.st_size > length:
+        os.ftruncate(descriptor, 0)
+    done = 0
+    while count := os.readv(descriptor, [buffer]):
+        update(buffer[:count])
+        done += count
+    return done
 
 
 def _write(descriptor: int, data: memoryview) -> None:
@@ -131,14 +160,15 @@ def place(state_dir: Path, sha256: str) -> Path:
     return state_dir / STORE / "sha256" / sha256[:2] / sha256
 
 
-def _clear_parts(state_dir: Path) -> None:
-    """What an import left that was killed."""
+def _clear_parts(state_dir: Path, wanted: Collection[str]) -> None:
+    """Make the folders, and drop what an import left of blobs that are not wanted any more."""
     store = state_dir / STORE
     for folder in (_PART, "sha256"):
         (store / folder).mkdir(mode=0o700, exist_ok=True)
     sync(store)
     for left in (store / _PART).iterdir():
-        left.unlink()
+        if left.name not in wanted or not os.access(left, os.W_OK):
+            left.unlink()
 
 
 @contextmanager

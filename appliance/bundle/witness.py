@@ -47,6 +47,11 @@ def medium(path: Path) -> Facts:
     return {"place": text(path), "device": f"{os.major(device)}:{os.minor(device)}", "uuid": _uuid(device)}
 
 
+def mirror(url: str) -> Facts:
+    """The same of a mirror."""
+    return {"place": text(url), "device": "", "uuid": ""}
+
+
 def clocks() -> Facts:
     """This host's clock, in seconds since 1970, and how long it has been up, in milliseconds."""
     return {"clock": int(time.time()), "monotonic_ms": time.monotonic_ns() // 1_000_000}

@@ -13,6 +13,7 @@ from appliance.cli.out import clean, duration, emit_json, paint, size, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from appliance.bundle.freshness import Freshness
     from appliance.bundle.media import Source
@@ -117,14 +118,31 @@ def verify(
     PLACE is a bundle, or the directory that has exactly one. Nothing is written, and no network is used. Ends with 1
     when the bundle is refused; the reason has a code, listed in bundles/FORMAT.md.
     """
-    from appliance.bundle import media, preflight
+    from appliance.bundle import media
+
+    config, trusts = node_of(state, config_file, root_file)
+    go_offline(config)
+    return say_verdict(
+        media.opened(place), config, trusts, acknowledge=acknowledge, read_blobs=read_blobs, as_json=as_json
+    )
+
+
+def say_verdict(
+    opening: AbstractContextManager[Source],
+    config: Config,
+    trusts: TrustState | Lost | None,
+    *,
+    acknowledge: bool,
+    read_blobs: bool,
+    as_json: bool,
+) -> int:
+    """Whether this node would take the bundle of a source, who signed it and what it changes; 0 where it would."""
+    from appliance.bundle import preflight
     from appliance.bundle import verify as verifying
 
-    config, trusts = _node(state, config_file, root_file)
-    go_offline(config)
     told: dict[str, Any] = {"taken": False}
     refusal: BundleRefused | None = None
-    with refusing(), media.opened(place) as source:
+    with refusing(), opening as source:
         bundle = verifying.trusted(source, trusts)
         told |= _facts(bundle, source)
         age, refusal = _age(bundle, config, acknowledge=acknowledge)
@@ -175,7 +193,7 @@ def show(place: Path, root_file: Path | None, state: Path | None, config_file: P
     from appliance.bundle import media
     from appliance.bundle import verify as verifying
 
-    config, trusts = _node(state, config_file, root_file)
+    config, trusts = node_of(state, config_file, root_file)
     go_offline(config)
     with refusing(), media.opened(place) as source:
         bundle = verifying.trusted(source, trusts)
@@ -235,7 +253,7 @@ def go_offline(config: Config | None) -> None:
         click.echo(f"weir: warning: nothing but this program keeps it off the network: {error}.", err=True)
 
 
-def _node(
+def node_of(
     state: Path | None, config_file: Path | None, root_file: Path | None
 ) -> tuple[Config, TrustState | Lost | None]:
     """The node's configuration and what it trusts."""

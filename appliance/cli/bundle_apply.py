@@ -17,12 +17,13 @@ from appliance.cli.common import NEGATIVE, OK, CliError, WeirCommand, json_optio
 from appliance.cli.out import clean, duration, emit_json, money, paint, size, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from appliance.bundle.activate import Ended, Means
+    from appliance.bundle.activate import Ended, Means, Terms
     from appliance.bundle.stage import Progress
     from appliance.config import Config
     from appliance.records.record import Record
+    from appliance.store.audit.log import Audit
 
 _RECORDS = 1000  # the newest are decided again
 
@@ -62,21 +63,12 @@ def apply(
     use or was before, with 1 when it is refused or was taken back.
     """
     from appliance.bundle import activate
-    from appliance.bundle.freshness import Moment
-    from appliance.cli.bundle import root_of
 
     with _means(state, config_file, quiet=as_json) as (config, means), refusing():
         go_offline(config)
-        rules = config.bundles
-        terms = activate.Terms(
-            Moment(datetime.now(UTC), rules.clock_trusted),
-            rules.freshness,
-            timedelta(days=rules.max_age_days),
-            acknowledge,
-            root_of(root_file) if root_file else None,
-        )
+        terms = terms_of(config, acknowledge=acknowledge, root_file=root_file)
         ended = activate.apply(place, means, terms)
-    return _end(ended, as_json=as_json)
+    return say_end(ended, as_json=as_json)
 
 
 @click.command(
@@ -98,7 +90,7 @@ def rollback(state: Path | None, config_file: Path | None, as_json: bool) -> int
     with _means(state, config_file, quiet=as_json) as (config, means), refusing():
         go_offline(config)
         ended = activate.roll_back(means)
-    return _end(ended, as_json=as_json)
+    return say_end(ended, as_json=as_json)
 
 
 @click.command(
@@ -212,7 +204,7 @@ def _say_list(told: dict[str, Any]) -> None:
         click.echo(paint(f"The next import restores what this node trusts: {clean(told['state_lost'])}.", "yellow"))
 
 
-def _end(ended: Ended, *, as_json: bool) -> int:
+def say_end(ended: Ended, *, as_json: bool) -> int:
     """Say how it ended; 0 where the wanted generation runs."""
     from appliance.bundle.refusal import REASONS
 
@@ -237,12 +229,13 @@ def _end(ended: Ended, *, as_json: bool) -> int:
         click.echo(clean(ended.settled).capitalize() + ".")
     if ended.rehearsal is not None:
         found = ended.rehearsal
-        click.echo(
-            f"Rehearsed: {found.cards} cards, {found.policy_tests} policy tests, {found.denials} denials hold. "
-            f"Of {found.records} recent requests {found.otherwise} would go another way: "
-            f"{found.refused} newly refused, {found.admitted} newly answered; expected cost "
-            f"{money(found.cost_before, found.currency)} before, {money(found.cost_after, found.currency)} now."
-        )
+        click.echo(f"Rehearsed: {found.cards} cards, {found.policy_tests} policy tests, {found.denials} denials hold.")
+        if found.records:
+            click.echo(
+                f"Of {found.records} recent requests {found.otherwise} would go another way: "
+                f"{found.refused} newly refused, {found.admitted} newly answered; expected cost "
+                f"{money(found.cost_before, found.currency)} before, {money(found.cost_after, found.currency)} now."
+            )
         for example in found.examples:
             click.echo(f"  {clean(example)}")
     if reason:
@@ -267,38 +260,60 @@ def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iter
 
     config = load(state, file=config_file)
     configure(config.logging)
-    if not config.state_dir.is_dir():
-        raise CliError(f"{config.state_dir} is not there.", code="state_invalid", next_step="Make it with 'weir init'.")
-    with means_of(config, show=_shown(quiet=quiet)) as means:
-        yield config, means
+    with audited(config) as audit:
+        yield config, means_of(config, audit, quiet=quiet)
 
 
 @contextmanager
-def means_of(config: Config, show: Callable[[Progress], None] = lambda _: None) -> Iterator[Means]:
-    """What activation needs of the node with this configuration; its audit is open meanwhile."""
+def audited(config: Config) -> Iterator[Audit]:
+    """The node's audit, open. Raises CliError where there is no state directory."""
+    from appliance.store.audit.log import Audit
+
+    if not config.state_dir.is_dir():
+        raise CliError(f"{config.state_dir} is not there.", code="state_invalid", next_step="Make it with 'weir init'.")
+    audit = Audit(config.state_dir)
+    try:
+        yield audit
+    finally:
+        audit.close()
+
+
+def means_of(config: Config, audit: Audit, *, quiet: bool) -> Means:
+    """What activation needs of this node."""
     from appliance.bundle.activate import Means
     from appliance.bundle.health import LIMIT_S
     from appliance.doctor.child import ask
     from appliance.node import generation_of
-    from appliance.store.audit.log import Audit
 
     def check(folder: Path, known: Path | None) -> str:
         now, unconfined = datetime.now(UTC).timestamp(), config.paths.unconfined_workers
         argument = {"folder": str(folder), "known": str(known or ""), "now": now, "unconfined": unconfined}
         return ask("generation", argument, timeout_s=LIMIT_S).problem
 
-    audit = Audit(config.state_dir)
-    try:
-        yield Means(
-            config.state_dir,
-            load=lambda folder: generation_of(config, folder),
-            check=check,
-            note=lambda facts: audit.write("admin", facts),
-            records=lambda: _records(config.state_dir),
-            show=show,
-        )
-    finally:
-        audit.close()
+    return Means(
+        config.state_dir,
+        load=lambda folder: generation_of(config, folder),
+        check=check,
+        note=lambda facts: audit.write("admin", facts),
+        records=lambda: _records(config.state_dir),
+        show=_shown(quiet=quiet),
+    )
+
+
+def terms_of(config: Config, *, acknowledge: bool, root_file: Path | None) -> Terms:
+    """On which terms this node takes a bundle now."""
+    from appliance.bundle.activate import Terms
+    from appliance.bundle.freshness import Moment
+    from appliance.cli.bundle import root_of
+
+    rules = config.bundles
+    return Terms(
+        Moment(datetime.now(UTC), rules.clock_trusted),
+        rules.freshness,
+        timedelta(days=rules.max_age_days),
+        acknowledge,
+        root_of(root_file) if root_file else None,
+    )
 
 
 def _records(state_dir: Path) -> Iterable[Record]:

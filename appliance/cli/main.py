@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, bool]] = {
     "tenant": ("appliance.cli.tenant", "Make, show, change and revoke tenants and their keys.", False),
     "policy": ("appliance.cli.policy", "Check, test and explain the rules of the policy.", False),
     "bundle": ("appliance.cli.bundle", "Verify signed bundles and take them into use.", False),
+    "sync": ("appliance.cli.sync", "Fetch the newest bundle from the mirror and take it into use.", False),
     "config": ("appliance.cli.config", "Check and show the configuration.", False),
     "doctor": ("appliance.cli.doctor", "Check the host, the content and the node.", False),
     "version": ("appliance.cli.version", "Show the version, the build and the model digests.", False),

@@ -69,12 +69,12 @@ def _settled(config: Config) -> Path:
     from appliance.bundle import activate
     from appliance.bundle.in_force import in_force
     from appliance.bundle.refusal import BundleRefused
-    from appliance.cli.bundle_apply import means_of
+    from appliance.cli.bundle_apply import audited, means_of
 
     if activate.unsettled(config.state_dir):
         try:
-            with means_of(config) as means:
-                said = activate.settle(means)[1]
+            with audited(config) as audit:
+                said = activate.settle(means_of(config, audit, quiet=True))[1]
         except BundleRefused as error:  # another import is at work, or what was lost is restored now
             said = error.message
         if said:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,23 +13,13 @@ from tuf.api.metadata import Metadata
 from appliance.bundle import manifest as form
 from tests.bundle import tuf_client
 from tests.bundle.publisher import Publisher, sha256, write_tree
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None: ...
+from tests.standins.static import Ill, Static
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def served(folder: Path, ill: Ill = lambda _: "") -> Iterator[str]:
+    with Static(folder, ill) as web:
+        yield web.url
 
 
 @pytest.fixture
@@ -114,3 +101,6 @@ def test_an_endless_answer_is_cut_off(publisher: Publisher, tmp_path: Path) -> N
     tree["metadata/timestamp.json"] += b" " * form.MAX_TIMESTAMP
     with served(write_tree(tree, tmp_path / "mirror")) as url:
         assert Node(tmp_path, url, publisher.roots[1])("refresh") == 1
+    (tmp_path / "endless").mkdir()
+    with served(tmp_path / "mirror", lambda asked: "endless" if "snapshot" in asked.path else "") as url:
+        assert Node(tmp_path / "endless", url, publisher.roots[1])("refresh") == 1

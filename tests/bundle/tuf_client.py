@@ -12,33 +12,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-import urllib.error
-import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from tuf.api.exceptions import RepositoryError
 
-from appliance.bundle import trust
+from appliance.bundle import media, trust
+from appliance.bundle.mirror import Mirror, Patience
 from appliance.bundle.refusal import BundleRefused
 from appliance.bundle.trust import Steps, Verification, Want
+from tests.standins.ledger import MemoryLedger
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+PATIENCE = Patience(stall_s=30, pauses_s=(0.1,))
 
 
-def fetch(url: str, limit: int) -> bytes | None:
-    """The bytes at a URL; None for 403 and 404. Raises BundleRefused one byte beyond the limit."""
-    try:
-        with _DIRECT.open(url, timeout=30) as reply:
-            data: bytes = reply.read(limit + 1)
-    except urllib.error.HTTPError as error:
-        if error.code in (403, 404):
-            return None
-        raise
-    if len(data) > limit:
-        raise BundleRefused("too_large", f"{url} has more than {limit} bytes.")
-    return data
+def fetch(base_url: str, name: str, limit: int) -> bytes | None:
+    """The bytes of a file at a URL, as a node reads a mirror; None where there is none. Raises BundleRefused."""
+    with closing(Mirror(base_url, MemoryLedger(), patience=PATIENCE)) as mirror:
+        return media.read(mirror, name, limit)
 
 
 class Client:
@@ -46,7 +39,7 @@ class Client:
 
     def __init__(self, metadata_dir: Path, metadata_url: str) -> None:
         self.directory = metadata_dir
-        self.url = metadata_url.rstrip("/")
+        self.url = metadata_url
         local = {unquote(file.stem): file.read_bytes() for file in metadata_dir.glob("*.json") if file.stem != "root"}
         root = (metadata_dir / "root.json").read_bytes()
         self.verification = Verification(root, local, reference=datetime.now(UTC))
@@ -67,7 +60,7 @@ class Client:
         above, _, last = name.rpartition("/")
         if self.verification.root.consistent_snapshot:
             last = f"{next(iter(target.hashes.values()))}.{last}"
-        data = fetch("/".join(part for part in (base_url.rstrip("/"), above, last) if part), target.length)
+        data = fetch(base_url, quote("/".join(part for part in (above, last) if part)), target.length)
         if data is None:
             raise BundleRefused("incomplete", f"{name} is missing.")
         target.verify_length_and_hashes(data)
@@ -84,7 +77,7 @@ class Client:
             (self.directory / "root.json").write_bytes(newest)
 
     def read(self, want: Want) -> bytes | None:
-        return fetch(f"{self.url}/{want.name.removeprefix('metadata/')}", want.limit)
+        return fetch(self.url, want.name.removeprefix("metadata/"), want.limit)
 
 
 def _fits(target: trust.TargetFile, data: bytes) -> bool:

@@ -17,6 +17,7 @@ from appliance.store import floors
 from tests.bundle.publisher import FILES, Publisher, write_tar, write_tree
 from tests.bundle.rig import content
 from tests.cli.conftest import Weir
+from tests.standins.static import Static
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = (ROOT / "docs/bundles.md").read_text(encoding="utf-8")
@@ -195,13 +196,17 @@ def test_the_commands_of_the_page_run_as_they_stand_there(
     write_tree(publisher.release(content(tmp_path / "content")), stick / "test-2026.1.bundle")
     (tmp_path / "root.json").write_bytes(publisher.roots[1])
     lines = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.S) for line in block.splitlines()]
-    assert len(lines) >= 4
-    for line in lines:
-        here = {"/media/usb": str(stick), "root.json": str(stick.parent / "root.json")}
-        words = [here.get(word, word) for word in shlex.split(line)]
-        state_option = [] if words[2] == "find" else ["--state", str(state)]
-        ended = weir(*words[1:], *state_option)
-        assert ended.code == 0, (line, ended.err)
+    assert len(lines) >= 6
+    (configured,) = re.findall(r"```yaml\n(.*?)```", DOCS.split("## From a mirror")[1], re.S)
+    with Static(stick / "test-2026.1.bundle") as web:
+        (state / "weir.yaml").write_text(configured.replace("https://mirror.site.example/weir", web.url))
+        for line in lines:
+            here = {"/media/usb": str(stick), "root.json": str(stick.parent / "root.json")}
+            words = [here.get(word, word) for word in shlex.split(line)]
+            state_option = [] if words[1:3] == ["bundle", "find"] else ["--state", str(state)]
+            ended = weir(*words[1:], *state_option)
+            assert ended.code == 0, (line, ended.err)
+    assert web.asked
 
 
 def test_the_page_names_real_reasons() -> None:

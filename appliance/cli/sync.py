@@ -1,0 +1,73 @@
+"""`weir sync`: the mirror's newest bundle, by the same way as one from a stick."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli.bundle import node_of, refusing, say_verdict
+from appliance.cli.bundle_apply import audited, means_of, say_end, terms_of
+from appliance.cli.common import CliError, WeirCommand, json_option, where_options
+
+if TYPE_CHECKING:
+    from appliance.bundle.mirror import Mirror
+    from appliance.config import Config
+    from appliance.store.audit.log import Audit
+
+
+@click.command(
+    "sync",
+    cls=WeirCommand,
+    short_help="Fetch the newest bundle from the mirror and take it into use.",
+    examples=("weir sync", "weir sync --check --json", "weir sync --root root.json"),
+)
+@click.option("--check", is_flag=True, help="Only say what would change, as 'weir bundle verify' does.")
+@click.option(
+    "--root",
+    "root_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What a node trusts that trusts nothing yet; for the first bundle only.",
+)
+@click.option("--acknowledge", is_flag=True, help="Take it although its timestamp is late; the audit keeps that.")
+@where_options
+@json_option
+def command(
+    check: bool,
+    root_file: Path | None,
+    acknowledge: bool,
+    state: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Fetch the newest bundle from the mirror and take it into use.
+
+    The mirror is `bundles.mirror` in weir.yaml. Everything goes the way of 'weir bundle apply'; the same bundle again
+    is no change. Interrupted at any point, it goes on from there the next time. Ends with 0 when the mirror's bundle is
+    in use or was before, with 1 when it is refused or was taken back.
+    """
+    from appliance.bundle import activate, witness
+
+    config, trusts = node_of(state, config_file, root_file if check else None)
+    if not config.bundles.mirror:
+        raise CliError(
+            "No mirror is configured.",
+            code="no_mirror",
+            next_step="Set 'bundles: {mirror: ADDRESS}' in weir.yaml, or use 'weir bundle apply'.",
+        )
+    with audited(config) as audit, refusing():
+        mirror = closing(_mirror(config, audit))
+        if check:
+            return say_verdict(mirror, config, trusts, acknowledge=acknowledge, read_blobs=False, as_json=as_json)
+        terms = terms_of(config, acknowledge=acknowledge, root_file=root_file)
+        means = means_of(config, audit, quiet=as_json)
+        ended = activate.apply_from(mirror, witness.mirror(config.bundles.mirror), means, terms)
+    return say_end(ended, as_json=as_json)
+
+
+def _mirror(config: Config, audit: Audit) -> Mirror:
+    from appliance.bundle.mirror import Mirror
+
+    return Mirror(config.bundles.mirror, audit, deny_all=config.egress.deny_all)
