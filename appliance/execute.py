@@ -391,7 +391,7 @@ class _Run:
             self._done = chunk
 
     def _fail(self, error: PathError) -> None:
-        self._fault = error
+        self._fault = error.with_traceback(None)  # that knows a frame which knows this run
         self.status = "failed"
 
     def _settle(self) -> None:
@@ -482,26 +482,28 @@ async def _close(stream: AsyncIterator[Chunk]) -> None:
 
 def refuse(decision: Decision) -> None:
     """Raise the error that a refusal stands for, with every reason."""
-    if not decision.refusal:
-        return
+    if decision.refusal:
+        raise _refusal(decision)  # that no local name here holds: it knows this frame
+
+
+def _refusal(decision: Decision) -> WeirError:
     asked = [c for c in decision.candidates if all(r.code not in ("not-named", "modality") for r in c.reasons)]
     nearest = asked or decision.candidates
     details = tuple(f"{c.path}: {reason.text}" for c in nearest for reason in c.reasons)
-    error: WeirError
     if decision.refusal == "unknown-model":
-        error = UnknownModel(
+        return UnknownModel(
             "No model of that name is on this node.", param="model", next_step="GET /v1/models lists them."
         )
-    elif decision.refusal == "unsupported":
+    if decision.refusal == "unsupported":
         too_long = any(all(reason.code == "context" for reason in c.reasons) for c in asked)
         kind = ContextTooLong if too_long else Unsupported
-        error = kind("No path can serve this request as it is.", details=details, next_step="See error.weir.reasons.")
-    elif decision.refusal == "policy":
-        error = PolicyRefused(
+        return kind("No path can serve this request as it is.", details=details, next_step="See error.weir.reasons.")
+    if decision.refusal == "policy":
+        return PolicyRefused(
             "Policy permits no path for this request.", details=details, next_step="See error.weir.reasons."
         )
-    elif decision.refusal == "quality":
-        error = NotGoodEnough(
+    if decision.refusal == "quality":
+        return NotGoodEnough(
             "No permitted path meets the quality floor.",
             details=tuple(
                 f"{c.path}: P(good) may be as low as {c.estimate.p_good_low:.2f}; the floor is {decision.floor:.2f}"
@@ -510,20 +512,18 @@ def refuse(decision: Decision) -> None:
             ),
             next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
         )
-    elif all(any(reason.code == "budget" for reason in c.reasons) for c in asked if _is_permitted(c)):
-        error = BudgetSpent(
+    if all(any(reason.code == "budget" for reason in c.reasons) for c in asked if _is_permitted(c)):
+        return BudgetSpent(
             "What is left of the tenant's budget pays for no permitted path.",
             details=details,
             next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
         )
-    else:
-        error = NoCapacity(
-            "No permitted path can take this request now.",
-            details=details,
-            next_step="Try again shortly.",
-            retry_after_s=2,
-        )
-    raise error
+    return NoCapacity(
+        "No permitted path can take this request now.",
+        details=details,
+        next_step="Try again shortly.",
+        retry_after_s=2,
+    )
 
 
 def _is_permitted(candidate: Candidate) -> bool:

@@ -16,14 +16,14 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
-from appliance.decide.labels import raised, to_carry
+from appliance.decide.labels import Detectors, raised, to_carry
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
 from appliance.policy import Store
@@ -205,13 +205,10 @@ class Serving:
             fleet.paths,
             began=self._began,
             now=self._now,
-            redact=self._redact,
+            redact=partial(_redacted, self._node, self._generation.detectors),
             turns=fleet.turns,
             weight=self._account.weight,
         )
-
-    async def _redact(self, request: Request, features: Features) -> Redaction:
-        return await self._node.redact(request, kinds_of(features), self._generation.detectors)
 
     def _seen(self, chunk: Chunk) -> Chunk:
         if isinstance(chunk, Done):
@@ -375,6 +372,13 @@ class Serving:
             error_code=code,
             http_status=http_status,
         )
+
+
+async def _redacted(node: Node, detectors: Detectors, request: Request, features: Features) -> Redaction:
+    """Not a method: what a request leaves behind must hold no circle, or only the collector takes it away, and it takes
+    long.
+    """
+    return await node.redact(request, kinds_of(features), detectors)
 
 
 @lru_cache

@@ -165,7 +165,9 @@ def read_labels(headers: Mapping[str, str], limits: Limits) -> Labels:
     if "x-weir-" not in names and "cache-control" not in names:
         return NOTHING_STATED
     if "x-weir-" not in names:
-        return _of_cache_control(tuple([value for name, value in headers.items() if name.lower() == "cache-control"]))
+        return _of_cache_control(
+            tuple([value for name, value in headers.items() if len(name) == 13 and name.lower() == "cache-control"])
+        )
     stated: dict[str, Any] = {}
     for name, value in headers.items():
         lower = name.lower()

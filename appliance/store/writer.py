@@ -1,8 +1,8 @@
 """The one thread that writes to SQLite, with group commit; readers never wait for it.
 
 Rules kept here:
-1. Callers hand over work and go on, never waiting: what is queued is bounded in pieces, and what comes beyond that is
-   dropped and counted.
+1. Callers hand over work and go on, never waiting: what is queued by `put` is bounded in pieces, and what comes beyond
+   that is dropped and counted. Who submits waits for it, so that their number bounds the rest.
 2. All that is queued goes into one transaction, at most `batch` pieces or `window_s` seconds of it.
 3. A failing piece is rolled back alone and counted; it never takes the others with it.
 4. `trouble` says in words what stands in the way of writing, until a commit succeeds again.
@@ -60,7 +60,8 @@ class Writer:
         self._batch = batch
         self._window_s = window_s
         self._synchronous = synchronous
-        self._queue: queue.Queue[_Piece | None] = queue.Queue(backlog)
+        self._backlog = backlog
+        self._queue: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()  # its put takes no lock of Python's
         self._thread = threading.Thread(target=self._run, name="weir-writer", daemon=True)
         self.failures = 0
         self.dropped = 0
@@ -89,12 +90,11 @@ class Writer:
 
         `failed` is called on the writer thread where it came to nothing.
         """
-        try:
-            self._queue.put_nowait(_Piece(database, work, failed=failed))
-        except queue.Full:
+        if self._queue.qsize() >= self._backlog:
             self.dropped += 1
             self._lost = "writes are dropped, because the disk does not keep up"
             return False
+        self._queue.put(_Piece(database, work, failed=failed))
         return True
 
     def submit(self, database: str, work: Work) -> Future[object]:
@@ -105,8 +105,7 @@ class Writer:
 
     def hurry(self) -> None:
         """Let what is queued gather no longer."""
-        with suppress(queue.Full):  # then nothing gathers
-            self._queue.put_nowait(_Piece("", _nothing, hurried=True))
+        self._queue.put(_Piece("", _nothing, hurried=True))
 
     def flush(self) -> None:
         """Wait until all that was handed over before is committed, or has failed. Not for the event loop."""

@@ -5,8 +5,8 @@ Pure: callers bring the time in Unix seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 
 def day_of(now: float) -> str:
@@ -14,8 +14,7 @@ def day_of(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """Use within one UTC day: money, requests, tokens of answers that were computed."""
 
     cost: float = 0.0
@@ -29,37 +28,44 @@ class Spent:
 class Spending:
     """Use of one tenant by UTC day. Days of earlier months are forgotten when a new month begins."""
 
-    __slots__ = ("_days", "_today", "_until")
+    __slots__ = ("_before", "_days", "_today", "_until", "_used")
 
     def __init__(self, days: dict[str, Spent] | None = None) -> None:
-        self._days = dict(days or {})
+        self._days = dict(days or {})  # as they were when the day of `_today` began, or was gone back to
         self._today = ""
         self._until = 0.0
+        self._used = Spent()  # on that day
+        self._before = Spent()  # on the other days of its month
 
     def add(self, now: float, used: Spent) -> str:
         """Count use; returns the day that it counts for."""
         day = self._day(now)
-        self._days[day] = self._days.get(day, Spent()).plus(used)
+        self._used = self._used.plus(used)
         return day
 
     def today(self, now: float) -> Spent:
-        return self._days.get(self._day(now), Spent())
+        self._day(now)
+        return self._used
 
     def month(self, now: float) -> Spent:
         """The use of this month, today included."""
-        month, total = self._day(now)[:7], Spent()
-        for day, spent in self._days.items():
-            if day.startswith(month):
-                total = total.plus(spent)
-        return total
+        self._day(now)
+        return self._before.plus(self._used)
 
     def _day(self, now: float) -> str:
-        """The day of `now`; asked for every request, so it is worked out once a day."""
+        """The day of `now`; asked several times for every request, so it is worked out once a day."""
         if not self._until - 86_400.0 <= now < self._until:
+            if self._today:
+                self._days[self._today] = self._used
             self._today = day_of(now)
             self._until = _next_day(now)
             month = self._today[:7]
             self._days = {day: spent for day, spent in self._days.items() if day >= month}
+            self._used = self._days.pop(self._today, Spent())
+            self._before = Spent()
+            for day, spent in self._days.items():
+                if day.startswith(month):
+                    self._before = self._before.plus(spent)
         return self._today
 
 

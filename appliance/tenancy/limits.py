@@ -26,13 +26,16 @@ class Bucket:
     def wait(self, now: float, amount: float = 1.0) -> float:
         """Seconds until `amount` is there; 0 where it is. More than the bucket holds counts as all of it."""
         self._fill(now)
+        if self._level >= amount:
+            return 0.0
         missing = min(amount, self.holds) - self._level
         return missing / self._rate if missing > 1e-9 else 0.0
 
     def take(self, now: float, amount: float = 1.0) -> None:
         """Use `amount`, or give back a negative one. The level may fall below zero."""
         self._fill(now)
-        self._level = min(self.holds, self._level - amount)
+        level = self._level - amount
+        self._level = level if level < self.holds else self.holds
 
     def resized(self, per_minute: int, now: float) -> Bucket:
         """Another limit, with what was used kept."""
@@ -42,7 +45,7 @@ class Bucket:
         return made
 
     def _fill(self, now: float) -> None:
-        passed = now - self._at
-        if passed > 0:
-            self._level = min(self.holds, self._level + passed * self._rate)
+        if now > self._at:
+            level = self._level + (now - self._at) * self._rate
+            self._level = level if level < self.holds else self.holds
             self._at = now

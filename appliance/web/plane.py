@@ -347,6 +347,7 @@ class Plane:
             raise
         finally:
             serving.close(failure)
+            failure = None  # it knows this frame, which would know it
 
     async def _stream(
         self, request: web.BaseRequest, parsed: Request, dialect: type[ChatStream] | type[CompletionStream]
@@ -385,6 +386,7 @@ class Plane:
             raise
         finally:
             serving.close(failure)
+            failure = None  # it knows this frame, which would know it
 
     async def _route(self, request: web.BaseRequest) -> Reply:
         """Decide and explain, run nothing; leaves no record, because nothing was asked to be answered."""
