@@ -171,9 +171,14 @@ def node(
 def press(work: Path, source: Path, *options: str) -> tuple[Path, Path]:
     """Sign a content directory or a recipe with evaluation keys made on the spot; the bundle's directory and the root."""
     station, bundles = work / "station", work / "bundles"
-    _weir("signing.cli.main", "evaluate", str(station))
-    _weir("signing.cli.main", "press", str(station), str(source), "--out", str(bundles), *options)
+    sign("evaluate", str(station))
+    sign("press", str(station), str(source), "--out", str(bundles), *options)
     return bundles, station / "metadata" / "1.root.json"
+
+
+def sign(*arguments: str) -> None:
+    """`weir-sign`, which must succeed."""
+    _weir("signing.cli.main", *arguments)
 
 
 def take_into_use(state: Path, bundle: Path, root: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -257,9 +257,11 @@ def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iter
     """The configuration, and what activation needs of this node; its audit is open meanwhile."""
     from appliance.cli.logs import configure
     from appliance.config import load
+    from appliance.doctor.child import give_way
 
     config = load(state, file=config_file)
     configure(config.logging)
+    give_way()
     with audited(config) as audit:
         yield config, means_of(config, audit, quiet=quiet)
 
@@ -280,15 +282,20 @@ def audited(config: Config) -> Iterator[Audit]:
 
 def means_of(config: Config, audit: Audit, *, quiet: bool) -> Means:
     """What activation needs of this node."""
+    from appliance.bundle import health
     from appliance.bundle.activate import Means
-    from appliance.bundle.health import LIMIT_S
+    from appliance.bundle.manifest import ManifestInvalid
     from appliance.doctor.child import ask
+    from appliance.errors import ConfigInvalid
     from appliance.node import generation_of
 
     def check(folder: Path, known: Path | None) -> str:
         now, unconfined = datetime.now(UTC).timestamp(), config.paths.unconfined_workers
+        with suppress(OSError, ManifestInvalid, ConfigInvalid):  # the check says it better
+            if not health.unproven(folder, known):  # nothing runs that could crash or hang
+                return "; ".join(health.check(folder, now, known=known).problems)
         argument = {"folder": str(folder), "known": str(known or ""), "now": now, "unconfined": unconfined}
-        return ask("generation", argument, timeout_s=LIMIT_S).problem
+        return ask("generation", argument, timeout_s=health.LIMIT_S, aside=True).problem
 
     return Means(
         config.state_dir,

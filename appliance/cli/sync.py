@@ -49,6 +49,7 @@ def command(
     in use or was before, with 1 when it is refused or was taken back.
     """
     from appliance.bundle import activate, witness
+    from appliance.doctor.child import give_way
 
     config, trusts = node_of(state, config_file, root_file if check else None)
     if not config.bundles.mirror:
@@ -57,6 +58,7 @@ def command(
             code="no_mirror",
             next_step="Set 'bundles: {mirror: ADDRESS}' in weir.yaml, or use 'weir bundle apply'.",
         )
+    give_way()
     with audited(config) as audit, refusing():
         mirror = closing(_mirror(config, audit))
         if check:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.doctor.child import give_way
 from appliance.doctor.escapes import ESCAPES
 
 Probe = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -92,6 +93,7 @@ def generation(argument: Mapping[str, Any]) -> dict[str, Any]:
     """Checks a generation: its denials hold, its models load, and its golden prompts are answered as they must be."""
     from appliance.bundle.health import check
 
+    give_way()
     known = Path(str(argument["known"])) if argument.get("known") else None
     unconfined = bool(argument["unconfined"])
     found = check(Path(str(argument["folder"])), float(argument["now"]), known=known, unconfined=unconfined)

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -29,6 +30,7 @@ from appliance.web.plane import Plane
 log = structlog.get_logger("weir.web")
 _DRAIN_S = 20.0
 _KEEPALIVE_S = 75.0
+_SWITCH_S = 0.001  # what a thread at work may keep the loop waiting for, and several times for a request
 
 
 def run(config: Config, content: Path) -> int:
@@ -40,6 +42,7 @@ def run(config: Config, content: Path) -> int:
 
 
 async def _serve(config: Config, content: Path) -> int:
+    sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
