@@ -275,7 +275,7 @@ class Egress:
         self.door.replace(allowed)
         gone = [session for session, where in self._open.items() if where not in allowed]
         for session in gone:
-            del self._open[session]
+            self._open.pop(session, None)  # another one may have been here while this one waited
             await session.close()
 
     async def close(self) -> None:

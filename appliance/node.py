@@ -24,7 +24,7 @@ import structlog
 from appliance import __version__
 from appliance.bundle.content import load_generation
 from appliance.bundle.discover import Watch
-from appliance.bundle.in_force import InForce, in_force, state_of
+from appliance.bundle.in_force import InForce, in_force, marks
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
 from appliance.config_places import HOST, url_of
@@ -59,7 +59,8 @@ from appliance.tenancy.keys import Roll
 log = structlog.get_logger("weir.node")
 _SWEEP_S = 300.0
 _LONG_CHARS = 50_000  # of one request
-_WATCH_S = 0.25  # between two looks at whether tenants changed, or the door refused anything
+_AGAIN_S = 1.0  # before what is in force is tried again, where that failed
+_WATCH_S = 0.25  # between two looks at what commands change beside the node, and at what the door refused
 
 
 @dataclass
@@ -82,20 +83,22 @@ class Counters:
 class Node:
     """One appliance. `start` before use, `stop` to drain and flush."""
 
-    def __init__(self, config: Config, content: Path, media: Watch | None = None) -> None:
-        """`content` is the folder of the generation in force, or in safe mode of the one that failed; `media` looks for
+    def __init__(self, config: Config, found: InForce, media: Watch | None = None) -> None:
+        """`found` is what is in force, read once, so that what runs and what is said of it agree; `media` looks for
         bundles on what is plugged in.
         """
         self._media = media
         self.config = config
-        self.in_force = in_force(config.state_dir)
-        self._content = content
+        if found.folder is None:
+            raise ConfigInvalid("No generation is in force.", next_step="Import a bundle.")
+        self.in_force = found
+        self._content = found.folder
         self.began = time.time()
         self.state = "starting"
         self.warnings: list[str] = []
-        self.fleet = Fleet(generation_of(config, content), safe=self.in_force.safe)
+        self.fleet = Fleet(generation_of(config, found.folder), safe=found.safe)
         self._fleets = [self.fleet]  # that have requests, or will have
-        self._in_force_seen = state_of(config.state_dir)
+        self._in_force_seen: object = None  # the first look sees what changed while the node was made
         self._not_taken_over = ""  # why the generation in force does not run here
         self.tenants = Tenants(config.state_dir)
         self.store = Store(config.state_dir)
@@ -299,10 +302,10 @@ class Node:
         decision = Decision(asked.id, self.generation.id, "undecided", refusal="capacity" if full else "")
         self.note(Record(asked.id, began, asked, Features(asked.kind), Snapshot(began, 0.0, ()), decision, outcome))
 
-    def note_step(self, outcome: StepOutcome) -> None:
+    def note_step(self, outcome: StepOutcome, fleet: Fleet) -> None:
         if outcome.device:
             self.devices[outcome.path] = outcome.device
-        figures = self.fleet.figures.get(outcome.path)
+        figures = fleet.figures.get(outcome.path)
         if figures is not None:
             figures.note(outcome)
             figures.at = time.time()
@@ -382,14 +385,18 @@ class Node:
 
     async def _watch(self) -> None:
         """Take over what the commands change; let the audit know what the door refused."""
+        marked: object = None
         while True:
             await asyncio.sleep(_WATCH_S)
             self._note_attempts()
             if self.accounts.unwritten:
                 self._ask_to_write_spending()
             try:
+                if (seen := marks(self.config.state_dir)) == marked:
+                    continue
                 if await asyncio.to_thread(self.tenants.changes) != self._tenants_seen:
                     self._tenants_seen = self._take_over_tenants()
+                marked = seen
             except (sqlite3.Error, WeirError) as error:  # what is known stays in force
                 log.error("tenants-not-read", kind=type(error).__name__)
 
@@ -415,26 +422,32 @@ class Node:
         while True:
             await asyncio.sleep(_WATCH_S)
             try:
-                seen = await asyncio.to_thread(state_of, self.config.state_dir)
+                seen = marks(self.config.state_dir)
                 if seen == self._in_force_seen:
                     continue
-                self._in_force_seen = seen
                 wanted = await asyncio.to_thread(in_force, self.config.state_dir)
-                self._not_taken_over = await self._take_over(wanted)
-                self.in_force = replace(self.in_force, root=wanted.root) if self._not_taken_over else wanted
-            except (sqlite3.Error, OSError, WeirError) as error:
-                self._not_taken_over = f"what is in force cannot be read: {error}"
-            if self._not_taken_over:
-                log.error("not-taken-over", why=self._not_taken_over)
+                why = await self._take_over(wanted)
+                self.in_force = replace(self.in_force, root=wanted.root) if why else wanted
+                self._in_force_seen = seen
+            except Exception as error:  # noqa: BLE001 - whatever it is, it may pass, and the node looks again
+                self._in_force_seen, why = None, f"what is in force cannot be taken over: {error}"
+            if why and why != self._not_taken_over:
+                log.error("not-taken-over", why=why)
+            self._not_taken_over = why
+            if why and self._in_force_seen is None:
+                await asyncio.sleep(_AGAIN_S)
 
     async def _announce(self) -> None:
         """Say which bundles lie on media that are plugged in. Nothing is taken into use for that."""
-        if self._media is None:
-            return
-        async for found in self._media.news():
-            facts = found.model_dump(exclude={"message", "next_step"})
-            log.info("bundle-found", **facts)
-            self.audit.note("admin", {"act": "bundle", "step": "found", **facts})
+        while self._media is not None:
+            try:
+                async for found in self._media.news():
+                    facts = found.model_dump(exclude={"message", "next_step"})
+                    log.info("bundle-found", **facts)
+                    self.audit.note("admin", {"act": "bundle", "step": "found", **facts})
+            except Exception as error:  # noqa: BLE001 - what looks at media of strangers begins anew
+                log.error("media-not-watched", kind=type(error).__name__)
+                await asyncio.sleep(_SWEEP_S)
 
     async def _take_over(self, wanted: InForce) -> str:
         """Begin new requests on what is in force; why not, where a model that should come up there does not."""
@@ -444,8 +457,12 @@ class Node:
         generation = await asyncio.to_thread(generation_of, self.config, content)
         before, after = self.fleet, Fleet(generation, safe=safe)
         self._fleets.append(after)
-        await self._open_door()
-        await after.start(self._context(content), threads=self.config.hardware.threads, before=before)
+        try:
+            await self._open_door()
+            await after.start(self._context(content), threads=self.config.hardware.threads, before=before)
+        except Exception:
+            await self._let_go(after)
+            raise
         if worse := after.down() - before.down():
             why = after.problems + [
                 f"{name}: {after.paths[name].ready().reason}" for name in worse & after.paths.keys()

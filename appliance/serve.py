@@ -315,10 +315,14 @@ class Serving:
         if self._closed:
             return
         self._closed = True
-        record = self.record(error, http_status)
-        self._leave(sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps))
+        tokens = 0
+        try:
+            record = self.record(error, http_status)
+            tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
+        finally:
+            self._leave(tokens)
         for step in record.outcome.steps:
-            self._node.note_step(step)
+            self._node.note_step(step, self._fleet)
         self._node.note(record)
 
     def _leave(self, tokens: int) -> None:

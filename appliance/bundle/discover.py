@@ -36,6 +36,7 @@ _GRACE_S = 10.0  # what examining may take beyond its own limit
 _OCTAL = re.compile(r"\\([0-7]{3})")
 T = TypeVar("T")
 Text = Annotated[str, Field(max_length=500)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
 Where = Annotated[str, Field(max_length=8192)]
 
 
@@ -58,9 +59,9 @@ class Found(BaseModel):
     root: Text = ""
     evaluation: bool = False
     issued: Text = ""
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
+    added: Count = 0
+    changed: Count = 0
+    removed: Count = 0
     same: bool = False
 
 
@@ -77,7 +78,8 @@ class Seen:
 
 
 def mounts(mountinfo: str, directories: Iterable[str]) -> dict[str, str]:
-    """Mount points at or below the directories, each with a mark that another medium there would not have.
+    """Mount points at or below the directories, each with a mark that another medium there would not have, and '' where
+    it mounts itself when it is looked at.
 
     `mountinfo` is /proc/self/mountinfo; proc_pid_mountinfo(5) has its form.
     """
@@ -89,9 +91,8 @@ def mounts(mountinfo: str, directories: Iterable[str]) -> dict[str, str]:
         kind, source = [*fields[fields.index("-", 6) + 1 :], "", ""][:2]
         place = _OCTAL.sub(lambda octal: chr(int(octal[1], 8)), fields[4])
         if any(PurePath(place).is_relative_to(directory) for directory in directories):
-            found.pop(place, None)  # what was mounted there is covered
-            if kind != "autofs":
-                found[place] = " ".join((fields[0], *fields[2:4], kind, source))
+            # What was mounted there is covered.
+            found[place] = "" if kind == "autofs" else " ".join((fields[0], *fields[2:4], kind, source))
     return found
 
 
@@ -108,12 +109,13 @@ def look(directories: Sequence[Path]) -> dict[str, str]:
             for entry in entries:
                 if entry.name.startswith(".") or entry.path in found or entry.path in above:
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    about = entry.stat(follow_symlinks=False)
-                    found[entry.path] = f"{about.st_dev} {about.st_ino} {about.st_mtime_ns}"
+                with suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        about = entry.stat(follow_symlinks=False)
+                        found[entry.path] = f"{about.st_dev} {about.st_ino} {about.st_mtime_ns}"
                 if len(found) >= MAX_PLACES:
                     break
-    return dict(sorted(found.items())[:MAX_PLACES])
+    return dict(sorted((place, mark) for place, mark in found.items() if mark)[:MAX_PLACES])
 
 
 def decide(seen: Mapping[str, Seen], there: Mapping[str, str], now: float) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from appliance.bundle import content, rehearse
@@ -74,7 +74,7 @@ def unproven(folder: Path, known: Path | None) -> frozenset[str]:
         for id, card in here.items()
         if before.get(id) != card
         or prompts[id] != prompts_before[id]
-        or not all(_same_file(folder / file.path, known / file.path) for file in card.files)
+        or not all(_same_files(folder, known, PurePath(file.path).parent) for file in card.files)
     )
 
 
@@ -84,9 +84,12 @@ def _health(folder: Path) -> Health:
         return read_manifest(stream.read(MAX_MANIFEST + 1)).health
 
 
-def _same_file(one: Path, other: Path) -> bool:
+def _same_files(folder: Path, known: Path, where: PurePath) -> bool:
+    """Whether all that lies there is the same: a runtime reads more than its card names (the embedder's manifest)."""
     try:
-        return one.samefile(other)
+        names = {entry.name for entry in (folder / where).iterdir()}
+        same = names == {entry.name for entry in (known / where).iterdir()}
+        return same and all((folder / where / name).samefile(known / where / name) for name in names)
     except OSError:
         return False
 

@@ -42,19 +42,29 @@ def in_force(state_dir: Path) -> InForce:
     return InForce(id, generations.place(state_dir, id) if id else None, bool(id) and not kept.good, root_of(state_dir))
 
 
-def state_of(state_dir: Path) -> object:
-    """Equal to what it was before where nothing of this changed. Cheap. Raises StateInvalid."""
-    try:
-        trusts = (state_dir / floors.FILE).stat().st_mtime_ns
-    except FileNotFoundError:
-        trusts = 0
-    return slots.read(state_dir), trusts
+def marks(state_dir: Path) -> object:
+    """Equal to what it was before where nothing of this changed, by the times and lengths of the files. Cheap, since it
+    opens none: a database that nobody holds is written to by being read.
+    """
+    found = []
+    for name in (floors.DATABASE, f"{floors.DATABASE}-wal", floors.FILE):
+        try:
+            about = (state_dir / name).stat()
+        except OSError:
+            found.append((0, 0))
+        else:
+            found.append((about.st_mtime_ns, about.st_size))
+    return tuple(found)
 
 
 def root_of(state_dir: Path) -> Root | None:
     """The root that the node trusts, also where a copy of it was lost. Raises StateInvalid."""
-    found = floors.read(state_dir)
-    state: TrustState | None = found.state if isinstance(found, Lost) else found
+    return root_in(floors.read(state_dir))
+
+
+def root_in(found: TrustState | Lost | None) -> Root | None:
+    """The same of what was read."""
+    state = found.state if isinstance(found, Lost) else found
     if state is None:
         return None
     try:

@@ -146,7 +146,7 @@ def list_(state: Path | None, config_file: Path | None, as_json: bool) -> int:
 
 def _told(state_dir: Path) -> dict[str, Any]:
     from appliance.bundle import generations
-    from appliance.bundle.in_force import root_of
+    from appliance.bundle.in_force import root_in
     from appliance.store import floors
     from appliance.store import slots as kept
     from appliance.store.floors import Lost
@@ -166,7 +166,7 @@ def _told(state_dir: Path) -> dict[str, Any]:
         for id, manifest in there.items()
     ]
     rows += [{"id": id, "state": "bad", "epoch": None, "bytes": 0} for id in slots.bad if id not in there]
-    root = root_of(state_dir)
+    root = root_in(found)
     return {
         "runs": slots.trial or slots.good,
         "current": generations.current(state_dir),

@@ -52,12 +52,17 @@ def content_in_force(state_dir: Path) -> Path:
 
     folder = in_force(state_dir).folder
     if folder is None:
-        raise CliError(
-            "No generation is in force.",
-            code="no_generation",
-            next_step="The first comes with the root to be trusted: weir bundle apply PLACE --root ROOT.",
-        )
+        raise no_generation()
     return folder
+
+
+def no_generation() -> CliError:
+    """What is said where nothing was imported yet."""
+    return CliError(
+        "No generation is in force.",
+        code="no_generation",
+        next_step="The first comes with the root to be trusted: weir bundle apply PLACE --root ROOT.",
+    )
 
 
 class CliError(click.ClickException):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from appliance.cli.common import BAD_CONFIG, OK, WeirCommand, json_option, where_options
 from appliance.cli.out import clean, emit_json
 from appliance.errors import ConfigInvalid
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group("config", short_help="Check and show the configuration.")

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance import __version__
-from appliance.cli.common import CliError, WeirCommand, content_in_force, where_options
+from appliance.cli.common import CliError, WeirCommand, no_generation, where_options
 from appliance.cli.out import clean
 
 if TYPE_CHECKING:
+    from appliance.bundle.in_force import InForce
     from appliance.config import Config
 
 
@@ -50,9 +51,9 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
             raise
         raise CliError("This build of Weir holds no server.", next_step="Install the full package.") from None
     click.echo(f"weir {__version__}: state {clean(config.state_dir)}, starting on {config.url}", err=True)
-    content = _settled(config)
+    found = _settled(config)
     try:
-        return server.run(config, content)
+        return server.run(config, found)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise
@@ -64,8 +65,8 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
         ) from None
 
 
-def _settled(config: Config) -> Path:
-    """The folder of what is in force, an import that was cut off brought to its end before. Says who vouches for it."""
+def _settled(config: Config) -> InForce:
+    """What is in force, an import that was cut off brought to its end before. Says who vouches for it."""
     from appliance.bundle import activate
     from appliance.bundle.in_force import in_force
     from appliance.bundle.refusal import BundleRefused
@@ -79,13 +80,14 @@ def _settled(config: Config) -> Path:
             said = error.message
         if said:
             click.echo(f"weir: {clean(said)}", err=True)
-    content = content_in_force(config.state_dir)
     found = in_force(config.state_dir)
+    if found.folder is None:
+        raise no_generation()
     if found.root is not None:
         click.echo(f"weir: {clean(found.id)}, under {clean(found.root.words)}", err=True)
     if found.safe:
         click.echo("weir: SAFE MODE: policy and cache only; bring a newer bundle", err=True)
-    return content
+    return found
 
 
 def _look(state: Path | None, config_file: Path | None, host: str | None, port: int | None) -> str:

@@ -49,6 +49,7 @@ def command(
     in use or was before, with 1 when it is refused or was taken back.
     """
     from appliance.bundle import activate, witness
+    from appliance.cli.logs import configure
     from appliance.doctor.child import give_way
 
     config, trusts = node_of(state, config_file, root_file if check else None)
@@ -58,6 +59,7 @@ def command(
             code="no_mirror",
             next_step="Set 'bundles: {mirror: ADDRESS}' in weir.yaml, or use 'weir bundle apply'.",
         )
+    configure(config.logging)
     give_way()
     with audited(config) as audit, refusing():
         mirror = closing(_mirror(config, audit))

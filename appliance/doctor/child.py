@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Answer:
     signal: str = ""
 
 
+MAX_ANSWER = 1 << 20  # bytes that are kept of what a child says
 _NICE = 15  # about a thirtieth of the weight of what serves
 
 
@@ -53,19 +56,22 @@ def ask(
     `aside`: in a session of its own, in which it may give way.
     """
     try:
-        ended = subprocess.run(  # noqa: S603  our own program, our own arguments, no shell
+        child = subprocess.Popen(  # noqa: S603  our own program, our own arguments, no shell
             [*command(), "probe", probe, json.dumps(dict(argument))],
             env=environment(os.environ if env is None else env),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=aside,
         )
-    except subprocess.TimeoutExpired:
-        return Answer(False, problem=f"gave no answer within {timeout_s:g} s")
     except OSError as error:
         return Answer(False, problem=f"could not be started: {error.strerror}")
+    try:
+        ended = _heard(child, timeout_s)
+    except subprocess.TimeoutExpired:
+        return Answer(False, problem=f"gave no answer within {timeout_s:g} s")
+    if len(ended.stdout) > MAX_ANSWER or len(ended.stderr) > MAX_ANSWER:
+        return Answer(False, problem=f"said more than {MAX_ANSWER} bytes")
     if ended.returncode < 0:
         try:
             name = signal.Signals(-ended.returncode).name
@@ -81,6 +87,33 @@ def ask(
         return Answer(False, problem="answered with something that is no object")
     problem = str(value.get("problem") or "")
     return Answer(not problem, value, problem)
+
+
+def _heard(child: subprocess.Popen[bytes], timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+    """What a child says until it ends, MAX_ANSWER bytes and one more of each stream. Raises TimeoutExpired."""
+    said = {"stdout": b"", "stderr": b""}
+
+    def hear(name: str, stream: IO[bytes]) -> None:
+        said[name] = stream.read(MAX_ANSWER + 1)
+        if len(said[name]) > MAX_ANSWER:
+            child.kill()
+
+    ends = time.monotonic() + timeout_s
+    assert child.stdout is not None
+    assert child.stderr is not None
+    with child:
+        streams = {"stdout": child.stdout, "stderr": child.stderr}
+        hearing = [threading.Thread(target=hear, args=pair, daemon=True) for pair in streams.items()]
+        try:
+            for thread in hearing:
+                thread.start()
+            for thread in hearing:
+                thread.join(max(0.0, ends - time.monotonic()))
+            child.wait(max(0.0, ends - time.monotonic()))
+        except BaseException:
+            child.kill()
+            raise
+        return subprocess.CompletedProcess(child.args, child.returncode, said["stdout"], said["stderr"])
 
 
 def command() -> list[str]:

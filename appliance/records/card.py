@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Tier = Literal["cache", "reuse", "device", "site", "sovereign", "frontier"]
 TIERS: tuple[Tier, ...] = ("cache", "reuse", "device", "site", "sovereign", "frontier")
@@ -92,13 +93,20 @@ class File(Frozen):
     bytes: Annotated[int, Field(ge=0)]
 
 
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username is not None or parts.password is not None or parts.port == 0:
+        raise ValueError("must name a host, and carry no credentials")
+    return url
+
+
 class Endpoint(Frozen):
     """Where and how a server is spoken to. The key is a reference, never a value:
 
     `secret:NAME` is what the host's configuration calls so; `env:NAME` and `file:/path` are direct.
     """
 
-    base_url: Annotated[str, Field(pattern=r"^https?://")]
+    base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)]
     model: str
     api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret):.+")] = None
     flavour: Literal["openai", "azure"] = "openai"

@@ -15,11 +15,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import structlog
 
 from appliance.bundle.discover import Watch
+from appliance.bundle.in_force import InForce
 from appliance.config import Config
 from appliance.egress import install_audit_hook
 from appliance.node import Node
@@ -33,22 +33,22 @@ _KEEPALIVE_S = 75.0
 _SWITCH_S = 0.001  # what a thread at work may keep the loop waiting for, and several times for a request
 
 
-def run(config: Config, content: Path) -> int:
-    """Serve the generation in this folder until SIGTERM or SIGINT, then drain. Returns the exit code."""
+def run(config: Config, found: InForce) -> int:
+    """Serve what is in force until SIGTERM or SIGINT, then drain. Returns the exit code."""
     import uvloop
 
-    code: int = uvloop.run(_serve(config, content))
+    code: int = uvloop.run(_serve(config, found))
     return code
 
 
-async def _serve(config: Config, content: Path) -> int:
+async def _serve(config: Config, found: InForce) -> int:
     sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     media, children = _media(config)
-    node = Node(config, content, media)
+    node = Node(config, found, media)
     for warning in node.warnings:
         log.warning("loopback-only", why=warning)
     install_audit_hook(node.egress.door, state_dir=config.state_dir, unix_paths=_notify_socket(), children=children)

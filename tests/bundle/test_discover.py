@@ -41,7 +41,8 @@ nonsense
 
 def test_mounts_below_the_directories_count_and_no_others() -> None:
     found = mounts(MOUNTS, ["/media", "/run/media"])
-    assert list(found) == ["/media/USB STICK\\\tx", "/run/media/anna/b", "/run/media/anna/c"]
+    assert list(found) == ["/media/auto", "/media/USB STICK\\\tx", "/run/media/anna/b", "/run/media/anna/c"]
+    assert found["/media/auto"] == "", "to look at it would mount it"
     assert found["/run/media/anna/b"] == "45 8:50 / ext4 /dev/sdd2", "the upper one of two"
     assert mounts(MOUNTS, ["/run/media/anna/b"]).keys() == {"/run/media/anna/b"}
     assert mounts(MOUNTS, []) == {}

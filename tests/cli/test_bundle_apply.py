@@ -16,6 +16,7 @@ import pytest
 from tests.bundle.publisher import Publisher, write_tar, write_tree
 from tests.bundle.rig import content
 from tests.cli.conftest import ROOT, Weir
+from tests.node.test_generations import tiny
 
 MODEL = "models/weir-desk.gguf"
 
@@ -219,7 +220,9 @@ def test_a_check_that_crashes_in_use_is_taken_back_and_acknowledged(bench: Bench
     """The checking process ends itself once `current` names the newer one, as a crash of a runtime would."""
     files = small(bench.top)
     bench.told("apply", bench.press("a-2026.1", files), "--root", bench.top / "root.json")
-    place = bench.press("a-2026.2", {**files, "taxonomy.json": b"[]"})
+    card, model = tiny()  # where nothing is to be loaded, no process is started
+    files |= {card.files[0].path: model, "cards/tiny.json": card.model_dump_json().encode()}
+    place = bench.press("a-2026.2", files)
     (bench.top / "custom").mkdir()
     (bench.top / "custom/sitecustomize.py").write_text(
         "import os, sys\n"

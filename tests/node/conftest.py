@@ -21,6 +21,7 @@ import orjson
 import pytest
 from openai import AsyncOpenAI
 
+from appliance.bundle.in_force import InForce
 from appliance.config import Cache, Config, Egress, Limits, Listen, Paths, Records, Routing
 from appliance.decide.labels import Detectors
 from appliance.node import Node
@@ -138,7 +139,7 @@ async def running_node(
     kinds = dict(zip(names, (Limits, Cache, Records, Egress, Routing, Paths), strict=True))
     sections = {name: kinds[name](**over.pop(name)) for name in names if name in over}
     content = write_content(directory / "content", *cards, *(fake.card for fake in fakes), **over)
-    node = Node(Config(state_dir=state, listen=Listen(port=0), **sections), content)
+    node = Node(Config(state_dir=state, listen=Listen(port=0), **sections), InForce(folder=content))
     async with listening(node) as port:
         await node.start()
         for fake in fakes:

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 
 from appliance.bundle import generations
-from appliance.bundle.in_force import in_force
+from appliance.bundle.in_force import InForce, in_force
 from appliance.config import Config, Listen
 from appliance.egress import Destination
 from appliance.node import Node
@@ -84,9 +84,7 @@ async def operated(
 
 @asynccontextmanager
 async def serving(state: Path) -> AsyncIterator[Running]:
-    content = in_force(state).folder
-    assert content is not None
-    node = Node(Config(state_dir=state, listen=Listen(port=0)), content)
+    node = Node(Config(state_dir=state, listen=Listen(port=0)), in_force(state))
     async with listening(node) as port, aiohttp.ClientSession() as session:
         await node.start()
         yield Running(node, port, state, session)
@@ -215,6 +213,39 @@ async def test_a_model_that_does_not_come_up_leaves_the_node_as_it_is(tmp_path: 
         assert "does not run here" not in str(weir.node.readiness())
 
 
+async def test_what_keeps_the_node_from_following_passes_and_it_follows(
+    tmp_path: Path, upstream: OpenAIStandIn
+) -> None:
+    card = upstream_card(upstream.base_url)
+    async with operated(tmp_path, card) as by:
+        weir, trusts = by.weir, by.weir.state / "trust"
+        trusts.rename(aside := weir.state / "elsewhere")
+        trusts.write_text("no directory")
+        await until(lambda: "cannot be taken over" in str(weir.node.readiness()))
+        assert (await weir.ask("meanwhile"))[0] == 200
+        trusts.unlink()
+        aside.rename(trusts)
+        await until(lambda: "cannot be taken over" not in str(weir.node.readiness()))
+        await by.runs(await by.brings(card))
+
+
+async def test_what_comes_into_force_while_a_node_is_made_is_taken_over(
+    tmp_path: Path, upstream: OpenAIStandIn
+) -> None:
+    """Also where what was in force before had failed: nothing of that runs for a moment."""
+    card = upstream_card(upstream.base_url)
+    publisher = install(tmp_path / "state", _content(tmp_path / "one", (card,), {}, {}))
+    fallen = InForce("test-2026.1", generations.place(tmp_path / "state", "test-2026.1"), safe=True)
+    install(tmp_path / "state", _content(tmp_path / "two", (card,), {}, {}), "test-2026.2", publisher)
+    node = Node(Config(state_dir=tmp_path / "state", listen=Listen(port=0)), fallen)
+    async with listening(node):
+        assert node.fleet.safe
+        await node.start()
+        assert node.paths == {}
+        await until(lambda: node.in_force.id == "test-2026.2" and not node.fleet.safe)
+        assert node.paths[card.id].ready().ok
+
+
 async def test_in_safe_mode_policy_and_cache_are_all_that_runs(tmp_path: Path, upstream: OpenAIStandIn) -> None:
     card = upstream_card(upstream.base_url)
     async with operated(tmp_path, card) as by:
@@ -230,6 +261,7 @@ async def test_in_safe_mode_policy_and_cache_are_all_that_runs(tmp_path: Path, u
         assert upstream.seen.total() == asked
         state, told = await weir.get("/readyz")
         assert (state, "safe mode" in str(told)) == (503, True)
+        await until(lambda: weir.node.egress.door.allowed == frozenset())
     async with serving(tmp_path / "state") as weir:  # as it is found at a start
         assert weir.node.fleet.safe
         assert (await weir.ask("kept"))[2]["x-weir-cache"].startswith("hit")

@@ -13,6 +13,7 @@ from typing import Any
 import openai
 import pytest
 
+from appliance.bundle.in_force import InForce
 from appliance.config import Config, Listen
 from appliance.node import Node
 from appliance.records.tenant import Tenant
@@ -384,14 +385,14 @@ async def test_a_node_without_tenants_serves_this_host_alone_and_says_so(tmp_pat
     content = write_content(tmp_path / "content", fake_card("device/x"))
     config = Config(state_dir=tmp_path / "state", listen=Listen(host="0.0.0.0", port=0))
     (tmp_path / "state").mkdir()
-    node = Node(config, content)
+    node = Node(config, InForce(folder=content))
     async with listening(node):
         assert node.listen_host == "127.0.0.1"
         warnings = node.status()["warnings"]
         assert isinstance(warnings, list)
         assert any("weir tenant add" in warning for warning in warnings)
     key(tmp_path)
-    node = Node(config, content)
+    node = Node(config, InForce(folder=content))
     async with listening(node):
         assert node.listen_host == "0.0.0.0"
         assert node.status()["warnings"] == []

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 import cedarpy
 
+from appliance.bundle.in_force import InForce
 from appliance.cache.exact import key_of
 from appliance.config import Cache, Config, Listen, PlaceOfHost, Routing
 from appliance.decide.generation import Gate
@@ -131,7 +132,7 @@ async def world(random: Random, number: int, folder: Path, slots: int) -> AsyncI
         cache=Cache(enabled=number % 9 != 8),
         routing=Routing(below_floor="refuse" if number % 7 == 6 else "serve"),
     )
-    node = Node(config, folder / "content")
+    node = Node(config, InForce(folder=folder / "content"))
     if policy.erring:
         generation = node.generation
         node.fleet.generation = replace(generation, policy=_with_erring(generation.policy, policy))

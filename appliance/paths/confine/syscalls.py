@@ -97,7 +97,7 @@ _NETWORK = (
 )  # fmt: skip
 # What gives out a socket or an address to one; also by a ring of the kernel's own, or out of another process.
 _SOCKETS = (
-    "socket", "connect", "bind", "listen", "accept", "accept4", "recvmsg", "recvmmsg",
+    "socket", "connect", "bind", "listen", "accept", "accept4", "sendmsg", "sendmmsg", "recvmsg", "recvmmsg",
     "io_uring_setup", "io_uring_enter", "io_uring_register", "bpf", "setns",
     "pidfd_getfd", "ptrace", "process_vm_writev",
 )  # fmt: skip

@@ -49,7 +49,7 @@ def command(fd: int) -> list[str]:
 
 
 def is_worker(executable: object, arguments: Sequence[object]) -> bool:
-    """Whether this is how `command` starts a worker: the one child that a node has."""
+    """Whether this is how `command` starts a worker; what else a node starts is not."""
     head = command(0)[:-4]
     return executable == head[0] and list(arguments[: len(head)]) == head
 

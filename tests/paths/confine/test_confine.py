@@ -249,6 +249,8 @@ FAMILIES = """
                  for name, family in families.items() for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)}
         found["udp of before"] = tried(udp.sendto, b"x", ("127.0.0.1", 9))[0]
         found["tcp of before"] = tried(tcp.connect, ("127.0.0.1", 9))[0]
+        one, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        found["message by name"] = tried(one.sendmsg, [b"x"], [], 0, "/nowhere/of/this/name")[0]
         found["usual"] = tried(socket.create_connection, ("127.0.0.1", 9))[0]
         found["ring"] = "EPERM" if libc.syscall(425, 1, 0) < 0 and ctypes.get_errno() == errno.EPERM else "done"
         return found

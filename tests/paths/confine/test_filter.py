@@ -185,6 +185,8 @@ def test_offline_means_no_socket_of_any_family_and_no_other_way_to_one(
         "accept",
         "accept4",
         "recvmsg",
+        "sendmsg",
+        "sendmmsg",
         "io_uring_setup",
         "pidfd_getfd",
     ):
