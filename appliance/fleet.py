@@ -11,11 +11,13 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
 
+from appliance.bundle import generations
 from appliance.bundle.content import damaged
 from appliance.decide.generation import Generation
 from appliance.egress import Destination
@@ -38,7 +40,9 @@ _NOT_A_PATH = ("cache", "reuse")
 class Fleet:
     """What one generation runs on. `start`, then requests between `enter` and `leave`, then `left` and `stop`."""
 
-    def __init__(self, generation: Generation, *, safe: bool = False) -> None:
+    def __init__(self, generation: Generation, content: Path, *, safe: bool = False) -> None:
+        """`content` is the generation's folder, which stays on the disk until `stop`. Raises OSError."""
+        self._hold: int | None = generations.hold(content)
         self.generation = generation
         self.safe = safe
         self.paths: dict[str, ExecutionPath] = {}
@@ -104,8 +108,8 @@ class Fleet:
             log.error("path-not-started", path=name, fault=error.fault)
 
     def down(self) -> frozenset[str]:
-        """The paths, by id, that the generation has and that do not run now."""
-        stated = (card.id for card in self.generation.cards if card.tier not in _NOT_A_PATH and not self.safe)
+        """The models of this host, by id, that the generation has and that do not run now."""
+        stated = (card.id for card in self.generation.cards if card.files and not self.safe)
         return frozenset(name for name in stated if name not in self.paths or not self.paths[name].ready().ok)
 
     def _share_classifier(self) -> None:
@@ -148,6 +152,9 @@ class Fleet:
         """Stop the paths that no other fleet runs on."""
         shared = {id(path) for other in others for path in other.paths.values()}
         await asyncio.gather(*(path.stop() for path in self.paths.values() if id(path) not in shared))
+        if self._hold is not None:
+            os.close(self._hold)
+            self._hold = None
 
 
 def _with_threads(card: ModelCard, threads: int) -> ModelCard:

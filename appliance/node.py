@@ -96,7 +96,7 @@ class Node:
         self.began = time.time()
         self.state = "starting"
         self.warnings: list[str] = []
-        self.fleet = Fleet(generation_of(config, found.folder), safe=found.safe)
+        self.fleet = Fleet(generation_of(config, found.folder), found.folder, safe=found.safe)
         self._fleets = [self.fleet]  # that have requests, or will have
         self._in_force_seen: object = None  # the first look sees what changed while the node was made
         self._not_taken_over = ""  # why the generation in force does not run here
@@ -443,6 +443,7 @@ class Node:
             try:
                 async for found in self._media.news():
                     facts = found.model_dump(exclude={"message", "next_step"})
+                    facts["would_be_taken"] = facts.pop("taken")
                     log.info("bundle-found", **facts)
                     self.audit.note("admin", {"act": "bundle", "step": "found", **facts})
             except Exception as error:  # noqa: BLE001 - what looks at media of strangers begins anew
@@ -455,7 +456,7 @@ class Node:
         if content is None or (content == self._content and safe == self.fleet.safe):
             return ""
         generation = await asyncio.to_thread(generation_of, self.config, content)
-        before, after = self.fleet, Fleet(generation, safe=safe)
+        before, after = self.fleet, Fleet(generation, content, safe=safe)
         self._fleets.append(after)
         try:
             await self._open_door()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from appliance.bundle import freshness, generations, media, preflight, stage, verify, witness
+from appliance.bundle import manifest as form
 from appliance.bundle import rehearse as rehearsing
 from appliance.bundle.freshness import Freshness, Mode, Moment
 from appliance.bundle.media import Source
@@ -37,7 +38,7 @@ from appliance.store.floors import Lost, TrustState
 from appliance.store.slots import Slots
 
 MAX_TRIES = 3
-Outcome = Literal["good", "no_change", "renewed", "returned", "safe_mode"]
+Outcome = Literal["good", "no_change", "mended", "renewed", "returned", "safe_mode"]
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,16 @@ class Means:
 
 @dataclass(frozen=True)
 class Terms:
-    """On which terms a bundle is taken. `root` is what a node trusts that trusts nothing yet."""
+    """On which terms a bundle is taken. `root` is what a node trusts that trusts nothing yet; `thorough`: where the
+    bundle is in use already, every file on the disk is compared with what was signed.
+    """
 
     moment: Moment
     mode: Mode = "airgap"
     max_age: timedelta = freshness.MAX_AGE
     acknowledged: bool = False
     root: bytes | None = None
+    thorough: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,11 @@ def apply_from(
             if id in slots.bad:
                 raise BundleRefused("marked_bad", f"{id} failed before: {slots.bad[id]}.")
             if slots.good == id and verify.same(state, bundle):
-                return Ended(id, "no_change", slots.pointed, age=age, settled=settled)
+                bad = generations.rotten(bundle.manifest, means.state_dir) if terms.thorough else ()
+                if not bad:
+                    return Ended(id, "no_change", slots.pointed, age=age, settled=settled)
+                copied = _mended(bundle, bad, source, state, means)
+                return Ended(id, "mended", slots.pointed, "", copied, age, settled=settled)
             copied = _staged(bundle, source, state, means)
         # From here on the medium is not read.
         rehearsal = _rehearsed(bundle, means, terms.moment)
@@ -133,7 +141,7 @@ def roll_back(means: Means) -> Ended:
         slots, settled = _settled(means, state)
         manifest = generations.read(means.state_dir, slots.previous) if slots.previous else None
         if manifest is None:
-            raise BundleRefused("nothing_before")
+            raise BundleRefused("nothing_before", f"There is no earlier generation; {settled}." if settled else "")
         epoch = state.floors.epoch if state else 0
         if manifest.security_epoch < epoch:
             raise BundleRefused(
@@ -176,16 +184,20 @@ def settle(means: Means) -> tuple[Slots, str]:
 
 
 def _settled(means: Means, state: TrustState | None) -> tuple[Slots, str]:
-    slots = _recovered(means)
+    slots, missing = _recovered(means)
+    lost = f"{', '.join(sorted(missing))} is missing or damaged on the disk; " if missing else ""
     if not slots.trial:
-        return slots, ""
+        return slots, lost.removesuffix("; ")
     ended = _tried(means, slots, state)
-    said = f"the trial of {ended.id} that was interrupted ended: {ended.outcome}"
+    said = f"{lost}the trial of {ended.id}, which was begun or is needed now, ended: {ended.outcome}"
     return kept.read(means.state_dir) or Slots(), said
 
 
-def _recovered(means: Means) -> Slots:
-    """What holds, with the disk made to agree: no half generation, and `current` where it must point."""
+def _recovered(means: Means) -> tuple[Slots, frozenset[str]]:
+    """What holds, with the disk made to agree: no half generation, and `current` where it must point.
+
+    Also the generations that should be there and are not whole.
+    """
     state_dir = means.state_dir
     generations.clear(state_dir)
     there = generations.listed(state_dir)
@@ -206,7 +218,7 @@ def _recovered(means: Means) -> Slots:
         means.note(_step("repaired", {"missing": sorted(missing), "trial": slots.trial}))
         kept.write(state_dir, slots)
     generations.point(state_dir, slots.pointed)
-    return slots
+    return slots, missing
 
 
 def _trusts(means: Means) -> TrustState | None:
@@ -233,6 +245,17 @@ def _staged(bundle: Trusted, source: Source, state: TrustState, means: Means) ->
     generations.build(manifest, means.state_dir)
     means.note(_step("staged", {"id": manifest.id, "bytes": copied}))
     return copied
+
+
+def _mended(bundle: Trusted, bad: tuple[str, ...], source: Source, state: TrustState, means: Means) -> int:
+    """Build the good generation anew, what changed on the disk copied again. Returns the bytes that were copied."""
+    manifest = bundle.manifest
+    needed = [form.blob_path(blob.sha256) for path in bad for blob in manifest.files[path]]
+    if any(source.size(path) is None for path in needed):
+        raise BundleRefused("damaged_store", details=bad)
+    means.note(_step("mending", {"id": manifest.id, "paths": [witness.text(path) for path in bad]}))
+    generations.forget(manifest, bad, means.state_dir)
+    return _staged(bundle, source, state, means)
 
 
 def _rehearsed(bundle: Trusted, means: Means, moment: Moment) -> Rehearsal:

@@ -12,10 +12,12 @@ Rules kept here:
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +33,7 @@ CURRENT = "current"
 MARKER = ".generation.json"  # no path of a manifest begins with a dot (P1)
 _PART = ".part"
 _CHUNK = 1 << 20
+_SMALL = 1 << 20  # bytes: policies, cards, weights, gates
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -40,7 +43,10 @@ def place(state_dir: Path, id: str) -> Path:
 
 
 def read(state_dir: Path, id: str) -> Manifest | None:
-    """The manifest of a generation that is there with every file at its full length; None where it is not."""
+    """The manifest of a generation that is there: every file at its full length, the small ones as they were signed.
+
+    None where it is not. The large ones are models, whose digests a card states and a path compares when it starts.
+    """
     folder = place(state_dir, id)
     try:
         with (folder / MARKER).open("rb") as stream:
@@ -51,7 +57,23 @@ def read(state_dir: Path, id: str) -> Manifest | None:
                 return None
     except (OSError, ManifestInvalid):
         return None
-    return manifest if manifest.id == id else None
+    return manifest if manifest.id == id and not altered(manifest, folder) else None
+
+
+def altered(manifest: Manifest, folder: Path, most: int = _SMALL) -> tuple[str, ...]:
+    """Paths below a folder, of at most so many bytes, that are not what was signed. Reads them all."""
+    found = []
+    for path, pieces in manifest.files.items():
+        if form.length_of(pieces) > most:
+            continue
+        try:
+            with os.fdopen(os.open(folder / path, _READ), "rb") as stream:
+                right = all(_digest(stream, blob.length) == blob.sha256 for blob in pieces) and not stream.read(1)
+        except OSError:
+            right = False
+        if not right:
+            found.append(path)
+    return tuple(found)
 
 
 def listed(state_dir: Path) -> dict[str, Manifest]:
@@ -87,6 +109,11 @@ def build(manifest: Manifest, state_dir: Path) -> Path:
         else:
             _join(state_dir, pieces, target)
             joined[pieces] = target
+    if bad := altered(manifest, part):
+        for path in bad:  # so that the next import copies them anew
+            for blob in manifest.files[path]:
+                stage.place(state_dir, blob.sha256).unlink(missing_ok=True)
+        raise BundleRefused("damaged_store", details=bad)
     _write(part / MARKER, (form.write_manifest(manifest),))
     for folder in sorted(folders, reverse=True):
         stage.sync(folder)
@@ -104,16 +131,7 @@ def to_join(manifest: Manifest, state_dir: Path) -> int:
 
 def rotten(manifest: Manifest, state_dir: Path) -> tuple[str, ...]:
     """Paths of a generation that are not what was signed, every file read. May block."""
-    folder, found = place(state_dir, manifest.id), []
-    for path, pieces in manifest.files.items():
-        try:
-            with os.fdopen(os.open(folder / path, _READ), "rb") as stream:
-                right = all(_digest(stream, blob.length) == blob.sha256 for blob in pieces) and not stream.read(1)
-        except OSError:
-            right = False
-        if not right:
-            found.append(path)
-    return tuple(found)
+    return altered(manifest, place(state_dir, manifest.id), sys.maxsize)
 
 
 def forget(manifest: Manifest, paths: Collection[str], state_dir: Path) -> None:
@@ -148,18 +166,21 @@ def point(state_dir: Path, id: str) -> None:
 
 
 def clear(state_dir: Path) -> None:
-    """Take away what a build left that was killed, and what has a name and is not whole."""
+    """Take away what a build left that was killed, and what has a name and is not whole, if nobody runs on it."""
     for id in _names(state_dir):
-        if read(state_dir, id) is None:
+        if read(state_dir, id) is None and not _held(state_dir / FOLDER / id):
             _remove(state_dir / FOLDER / id)
     with suppress(FileNotFoundError):
         shutil.rmtree(state_dir / FOLDER / _PART)
 
 
 def sweep(state_dir: Path, keep: Collection[str]) -> int:
-    """Take away every other generation and every blob that none of the kept needs. Returns the blobs' bytes."""
+    """Take away every other generation and every blob that none of the kept needs. Returns the blobs' bytes.
+
+    What a node runs on is kept as well: it may not have taken over what came after it.
+    """
     for id in _names(state_dir):
-        if id not in keep:
+        if id not in keep and not _held(state_dir / FOLDER / id):
             _remove(state_dir / FOLDER / id)
     clear(state_dir)
     needed = {sha256 for manifest in listed(state_dir).values() for sha256 in manifest.blobs}
@@ -169,6 +190,31 @@ def sweep(state_dir: Path, keep: Collection[str]) -> int:
             freed += blob.lstat().st_size
             blob.unlink()
     return freed
+
+
+def hold(folder: Path) -> int:
+    """Keep a generation on the disk for as long as the descriptor is open, or this process lives. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _held(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _names(state_dir: Path) -> Iterator[str]:

@@ -88,7 +88,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "damaged_blob": ("A blob is not what was signed.", _COPY),
     "disk_full": ("The disk is full.", "Make room and run the command again; what was copied stays."),
     "store_trouble": ("The store cannot be written.", "Check the state directory, its owner and its disk."),
-    "import_in_progress": ("Another import is at work.", "Wait until it has ended."),
+    "import_in_progress": (
+        "Another import is at work.",
+        "Wait until it has ended, or end its process: nothing is lost by that.",
+    ),
     # Activation
     "damaged_store": (
         "What the store holds is no longer what was signed.",

@@ -141,7 +141,8 @@ def list_(state: Path | None, config_file: Path | None, as_json: bool) -> int:
         emit_json(told)
     else:
         _say_list(told)
-    return OK if told["runs"] and not told["safe_mode"] else NEGATIVE
+    sound = told["runs"] and told["runs"] not in told["damaged"] and not told["safe_mode"]
+    return OK if sound else NEGATIVE
 
 
 def _told(state_dir: Path) -> dict[str, Any]:
@@ -165,12 +166,15 @@ def _told(state_dir: Path) -> dict[str, Any]:
         }
         for id, manifest in there.items()
     ]
+    damaged = slots.kept - there.keys()
+    rows += [{"id": id, "state": "missing or damaged", "epoch": None, "bytes": 0} for id in sorted(damaged)]
     rows += [{"id": id, "state": "bad", "epoch": None, "bytes": 0} for id in slots.bad if id not in there]
     root = root_in(found)
     return {
         "runs": slots.trial or slots.good,
         "current": generations.current(state_dir),
         "tries": slots.tries,
+        "damaged": sorted(damaged),
         "safe_mode": bool(slots.fallen) and not slots.trial,
         "generations": rows,
         "bad": dict(slots.bad),
@@ -196,6 +200,8 @@ def _say_list(told: dict[str, Any]) -> None:
         click.echo(table(("GENERATION", "STATE", "EPOCH", "SIZE"), rows, right=("EPOCH", "SIZE")))
     for id, reason in told["bad"].items():
         click.echo(f"{clean(id)} is bad: {clean(reason)}")
+    for id in told["damaged"]:
+        click.echo(paint(f"{clean(id)} is not as it was signed: check the disk, and apply its bundle again.", "red"))
     if told["safe_mode"]:
         click.echo(paint("SAFE MODE: policy and cache only; bring a newer bundle.", "red"))
     elif not told["runs"]:
@@ -244,11 +250,12 @@ def say_end(ended: Ended, *, as_json: bool) -> int:
     said = {
         "good": "is in use",
         "no_change": "was in use already: no change",
+        "mended": "was not as it was signed on this disk, and is again; start the node anew, and check the disk",
         "renewed": "was in use; its metadata is newer now",
     }
     click.echo(paint(f"{clean(ended.id)} {said[ended.outcome]}.", "green"))
     if age is not None:
-        click.echo(f"Signed {duration(age)} before the time that counts.")
+        click.echo(f"Signed {duration(age) if age >= 60 else 'less than a minute'} before the time that counts.")
     return OK
 
 
@@ -307,7 +314,7 @@ def means_of(config: Config, audit: Audit, *, quiet: bool) -> Means:
     )
 
 
-def terms_of(config: Config, *, acknowledge: bool, root_file: Path | None) -> Terms:
+def terms_of(config: Config, *, acknowledge: bool, root_file: Path | None, thorough: bool = True) -> Terms:
     """On which terms this node takes a bundle now."""
     from appliance.bundle.activate import Terms
     from appliance.bundle.freshness import Moment
@@ -320,6 +327,7 @@ def terms_of(config: Config, *, acknowledge: bool, root_file: Path | None) -> Te
         timedelta(days=rules.max_age_days),
         acknowledge,
         root_of(root_file) if root_file else None,
+        thorough,
     )
 
 

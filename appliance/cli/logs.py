@@ -38,6 +38,7 @@ def configure(settings: Logging) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, cleaned, render],
         )
     )
+    logging.getLogger("tuf").setLevel(logging.ERROR)  # whose keys did not sign is no news; that too few did is refused
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())

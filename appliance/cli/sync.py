@@ -65,7 +65,7 @@ def command(
         mirror = closing(_mirror(config, audit))
         if check:
             return say_verdict(mirror, config, trusts, acknowledge=acknowledge, read_blobs=False, as_json=as_json)
-        terms = terms_of(config, acknowledge=acknowledge, root_file=root_file)
+        terms = terms_of(config, acknowledge=acknowledge, root_file=root_file, thorough=False)
         means = means_of(config, audit, quiet=as_json)
         ended = activate.apply_from(mirror, witness.mirror(config.bundles.mirror), means, terms)
     return say_end(ended, as_json=as_json)

@@ -113,6 +113,9 @@ class Breaker:
         self._probing = False
 
 
+_SHUT = "This server may not be reached: egress.deny_all stands in weir.yaml, or no card names it."
+
+
 class OpenAIHttpPath:
     """One model behind one OpenAI-compatible server, as its card's `endpoint` says.
 
@@ -176,7 +179,10 @@ class OpenAIHttpPath:
                 headers=headers,
             )
         except EgressRefused:
-            raise PathError("unavailable", "The active policy does not list this server as a destination.") from None
+            raise PathError(
+                "unavailable",
+                _SHUT,
+            ) from None
 
     async def stop(self) -> None:
         """Close the session; jobs still running end with an error."""
@@ -337,7 +343,10 @@ class OpenAIHttpPath:
             return PathError("unavailable", "The server's certificate or TLS is not acceptable.")
         if isinstance(error, aiohttp.ClientConnectorError):
             if isinstance(error.os_error, EgressRefused):
-                return PathError("unavailable", "The active policy does not list this server as a destination.")
+                return PathError(
+                    "unavailable",
+                    _SHUT,
+                )
             self._breaker.missed()
             return PathError("unavailable", "The server could not be reached.")
         if isinstance(error, TimeoutError):

@@ -192,7 +192,7 @@ def test_where_the_kernel_sets_no_filter_an_import_is_refused_unless_that_is_per
 def test_apply_list_and_rollback_say_what_runs(bench: Bench) -> None:
     assert bench.told("list", code=1) == {
         "runs": "", "current": "", "tries": 0, "safe_mode": False, "generations": [], "bad": {}, "root": None,
-        "state_lost": "", "floors": None,
+        "damaged": [], "state_lost": "", "floors": None,
     }  # fmt: skip
     assert bench.told("rollback", code=1)["error"]["code"] == "nothing_before"
     files = small(bench.top)

@@ -293,3 +293,30 @@ def test_a_bundle_on_a_medium_that_is_plugged_in_is_announced_and_not_taken(tmp_
             cwd=ROOT, capture_output=True, text=True, check=False,
         ).stdout  # fmt: skip
         assert f"bundle test-2026.2 at {media}/stick: would be taken, FOR EVALUATION ONLY" in shown
+
+
+async def test_a_server_that_cannot_be_reached_keeps_no_generation_from_running(tmp_path: Path) -> None:
+    card, data = tiny()
+    async with operated(tmp_path, card, models={MODEL: data}) as by:
+        far = upstream_card("http://192.0.2.1/v1", "site/far")  # and deny_all stands
+        await by.runs(await by.brings(card, far, models={MODEL: data}))
+        assert (await by.weir.ask("one", temperature=0, max_tokens=4, model=card.id))[0] == 200
+        assert "site/far" in str(by.weir.node.readiness())
+
+
+async def test_what_a_node_runs_on_is_not_collected_while_it_does(tmp_path: Path) -> None:
+    (card, good), (other, _) = tiny(7), tiny(8)
+    entry = {"sha256": hashlib.sha256(broken := good[:9000]).hexdigest(), "bytes": len(broken)}
+    bad = other.model_copy(update={"files": (card.files[0].model_copy(update=entry),)})
+    async with operated(tmp_path, card, models={MODEL: good}) as by:
+        weir, pid = by.weir, worker(by.weir)
+        for _ in range(3):  # none of which it can take over
+            await by.brings(bad, models={MODEL: broken})
+        await until(lambda: "does not run here" in str(weir.node.readiness()), 60)
+        assert generations.place(weir.state, "test-2026.1").is_dir()
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: worker(weir) not in (None, pid) and weir.node.paths[card.id].ready().ok, 30)
+        assert (await weir.ask("one", temperature=0, max_tokens=4))[0] == 200
+        await by.runs(await by.brings(card, models={MODEL: good}))
+    await by.brings(card, models={MODEL: good})
+    assert not generations.place(weir.state, "test-2026.1").exists()
