@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # The one module of the node that may name a private key: the node's own, which signs its audit.
-IDENTITY = "appliance/store/audit/keys.py"
+IDENTITY = "appliance/identity.py"
 _PRIVATE = {
     "Ed25519PrivateKey", "Ed448PrivateKey", "EllipticCurvePrivateKey", "RSAPrivateKey", "DSAPrivateKey",
     "X25519PrivateKey", "X448PrivateKey", "PrivateKeyTypes", "PrivateFormat", "NoEncryption", "BestAvailableEncryption",

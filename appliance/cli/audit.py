@@ -58,8 +58,8 @@ def verify(
     with the public key that was written down on the first day, since whoever can replace the log can
     replace the key beside it.
     """
+    from appliance.identity import load_public
     from appliance.store.audit import verify as reading
-    from appliance.store.audit.keys import load_public
 
     if file is not None:
         if key_file is None or against is not None:
@@ -170,7 +170,7 @@ def _state_dir(state: Path | None, config_file: Path | None) -> Path:
 
 
 def _public(directory: Path, key_file: Path | None) -> Ed25519PublicKey:
-    from appliance.store.audit.keys import PUBLIC, load_public
+    from appliance.identity import PUBLIC, load_public
 
     return load_public(key_file or directory / PUBLIC)
 

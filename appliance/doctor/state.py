@@ -13,8 +13,8 @@ from pathlib import Path
 from appliance.config import resolve_secret
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
 from appliance.errors import ConfigInvalid, StateInvalid, WeirError
+from appliance.identity import PUBLIC, load_public
 from appliance.store.audit.chain import Entry
-from appliance.store.audit.keys import PUBLIC, load_public
 from appliance.store.audit.log import DATABASE, HEAD
 from appliance.store.audit.verify import verify
 from appliance.store.tenants import DATABASE as TENANTS

@@ -24,12 +24,12 @@ from typing import Any
 
 import pytest
 
+from appliance import identity
 from appliance.bundle import activate, generations
 from appliance.bundle.activate import Ended, Means
 from appliance.bundle.refusal import BundleRefused
 from appliance.errors import WeirError
 from appliance.store import floors
-from appliance.store.audit import keys
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import verify
 from appliance.store.slots import Slots
@@ -167,7 +167,7 @@ def chain_of(state: Path) -> Any:
     audit = Audit(state)
     audit.close()
     assert audit.trouble == ""
-    return verify(state, keys.load(state).public).finding
+    return verify(state, identity.load(state).public).finding
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_the_page_lists_every_reason_and_limit() -> None:
 # ---- no signing code ------------------------------------------------------------------------------------------------
 
 # The node's own key signs its audit; it is no publisher's.
-OWN_KEY = {"appliance/store/audit/keys.py"}
+OWN_KEY = {"appliance/identity.py"}
 PRIVATE = re.compile(
     r"PrivateKey|\b[A-Z]\w*Signer\b|\bSigner\b|load_\w*private|from_priv_key|\bsigning\b\s*import|import signing"
 )

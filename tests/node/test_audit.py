@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 import pytest
 
+from appliance import identity
 from appliance.records.card import Place
-from appliance.store.audit import keys
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import verify
 from tests import policies
@@ -37,7 +37,7 @@ def entries(state: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def check_whole(state: Path) -> None:
-    assert verify(state, keys.load_public(state / "audit.pub")).finding is None
+    assert verify(state, identity.load_public(state / "audit.pub")).finding is None
 
 
 async def test_a_request_that_leaves_has_an_entry_that_says_where_to_and_under_which_rule(
@@ -90,7 +90,7 @@ async def test_the_digest_of_what_left_is_that_of_the_body_that_arrived(start: S
     async with start(upstream_card(upstream.base_url)) as weir:
         await weir.ask("x" * 700_000)  # sent in pieces
         state = weir.state
-    salt = keys.load(state).salt
+    salt = identity.load(state).salt
     (entry,) = entries(state, "egress")
     sent = orjson.dumps(upstream.bodies[0])
     assert (entry["bytes"], entry["body"]) == (len(sent), hmac.digest(salt, sent, "sha256").hex())
@@ -255,7 +255,7 @@ async def test_a_kill_at_any_point_loses_no_entry_of_what_left(tmp_path: Path, u
     for number in range(6):
         state = await asyncio.to_thread(turn, number)
     assert len(bodies) == sum(upstream.seen.values()) >= 6
-    salt = keys.load(state).salt
+    salt = identity.load(state).salt
     written = {entry["body"] for entry in entries(state, "egress")}
     for body in bodies:  # each is another text, so each has an entry of its own
         assert hmac.digest(salt, orjson.dumps(body), "sha256").hex() in written

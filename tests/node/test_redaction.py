@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from appliance import identity
 from appliance.cli.view import explanation
 from appliance.decide.labels import Detectors
 from appliance.features.detect import find
@@ -21,7 +22,6 @@ from appliance.records.record import from_json
 from appliance.records.request import Message, Request
 from appliance.redact import NotRedactable
 from appliance.replay import replay
-from appliance.store.audit import keys
 from appliance.store.audit.prove import parse_label, parse_target, prove
 from tests import policies
 from tests.node.conftest import (
@@ -344,9 +344,9 @@ async def test_the_audit_is_over_what_left_and_says_that_it_was_redacted(
     assert first["redacted"] == {"email": 1}
     assert first["classification"] == "restricted"  # the request's own: what left for whom is not made to look better
     assert first["rules"] == ["test:use"]
-    assert first["body"] == hmac.digest(keys.load(state).salt, orjson.dumps(upstream.bodies[0]), "sha256").hex()
+    assert first["body"] == hmac.digest(identity.load(state).salt, orjson.dumps(upstream.bodies[0]), "sha256").hex()
     assert "redacted" not in second
-    public = keys.load_public(state / "audit.pub")
+    public = identity.load_public(state / "audit.pub")
     proof = prove(state, public, parse_label("restricted"), parse_target("frontier", outside=False), 0, 1 << 62)
     assert (proof.holds, proof.against, proof.examples[0].why) == (False, 1, "its path is of tier frontier, redacted")
 

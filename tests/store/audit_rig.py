@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from appliance import identity
 from appliance.records.card import Place
 from appliance.records.departure import Departure
-from appliance.store.audit import keys
 from appliance.store.audit.chain import Entry, Finding, digest
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import Verdict, verify
@@ -77,7 +77,7 @@ def rehash(directory: Path, first: int) -> None:
 
 
 def verified(directory: Path, **over: Any) -> Verdict:
-    return verify(directory, keys.load_public(directory / "audit.pub"), **over)
+    return verify(directory, identity.load_public(directory / "audit.pub"), **over)
 
 
 def finding(directory: Path, **over: Any) -> Finding:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance import identity
 from appliance.errors import StateInvalid
-from appliance.store.audit import keys
 from appliance.store.audit.chain import mark_of, statement
 from appliance.store.audit.export import export
 from appliance.store.audit.log import Audit
@@ -181,7 +181,7 @@ def test_a_chain_written_anew_with_the_key_is_shown_by_a_mark_that_was_taken_els
     state: Path, tmp_path: Path
 ) -> None:
     export(state, tmp_path / "export.jsonl", *ALL, now=1)
-    key = keys.load(state)
+    key = identity.load(state)
     tamper(state, "UPDATE entries SET payload = '{}' WHERE seq = 9")
     for seq in range(9, 19):
         rehash(state, seq)
@@ -212,7 +212,7 @@ def lines(file: Path) -> Iterator[list[bytes]]:
 
 
 def test_an_export_proves_itself_and_no_change_to_it_passes(state: Path, tmp_path: Path) -> None:
-    file, key = tmp_path / "export.jsonl", keys.load_public(state / "audit.pub")
+    file, key = tmp_path / "export.jsonl", identity.load_public(state / "audit.pub")
     moments = [entry.time for entry in rows(state)]
     count, mark = export(state, file, moments[3], moments[14], now=77)
     assert (count, mark.seq, mark.time) == (11, 14, 77)
@@ -226,7 +226,7 @@ def test_an_export_proves_itself_and_no_change_to_it_passes(state: Path, tmp_pat
         changed.write_bytes(b"".join(variant))
         assert verify_export(changed, key).finding is not None, variant
     other = filled(tmp_path / "other", 1)
-    assert verify_export(file, keys.load_public(other / "audit.pub")).finding is not None
+    assert verify_export(file, identity.load_public(other / "audit.pub")).finding is not None
 
 
 def test_a_log_that_was_touched_is_not_exported(state: Path, tmp_path: Path) -> None:

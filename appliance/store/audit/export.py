@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from appliance import identity
 from appliance.errors import StateInvalid
-from appliance.store.audit import keys
 from appliance.store.audit.chain import Entry, Mark, canonical, statement
 from appliance.store.audit.verify import FORMAT, entry_line, verify, verify_export
 
@@ -43,7 +43,7 @@ def export(state_dir: Path, file: Path, begin: int, end: int, *, now: int) -> tu
     `now` is the time that the mark states. Raises StateInvalid where the log does not verify, nothing lies in between,
     or the file cannot be written.
     """
-    key = keys.load(state_dir)
+    key = identity.load(state_dir)
     wanted = Range(begin, end)
     found = verify(state_dir, key.public, visit=wanted.visit)
     if found.finding is not None:
@@ -57,7 +57,7 @@ def export(state_dir: Path, file: Path, begin: int, end: int, *, now: int) -> tu
     try:
         with draft.open("wb") as stream:
             lines = _Lines(wanted.first, wanted.last, stream)
-            header = {"format": FORMAT, "from": begin, "key": keys.pem(key.public), "to": end}
+            header = {"format": FORMAT, "from": begin, "key": identity.pem(key.public), "to": end}
             stream.write(canonical(header) + b"\n")
             verify(state_dir, key.public, visit=lines.visit)
             mark = Mark(wanted.last, lines.hash, now, key.private.sign(statement(wanted.last, lines.hash, now)).hex())

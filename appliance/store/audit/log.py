@@ -29,9 +29,9 @@ from pathlib import Path
 import orjson
 import structlog
 
+from appliance import identity
 from appliance.errors import AuditUnavailable, StateInvalid
 from appliance.records.departure import Departure
-from appliance.store.audit import keys
 from appliance.store.audit.chain import GENESIS, Entry, Kind, canonical, digest, mark_of, parse_marks, statement
 from appliance.store.schema import audit, migrate
 from appliance.store.writer import Writer, say
@@ -96,8 +96,8 @@ class Audit:
         self.generation = _generation_of(self._database)  # of the newest start; '' before the first
         try:
             if last is None:
-                keys.make(state_dir)
-            self._key = keys.load(state_dir)
+                identity.make(state_dir)
+            self._key = identity.load(state_dir)
             self._head = self._opened_head(state_dir / HEAD, last)
         except (StateInvalid, OSError) as error:
             self._broken = str(error)
@@ -105,7 +105,7 @@ class Audit:
         self._writer = Writer({"audit": self._database}, synchronous="FULL")
         self._writer.start()
         if last is None and not self._broken:
-            facts = {"act": "init", "node": _node(state_dir), "key": keys.fingerprint(self._key.public)}
+            facts = {"act": "init", "node": _node(state_dir), "key": identity.fingerprint(self._key.public)}
             self.note("admin", facts)
 
     def _opened_head(self, file: Path, last: Entry | None) -> int:

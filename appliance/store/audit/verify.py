@@ -23,8 +23,8 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.errors import StateInvalid
+from appliance.identity import fingerprint
 from appliance.store.audit.chain import Entry, Finding, Mark, Walk, canonical, parse_mark, parse_marks
-from appliance.store.audit.keys import fingerprint
 from appliance.store.audit.log import DATABASE, HEAD
 
 FORMAT = "weir-audit-export-1"
