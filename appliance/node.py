@@ -14,6 +14,7 @@ import random
 import sqlite3
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -59,6 +60,7 @@ from appliance.tenancy.keys import Roll
 log = structlog.get_logger("weir.node")
 _SWEEP_S = 300.0
 _LONG_CHARS = 50_000  # of one request
+_ANNOUNCED, _ANNOUNCED_S = 64, 3600.0  # bundles found on media that get into the audit, in how long
 _AGAIN_S = 1.0  # before what is in force is tried again, where that failed
 _WATCH_S = 0.25  # between two looks at what commands change beside the node, and at what the door refused
 
@@ -438,14 +440,21 @@ class Node:
                 await asyncio.sleep(_AGAIN_S)
 
     async def _announce(self) -> None:
-        """Say which bundles lie on media that are plugged in. Nothing is taken into use for that."""
+        """Say which bundles lie on media that are plugged in. Nothing is taken into use for that.
+
+        Who plugs in and out all day fills the log, which is turned over, and not the audit, which is not.
+        """
+        noted: deque[float] = deque(maxlen=_ANNOUNCED)
         while self._media is not None:
             try:
                 async for found in self._media.news():
                     facts = found.model_dump(exclude={"message", "next_step"})
                     facts["would_be_taken"] = facts.pop("taken")
                     log.info("bundle-found", **facts)
-                    self.audit.note("admin", {"act": "bundle", "step": "found", **facts})
+                    now = time.monotonic()
+                    if len(noted) < _ANNOUNCED or now - noted[0] > _ANNOUNCED_S:
+                        noted.append(now)
+                        self.audit.note("admin", {"act": "bundle", "step": "found", **facts})
             except Exception as error:  # noqa: BLE001 - what looks at media of strangers begins anew
                 log.error("media-not-watched", kind=type(error).__name__)
                 await asyncio.sleep(_SWEEP_S)

@@ -267,7 +267,7 @@ def _rehearsed(bundle: Trusted, means: Means, moment: Moment) -> Rehearsal:
         generation, tests = rehearsing.read(folder, means.load)
         found = rehearsing.rehearse(generation, tests, manifest, means.records(), now)
         if problem := means.check(folder, _known(means, manifest.id)):
-            raise BundleRefused("rehearsal_failed", f"{manifest.id} failed its rehearsal: {problem}.")
+            raise BundleRefused("rehearsal_failed", f"{manifest.id} failed its rehearsal: {problem.rstrip('.')}.")
     except BundleRefused:
         rotten = generations.rotten(manifest, means.state_dir)
         slots = kept.read(means.state_dir) or Slots()

@@ -235,7 +235,8 @@ def say_end(ended: Ended, *, as_json: bool) -> int:
         click.echo(clean(ended.settled).capitalize() + ".")
     if ended.rehearsal is not None:
         found = ended.rehearsal
-        click.echo(f"Rehearsed: {found.cards} cards, {found.policy_tests} policy tests, {found.denials} denials hold.")
+        denials = f", {found.denials} denials" if found.denials else ""
+        click.echo(f"Rehearsed: {found.cards} cards, {found.policy_tests} policy tests{denials} hold.")
         if found.records:
             click.echo(
                 f"Of {found.records} recent requests {found.otherwise} would go another way: "
