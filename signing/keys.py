@@ -186,6 +186,6 @@ def _public(said: PublicKey) -> SSlibKey:
 def _unusable(path: Path) -> BenchError:
     return BenchError(
         "key_unusable",
-        f"{path} is not an ed25519 key in an encrypted PKCS#8 PEM.",
-        next_step="Restore it from its copy.",
+        f"{path} is not an ed25519 key in an encrypted PKCS#8 PEM, or, once in 256 times, the passphrase is wrong.",
+        next_step="Try the passphrase again, then restore the file from its copy.",
     )

@@ -31,7 +31,6 @@ def findings(directory: Path, *cards: Any, gates: tuple[Any, ...] = (), **over: 
         "http://192.168.1.7:8000/v1",
         "https://api.example.com/v1",
         "http://127.0.0.1.example.com/v1",
-        "http://127.0.0.1@example.com/v1",
         "http://0.0.0.0:8000/v1",
     ],
 )
@@ -49,8 +48,18 @@ def test_a_card_of_tier_device_on_loopback_is_none(tmp_path: Path, url: str) -> 
     assert findings(tmp_path, upstream_card(url, "device/near", tier="device")) == []
 
 
-def test_an_endpoint_that_is_no_address_is_a_finding_and_no_crash(tmp_path: Path) -> None:
-    assert findings(tmp_path, upstream_card("http://[bad/v1", "device/odd", tier="device"))
+@pytest.mark.parametrize(
+    "url",
+    ["http://[bad/v1", "http://127.0.0.1@example.com/v1", "http://host:99999/v1", "http://host:0/v1", "http:///v1"],
+)
+def test_an_endpoint_that_is_no_address_makes_no_card(tmp_path: Path, url: str) -> None:
+    good = upstream_card("http://127.0.0.1:1/v1", "site/odd")
+    write_content(tmp_path, good)
+    file = tmp_path / "cards" / "site-odd.json"
+    file.write_text(file.read_text().replace("http://127.0.0.1:1/v1", url))
+    with pytest.raises(ConfigInvalid) as raised:
+        load_generation(tmp_path)
+    assert "base_url" in str(raised.value.details)
 
 
 def test_a_gate_that_was_fitted_for_another_model_is_a_finding(tmp_path: Path) -> None:

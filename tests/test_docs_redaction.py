@@ -16,6 +16,7 @@ from appliance.records.request import Message, Request
 from appliance.redact import Restorer, redact
 from tests import factories as make
 from tests import policies
+from tests.installed import placed
 from tests.node.conftest import DETECTORS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,8 @@ BLOCKS = dict(re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.S | re.M))
 def test_its_commands_run_on_the_starter(line: str, code: int, tmp_path: Path) -> None:
     program, *words = shlex.split(line, comments=True)
     assert program == "weir"
+    placed(tmp_path).rmdir()
+    (tmp_path / "generations/test-2026.1").symlink_to(ROOT / "bundles/starter")
     command = [sys.executable, "-m", "appliance.cli.main", *words, "--state", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code, done.stderr
