@@ -11,7 +11,6 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -30,7 +29,6 @@ from appliance.web.plane import Plane
 log = structlog.get_logger("weir.web")
 _DRAIN_S = 20.0
 _KEEPALIVE_S = 75.0
-_SWITCH_S = 0.001  # what a thread at work may keep the loop waiting for, and several times for a request
 
 
 def run(config: Config, found: InForce) -> int:
@@ -42,7 +40,6 @@ def run(config: Config, found: InForce) -> int:
 
 
 async def _serve(config: Config, found: InForce) -> int:
-    sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
