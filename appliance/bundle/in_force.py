@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from appliance.bundle import generations, trust
 from appliance.bundle.refusal import BundleRefused
 from appliance.store import floors, slots
 from appliance.store.floors import Lost, TrustState
+
+_TICK_NS = 50_000_000  # longer than any file system's clock stands still
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,19 @@ def in_force(state_dir: Path) -> InForce:
 
 def marks(state_dir: Path) -> object:
     """Equal to what it was before where nothing of this changed, by the times and lengths of the files. Cheap, since it
-    opens none: a database that nobody holds is written to by being read.
+    opens none: a database that nobody holds is written to by being read. Files written just now are equal to nothing:
+    the clock of a file system stands still for some milliseconds, and what is written in those may be a revoked key.
     """
     found = []
+    just_now = time.time_ns() - _TICK_NS
     for name in (floors.DATABASE, f"{floors.DATABASE}-wal", floors.FILE):
         try:
             about = (state_dir / name).stat()
         except OSError:
             found.append((0, 0))
         else:
+            if about.st_mtime_ns > just_now:
+                return object()
             found.append((about.st_mtime_ns, about.st_size))
     return tuple(found)
 
@@ -67,7 +75,12 @@ def root_in(found: TrustState | Lost | None) -> Root | None:
     state = found.state if isinstance(found, Lost) else found
     if state is None:
         return None
+    return _root(state.roots[max(state.roots)])
+
+
+@lru_cache(maxsize=4)
+def _root(data: bytes) -> Root | None:
     try:
-        return Root(*trust.root_facts(state.roots[max(state.roots)]))
+        return Root(*trust.root_facts(data))
     except BundleRefused:
         return None

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from appliance.store.audit.log import Audit
 
 _RECORDS = 1000  # the newest are decided again
+root_option = click.option(
+    "--root",
+    "root_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What a node trusts that trusts nothing yet; for the first bundle only.",
+)
+acknowledge_option = click.option(
+    "--acknowledge", is_flag=True, help="Take it although its timestamp is late; the audit keeps that."
+)
 
 
 @click.command(
@@ -39,13 +48,8 @@ _RECORDS = 1000  # the newest are decided again
     ),
 )
 @click.argument("place", type=click.Path(path_type=Path))
-@click.option(
-    "--root",
-    "root_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="What a node trusts that trusts nothing yet; for the first bundle only.",
-)
-@click.option("--acknowledge", is_flag=True, help="Take it although its timestamp is late; the audit keeps that.")
+@root_option
+@acknowledge_option
 @where_options
 @json_option
 def apply(

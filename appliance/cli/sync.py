@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.bundle import node_of, refusing, say_verdict
-from appliance.cli.bundle_apply import audited, means_of, say_end, terms_of
+from appliance.cli.bundle_apply import acknowledge_option, audited, means_of, root_option, say_end, terms_of
 from appliance.cli.common import CliError, WeirCommand, json_option, where_options
 
 if TYPE_CHECKING:
@@ -25,13 +25,8 @@ if TYPE_CHECKING:
     examples=("weir sync", "weir sync --check --json", "weir sync --root root.json"),
 )
 @click.option("--check", is_flag=True, help="Only say what would change, as 'weir bundle verify' does.")
-@click.option(
-    "--root",
-    "root_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="What a node trusts that trusts nothing yet; for the first bundle only.",
-)
-@click.option("--acknowledge", is_flag=True, help="Take it although its timestamp is late; the audit keeps that.")
+@root_option
+@acknowledge_option
 @where_options
 @json_option
 def command(
