@@ -50,6 +50,7 @@ class Fleet:
         self.turns: dict[str, Turns] = {}
         self.classifier: Classifier | None = None
         self.problems: list[str] = []
+        self._ran: frozenset[str] = frozenset()  # models of this host that were seen to run
         self._inside = 0
         self._empty: asyncio.Event | None = None  # there while somebody waits for it
 
@@ -70,6 +71,7 @@ class Fleet:
                 new.append(card.id)
         await asyncio.gather(*(self._start(name, context.content_dir) for name in new))
         self._share_classifier()
+        self.never_ran()
 
     def _take_over(self, card: ModelCard, before: Fleet | None) -> bool:
         name = card.id
@@ -111,6 +113,14 @@ class Fleet:
         """The models of this host, by id, that the generation has and that do not run now."""
         stated = (card.id for card in self.generation.cards if card.files and not self.safe)
         return frozenset(name for name in stated if name not in self.paths or not self.paths[name].ready().ok)
+
+    def never_ran(self) -> frozenset[str]:
+        """Those of them that were not seen to run at any of the times that this was asked; the first is its start. A
+        model whose process was killed a moment ago is not one that the generation does without.
+        """
+        down = self.down()
+        self._ran |= self.paths.keys() - down
+        return down - self._ran
 
     def _share_classifier(self) -> None:
         """Share the classifier of the path that serves it; without one every text is of the unknown cell."""

@@ -12,23 +12,18 @@ import asyncio
 import os
 import random
 import sqlite3
-import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import structlog
 
 from appliance import __version__
-from appliance.bundle.content import load_generation
+from appliance.announce import announce
 from appliance.bundle.discover import Watch
-from appliance.bundle.in_force import InForce, in_force, marks
+from appliance.bundle.in_force import InForce, marks
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
 from appliance.config_places import HOST, url_of
@@ -36,16 +31,14 @@ from appliance.conversations import Conversations
 from appliance.decide.generation import Generation
 from appliance.decide.labels import Detectors
 from appliance.egress import Egress
-from appliance.errors import ConfigInvalid, NoCapacity, PolicyRefused, WeirError
+from appliance.errors import NoCapacity, PolicyRefused, WeirError
 from appliance.features import detect, language
 from appliance.features.describe import describe
 from appliance.features.detect.texts import attachments, texts
 from appliance.fleet import Fleet
+from appliance.fleets import Fleets
 from appliance.hits import Hits
 from appliance.paths.contract import ExecutionPath
-from appliance.paths.openai_http import resolve_secret
-from appliance.paths.registry import PathContext
-from appliance.records.card import Place
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.record import Alike, Record
@@ -63,9 +56,6 @@ from appliance.tenancy.keys import Roll
 log = structlog.get_logger("weir.node")
 _SWEEP_S = 300.0
 _LONG_CHARS = 50_000  # of one request
-_ANNOUNCED, _ANNOUNCED_S = 64, 3600.0  # bundles found on media that get into the audit, in how long
-_SWITCH_S = 0.001
-_AGAIN_S = 1.0  # before what is in force is tried again, where that failed
 _WATCH_S = 0.25  # between two looks at what commands change beside the node, and at what the door refused
 
 
@@ -95,17 +85,10 @@ class Node:
         """
         self._media = media
         self.config = config
-        if found.folder is None:
-            raise ConfigInvalid("No generation is in force.", next_step="Import a bundle.")
-        self.in_force = found
-        self._content = found.folder
+        self.fleets = Fleets(config, found)
         self.began = time.time()
         self.state = "starting"
         self.warnings: list[str] = []
-        self.fleet = Fleet(generation_of(config, found.folder), found.folder, safe=found.safe)
-        self._fleets = [self.fleet]  # that have requests, or will have
-        self._in_force_seen: object = None  # the first look sees what changed while the node was made
-        self._not_taken_over = ""  # why the generation in force does not run here
         self.tenants = Tenants(config.state_dir)
         self.store = Store(config.state_dir)
         self.reader = Reader(self.store.telemetry_path)
@@ -129,9 +112,8 @@ class Node:
         self._refusals = Refusals(partial(self.audit.note, "refusal"))
         self._refusals_due: asyncio.TimerHandle | None = None
         self._attempts = 0  # that the door refused and the audit knows of
-        self.egress = Egress(self.fleet.destinations(deny_all=config.egress.deny_all), self.audit)
+        self.egress = Egress(self.fleets.destinations(), self.audit)
         self._housekeeping: tuple[asyncio.Task[None], ...] = ()
-        self._retiring: set[asyncio.Task[None]] = set()
         self._spending_asked = False  # whether work is queued that will write what was spent
         self._spending_in_hand: dict[tuple[str, str], Spent] = {}  # of the commit that is under way
         self._tenants_seen = self._take_over_tenants()
@@ -142,6 +124,11 @@ class Node:
                 f"there is no tenant, so only this host is served ({self.listen_host}) and not {config.listen.host}: "
                 "make one with 'weir tenant add NAME', then start the node again"
             )
+
+    @property
+    def fleet(self) -> Fleet:
+        """What new requests run on."""
+        return self.fleets.current
 
     @property
     def generation(self) -> Generation:
@@ -156,20 +143,15 @@ class Node:
     async def start(self) -> None:
         """Start every path; one that does not come up costs the node that path, not its life."""
         self._note_start()
-        await self.fleet.start(self._context(self._content), threads=self.config.hardware.threads)
+        await self.fleets.start(self.egress)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, language.load)
         await loop.run_in_executor(self._detecting, detect.load)
-        self._housekeeping = (
-            asyncio.create_task(self._keep_house()),
-            asyncio.create_task(self._watch()),
-            asyncio.create_task(self._follow()),
-            asyncio.create_task(self._announce()),
-        )
+        jobs = [self._keep_house(), self._watch(), self.fleets.follow(self.egress, self.audit)]
+        if self._media is not None:
+            jobs.append(announce(self._media, self.audit))
+        self._housekeeping = tuple(map(asyncio.create_task, jobs))
         self.state = "ready"
-
-    def _context(self, content: Path) -> PathContext:
-        return PathContext(content, self.egress, self._secret, unconfined_workers=self.config.paths.unconfined_workers)
 
     def _note_start(self) -> None:
         """The audit learns under what the node runs, and that it changed where it did."""
@@ -187,19 +169,12 @@ class Node:
         }
         self.audit.note("start", facts)
 
-    def _secret(self, reference: str) -> str:
-        """The value behind a card's reference; `secret:NAME` is looked up in the host's configuration first."""
-        scheme, _, name = reference.partition(":")
-        if scheme == "secret":
-            reference = self.config.secrets.get(name, reference)
-        return resolve_secret(reference)
-
     async def stop(self) -> None:
         """Stop the paths and write all that is queued."""
         self.state = "stopping"
-        for task in (*self._housekeeping, *self._retiring):
+        for task in self._housekeeping:
             task.cancel()
-        await asyncio.gather(*(fleet.stop() for fleet in self._fleets))
+        await self.fleets.stop()
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
@@ -423,90 +398,6 @@ class Node:
 
     # ---- generations ----------------------------------------------------------------------------------------
 
-    async def _follow(self) -> None:
-        """Run on what is in force, also when it changes. What cannot be run leaves everything as it is."""
-        while True:
-            await asyncio.sleep(_WATCH_S)
-            try:
-                seen = marks(self.config.state_dir)
-                if seen == self._in_force_seen:
-                    continue
-                wanted = await asyncio.to_thread(in_force, self.config.state_dir)
-                why = await self._take_over(wanted)
-                self.in_force = replace(self.in_force, root=wanted.root) if why else wanted
-                self._in_force_seen = seen
-            except Exception as error:  # noqa: BLE001 - whatever it is, it may pass, and the node looks again
-                self._in_force_seen, why = None, f"what is in force cannot be taken over: {error}"
-            if why and why != self._not_taken_over:
-                log.error("not-taken-over", why=why)
-            self._not_taken_over = why
-            if why and self._in_force_seen is None:
-                await asyncio.sleep(_AGAIN_S)
-
-    async def _announce(self) -> None:
-        """Say which bundles lie on media that are plugged in. Nothing is taken into use for that.
-
-        Who plugs in and out all day fills the log, which is turned over, and not the audit, which is not.
-        """
-        noted: deque[float] = deque(maxlen=_ANNOUNCED)
-        while self._media is not None:
-            try:
-                async for found in self._media.news():
-                    facts = found.model_dump(exclude={"message", "next_step"})
-                    facts["would_be_taken"] = facts.pop("taken")
-                    log.info("bundle-found", **facts)
-                    now = time.monotonic()
-                    if len(noted) < _ANNOUNCED or now - noted[0] > _ANNOUNCED_S:
-                        noted.append(now)
-                        self.audit.note("admin", {"act": "bundle", "step": "found", **facts})
-            except Exception as error:  # noqa: BLE001 - what looks at media of strangers begins anew
-                log.error("media-not-watched", kind=type(error).__name__)
-                await asyncio.sleep(_SWEEP_S)
-
-    async def _take_over(self, wanted: InForce) -> str:
-        """Begin new requests on what is in force; why not, where a model that should come up there does not."""
-        content, safe = wanted.folder, wanted.safe
-        if content is None or (content == self._content and safe == self.fleet.safe):
-            return ""
-        with _yielding_threads():
-            generation = await asyncio.to_thread(generation_of, self.config, content)
-        before, after = self.fleet, Fleet(generation, content, safe=safe)
-        self._fleets.append(after)
-        try:
-            await self._open_door()
-            await after.start(self._context(content), threads=self.config.hardware.threads, before=before)
-        except Exception:
-            await self._let_go(after)
-            raise
-        if worse := after.down() - before.down():
-            why = after.problems + [
-                f"{name}: {after.paths[name].ready().reason}" for name in worse & after.paths.keys()
-            ]
-            await self._let_go(after)
-            return f"{content.name} is in force and does not run here: {'; '.join(why)}"
-        self.audit.note("admin", {"act": "generation", "from": before.generation.id, "to": generation.id})
-        self.fleet, self._content = after, content
-        after.settle(content)
-        log.info("generation", name=content.name, generation=generation.id)
-        self._retiring.add(task := asyncio.create_task(self._retire(before)))
-        task.add_done_callback(self._retiring.discard)
-        return ""
-
-    async def _retire(self, fleet: Fleet) -> None:
-        await fleet.left()
-        await self._let_go(fleet)
-
-    async def _let_go(self, fleet: Fleet) -> None:
-        """Stop what only this fleet ran on."""
-        self._fleets.remove(fleet)
-        await fleet.stop(self._fleets)
-        await self._open_door()
-
-    async def _open_door(self) -> None:
-        """Let out what requests may reach that are in work or can begin, and nothing else."""
-        wanted = (fleet.destinations(deny_all=self.config.egress.deny_all) for fleet in self._fleets)
-        await self.egress.replace(frozenset().union(*wanted))
-
     # ---- what operators ask ---------------------------------------------------------------------------------
 
     def readiness(self) -> tuple[str, list[str]]:
@@ -515,9 +406,11 @@ class Node:
             return self.state, [f"the node is {self.state}"]
         reasons = list(self.fleet.problems)
         if self.fleet.safe:
-            reasons.append(f"safe mode: {self.in_force.id} failed, and nothing older may run; bring a newer bundle")
-        if self._not_taken_over:
-            reasons.append(self._not_taken_over)
+            reasons.append(
+                f"safe mode: {self.fleets.in_force.id} failed, and nothing older may run; bring a newer bundle"
+            )
+        if self.fleets.not_taken_over:
+            reasons.append(self.fleets.not_taken_over)
         if self.store.writer.trouble:
             reasons.append(f"what happens is not written down: {self.store.writer.trouble}")
         if self.audit.trouble:
@@ -542,9 +435,9 @@ class Node:
             "reasons": reasons,
             "uptime_s": round(time.time() - self.began, 1),
             "generation": self.generation.id,
-            "bundle": self.in_force.id,
+            "bundle": self.fleets.in_force.id,
             "policy": self.generation.policy.id,
-            "trusted_root": asdict(self.in_force.root) if self.in_force.root is not None else None,
+            "trusted_root": asdict(self.fleets.in_force.root) if self.fleets.in_force.root is not None else None,
             "media": [found.model_dump() for found in self._media.found] if self._media is not None else [],
             "warnings": self._root_warnings()
             + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers
@@ -569,7 +462,7 @@ class Node:
         }
 
     def _root_warnings(self) -> list[str]:
-        root = self.in_force.root
+        root = self.fleets.in_force.root
         return [f"{root.words}: its keys are nobody's"] if root is not None and root.evaluation else []
 
     def _path_status(self, name: str, path: ExecutionPath) -> dict[str, object]:
@@ -589,29 +482,6 @@ class Node:
         }
 
 
-@contextmanager
-def _yielding_threads() -> Iterator[None]:
-    """Let threads at work keep the loop waiting for less, meanwhile; at all times it would cost a fifth of the rate."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
-
-
-def generation_of(config: Config, content: Path) -> Generation:
-    """The content in a folder, narrowed by what the host states of itself and of its weights."""
-    generation = load_generation(
-        content,
-        home=Place(node="local", site=config.place.site, country=config.place.country, region=config.place.region),
-        weights={name: getattr(config.routing, name) for name in _stated(config)},
-    )
-    if not generation.cards:
-        raise ConfigInvalid(f"{content} holds no cards.", next_step="Import a bundle.")
-    return generation
-
-
 def _refused(record: Record) -> dict[str, object]:
     """What the audit holds of a request that policy refused."""
     asked, decision = record.asked, record.decision
@@ -625,11 +495,6 @@ def _refused(record: Record) -> dict[str, object]:
         "rules": sorted({reason.rule or reason.code for reason in reasons if reason.code in ("policy", "scope")}),
         "generation": decision.generation,
     }
-
-
-def _stated(config: Config) -> list[str]:
-    fields = ("business_value", "latency_weight", "quality_floor")
-    return [name for name in fields if getattr(config.routing, name) is not None]
 
 
 def _resident_bytes() -> int:

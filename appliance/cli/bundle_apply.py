@@ -299,7 +299,7 @@ def means_of(config: Config, audit: Audit, *, quiet: bool) -> Means:
     from appliance.bundle.manifest import ManifestInvalid
     from appliance.doctor.child import ask
     from appliance.errors import ConfigInvalid
-    from appliance.node import generation_of
+    from appliance.fleets import generation_of
 
     def check(folder: Path, known: Path | None) -> str:
         now, unconfined = datetime.now(UTC).timestamp(), config.paths.unconfined_workers

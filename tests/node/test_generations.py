@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Operated:
         return id
 
     async def runs(self, id: str) -> None:
-        await until(lambda: self.weir.node.in_force.id == id, 30)
+        await until(lambda: self.weir.node.fleets.in_force.id == id, 30)
 
 
 def _content(folder: Path, cards: tuple[ModelCard, ...], models: dict[str, bytes], over: dict[str, Any]) -> Path:
@@ -242,7 +242,7 @@ async def test_what_comes_into_force_while_a_node_is_made_is_taken_over(
         assert node.fleet.safe
         await node.start()
         assert node.paths == {}
-        await until(lambda: node.in_force.id == "test-2026.2" and not node.fleet.safe)
+        await until(lambda: node.fleets.in_force.id == "test-2026.2" and not node.fleet.safe)
         assert node.paths[card.id].ready().ok
 
 
@@ -320,3 +320,26 @@ async def test_what_a_node_runs_on_is_not_collected_while_it_does(tmp_path: Path
         await by.runs(await by.brings(card, models={MODEL: good}))
     await by.brings(card, models={MODEL: good})
     assert not generations.place(weir.state, "test-2026.1").exists()
+
+
+async def test_a_model_that_was_killed_a_moment_ago_makes_no_place_for_one_that_does_not_run(tmp_path: Path) -> None:
+    (card, good), (other, _) = tiny(7), tiny(8)
+    entry = {"sha256": hashlib.sha256(broken := good[:9000]).hexdigest(), "bytes": len(broken)}
+    bad = other.model_copy(update={"files": (card.files[0].model_copy(update=entry),)})
+    async with operated(tmp_path, card, models={MODEL: good}) as by:
+        weir = by.weir
+
+        async def kill_and_kill() -> None:
+            while True:
+                if pid := worker(weir):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                await asyncio.sleep(0.01)
+
+        killing = asyncio.create_task(kill_and_kill())
+        await until(lambda: not weir.node.paths[card.id].ready().ok)
+        await by.brings(bad, models={MODEL: broken})
+        await until(lambda: weir.node.fleets.not_taken_over or weir.node.fleets.in_force.id == "test-2026.2", 60)
+        killing.cancel()
+        assert "does not run here" in weir.node.fleets.not_taken_over
+        assert weir.node.generation.card_by_id[card.id].files == card.files

@@ -1,0 +1,167 @@
+"""Follows what is in force: which fleet new requests run on, and which before it still have requests.
+
+Rules kept here:
+1. What cannot be run leaves everything as it is, and is tried again.
+2. A generation is not run on where a model of this host that ran before does not come up.
+3. Destinations stay open while a request is in work that may need them, and no longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from appliance.bundle.content import load_generation
+from appliance.bundle.in_force import InForce, in_force, marks
+from appliance.config import Config
+from appliance.decide.generation import Generation
+from appliance.egress import Destination, Egress
+from appliance.errors import ConfigInvalid
+from appliance.fleet import Fleet
+from appliance.paths.openai_http import resolve_secret
+from appliance.paths.registry import PathContext
+from appliance.records.card import Place
+from appliance.store.audit.log import Audit
+
+log = structlog.get_logger("weir.fleets")
+_SWITCH_S = 0.001
+_AGAIN_S = 1.0  # before what is in force is tried again, where that failed
+_LOOK_S = 0.25
+
+
+class Fleets:
+    """The fleet of now, and those that end. `start`, then `follow` as a task, then `stop`."""
+
+    def __init__(self, config: Config, found: InForce) -> None:
+        """`found` is what is in force, read once, so that what runs and what is said of it agree.
+
+        Raises ConfigInvalid, OSError.
+        """
+        if found.folder is None:
+            raise ConfigInvalid("No generation is in force.", next_step="Import a bundle.")
+        self._config = config
+        self.in_force = found
+        self._content = found.folder
+        self.current = Fleet(generation_of(config, found.folder), found.folder, safe=found.safe)
+        self._all = [self.current]  # that have requests, or will have
+        self._seen: object = None  # the first look sees what changed while the node was made
+        self.not_taken_over = ""  # why the generation in force does not run here
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def destinations(self) -> frozenset[Destination]:
+        """What requests may reach that are in work or can begin."""
+        deny_all = self._config.egress.deny_all
+        return frozenset().union(*(fleet.destinations(deny_all=deny_all) for fleet in self._all))
+
+    async def start(self, egress: Egress) -> None:
+        """Start every path; one that does not come up costs the node that path, not its life."""
+        await self.current.start(self._context(self._content, egress), threads=self._config.hardware.threads)
+
+    async def stop(self) -> None:
+        """Stop every path."""
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*(fleet.stop() for fleet in self._all))
+
+    async def follow(self, egress: Egress, audit: Audit) -> None:
+        """Run on what is in force, also when it changes. Does not return."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                seen = marks(self._config.state_dir)
+                if seen == self._seen:
+                    continue
+                wanted = await asyncio.to_thread(in_force, self._config.state_dir)
+                why = await self._take_over(wanted, egress, audit)
+                self.in_force = replace(self.in_force, root=wanted.root) if why else wanted
+                self._seen = seen
+            except Exception as error:  # noqa: BLE001 - whatever it is, it may pass, and the node looks again
+                self._seen, why = None, f"what is in force cannot be taken over: {error}"
+            if why and why != self.not_taken_over:
+                log.error("not-taken-over", why=why)
+            self.not_taken_over = why
+            if why and self._seen is None:
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _take_over(self, wanted: InForce, egress: Egress, audit: Audit) -> str:
+        """Begin new requests on what is in force; why not, where a model that should come up there does not."""
+        content, safe = wanted.folder, wanted.safe
+        if content is None or (content == self._content and safe == self.current.safe):
+            return ""
+        with _yielding_threads():
+            generation = await asyncio.to_thread(generation_of, self._config, content)
+        before, after = self.current, Fleet(generation, content, safe=safe)
+        self._all.append(after)
+        try:
+            await egress.replace(self.destinations())
+            await after.start(self._context(content, egress), threads=self._config.hardware.threads, before=before)
+        except Exception:
+            await self._let_go(after, egress)
+            raise
+        if worse := after.down() - before.never_ran():
+            why = after.problems + [
+                f"{name}: {after.paths[name].ready().reason}" for name in worse & after.paths.keys()
+            ]
+            await self._let_go(after, egress)
+            return f"{content.name} is in force and does not run here: {'; '.join(why)}"
+        audit.note("admin", {"act": "generation", "from": before.generation.id, "to": generation.id})
+        self.current, self._content = after, content
+        after.settle(content)
+        log.info("generation", name=content.name, generation=generation.id)
+        self._retiring.add(task := asyncio.create_task(self._retire(before, egress)))
+        task.add_done_callback(self._retiring.discard)
+        return ""
+
+    async def _retire(self, fleet: Fleet, egress: Egress) -> None:
+        await fleet.left()
+        await self._let_go(fleet, egress)
+
+    async def _let_go(self, fleet: Fleet, egress: Egress) -> None:
+        """Stop what only this fleet ran on."""
+        self._all.remove(fleet)
+        await fleet.stop(self._all)
+        await egress.replace(self.destinations())
+
+    def _context(self, content: Path, egress: Egress) -> PathContext:
+        return PathContext(content, egress, self._secret, unconfined_workers=self._config.paths.unconfined_workers)
+
+    def _secret(self, reference: str) -> str:
+        """The value behind a card's reference; `secret:NAME` is looked up in the host's configuration first."""
+        scheme, _, name = reference.partition(":")
+        if scheme == "secret":
+            reference = self._config.secrets.get(name, reference)
+        return resolve_secret(reference)
+
+
+@contextmanager
+def _yielding_threads() -> Iterator[None]:
+    """Let threads at work keep the loop waiting for less, meanwhile; at all times it would cost a fifth of the rate."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def generation_of(config: Config, content: Path) -> Generation:
+    """The content in a folder, narrowed by what the host states of itself and of its weights."""
+    generation = load_generation(
+        content,
+        home=Place(node="local", site=config.place.site, country=config.place.country, region=config.place.region),
+        weights={name: getattr(config.routing, name) for name in _stated(config)},
+    )
+    if not generation.cards:
+        raise ConfigInvalid(f"{content} holds no cards.", next_step="Import a bundle.")
+    return generation
+
+
+def _stated(config: Config) -> list[str]:
+    fields = ("business_value", "latency_weight", "quality_floor")
+    return [name for name in fields if getattr(config.routing, name) is not None]
