@@ -37,6 +37,7 @@ from appliance.features.describe import describe
 from appliance.features.detect.texts import attachments, texts
 from appliance.fleet import Fleet
 from appliance.fleets import Fleets
+from appliance.flight import Flights
 from appliance.hits import Hits
 from appliance.paths.contract import ExecutionPath
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
@@ -95,6 +96,7 @@ class Node:
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
         self.conversations = Conversations(self.store)
         self.hits = Hits(self)
+        self.flights = Flights()
         self.accounts = Accounts(config.limits.concurrent_requests)
         self.roll = Roll(needed=False)
         self._tenants_lost = False
@@ -300,7 +302,8 @@ class Node:
         if outcome.status == "answered":
             counters.answered += 1
             self.by_path[outcome.path] = self.by_path.get(outcome.path, 0) + 1
-            counters.off_frontier += not self.generation.frontier.intersection([step.path for step in outcome.steps])
+            ran = [step.path for step in outcome.steps if not step.shared]
+            counters.off_frontier += not self.generation.frontier.intersection(ran)
         elif outcome.status == "refused":
             counters.refused += 1
         elif outcome.status == "cancelled":

@@ -26,6 +26,7 @@ from appliance.decide.estimate import price_of
 from appliance.decide.labels import Detectors, raised, to_carry
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution, refuse
+from appliance.flight import Fare, Flight
 from appliance.policy import Store
 from appliance.records.answer import Answer
 from appliance.records.card import ModelCard, Place
@@ -69,6 +70,9 @@ class Serving:
         self._draw = draw
         self._began = time.perf_counter()
         self._execution: Execution | None = None
+        self._flight: Flight | None = None  # where the execution may be shared
+        self._fare = Fare(())
+        self._joined = False  # one that another began
         self._entry: Entry | None = None
         self._looked = False
         self._carried: Carried | None = None
@@ -85,15 +89,10 @@ class Serving:
         """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent."""
         self.stored()
         if self.decision is None:
-            node, fleet = self._node, self._fleet
-            findings = await node.detect(self.request)
-            labels, found = raised(self.request.labels, findings, self._generation.detectors, self._carried)
-            if found is not None:
-                self._key = ""  # neither stored nor said to be a miss
-                self.request = replace(self.request, labels=labels)
-                self.asked = asked_of(self.request, found, self._account.scope)
-            features = await node.describe(self.request, fleet)
-            self.features = changed(features, findings=findings) if findings else features
+            await self._look_into()
+            self._weigh_anew()
+        if self.decision is None:
+            fleet = self._fleet
             named = fleet.paths.get(self.request.model)
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
@@ -103,6 +102,18 @@ class Serving:
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
             self._count_ahead(self.decision)
         return self.decision
+
+    async def _look_into(self) -> None:
+        """Raise the labels by what detectors find, and describe the request."""
+        node = self._node
+        findings = await node.detect(self.request)
+        labels, found = raised(self.request.labels, findings, self._generation.detectors, self._carried)
+        if found is not None:
+            self._key = ""  # neither stored nor said to be a miss
+            self.request = replace(self.request, labels=labels)
+            self.asked = asked_of(self.request, found, self._account.scope)
+        features = await node.describe(self.request, self._fleet)
+        self.features = changed(features, findings=findings) if findings else features
 
     def _count_ahead(self, decision: Decision) -> None:
         """Set aside what the plan may cost, all its steps run, and the tokens that it may take."""
@@ -140,6 +151,13 @@ class Serving:
                         self._weigh(found)
         return self._entry.answer if self._entry is not None else None
 
+    def _weigh_anew(self) -> None:
+        """Take an answer that was stored since it was looked for: the request did wait meanwhile."""
+        if self._key and self.request.labels.cache == "default":
+            found = self._node.cache.held(self._key, self._now, self.request.labels.cache_max_age_s)
+            if found is not None:
+                self._weigh(found)
+
     def _weigh(self, entry: Entry) -> None:
         """Decide about a stored answer. Only where it is taken is what was looked at kept."""
         features = _of_hit(self.request.kind, self.request.stream)
@@ -159,15 +177,18 @@ class Serving:
                 yield self._seen(chunk)
             return
         self._running = True  # what it costs is not known when the headers of a stream go out
-        execution = self._execution = self._begun(decision)
-        collector = Collector() if self._key else None
-        async with aclosing(execution.chunks()) as chunks:
-            async for chunk in chunks:
-                if collector is not None:
-                    collector.feed(chunk)
-                yield self._seen(chunk)
-        if collector is not None:
-            self._store(collector.answer(id=self.request.id, model=execution.path, created=int(self._now)))
+        try:
+            execution, flight = self._begin(decision)
+            collector = Collector() if self._key else None
+            async with aclosing(execution.chunks() if flight is None else flight.chunks()) as chunks:
+                async for chunk in chunks:
+                    if collector is not None:
+                        collector.feed(chunk)
+                    yield self._seen(chunk)
+            if collector is not None:
+                self._store(collector.answer(id=self.request.id, model=execution.path, created=int(self._now)))
+        finally:
+            await self._end()
 
     async def answer(self) -> Answer:
         """The whole answer. Raises a WeirError."""
@@ -177,15 +198,20 @@ class Serving:
         decision = await self.decided()
         self._carry_on()
         self._refuse(decision)
-        execution = self._execution = self._begun(decision)
-        collector = Collector()
-        for chunk in await execution.whole():
-            collector.feed(chunk)
-            self._seen(chunk)
-        answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
-        if self._key:
-            self._store(answer)
-        return answer
+        if self._entry is not None:
+            return self._entry.answer
+        try:
+            execution, flight = self._begin(decision)
+            collector = Collector()
+            for chunk in await (execution if flight is None else flight).whole():
+                collector.feed(chunk)
+                self._seen(chunk)
+            answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
+            if self._key:
+                self._store(answer)
+            return answer
+        finally:
+            await self._end()
 
     def _carry_on(self) -> None:
         """What was found is remembered of the conversation, whether this request is refused or not."""
@@ -194,6 +220,32 @@ class Serving:
             carried = to_carry(findings, detectors, self._carried)
             if carried is not None and detectors.sticky_s:
                 self._node.conversations.note(self.request, carried, self._now)
+
+    def _begin(self, decision: Decision) -> tuple[Execution, Flight | None]:
+        """What runs the decision; and where others may share it, or this request may share that of another, its flight.
+
+        `_end` must follow.
+        """
+        flights, request = self._node.flights, self.request
+        if not self._key or request.labels.cache != "default":
+            self._execution = self._begun(decision)
+            return self._execution, None
+        key = (self._key, request.labels, request.preference, request.stream, self.asked.scope)
+        flight = flights.find(key) or flights.begin(key, self._begun(decision), whole=not request.stream)
+        flight.board()
+        self._flight, self._execution, self._joined = flight, flight.execution, flight.joined > 1
+        return flight.execution, flight
+
+    async def _end(self) -> None:
+        """Learn what it came to."""
+        if self._flight is not None:
+            self._fare = await self._flight.leave()
+
+    @property
+    def _steps(self) -> tuple[StepOutcome, ...]:
+        if self._flight is not None:
+            return self._fare.steps
+        return self._execution.outcomes if self._execution is not None else ()
 
     def _begun(self, decision: Decision) -> Execution:
         fleet = self._fleet
@@ -218,6 +270,8 @@ class Serving:
     def _store(self, answer: Answer) -> None:
         execution = self._execution
         assert execution is not None
+        if self._flight is not None and not self._flight.land():
+            return  # another of those who share it was here first
         judged = execution.judgement
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
@@ -268,7 +322,7 @@ class Serving:
         """What the response headers say, as far as it is known when they are sent."""
         path = self.path
         card = self._generation.card_by_id.get(path)
-        steps = self._execution.outcomes if self._execution is not None else ()
+        steps = self._steps
         decision, hit, raised_by = self.decision, self._hit, self.asked.raised
         reason: str = decision.chosen if decision is not None else ""
         execution = self._execution
@@ -282,7 +336,7 @@ class Serving:
             tier=card.tier if card else "",
             place=_place(card.place) if card and hit is None else ("local" if hit else ""),
             reason=reason,
-            cache="hit" if hit else ("miss" if self._key and self.request.labels.cache == "default" else "bypass"),
+            cache=self._cache_word(),
             cache_age_s=hit.age_s if hit else None,
             cost=sum(step.cost for step in steps) if hit or (steps and not self._running) else None,
             currency=self._generation.weights.currency,
@@ -293,6 +347,13 @@ class Serving:
             raised_by=raised_by.by if raised_by is not None else (),
             redacted=execution.redacted if execution is not None else (),
         )
+
+    def _cache_word(self) -> Literal["hit", "shared", "miss", "bypass"]:
+        if self._hit is not None:
+            return "hit"
+        if self._joined:
+            return "shared"
+        return "miss" if self._key and self.request.labels.cache == "default" else "bypass"
 
     def explained(self, decision: Decision) -> dict[str, object]:
         """The decision with what it was made from, in the form of a record without outcome."""
@@ -322,7 +383,8 @@ class Serving:
         finally:
             self._leave(tokens)
         for step in record.outcome.steps:
-            self._node.note_step(step, self._fleet)
+            if not step.shared:
+                self._node.note_step(step, self._fleet)
         self._node.note(record)
 
     def _leave(self, tokens: int) -> None:
@@ -349,7 +411,7 @@ class Serving:
         if hit is not None:
             steps = (StepOutcome(hit.path, "answered", first_token_s=seconds, seconds=seconds),)
         elif execution is not None:
-            steps, below = execution.outcomes, execution.below_floor
+            steps, below = self._steps, execution.below_floor
             cost = sum(step.cost for step in steps)
         status: Status = "answered"
         code = ""

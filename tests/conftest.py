@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from typing import Any
 
@@ -16,6 +17,12 @@ _ALLOWED_SKIPS = (
     "SoftHSM is not installed here",
     "this host mounts no",  # without privileges or loop devices; directories stand in for part of it
 )
+
+
+def pytest_configure() -> None:
+    """Who runs the tests in a script's background has Ctrl-C ignored, and what they start would inherit that."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -107,14 +107,19 @@ class ExactCache:
 
     def look_up(self, key: str, now: float, max_age_s: int | None = None) -> Entry | None:
         """The living entry under this key, or None. Any error in reading is a miss."""
-        entry = self._memory.get(key)
-        if entry is None:
+        if key not in self._memory:
             entry = self._read(key, now)
             if entry is None:
                 return None
             self._hold(entry)
-        else:
-            self._memory.move_to_end(key)
+        return self.held(key, now, max_age_s)
+
+    def held(self, key: str, now: float, max_age_s: int | None = None) -> Entry | None:
+        """The same, of what is in memory, where the newest is."""
+        entry = self._memory.get(key)
+        if entry is None:
+            return None
+        self._memory.move_to_end(key)
         age = now - entry.created
         if now >= entry.expires or age < 0 or (max_age_s is not None and age > max_age_s):
             return None

@@ -238,11 +238,15 @@ def _ran(steps: list[Json]) -> str:
                 money(step.get("cost")),
                 number(judged) if isinstance(judged, (int, float)) else judged or "-",
                 step.get("device") or "-",
-                "; ".join(part for part in (_replaced(step), step.get("message", "")) if part),
+                "; ".join(part for part in (_replaced(step), _shared(step), step.get("message", "")) if part),
             )
         )
     headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")
     return table(headers, rows, right=("TIME", "TOKENS", "COST", "JUDGED"))
+
+
+def _shared(step: Json) -> str:
+    return "run by another request, identical and at the same time" if step.get("shared") else ""
 
 
 def _replaced(step: Json) -> str:

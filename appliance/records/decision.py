@@ -204,7 +204,8 @@ class Judgement:
 class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
 
-    `redacted` counts by kind what was replaced in what it was sent.
+    `redacted` counts by kind what was replaced in what it was sent. `shared`: another request, identical and at work at
+    the same time, ran it, and its record has the costs.
     """
 
     path: str
@@ -223,6 +224,7 @@ class StepOutcome:
     mean_logprob: float | None = None
     min_logprob: float | None = None
     redacted: tuple[tuple[FindingKind, int], ...] = ()
+    shared: bool = False
 
 
 @value

@@ -26,7 +26,7 @@ class HeaderFacts:
     tier: str = ""
     place: str = ""
     reason: str = ""
-    cache: Literal["hit", "miss", "bypass"] = "miss"
+    cache: Literal["hit", "shared", "miss", "bypass"] = "miss"
     cache_age_s: float | None = None
     cache_score: float | None = None
     cost: float | None = None

@@ -1,0 +1,164 @@
+"""One execution for all who ask the same at the same time ("single flight").
+
+Rules kept here:
+1. Who may share is said by the key: the exact cache's, with all labels, so the same tenant, content and generation.
+2. The execution belongs to nobody who waits for it: it goes on while one is left, and ends when the last one leaves.
+3. Everybody gets every chunk, from the first one on, or the error that ended it.
+4. What it cost is told once: to the first who leaves after its end, or to the last who leaves before.
+5. A flight that ended is joined until one of those who waited has stored the answer; one that failed is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Hashable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from appliance.execute import Execution
+from appliance.records.chunks import Chunk
+from appliance.records.decision import StepOutcome
+
+E = TypeVar("E", bound=BaseException)
+
+
+@dataclass(frozen=True, slots=True)
+class Fare:
+    """What somebody who leaves has to tell of the execution; `shared` where another tells what it cost."""
+
+    steps: tuple[StepOutcome, ...]
+    shared: bool = False
+
+
+class Flight:
+    """One execution and those who wait for it. `chunks` to the end or not; then `leave`, once each."""
+
+    def __init__(self, execution: Execution, *, whole: bool, landed: Callable[[], object]) -> None:
+        """`whole`: nobody wants a stream. `landed` is called when it is not to be joined any more."""
+        self.execution = execution
+        self.joined = 0
+        self._aboard = 0
+        self._landed: Callable[[], object] | None = landed
+        self._chunks: list[Chunk] = []
+        self._ended = False
+        self._told = False
+        self._error: BaseException | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._task = asyncio.create_task(_run(self, execution, whole=whole))
+
+    def board(self) -> None:
+        """Somebody more waits for it."""
+        self.joined += 1
+        self._aboard += 1
+
+    def add(self, chunk: Chunk) -> None:
+        """The execution's next chunk."""
+        self._chunks.append(chunk)
+        self._tell()
+
+    def end(self, error: BaseException | None) -> None:
+        """The execution's end, and what went wrong."""
+        self._ended, self._error = True, error
+        if error is not None:
+            self.land()
+        self._tell()
+
+    def land(self) -> bool:
+        """Let nobody join any more. Whether somebody could until now."""
+        if self._landed is None:
+            return False
+        self._landed()
+        self._landed = None
+        return True
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Every chunk as it comes. Raises what the execution raised."""
+        at = 0
+        while at < len(self._chunks) or not self._ended:
+            if at == len(self._chunks):
+                self._waiting.append(news := asyncio.get_running_loop().create_future())
+                await news
+            while at < len(self._chunks):
+                yield self._chunks[at]
+                at += 1
+        if self._error is not None:
+            raise _again(self._error)
+
+    async def whole(self) -> list[Chunk]:
+        """All chunks, at the end. Raises what the execution raised."""
+        while not self._ended:
+            self._waiting.append(news := asyncio.get_running_loop().create_future())
+            await news
+        if self._error is not None:
+            raise _again(self._error)
+        return self._chunks
+
+    async def leave(self) -> Fare:
+        """Somebody does not wait any more. The last one ends an execution that is still at work."""
+        self._aboard -= 1
+        if not self._aboard:
+            self.land()
+            if not self._ended:
+                self._task.cancel()
+                await asyncio.wait((self._task,))
+        if not self._ended:
+            return Fare((), shared=True)
+        execution = self.execution
+        if not self._told:
+            self._told = True
+            return Fare(execution.outcomes)
+        shared = (StepOutcome(execution.path, "answered", shared=True),) if self._error is None else ()
+        return Fare(shared, shared=True)
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+
+
+class Flights:
+    """What is being executed for more than one perhaps, by key."""
+
+    def __init__(self) -> None:
+        self._flying: dict[Hashable, Flight] = {}
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    def find(self, key: Hashable) -> Flight | None:
+        """The flight to join."""
+        return self._flying.get(key)
+
+    def begin(self, key: Hashable, execution: Execution, *, whole: bool) -> Flight:
+        """Run it for whoever asks the same from now on. There is no other of this key."""
+        flying = self._flying
+        flight = flying[key] = Flight(execution, whole=whole, landed=lambda: flying.pop(key))
+        return flight
+
+
+async def _run(flight: Flight, execution: Execution, *, whole: bool) -> None:
+    """Not a method, and its error without this frame: what a flight leaves behind must hold no circle."""
+    error: BaseException | None = None
+    try:
+        if whole:
+            for chunk in await execution.whole():
+                flight.add(chunk)
+        else:
+            stream = execution.chunks()
+            try:
+                async for chunk in stream:
+                    flight.add(chunk)
+            finally:
+                await stream.aclose()
+    except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - it is raised where somebody waits for it
+        error = raised.with_traceback(raised.__traceback__ and raised.__traceback__.tb_next)
+    flight.end(error)
+
+
+def _again(error: E) -> E:
+    """The same error for one of several: whoever raises it hangs his frames on it."""
+    made = type(error).__new__(type(error))
+    made.args = error.args
+    made.__dict__.update(error.__dict__)
+    return made.with_traceback(error.__traceback__)
