@@ -211,6 +211,16 @@ class Cache(Section):
     enabled: bool = Field(default=True, description="Whether answers are kept and reused at all.")
     max_bytes: Size = Field(default=1 << 30, ge=1 << 20, description="Largest size of cache.db.")
     ttl_s: Seconds = Field(default=86_400.0, description="Age at which an answer is no longer reused.")
+    similar: bool = Field(default=True, description="Whether answers to questions that mean the same are reused.")
+    max_wrong: Annotated[float | None, DefaultText("as the content says")] = Field(
+        default=None, ge=0, le=1, description="Wrong answers to similar questions, of all look-ups, at most."
+    )
+    answered_anew: float = Field(
+        default=0.02, ge=0, le=1, description="Share of such answers that is made anew and compared with the stored."
+    )
+    judge: Annotated[str | None, DefaultText("none")] = Field(
+        default=None, description="Id of a model of this host that compares answers in free text."
+    )
 
 
 class Routing(Section):

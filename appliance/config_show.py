@@ -189,6 +189,8 @@ def _example_value(setting: Setting) -> str:
     shown = {
         "state_dir": "/var/lib/weir",
         # Left to the content; `null` in a file says the same.
+        "cache.max_wrong": "null",
+        "cache.judge": "null",
         "routing.business_value": "null",
         "routing.latency_weight": "null",
         "routing.quality_floor": "null",

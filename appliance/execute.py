@@ -54,6 +54,7 @@ from appliance.paths.contract import (
     Usage,
     Vector,
 )
+from appliance.paths.prefixes import salt_of
 from appliance.records.decision import Candidate, Decision, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure, departing
 from appliance.records.features import Features, FindingKind
@@ -248,8 +249,8 @@ class Execution:
             signals=step.gate != "" and self._generation.card_by_id[step.path].capabilities.signals,
             stream=request.stream and not hold,
             deadline_s=left,
-            tenant_salt=request.tenant,
-            forwarded=_with_dimensions(request),
+            tenant_salt=salt_of(self._request),
+            forwarded=_passed_on(request),
         )
 
 
@@ -466,11 +467,14 @@ def _stated(policy: str, rules: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{policy}:{rule}" for rule in rules)
 
 
-def _with_dimensions(request: Request) -> dict[str, Any]:
-    """What is passed on; the length of a vector is asked for by the name that the wire has for it."""
-    if request.dimensions is None:
-        return request.forwarded
-    return {**request.forwarded, "dimensions": request.dimensions}
+def _passed_on(request: Request) -> dict[str, Any]:
+    """What is passed on; the length of a vector is asked for by the name that the wire has for it, and a tenant's key
+    for reuse is made into one that no other tenant can name.
+    """
+    out = request.forwarded
+    if "prompt_cache_key" in out:
+        out = {**out, "prompt_cache_key": salt_of(request)}
+    return out if request.dimensions is None else {**out, "dimensions": request.dimensions}
 
 
 async def _close(stream: AsyncIterator[Chunk]) -> None:

@@ -130,6 +130,11 @@ class Hits:
         while self._held > self._most_bytes:
             self._drop(next(iter(self._said)))
 
+    def let_go(self) -> None:
+        """Forget all of it."""
+        self._said.clear()
+        self._held = 0
+
     def sweep(self, now: float) -> None:
         """Let go of what has expired."""
         for key in [key for key, said in self._said.items() if now >= said.entry.expires]:

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
+import numpy as np
 import structlog
 
 from appliance import __version__
@@ -33,6 +34,7 @@ from appliance.decide.labels import Detectors
 from appliance.egress import Egress
 from appliance.errors import NoCapacity, PolicyRefused, WeirError
 from appliance.features import detect, language
+from appliance.features.classify import Classifier
 from appliance.features.describe import describe
 from appliance.features.detect.texts import attachments, texts
 from appliance.fleet import Fleet
@@ -40,12 +42,16 @@ from appliance.fleets import Fleets
 from appliance.flight import Flights
 from appliance.hits import Hits
 from appliance.paths.contract import ExecutionPath
+from appliance.records.card import ModelCard
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.record import Alike, Record
-from appliance.records.request import Request
+from appliance.records.request import Request, last_user_text
 from appliance.redact import NotRedactable, Redaction, redact
-from appliance.serve import Serving, ended
+from appliance.same import say_the_same
+from appliance.semantic import Match, Semantic
+from appliance.serve import Described, Serving, ended
+from appliance.similar.agree import Agreement
 from appliance.store import Reader, Store
 from appliance.store.audit.log import Audit
 from appliance.store.audit.refusals import WINDOW_S, Refusals
@@ -96,6 +102,11 @@ class Node:
         self.cache = ExactCache(self.store, ttl_s=config.cache.ttl_s, max_bytes=config.cache.max_bytes)
         self.conversations = Conversations(self.store)
         self.hits = Hits(self)
+        stated = config.cache
+        self.semantic = Semantic(
+            self.store, self.cache, share=stated.answered_anew, max_wrong=stated.max_wrong, clock=time.time
+        )
+        self.cache.erasures.tell(self.hits.let_go)
         self.flights = Flights()
         self.accounts = Accounts(config.limits.concurrent_requests)
         self.roll = Roll(needed=False)
@@ -115,6 +126,7 @@ class Node:
         self._refusals_due: asyncio.TimerHandle | None = None
         self._attempts = 0  # that the door refused and the audit knows of
         self.egress = Egress(self.fleets.destinations(), self.audit)
+        self._labelling: set[asyncio.Task[None]] = set()
         self._housekeeping: tuple[asyncio.Task[None], ...] = ()
         self._spending_asked = False  # whether work is queued that will write what was spent
         self._spending_in_hand: dict[tuple[str, str], Spent] = {}  # of the commit that is under way
@@ -174,13 +186,14 @@ class Node:
     async def stop(self) -> None:
         """Stop the paths and write all that is queued."""
         self.state = "stopping"
-        for task in self._housekeeping:
+        for task in (*self._housekeeping, *self._labelling):
             task.cancel()
         await self.fleets.stop()
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
         self._detecting_long.shutdown(wait=False, cancel_futures=True)
+        self.semantic.close()
         self.cache.close()
         if self._refusals_due is not None:
             self._refusals_due.cancel()
@@ -194,12 +207,21 @@ class Node:
     async def _keep_house(self) -> None:
         while True:
             now = time.time()
-            self.cache.sweep(now)
+            self.cache.sweep(now, self.generation.id)
+            await self._sweep_similar(now)
             self.hits.sweep(now)
             self.conversations.sweep(now, self.generation.detectors.sticky_s)
             kept = self.config.records
             self.store.prune(before=now - 86_400 * kept.keep_days if kept.keep_days else 0.0, max_bytes=kept.max_bytes)
             await asyncio.sleep(_SWEEP_S)
+
+    async def _sweep_similar(self, now: float) -> None:
+        classifier = self.fleet.classifier
+        self.semantic.sweep(now, classifier.embedder.digest if classifier is not None else "")
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self.semantic.refresh)
+        except sqlite3.Error as error:
+            log.error("labels-not-read", kind=type(error).__name__)
 
     # ---- requests -------------------------------------------------------------------------------------------
 
@@ -226,15 +248,53 @@ class Node:
             request = replace(request, labels=replace(request.labels, below_floor="refuse"))
         return request
 
-    async def describe(self, request: Request, fleet: Fleet) -> Features:
-        """The request's features. Its task is classified, off the loop, only where there is something to choose."""
+    async def describe(self, request: Request, fleet: Fleet, *, similar: bool, watched: bool) -> Described:
+        """What is known of the request. Its task is classified, off the loop, only where there is something to choose,
+        or where `similar` questions are to be looked for; one that is not `watched` counts for nothing.
+        """
         named = fleet.generation.card_by_id.get(request.model)
         needless = request.model != "auto" and not (named is not None and named.gate)  # a gate reads the task too
-        if needless or request.kind == "embedding" or fleet.classifier is None:
-            return describe(request)
+        similar = similar and self.config.cache.similar and self.semantic.asks(request, fleet.generation)
+        classifier = fleet.classifier
+        if (needless and not similar) or request.kind == "embedding" or classifier is None:
+            return Described(describe(request))
         loop = asyncio.get_running_loop()
-        features = await loop.run_in_executor(self._threads, describe, request, fleet.classifier)
-        return replace(features, embedding=None)
+        work = partial(
+            self._describe, request, classifier, fleet.generation if similar else None, self.draw() if watched else None
+        )
+        return await loop.run_in_executor(self._threads, work)
+
+    def _describe(
+        self, request: Request, classifier: Classifier, generation: Generation | None, draw: float | None
+    ) -> Described:
+        """On the thread for features. With a generation similar questions are looked for."""
+        features = describe(request, classifier)
+        vector, features = features.embedding, replace(features, embedding=None)
+        if generation is None or vector is None:
+            return Described(features)
+        task = features.cells[0][0].partition("/")[0]
+        found = self.semantic.look(request, task, np.asarray(vector, np.float32), generation, classifier, draw)
+        return Described(features, *found)
+
+    def compare(self, match: Match, fresh: str, request: Request, fleet: Fleet) -> None:
+        """Label a stored answer by a fresh one, '' where there is none; nobody waits for it."""
+        self._labelling.add(task := asyncio.create_task(self._compare(match, fresh, request, fleet)))
+        task.add_done_callback(self._labelling.discard)
+
+    async def _compare(self, match: Match, fresh: str, request: Request, fleet: Fleet) -> None:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, self.semantic.compare, match, fresh, fleet.classifier)
+        judge = fleet.paths.get(self.config.cache.judge or "")
+        if found.outcome == "unsure" and fresh and judge is not None and self._may_judge(judge.card, request, fleet):
+            question = last_user_text(request)
+            said = await say_the_same(judge, request.id, request.tenant, question, match.stored, fresh)
+            if said is not None:
+                found = Agreement("agreed" if said else "wrong", "judge")
+        await loop.run_in_executor(self._threads, self.semantic.label, match, found)
+
+    def _may_judge(self, card: ModelCard, request: Request, fleet: Fleet) -> bool:
+        refusal = fleet.generation.policy.refusal(card, request.labels, time.time(), request.tenant)
+        return card.tier == "device" and card.endpoint is None and refusal is None
 
     async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
         """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
@@ -375,6 +435,7 @@ class Node:
             self._note_attempts()
             if self.accounts.unwritten:
                 self._ask_to_write_spending()
+            self.cache.erasures.follow()
             try:
                 if (seen := marks(self.config.state_dir)) == marked:
                     continue

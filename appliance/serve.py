@@ -15,11 +15,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
+from appliance.cache.exact import PATH_ID as EXACT
 from appliance.cache.exact import Entry, cacheable, key_of
+from appliance.cache.partition import MOST_CHARACTERS, last_turn
+from appliance.cache.staticity import Staticity, staticity, ttl_s
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
@@ -40,6 +43,7 @@ from appliance.records.value import changed
 from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
+from appliance.semantic import Match, Question
 from appliance.snapshot import take_snapshot
 from appliance.tenancy.accounts import Account
 
@@ -49,6 +53,17 @@ if TYPE_CHECKING:
 
 Status = Literal["answered", "refused", "failed", "cancelled"]
 _NOTHING = Features(modality="chat")
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of a request: its features; where it is a question that may be compared, how it is found later; and
+    what stored answer means the same.
+    """
+
+    features: Features
+    question: Question | None = None
+    match: Match | None = None
 
 
 class Serving:
@@ -73,6 +88,9 @@ class Serving:
         self._flight: Flight | None = None  # where the execution may be shared
         self._fare = Fare(())
         self._joined = False  # one that another began
+        self._question: Question | None = None
+        self._match: Match | None = None
+        self._fresh = ""  # the answer that a match is compared with
         self._entry: Entry | None = None
         self._looked = False
         self._carried: Carried | None = None
@@ -85,25 +103,42 @@ class Serving:
         node.accounts.enter(account)
         fleet.enter()
 
-    async def decided(self) -> Decision:
-        """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent."""
+    async def decided(self, *, watched: bool = True) -> Decision:
+        """Look at the cache, describe, raise the labels, take the snapshot, decide. Idempotent.
+
+        Not `watched`: it is only to be explained, and counts for nothing.
+        """
         self.stored()
         if self.decision is None:
-            await self._look_into()
+            await self._look_into(watched=watched)
             self._weigh_anew()
+        match = self._match
+        if self.decision is None and match is not None and match.served and not match.drawn:
+            self._weigh(match.entry, match.hit(self._now))
         if self.decision is None:
             fleet = self._fleet
             named = fleet.paths.get(self.request.model)
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
             self.snapshot = take_snapshot(
-                seen, fleet.figures, now=self._now, draw=self._draw, turns=fleet.turns, budget_left=left
+                seen,
+                fleet.figures,
+                now=self._now,
+                draw=self._draw,
+                turns=fleet.turns,
+                budget_left=left,
+                request=self.request,
             )
+            if match is not None and match.drawn:
+                self.snapshot = replace(self.snapshot, cache=match.hit(self._now))
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
-            self._count_ahead(self.decision)
+            if self.decision.refusal and match is not None and match.served:
+                self._weigh(match.entry, replace(match.hit(self._now), anew=False))  # nobody can make it anew
+            if self._entry is None:
+                self._count_ahead(self.decision)
         return self.decision
 
-    async def _look_into(self) -> None:
+    async def _look_into(self, *, watched: bool) -> None:
         """Raise the labels by what detectors find, and describe the request."""
         node = self._node
         findings = await node.detect(self.request)
@@ -112,7 +147,9 @@ class Serving:
             self._key = ""  # neither stored nor said to be a miss
             self.request = replace(self.request, labels=labels)
             self.asked = asked_of(self.request, found, self._account.scope)
-        features = await node.describe(self.request, self._fleet)
+        similar = self._key != "" and not findings
+        described = await node.describe(self.request, self._fleet, similar=similar, watched=watched)
+        features, self._question, self._match = described.features, described.question, described.match
         self.features = changed(features, findings=findings) if findings else features
 
     def _count_ahead(self, decision: Decision) -> None:
@@ -148,7 +185,7 @@ class Serving:
                 if request.labels.cache == "default":
                     found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
                     if found is not None:
-                        self._weigh(found)
+                        self._weigh(found, found.hit(self._now), _of_hit(self.request.kind, self.request.stream))
         return self._entry.answer if self._entry is not None else None
 
     def _weigh_anew(self) -> None:
@@ -156,12 +193,12 @@ class Serving:
         if self._key and self.request.labels.cache == "default":
             found = self._node.cache.held(self._key, self._now, self.request.labels.cache_max_age_s)
             if found is not None:
-                self._weigh(found)
+                self._weigh(found, found.hit(self._now))
 
-    def _weigh(self, entry: Entry) -> None:
+    def _weigh(self, entry: Entry, hit: CacheHit, features: Features | None = None) -> None:
         """Decide about a stored answer. Only where it is taken is what was looked at kept."""
-        features = _of_hit(self.request.kind, self.request.stream)
-        snapshot = Snapshot(self._now, self._draw, (), entry.hit(self._now))
+        features = self.features if features is None else features
+        snapshot = Snapshot(self._now, self._draw, (), hit)
         decision = decide(self.asked, features, self._generation, snapshot)
         if decision.chosen == "cache-hit":
             self.features, self.snapshot, self.decision = features, snapshot, decision
@@ -186,7 +223,9 @@ class Serving:
                         collector.feed(chunk)
                     yield self._seen(chunk)
             if collector is not None:
-                self._store(collector.answer(id=self.request.id, model=execution.path, created=int(self._now)))
+                answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
+                self._fresh = answer.choices[0].text if answer.choices else ""
+                self._store(answer)
         finally:
             await self._end()
 
@@ -208,6 +247,7 @@ class Serving:
                 self._seen(chunk)
             answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
             if self._key:
+                self._fresh = answer.choices[0].text if answer.choices else ""
                 self._store(answer)
             return answer
         finally:
@@ -278,10 +318,26 @@ class Serving:
             return
         if not self._may_be_kept(self._generation.card_by_id[execution.path]):
             return
-        now = self._now + (time.perf_counter() - self._began)
+        now, request, question = self._now + (time.perf_counter() - self._began), self.request, self._question
+        most = self._node.config.cache.ttl_s
+        of = question.staticity if question is not None else _staticity_of(request)
+        lives = most if of is None else ttl_s(of if of != "never" else "fast", most)
+        outcomes, weights = execution.outcomes, self._generation.weights
         self._node.cache.store(
-            self._key, self.request.tenant, answer, origin=execution.path, p_good=self._proven(judged.p_good), now=now
+            self._key,
+            request.tenant,
+            answer,
+            origin=execution.path,
+            p_good=self._proven(judged.p_good),
+            now=now,
+            ttl_s=lives,
+            labels=request.labels,
+            generation=self._generation.id,
+            staticity=of or "",
+            saved=sum(step.cost + step.seconds * weights.latency_weight for step in outcomes),
         )
+        if question is not None:
+            self._node.semantic.keep(question, self._key, request.tenant, now, now + lives)
 
     def _may_be_kept(self, origin: ModelCard) -> bool:
         """Whether the answer may be given again: policy permits it, and nothing was found in the request. A hit is not
@@ -299,12 +355,12 @@ class Serving:
 
     @property
     def entry(self) -> Entry | None:
-        """The entry of the cache whose answer is being served, if one is."""
-        return self._entry
+        """The entry of the exact cache whose answer is being served, if one is."""
+        return self._entry if self.path == EXACT else None
 
     @property
     def _hit(self) -> CacheHit | None:
-        return self.snapshot.cache
+        return self.snapshot.cache if self._entry is not None else None
 
     @property
     def path(self) -> str:
@@ -338,6 +394,7 @@ class Serving:
             reason=reason,
             cache=self._cache_word(),
             cache_age_s=hit.age_s if hit else None,
+            cache_score=hit.score if hit and hit.path != EXACT else None,
             cost=sum(step.cost for step in steps) if hit or (steps and not self._running) else None,
             currency=self._generation.weights.currency,
             device=self._done.device if self._done else "",
@@ -386,6 +443,8 @@ class Serving:
             if not step.shared:
                 self._node.note_step(step, self._fleet)
         self._node.note(record)
+        if self._match is not None and self._match.drawn:
+            self._node.compare(self._match, self._fresh, self.request, self._fleet)
 
     def _leave(self, tokens: int) -> None:
         """Give the place free; from now on what was used counts, not what was expected."""
@@ -445,6 +504,12 @@ async def _redacted(node: Node, detectors: Detectors, request: Request, features
     long.
     """
     return await node.redact(request, kinds_of(features), detectors)
+
+
+def _staticity_of(request: Request) -> Staticity | None:
+    """Of a question in plain words; None where it is a longer text, whose words of time may be anybody's."""
+    text = last_turn(request)
+    return staticity(text, "") if 0 < len(text) <= MOST_CHARACTERS else None
 
 
 @lru_cache

@@ -3,6 +3,7 @@
 Rules kept here:
 1. Reading is cheap and does no I/O; `decide` sees one moment, not several.
 2. Live figures replace the card's only after `_ENOUGH` answers, and only while the newest is `_FRESH_S` old at most.
+3. What paths hold of a prompt is looked at only where there is a choice between them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from appliance.paths.contract import ExecutionPath
+from appliance.paths.guard import Guarded
+from appliance.paths.prefixes import links_of_prompt, salt_of
 from appliance.records.decision import PathState, Snapshot, StepOutcome
+from appliance.records.request import Request
 from appliance.turns import Turns
 
 _WINDOW = 64
@@ -60,18 +64,46 @@ def take_snapshot(
     draw: float,
     turns: Mapping[str, Turns] | None = None,
     budget_left: float | None = None,
+    request: Request | None = None,
 ) -> Snapshot:
-    """One look at every path, and at who waits for a turn there."""
+    """One look at every path, at who waits for a turn there, and at what it holds of the prompt of `request`."""
     waiting = turns or {}
-    states = tuple(_state(name, path, figures.get(name), waiting.get(name), now) for name, path in paths.items())
+    cached = _cached(paths, request) if request is not None and len(paths) > 1 else {}
+    states = tuple(
+        _state(name, path, figures.get(name), waiting.get(name), now, cached.get(name, 0))
+        for name, path in paths.items()
+    )
     return Snapshot(now, draw, states, budget_left=budget_left)
 
 
-def _state(name: str, path: ExecutionPath, figures: LiveFigures | None, turns: Turns | None, now: float) -> PathState:
+def _cached(paths: Mapping[str, ExecutionPath], request: Request) -> dict[str, int]:
+    """How many tokens of the prompt each path should not have to compute; empty where there is no choice."""
+    rivals = {
+        name: path.prefixes
+        for name, path in paths.items()
+        if isinstance(path, Guarded) and request.kind in path.card.modalities
+    }
+    if len(rivals) < 2:
+        return {}
+    links = links_of_prompt(request, salt_of(request))
+    return {name: held.expected(links) for name, held in rivals.items()} if links else {}
+
+
+def _state(
+    name: str, path: ExecutionPath, figures: LiveFigures | None, turns: Turns | None, now: float, cached: int
+) -> PathState:
     readiness = path.ready()
     queued = readiness.queued + (turns.waiting if turns is not None else 0)
     if figures is None or now - figures.at > _FRESH_S:
-        return PathState(name, readiness.ok, readiness.reason, readiness.busy, queued, readiness.slots)
+        return PathState(
+            name,
+            readiness.ok,
+            readiness.reason,
+            readiness.busy,
+            queued,
+            readiness.slots,
+            cached_prompt_tokens=cached,
+        )
     return PathState(
         name,
         readiness.ok,
@@ -82,4 +114,5 @@ def _state(name: str, path: ExecutionPath, figures: LiveFigures | None, turns: T
         figures.first_p50,
         figures.first_p95,
         figures.rate_p50,
+        cached,
     )

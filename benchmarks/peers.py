@@ -371,6 +371,8 @@ class Streamed:
     seconds: float = 0.0
     events: int = 0
     tokens: int = 0
+    prompt: int = 0  # tokens, as the server counts them
+    cached: int = 0  # of those
     finish: str = ""
     fault: str = ""
     text: list[str] = field(default_factory=list)
@@ -413,7 +415,9 @@ def _take(found: Streamed, event: dict[str, Any], began: float) -> None:
     if event.get("error"):
         found.fault = str(event["error"])[:200]
     if event.get("usage"):
-        found.tokens = event["usage"]["completion_tokens"]
+        usage = event["usage"]
+        found.tokens, found.prompt = usage["completion_tokens"], usage["prompt_tokens"]
+        found.cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
     for choice in event.get("choices", ()):
         text = choice.get("delta", {}).get("content")
         if text:

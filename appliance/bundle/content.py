@@ -6,7 +6,7 @@ Rules kept here:
 3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
 Layout: `cards/*.json`, `policy/` (see `policy.load`), `detectors.json`, `router/weights.json`, `router/gate-*.json`,
-`models/…`.
+`similar/verifier.json` with `similar/promise.json`, `models/…`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from pydantic import BaseModel, ValidationError
 
 from appliance.decide.generation import Gate, Generation, Weights
 from appliance.decide.labels import Detectors
+from appliance.decide.similar import Promise, Similar, Verifier
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
 from appliance.policy import MAX_BYTES, Policy, read_policy
 from appliance.records.card import ModelCard, Place
+from appliance.similar.measures import NAMES
+from appliance.similar.promise import claims
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,6 +54,7 @@ def load_generation(
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
     ]
     findings += _cross_check(cards, gates, weighed.currency if weighed is not None else "")
+    similar = _read_similar(content_dir / "similar", cards, findings)
     if findings or policy is None or detectors is None or weighed is None:
         raise ConfigInvalid(
             f"The content in {content_dir} cannot be used: {len(findings)} finding(s).",
@@ -63,8 +67,8 @@ def load_generation(
         policy = policy.at_home(home)
         cards = [_at_home(card, home) for card in cards]
     policy.prepare(cards)
-    id = _digest(policy, detectors, weighed, cards, gates)
-    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors)
+    id = _digest(policy, detectors, weighed, cards, gates, similar)
+    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors, similar)
 
 
 def cards_in(content_dir: Path) -> dict[str, ModelCard]:
@@ -131,6 +135,31 @@ def _read(path: Path, kind: type[M], findings: list[str]) -> M | None:
     return None
 
 
+def _read_similar(folder: Path, cards: list[ModelCard], findings: list[str]) -> Similar | None:
+    """Both files or neither; without them nothing similar is served."""
+    if not folder.exists():
+        return None
+    verifier = _read(folder / "verifier.json", Verifier, findings)
+    promise = _read(folder / "promise.json", Promise, findings)
+    if verifier is None or promise is None:
+        return None
+    if verifier.names != NAMES:
+        findings.append("verifier.json: it was trained on other measures than this program computes")
+    if promise.verifier != verifier.digest:
+        findings.append("promise.json: it was certified for another verifier")
+    if promise.embedder != verifier.embedder_sha256:
+        findings.append("promise.json: it was certified with another embedder than the verifier's")
+    embedders = {
+        file.sha256 for card in cards if "embedding" in card.modalities for file in card.files if card.runtime == "onnx"
+    }
+    if embedders and verifier.embedder_sha256 not in embedders:
+        findings.append("verifier.json: it was trained with another embedder than the cards name")
+    for name, cell in promise.cells.items():
+        if claim := claims(cell):
+            findings.append(f"promise.json: cell '{name}': {claim}")
+    return Similar(verifier=verifier, promise=promise)
+
+
 def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> list[str]:
     findings = []
     seen: set[str] = set()
@@ -165,12 +194,20 @@ def _on_loopback(url: str) -> bool:
         return False
 
 
-def _digest(policy: Policy, detectors: Detectors, weights: Weights, cards: list[ModelCard], gates: list[Gate]) -> str:
+def _digest(
+    policy: Policy,
+    detectors: Detectors,
+    weights: Weights,
+    cards: list[ModelCard],
+    gates: list[Gate],
+    similar: Similar | None,
+) -> str:
     content = {
         "policy": {"files": policy.digest, "home": policy.home.model_dump(mode="json")},
         "detectors": detectors.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json"),
         "cards": [card.model_dump(mode="json") for card in cards],
         "gates": [gate.model_dump(mode="json") for gate in gates],
+        "similar": similar.model_dump(mode="json") if similar is not None else None,
     }
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

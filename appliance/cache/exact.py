@@ -7,6 +7,9 @@ Rules kept here:
 4. An answer is stored only where detectors read all of the content and found nothing. What they find is a function
    of content, generation and detectors, which the key holds: in whatever has the key, nothing would be found.
 5. A caller may raise the bar (no-store, no-cache, max-age), never lower it.
+6. What another process erased is not served from memory either: memory counts under one number of `Erasures` only.
+7. Over the quota goes first what is worth least: cost saved times how often it was asked for, older hits counting less,
+   by byte.
 """
 
 from __future__ import annotations
@@ -14,21 +17,42 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections import OrderedDict
-from contextlib import closing
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
 
+from appliance.cache.erasure import LABELS, Erasures
 from appliance.features.detect import form
 from appliance.records.answer import Answer
 from appliance.records.decision import CacheHit
-from appliance.records.request import Request
+from appliance.records.request import Labels, Request
 from appliance.store import Store
 
 PATH_ID = "cache/exact"
+COLUMNS = "created, expires, origin, p_good, answer"  # what `entry_of` reads
+_COUNTED = 65_536  # hits between two sweeps; of more, the newest
+_LEFT_S = 86_400.0  # an unused entry of another generation is kept this long, for a way back
+_INSERT = """INSERT INTO exact
+    (key,tenant,created,expires,origin,p_good,bytes,answer,labels,generation,staticity,saved)
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO UPDATE SET
+    (tenant,created,expires,origin,p_good,bytes,answer,labels,generation,staticity,saved) =
+    (excluded.tenant,excluded.created,excluded.expires,excluded.origin,excluded.p_good,excluded.bytes,excluded.answer,
+    excluded.labels,excluded.generation,excluded.staticity,excluded.saved)"""
+# A day after its last hit, an entry's hits count half.
+_NOTE_HITS = """UPDATE exact SET hits = hits / (1 + max(0, ?2 - max(created, used)) / 86400.0) + ?3, used = ?2
+    WHERE key = ?1"""
+_HELD = "SELECT (SELECT COALESCE(SUM(bytes), 0) FROM exact) + (SELECT COALESCE(SUM(bytes), 0) FROM semantic)"
+_EVICT = """DELETE FROM exact WHERE key IN (SELECT key FROM (
+    SELECT key, SUM(size) OVER (ORDER BY worth / size DESC, created DESC, key) AS kept FROM (
+        SELECT e.key, e.created, e.bytes + COALESCE(s.bytes, 0) AS size,
+            (e.saved + 1e-6) * (1 + e.hits) / (1 + max(0, ?2 - max(e.created, e.used)) / 86400.0) AS worth
+        FROM exact e LEFT JOIN semantic s ON s.key = e.key)) WHERE kept > ?1)"""
 
 
 @lru_cache(maxsize=1)
@@ -93,29 +117,39 @@ class ExactCache:
     """Lookups are memory first, then one indexed read; writes go through the store's writer."""
 
     def __init__(self, store: Store, *, ttl_s: float, memory_bytes: int = 64 << 20, max_bytes: int = 1 << 30) -> None:
+        """Raises StateInvalid where the state directory takes no file."""
         self._store = store
         self._ttl_s = ttl_s
         self._memory_bytes = memory_bytes
         self._max_bytes = max_bytes
         self._held = 0
         self._memory: OrderedDict[str, Entry] = OrderedDict()
+        self._asked: deque[str] = deque(maxlen=_COUNTED)  # keys of hits since the last sweep
+        self.erasures = Erasures(store.state_dir)
+        self.erasures.tell(self.let_go)
+        self._number = self.erasures.number
         self._reader = sqlite3.connect(f"file:{store.cache_path}?mode=ro", uri=True, timeout=1, check_same_thread=False)
         self._lock = threading.Lock()
+        self._changes = self._count_changes()
 
     def close(self) -> None:
         self._reader.close()
+        self.erasures.close()
 
     def look_up(self, key: str, now: float, max_age_s: int | None = None) -> Entry | None:
         """The living entry under this key, or None. Any error in reading is a miss."""
-        if key not in self._memory:
+        found = self.held(key, now, max_age_s)
+        if found is None and key not in self._memory:
             entry = self._read(key, now)
-            if entry is None:
-                return None
-            self._hold(entry)
-        return self.held(key, now, max_age_s)
+            if entry is not None:
+                self._hold(entry)
+                found = self.held(key, now, max_age_s)
+        return found
 
     def held(self, key: str, now: float, max_age_s: int | None = None) -> Entry | None:
         """The same, of what is in memory, where the newest is."""
+        if self.erasures.numbers[0] != self._number:
+            self.let_go()
         entry = self._memory.get(key)
         if entry is None:
             return None
@@ -123,33 +157,96 @@ class ExactCache:
         age = now - entry.created
         if now >= entry.expires or age < 0 or (max_age_s is not None and age > max_age_s):
             return None
+        self._asked.append(key)
         return entry
 
-    def store(self, key: str, tenant: str, answer: Answer, *, origin: str, p_good: float, now: float) -> None:
-        """Keep one complete, accepted answer."""
-        blob = orjson.dumps(answer)
-        entry = Entry(key, now, now + self._ttl_s, origin, p_good, answer, len(blob))
-        self._hold(entry)
-        row = (key, tenant, entry.created, entry.expires, origin, p_good, entry.bytes, blob)
-        self._store.writer.put("cache", lambda c: c.execute("REPLACE INTO exact VALUES (?,?,?,?,?,?,?,?)", row))
+    def used(self, key: str) -> None:
+        """Count a hit that did not come through `look_up`."""
+        self._asked.append(key)
 
-    def sweep(self, now: float) -> None:
-        """Drop what is over its time, then the oldest beyond the quota."""
+    def store(
+        self,
+        key: str,
+        tenant: str,
+        answer: Answer,
+        *,
+        origin: str,
+        p_good: float,
+        now: float,
+        ttl_s: float | None = None,
+        labels: Labels | None = None,
+        generation: str = "",
+        staticity: str = "",
+        saved: float = 0.0,
+    ) -> None:
+        """Keep one complete, accepted answer, for `ttl_s` seconds or as long as the host lets answers live.
+
+        Labels and generation are for erasing by them; `saved` is what a hit saves, in any unit that all entries share.
+        """
+        blob = orjson.dumps(answer)
+        lives = self._ttl_s if ttl_s is None else min(ttl_s, self._ttl_s)
+        entry = Entry(key, now, now + lives, origin, p_good, answer, len(blob))
+        number = self.erasures.number
+        if number != self._number:
+            self.let_go()
+        self._hold(entry)
+        stated = "" if labels is None else orjson.dumps({name: getattr(labels, name) for name in LABELS}).decode()
+        row = (
+            *(key, tenant, entry.created, entry.expires, origin, p_good, entry.bytes, blob),
+            *(stated, generation, staticity, max(0.0, saved)),
+        )
+
+        def work(connection: sqlite3.Connection) -> None:
+            if self.erasures.number == number:
+                connection.execute("PRAGMA secure_delete = ON")  # what is overwritten is gone too
+                connection.execute(_INSERT, row)
+
+        self._store.writer.put("cache", work)
+
+    def sweep(self, now: float, generation: str = "") -> None:
+        """Drop what is over its time and what another generation left behind; then, beyond the quota, what is worth
+        least. `generation` is the one in force, '' where that does not count.
+        """
+        asked = [(key, now, count) for key, count in Counter(self._taken()).items()]
         limit = self._max_bytes
 
         def work(connection: sqlite3.Connection) -> None:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.executemany(_NOTE_HITS, asked)
             connection.execute("DELETE FROM exact WHERE expires <= ?", (now,))
-            held = connection.execute("SELECT COALESCE(SUM(bytes), 0) FROM exact").fetchone()[0]
-            if held > limit:
-                connection.execute(
-                    """DELETE FROM exact WHERE key IN (SELECT key FROM (SELECT key,
-                    SUM(bytes) OVER (ORDER BY created DESC, key) AS kept FROM exact) WHERE kept > ?)""",
-                    (limit,),
-                )
+            if generation:
+                left = "DELETE FROM exact WHERE generation NOT IN ('', ?) AND max(created, used) < ?"
+                connection.execute(left, (generation, now - _LEFT_S))
+            if connection.execute(_HELD).fetchone()[0] > limit:
+                connection.execute(_EVICT, (limit, now))
 
         self._store.writer.put("cache", work)
         for key in [key for key, entry in self._memory.items() if entry.expires <= now]:
             self._held -= self._memory.pop(key).bytes
+        if (changes := self._count_changes()) != self._changes:  # a command was killed before it said so
+            self._changes = changes
+            self.erasures.let_go()
+
+    def let_go(self) -> None:
+        """Forget what is in memory; what still stands is read anew."""
+        self._number = self.erasures.number
+        self._memory.clear()
+        self._held = 0
+        with suppress(sqlite3.Error), self._lock:
+            self._reader.execute("PRAGMA shrink_memory")
+
+    def _taken(self) -> Iterator[str]:
+        """The keys of hits that were not counted yet."""
+        for _ in range(len(self._asked)):
+            yield self._asked.popleft()
+
+    def _count_changes(self) -> int:
+        """How often something was erased; -1 where that cannot be read."""
+        try:
+            with self._lock:
+                return int(self._reader.execute("SELECT n FROM changes").fetchone()[0])
+        except (sqlite3.Error, TypeError, ValueError):
+            return -1
 
     def _hold(self, entry: Entry) -> None:
         old = self._memory.pop(entry.key, None)
@@ -167,18 +264,23 @@ class ExactCache:
                 self._lock,
                 closing(
                     self._reader.execute(
-                        "SELECT created, expires, origin, p_good, answer FROM exact WHERE key=? AND expires>?",
+                        f"SELECT {COLUMNS} FROM exact WHERE key=? AND expires>?",  # noqa: S608 - constant
                         (key, now),
                     )
                 ) as cursor,
             ):
                 row = cursor.fetchone()
-            if row is None:
-                return None
-            answer = _answers().validate_json(row[4])
-            entry = Entry(key, float(row[0]), float(row[1]), row[2], float(row[3]), answer, len(row[4]))
-        except (sqlite3.Error, ValueError, TypeError):
+        except sqlite3.Error:
             return None
-        # SQLite keeps any type in any column; what was not written by `store` is not served.
-        sound = isinstance(entry.origin, str) and 0.0 <= entry.p_good <= 1.0 and answer.choices
-        return entry if sound else None
+        return None if row is None else entry_of(key, row)
+
+
+def entry_of(key: str, row: tuple[Any, ...]) -> Entry | None:
+    """The entry in the columns `COLUMNS`; None where `store` did not write it so: SQLite keeps any type anywhere."""
+    try:
+        answer = _answers().validate_json(row[4])
+        entry = Entry(key, float(row[0]), float(row[1]), row[2], float(row[3]), answer, len(row[4]))
+    except (ValueError, TypeError):
+        return None
+    sound = isinstance(entry.origin, str) and 0.0 <= entry.p_good <= 1.0 and answer.choices
+    return entry if sound else None

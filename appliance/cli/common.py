@@ -8,6 +8,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,21 @@ LABEL_HEADERS = {
     "quality_floor": "X-Weir-Quality-Floor",
     "below_floor": "X-Weir-Below-Floor",
 }
+
+
+_UNITS = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+class Span(click.ParamType[float]):
+    """'90d', '12h', '30m' as seconds."""
+
+    name = "SPAN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
+        if found is None:
+            self.fail("must be a number with m, h or d, such as 90d", param, ctx)
+        return int(found[1]) * _UNITS[found[2]]
 
 
 def content_in_force(state_dir: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import OK, CliError, F, WeirCommand, json_option, where_options
+from appliance.cli.common import OK, CliError, F, Span, WeirCommand, json_option, where_options
 from appliance.cli.out import clean, emit_json, money, table
 
 if TYPE_CHECKING:
@@ -20,20 +19,7 @@ if TYPE_CHECKING:
     from appliance.store.tenants import Held, Tenants
     from appliance.tenancy.keys import Key
 
-_UNITS = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
 _NONE = "none"
-
-
-class _Span(click.ParamType[float]):
-    """'90d', '12h', '30m' as seconds."""
-
-    name = "SPAN"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
-        if found is None:
-            self.fail("must be a number with m, h or d, such as 90d", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
 
 
 def settings_options(command: F) -> F:
@@ -62,7 +48,7 @@ def settings_options(command: F) -> F:
     return command
 
 
-expires_option = click.option("--expires", type=_Span(), help="The key ends after this time: 90d, 12h, 30m.")
+expires_option = click.option("--expires", type=Span(), help="The key ends after this time: 90d, 12h, 30m.")
 
 
 @click.group("tenant", short_help="Make, show, change and revoke tenants and their keys.")
@@ -189,7 +175,7 @@ def set_(name: str, state: Path | None, config_file: Path | None, as_json: bool,
     examples=("weir tenant rotate newsroom", "weir tenant rotate newsroom --grace 24h"),
 )
 @click.argument("name")
-@click.option("--grace", type=_Span(), default="0m", show_default=True, help="How long the old keys still work.")
+@click.option("--grace", type=Span(), default="0m", show_default=True, help="How long the old keys still work.")
 @expires_option
 @where_options
 @json_option

@@ -95,7 +95,7 @@ def next_step(decision: Decision, outcomes: tuple[StepOutcome, ...]) -> Step | N
 
 def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: float) -> Decision | None:
     hit = snapshot.cache
-    if hit is None:
+    if hit is None or hit.anew:
         return None
     card = generation.card_by_id.get(hit.path)
     if card is None or generation.policy.refusal(card, asked.labels, snapshot.now, asked.tenant) is not None:

@@ -5,6 +5,8 @@ Rules kept here:
 2. The lower bound is one-sided 95 %, by the normal approximation to the Beta posteriors of the cells. It orders
    and screens paths. Only a gate's certified threshold is called a quality floor.
 3. Live figures win over the card's once there are any; waiting in a queue counts.
+4. What a path holds of the prompt shortens its median only: the seconds of prefill saved, against the seconds in its
+   queue. The 95th percentile and the cost are as if nothing were held; who counts on them must not be disappointed.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def latency(card: ModelCard, state: PathState, features: Features) -> tuple[floa
     rate = state.decode_tokens_per_s or speed.decode_tokens_per_s
     work = features.estimated_prompt_tokens / speed.prefill_tokens_per_s + features.estimated_output_tokens / rate
     wait = state.queued * (first + work) / max(1, state.slots)
-    return wait + first + work, wait + max(first, first95) + 1.5 * work
+    fresh = max(0, features.estimated_prompt_tokens - state.cached_prompt_tokens)
+    rest = fresh / speed.prefill_tokens_per_s + features.estimated_output_tokens / rate
+    return wait + first + rest, wait + max(first, first95) + 1.5 * work
 
 
 def estimate(card: ModelCard, state: PathState, asked: Asked, features: Features, weights: Weights) -> Estimate:

@@ -1,7 +1,8 @@
 """A generation: the signed content that decides, as one frozen value.
 
 Rules kept here:
-1. `decide` reads nothing else of the bundle: cards, policy, detectors, gates and weights stand here.
+1. `decide` reads nothing else of the bundle: cards, policy, detectors, gates, weights and what was certified of
+   similar answers stand here.
 2. The id is the digest of the content, so that a record names exactly what it was decided under.
 """
 
@@ -13,6 +14,7 @@ from functools import cached_property
 from pydantic import Field
 
 from appliance.decide.labels import Detectors
+from appliance.decide.similar import Similar
 from appliance.policy import Policy
 from appliance.records.card import Frozen, ModelCard, NonNegative, Price, Probability
 
@@ -94,6 +96,7 @@ class Generation:
     gates: tuple[Gate, ...] = ()
     weights: Weights = Weights()
     detectors: Detectors = Detectors()
+    similar: Similar | None = None  # None: only what is asked in the very same words is answered from the cache
 
     @cached_property
     def card_by_id(self) -> dict[str, ModelCard]:

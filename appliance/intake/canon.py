@@ -19,7 +19,7 @@ from appliance.records.request import Format, Sampling
 
 _FORM = 1  # raised when the canonical text changes, so that no old entry is found by a new digest
 # Passed on, and without influence on what the answer says.
-_WITHOUT_INFLUENCE = frozenset(
+WITHOUT_INFLUENCE = frozenset(
     (
         "metadata",
         "prompt_cache_key",
@@ -69,7 +69,7 @@ def digest(
     if form.kind != "text":
         rest["format"] = form
     if forwarded:
-        passed = {name: value for name, value in forwarded.items() if name not in _WITHOUT_INFLUENCE}
+        passed = {name: value for name, value in forwarded.items() if name not in WITHOUT_INFLUENCE}
         if passed:
             rest["forwarded"] = passed
     if rest:

@@ -75,6 +75,13 @@ def _floor(value: str, _: Limits) -> float:
     raise _bad("X-Weir-Quality-Floor", "a number from 0 to 1")
 
 
+def _score(value: str, _: Limits) -> float:
+    text = value.strip()
+    if _DECIMAL.fullmatch(text) and float(text) <= 1.0:
+        return float(text)
+    raise _bad("X-Weir-Cache-Score", "a number from 0 to 1")
+
+
 def _variation(value: str, _: Limits) -> str:
     text = value.strip()
     if _VARIATION.fullmatch(text):
@@ -108,6 +115,7 @@ _HEADERS: dict[str, tuple[str, Callable[[str, Limits], Any]]] = {
     "x-weir-deadline": ("deadline_s", _deadline),
     "x-weir-quality-floor": ("quality_floor", _floor),
     "x-weir-below-floor": ("below_floor", _word("X-Weir-Below-Floor", ("serve", "refuse"))),
+    "x-weir-cache-score": ("cache_score", _score),
     "x-weir-variation": ("variation", _variation),
     "x-weir-conversation": ("conversation", _conversation),
 }

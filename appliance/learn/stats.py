@@ -5,34 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from appliance.similar.bounds import binomial_cdf, clopper_pearson_upper
 
-def binomial_cdf(k: int, n: int, p: float) -> float:
-    """P(X <= k) for X ~ Binomial(n, p)."""
-    if k >= n or p <= 0.0:
-        return 1.0
-    if k < 0 or p >= 1.0:
-        return 0.0
-    log_p, log_q = math.log(p), math.log1p(-p)
-    terms = [
-        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * log_p + (n - i) * log_q
-        for i in range(k + 1)
-    ]
-    top = max(terms)
-    return min(1.0, math.exp(top) * math.fsum(math.exp(t - top) for t in terms))
-
-
-def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
-    """One-sided upper confidence bound of a rate after k of n (Clopper and Pearson, 1934)."""
-    if n <= 0 or k >= n:
-        return 1.0
-    low, high, alpha = k / n, 1.0, 1.0 - confidence
-    for _ in range(60):
-        middle = (low + high) / 2
-        if binomial_cdf(k, n, middle) > alpha:
-            low = middle
-        else:
-            high = middle
-    return high
+__all__ = ["auc", "binomial_cdf", "clopper_pearson_upper", "wilson"]
 
 
 def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:

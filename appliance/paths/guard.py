@@ -7,6 +7,7 @@ Rules kept here:
    it.
 3. However the iterator ends, the runtime's is closed: cancelling a job reaches the runtime.
 4. The job's deadline holds even where the runtime has no clock of its own.
+5. What the runtime was given and counted is remembered, without its text, as `prefixes` has it.
 
 It neither retries nor judges.
 """
@@ -30,6 +31,7 @@ from appliance.paths.contract import (
     ToolCall,
     Vector,
 )
+from appliance.paths.prefixes import Links, Prefixes, links_of_prompt
 from appliance.records.card import ModelCard
 
 _log = logging.getLogger("weir.paths")
@@ -39,10 +41,11 @@ _KNOWN = (Text, ToolCall, Vector, Signals)
 class Guarded:
     """A path with the promises of `contract` enforced. `inner` is the runtime itself."""
 
-    __slots__ = ("inner",)
+    __slots__ = ("inner", "prefixes")
 
     def __init__(self, inner: ExecutionPath) -> None:
         self.inner = inner
+        self.prefixes = Prefixes()
 
     @property
     def card(self) -> ModelCard:
@@ -78,6 +81,11 @@ class Guarded:
         done: Done | None = None
         inner: AsyncIterator[Chunk] | None = None
         clock: Clock | None = None
+        links: Links = ()
+        held = 0
+        if self.prefixes.asked:
+            links = links_of_prompt(job, job.tenant_salt)
+            held = self.prefixes.depth(links)
         if job.deadline_s is not None:
             clock = Clock(asyncio.get_running_loop().time() + job.deadline_s)
         try:
@@ -99,7 +107,9 @@ class Guarded:
                     raise PathError("broken_stream", "The path yielded something that is not a chunk.")
         except StopAsyncIteration:
             pass
-        except PathError:
+        except PathError as error:
+            if error.fault == "unavailable":
+                self.prefixes.clear()
             raise
         except TimeoutError:
             raise PathError("timeout", "The job's time ran out.") from None
@@ -112,6 +122,8 @@ class Guarded:
                 await self._close(inner)
         if done is None:
             raise PathError("broken_stream", "The path ended without saying that it was done.")
+        if links:
+            self.prefixes.note(links, held, done.usage)
         yield done
 
     async def _close(self, inner: AsyncIterator[Chunk]) -> None:

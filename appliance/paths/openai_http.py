@@ -288,7 +288,10 @@ class OpenAIHttpPath:
 
     def _body(self, job: Job, streaming: bool) -> bytes:
         try:
-            return orjson.dumps(build_body(job, self._endpoint.model, max_key=self._max_key, streaming=streaming))
+            body = build_body(job, self._endpoint.model, max_key=self._max_key, streaming=streaming)
+            if self._endpoint.cache_salt and job.kind != "embedding":
+                body["cache_salt"] = job.tenant_salt
+            return orjson.dumps(body)
         except (TypeError, ValueError):
             raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
 

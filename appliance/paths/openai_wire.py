@@ -3,6 +3,8 @@
 Rules kept here:
 1. Faithful: what the Job says is sent, what it does not say is left to the server.
 2. Whatever does not look like the format raises BrokenAnswer; no guess fills a gap.
+3. What has no order of its own (tools, the fields of their schemas) is sent in one order, so that servers find the
+   beginning of a prompt that they computed before. Messages keep theirs, and nothing of the moment is added.
 
 Not carried, because the contract has no place for it: reasoning text that some servers send beside the
 content. A refusal arrives as Text, with 'content_filter' as its finish reason, so that nobody takes it for an
@@ -27,6 +29,7 @@ from appliance.paths.contract import (
     Usage,
     Vector,
 )
+from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.records.request import Format, Message, Sampling
 
 MAX_CHOICES = 128
@@ -56,7 +59,7 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
     if job.kind == "chat":
         body["messages"] = [_message(message) for message in job.messages]
         if job.tools:
-            body["tools"] = job.tools
+            body["tools"] = canonical_tools(job.tools)
             if job.tool_choice is not None:
                 body["tool_choice"] = job.tool_choice
             if job.parallel_tool_calls is not None:
@@ -127,7 +130,7 @@ def _format(body: dict[str, Any], form: Format) -> None:
     if form.kind == "json_object":
         body["response_format"] = {"type": "json_object"}
     elif form.kind == "json_schema":
-        schema = {"name": form.name or "answer", "schema": form.schema or {}, "strict": form.strict}
+        schema = {"name": form.name or "answer", "schema": canonical_schema(form.schema or {}), "strict": form.strict}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     else:
         # vLLM renamed it; each version ignores the other's name. Only cards that claim regex get here.

@@ -115,6 +115,7 @@ class Endpoint(Frozen):
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     max_concurrent: Annotated[int, Field(ge=1)] = 64
+    cache_salt: bool = False  # it takes vLLM's `cache_salt`: prefixes are reused within a tenant's salt only
 
 
 class LlamaSettings(Frozen):
@@ -125,6 +126,7 @@ class LlamaSettings(Frozen):
     batch_tokens: Annotated[int, Field(ge=32)] = 512
     threads: Annotated[int, Field(ge=0)] = 0
     gpu_layers: Annotated[int, Field(ge=0)] = 0
+    parked_bytes: Annotated[int, Field(ge=0)] = 256 << 20  # sealed sequences that no slot has room for; 0: none
 
 
 class ModelCard(Frozen):

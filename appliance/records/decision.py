@@ -80,7 +80,10 @@ class Asked:
 
 @value
 class PathState:
-    """One path as it was when the snapshot was taken. Live figures are None until there are enough of them."""
+    """One path as it was when the snapshot was taken. Live figures are None until there are enough of them.
+
+    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute.
+    """
 
     path: str
     ok: bool
@@ -91,11 +94,14 @@ class PathState:
     first_token_s: float | None = None
     first_token_p95_s: float | None = None
     decode_tokens_per_s: float | None = None
+    cached_prompt_tokens: int = 0
 
 
 @value
 class CacheHit:
-    """An answer that exists. `p_good` is what was known of it when it was stored."""
+    """An answer that exists. `p_good` is what was known of it when it was stored; `score` is P(it answers this question
+    too). `anew`: it was drawn to be answered anew for comparison, so it is not used.
+    """
 
     path: str
     key: str
@@ -103,6 +109,7 @@ class CacheHit:
     origin: str
     p_good: float
     score: float = 1.0
+    anew: bool = False
 
 
 @value

@@ -78,6 +78,7 @@ class Labels:
     below_floor: Literal["serve", "refuse"] = "serve"
     cache: Literal["default", "no-cache", "no-store"] = "default"
     cache_max_age_s: int | None = None
+    cache_score: float | None = None  # of an answer to a similar question, at least; 1: to the very same only
     variation: str = ""
     purpose: Purpose = ""  # what the answer is for; '' (not stated)
     rights: Rights = ""  # what others hold in the content

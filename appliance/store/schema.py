@@ -53,6 +53,57 @@ def m001_exact(db: Database) -> None:
     db.execute("CREATE INDEX exact_expires ON exact(expires)")
 
 
+@cache()
+def m002_semantic(db: Database) -> None:
+    """Questions with their vectors, each pointing at an answer in `exact`, with which it goes.
+
+    `labels` is JSON of what was stated; '' in what was stored before this. `saved` is what a hit saves, `hits` how many
+    there were, the older ones counting less, `used` when the last was; `changes` counts erasures.
+    """
+    for column in (
+        "labels TEXT NOT NULL DEFAULT ''",
+        "generation TEXT NOT NULL DEFAULT ''",
+        "staticity TEXT NOT NULL DEFAULT ''",
+        "saved REAL NOT NULL DEFAULT 0",
+        "hits REAL NOT NULL DEFAULT 0",
+        "used REAL NOT NULL DEFAULT 0",
+    ):
+        db.execute(f"ALTER TABLE exact ADD COLUMN {column}")
+    db.execute(
+        """CREATE TABLE semantic (
+            row INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, partition TEXT NOT NULL,
+            tenant TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL, cell TEXT NOT NULL,
+            embedder TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL, bytes INTEGER NOT NULL,
+            vector BLOB NOT NULL)"""
+    )
+    db.execute("CREATE INDEX semantic_partition ON semantic(partition, row)")
+    db.execute("CREATE INDEX semantic_expires ON semantic(expires)")
+    db.execute("CREATE TRIGGER exact_gone AFTER DELETE ON exact BEGIN DELETE FROM semantic WHERE key = old.key; END")
+    db.execute("CREATE TABLE changes (n INTEGER NOT NULL, identity TEXT NOT NULL)")
+    db.execute("INSERT INTO changes VALUES (0, lower(hex(randomblob(16))))")
+
+
+@cache()
+def m003_similar_labels(db: Database) -> None:
+    db.execute(
+        """CREATE TABLE similar_labels (
+            seq INTEGER PRIMARY KEY, verifier TEXT NOT NULL, cell TEXT NOT NULL, day INTEGER NOT NULL,
+            nth INTEGER NOT NULL, score REAL NOT NULL, share REAL NOT NULL, draw REAL NOT NULL,
+            outcome TEXT NOT NULL, how TEXT NOT NULL)"""
+    )
+    db.execute("CREATE INDEX similar_labels_day ON similar_labels(day)")
+    db.execute(
+        """CREATE TABLE similar_counts (
+            verifier TEXT NOT NULL, cell TEXT NOT NULL, day INTEGER NOT NULL, look_ups INTEGER NOT NULL,
+            would_be_hits INTEGER NOT NULL, PRIMARY KEY (verifier, cell, day)) WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE similar_opened (
+            verifier TEXT NOT NULL, cell TEXT NOT NULL, day INTEGER NOT NULL, nth INTEGER NOT NULL,
+            PRIMARY KEY (verifier, cell)) WITHOUT ROWID"""
+    )
+
+
 @audit()
 def m001_entries(db: Database) -> None:
     db.execute(

@@ -393,7 +393,7 @@ class Plane:
         parsed = await self._parse(request, parse_route, None)
         serving = self._node.serving(parsed)
         try:
-            explained = serving.explained(await serving.decided())
+            explained = serving.explained(await serving.decided(watched=False))
             account = self._account(request)
             return _json(explained if account.tenant is None else _of_tenant(explained, account.scope or Scope()))
         finally:

@@ -145,6 +145,17 @@ async def text_arrives_and_usage_is_positive(opened: Opened) -> None:
 
 
 @claim(GENERATIVE)
+async def what_was_computed_before_is_counted_and_stays_within_a_salt(opened: Opened) -> None:
+    await opened.path.start()
+    cached = [
+        done_of(await collect(opened.path, generative(opened, tenant_salt=salt, stream=stream))).usage.cached_tokens
+        for salt, stream in (("a", False), ("b", False), ("a", True), ("b", True), ("c", True))
+    ]
+    assert cached[0] == cached[1] == cached[4] == 0
+    assert cached[2] == cached[3] > 0
+
+
+@claim(GENERATIVE)
 async def every_choice_has_a_finish_reason(opened: Opened) -> None:
     await opened.path.start()
     n = 2 if opened.path.card.capabilities.multiple else 1

@@ -30,14 +30,14 @@ EMBEDDER_CARD = ROOT / "bundles" / "starter" / "cards" / "minilm-embedder.json"
 
 @asynccontextmanager
 async def openai_http(directory: Path) -> AsyncIterator[Opened]:
-    async with OpenAIStandIn(Behaviour(context_tokens=200, tokens_per_s=1000.0)) as server:
+    async with OpenAIStandIn(Behaviour(context_tokens=200, tokens_per_s=1000.0, prefix_cache=True)) as server:
         card = ModelCard(
             id="upstream",
             runtime="openai_http",
             tier="frontier",
             modalities=("chat", "completion", "embedding"),
             capabilities=Capabilities(tools=True, multiple=True, logprobs=True, json_schema=True, json_object=True),
-            endpoint=Endpoint(base_url=server.base_url, model="stand-in"),
+            endpoint=Endpoint(base_url=server.base_url, model="stand-in", cache_salt=True),
         )
         egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger())
         path = build_path(card, PathContext(directory, egress))

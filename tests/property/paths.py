@@ -67,6 +67,7 @@ class Stage:
         self.notes: list[list[Note]] = [[] for _ in range(slots)]
         self.hang_up: list[Callable[[], None]] = [lambda: None] * slots
         self.made: list[Made] = []
+        self._salts: dict[str, tuple[str, str, str]] = {}  # whose prompts may be reused together, and under what
 
     def clock(self) -> float:
         return self.now
@@ -75,6 +76,13 @@ class Stage:
         """A mark for an answer of this path."""
         self.made.append(Made(path, combination, tenant))
         return f"@{len(self.made) - 1}@"
+
+    def whose(self, job: Job, told: Departure | None) -> str:
+        """The tenant that a job is for. No salt is ever of two tenants, nor of two labels that part."""
+        assert told is not None, "a job is run on behalf of a decision"
+        stands_for = (told.tenant, told.classification, told.residency)
+        assert self._salts.setdefault(job.tenant_salt, stands_for) == stands_for
+        return told.tenant
 
 
 def signed(body: bytes) -> set[int]:
@@ -112,11 +120,12 @@ class Noting:
 
     def stream(self, job: Job) -> AsyncIterator[Chunk]:
         slot = slot_of(job)
-        self._stage.notes[slot].append(Note(self._card.id, job, current_departure()))
+        told = current_departure()
+        self._stage.notes[slot].append(Note(self._card.id, job, told))
         self.breaker.enter()
-        return self._played(job, slot)
+        return self._played(job, slot, self._stage.whose(job, told))
 
-    async def _played(self, job: Job, slot: int) -> AsyncIterator[Chunk]:
+    async def _played(self, job: Job, slot: int, tenant: str) -> AsyncIterator[Chunk]:
         combination = self._stage.serving[slot]
         gone = self._card.id in self._stage.gone
         manner = "unavailable" if gone else combination.manners.get(self._card.id, "answers")
@@ -125,7 +134,7 @@ class Noting:
         else:
             self.breaker.reached()
         try:
-            for item in self._script(manner, job, combination):
+            for item in self._script(manner, job, combination, tenant):
                 if isinstance(item, str):
                     await self._wait(item, slot)
                 elif isinstance(item, BaseException):
@@ -143,8 +152,8 @@ class Noting:
         if how == "hang":
             await asyncio.sleep(60)
 
-    def _script(self, manner: str, job: Job, combination: Any) -> Iterator[Any]:
-        mark = self._stage.sign(self._card.id, combination, job.tenant_salt)
+    def _script(self, manner: str, job: Job, combination: Any, tenant: str) -> Iterator[Any]:
+        mark = self._stage.sign(self._card.id, combination, tenant)
         done = Done(Usage(7, 3), ("stop",) * job.n, "cpu")
         if manner in FAULTS:
             yield PathError(manner, "as the test has it")  # type: ignore[arg-type]  # one of the literals

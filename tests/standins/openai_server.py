@@ -19,6 +19,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ from tests.standins.openai_answers import (
     compose,
     logprobs_of,
     prompt_of,
+    prompt_tokens_of,
     read_answers,
     tokens_of,
 )
@@ -84,6 +86,7 @@ class OpenAIStandIn:
         self.open_now = 0
         self.most_open = 0
         self.cancelled = 0
+        self._held: dict[str, list[list[str]]] = {}  # by cache_salt
         self._host = host
         self.port = port
         self._runner: web.AppRunner | None = None
@@ -155,12 +158,25 @@ class OpenAIStandIn:
         answer = compose(body, behaviour)
         if answer.prompt_tokens > behaviour.context_tokens:
             return self._too_long()
+        if behaviour.prefix_cache:
+            answer.cached_tokens = self._cached(body)
         chat = address.endswith("chat/completions")
         if body.get("stream"):
             return await self._stream(request, body, answer, mode, chat=chat)
         if behaviour.tokens_per_s:
             await asyncio.sleep(len(answer.tokens) / behaviour.tokens_per_s)
         return await self._whole(request, body, answer, mode, chat=chat)
+
+    def _cached(self, body: dict[str, Any]) -> int:
+        """How many leading tokens of the prompt an earlier one of the same salt had; all but the last at most."""
+        tokens = prompt_tokens_of(body)
+        before = self._held.setdefault(str(body.get("cache_salt", "")), [])
+        shared = max(
+            (sum(1 for _ in takewhile(lambda p: p[0] == p[1], zip(tokens, one, strict=False))) for one in before),
+            default=0,
+        )
+        before.append(tokens)
+        return min(shared, len(tokens) - 1)
 
     def _failure(self, mode: str, key: str, prompt: str) -> web.Response | None:
         def error(status: int, message: str, kind: str, code: str | None, param: str | None = None) -> web.Response:

@@ -5,8 +5,9 @@ Rules kept here:
 2. Prompts are computed in pieces beside running choices, and a piece is sized so that those are not kept waiting.
 3. Several answers to one prompt compute it once: the others wait for the first and then share what it computed.
 4. Whatever goes wrong with one job is that job's fault message; only a failed computation ends all running jobs.
-5. Nothing here blocks except the computation itself, and nothing is kept of a job after it has ended but the tokens
-   in its slot.
+5. Nothing here blocks except the computation itself, and nothing is kept of a job after it has ended but its sequence,
+   as `sequences` has it.
+6. What is said to be cached is the prompt less the tokens that went into a batch.
 
 It speaks in the layouts of `protocol` and knows neither the socket nor the process around it.
 """
@@ -24,25 +25,25 @@ from appliance.paths.contract import Job, PathError
 from appliance.paths.llama_cpp import grammar
 from appliance.paths.llama_cpp.library import Candidates, Context, Floats, Ints, Model
 from appliance.paths.llama_cpp.sampling import Plan, Sampler, Tally, best, draws, statistics
-from appliance.paths.llama_cpp.slots import Slot, Slots
+from appliance.paths.llama_cpp.sequences import Sequences
+from appliance.paths.llama_cpp.slots import Slot
 from appliance.paths.llama_cpp.template import Chat
 from appliance.paths.llama_cpp.text import Tail
 
 PIECE_S = 0.05  # seconds that running choices may wait for a piece of somebody's prompt
-COPY_BYTES_PER_S = 3e9
 _NO_ROWS = np.empty((0, 0), np.float32)
 
 
 class Running:
     """A job while it is here."""
 
-    __slots__ = ("cached", "choices", "deadline", "job", "leader_fed", "number", "open", "prompt")
+    __slots__ = ("choices", "computed", "deadline", "job", "leader_fed", "number", "open", "prompt")
 
     def __init__(self, number: int, job: Job, prompt: Ints) -> None:
         self.number, self.job, self.prompt = number, job, prompt
         self.choices: list[Choice] = []
         self.open = job.n
-        self.cached = 0
+        self.computed = 0  # prompt tokens, for the first choice
         self.leader_fed = False
         self.deadline = None if job.deadline_s is None else time.monotonic() + job.deadline_s
 
@@ -72,13 +73,21 @@ class Choice:
 class Engine:
     """Drives one context. Call `submit` and `cancel` between steps, `step` while `busy`, and collect `take`."""
 
-    def __init__(self, model: Model, context: Context, *, length: int, sequences: int, max_output: int) -> None:
+    def __init__(
+        self, model: Model, context: Context, *, length: int, sequences: int, max_output: int, parked_bytes: int = 0
+    ) -> None:
         self._model, self._context = model, context
         self._length, self._max_output = length, max_output
         self._candidates = Candidates(model.n_vocab)
         self._chat = Chat(model)
-        self._slots = Slots(sequences, length)
-        self._copy_s = length * model.kv_bytes_per_token / COPY_BYTES_PER_S
+        self._sequences = Sequences(
+            context,
+            count=sequences,
+            length=length,
+            token_bytes=model.kv_bytes_per_token,
+            parked_bytes=parked_bytes,
+        )
+        self._computed = 0  # prompt tokens, since the start
         self._waiting: deque[Choice] = deque()
         self._active: list[Choice] = []  # in slot order
         self._jobs: dict[int, Running] = {}
@@ -98,6 +107,15 @@ class Engine:
     def counts(self) -> tuple[int, int]:
         """Choices running and waiting."""
         return len(self._active), len(self._waiting)
+
+    @property
+    def work(self) -> tuple[int, int, int, int]:
+        """The fields of protocol.Work."""
+        return self._computed, self._sequences.restored, *self._sequences.parked
+
+    def rest(self) -> bool:
+        """Forget what is too old; whether anything is left to forget later."""
+        return self._sequences.rest()
 
     def submit(self, number: int, job: Job) -> None:
         """Queue a job; what is wrong with it is reported under its number."""
@@ -158,7 +176,7 @@ class Engine:
     def _leave(self, choice: Choice) -> None:
         if choice.slot is not None:
             self._active.remove(choice)
-            self._slots.free(choice.slot)
+            self._sequences.free(choice.slot)
             choice.slot = None
         elif choice.finish is None and choice in self._waiting:
             self._waiting.remove(choice)
@@ -168,7 +186,7 @@ class Engine:
         """All that happened since the last call, as the parts of a STEP frame."""
         if not (self._texts or self._ends or self._faults):
             return None
-        out = [self._texts, self._ends, self._faults, self.counts]
+        out = [self._texts, self._ends, self._faults, self.counts, self.work]
         self._texts, self._ends, self._faults = [], [], []
         return out
 
@@ -187,6 +205,7 @@ class Engine:
         if code:
             self._broken(code)
             return
+        self._sequences.computed()
         rows = self._context.logits(len(ready)) if ready else _NO_ROWS
         if count > len(ready):
             each = (time.perf_counter() - started) / count
@@ -200,34 +219,17 @@ class Engine:
             self.fail(number, "timeout", "The time for this request ran out.")
 
     def _admit(self) -> None:
-        self._slots.copy_tokens = int(self._copy_s / self._prefill_s)
         held: list[Choice] = []
-        while self._waiting:
+        while self._waiting and not self._sequences.full:
             choice = self._waiting[0]
             run = choice.run
             if choice.index and not run.leader_fed:  # rule 3
                 held.append(self._waiting.popleft())
                 continue
-            place = self._slots.place(run.prompt, run.job.tenant_salt)
-            if place is None:
-                break
             self._waiting.popleft()
-            self._settle(choice, place.slot, place.kept, place.source)
+            choice.slot, choice.fed = self._sequences.place(run.prompt, run.job.tenant_salt, self._prefill_s)
+            self._active.append(choice)
         self._waiting.extendleft(reversed(held))
-
-    def _settle(self, choice: Choice, slot: Slot, kept: int, source: Slot | None) -> None:
-        if source is not None:
-            self._context.copy(source.id, slot.id)
-            slot.tokens[:kept] = source.tokens[:kept]
-            slot.length = source.length
-        if slot.length > kept and not self._context.forget(slot.id, kept):
-            self._context.forget(slot.id, 0)  # this memory cannot be cut: start anew
-            kept = 0
-        slot.length = kept
-        choice.slot, choice.fed = slot, kept
-        if not choice.index:
-            choice.run.cached = kept
-        self._active.append(choice)
         self._active.sort(key=lambda one: one.slot.id if one.slot else 0)
 
     def _fill(self) -> tuple[int, list[tuple[Choice, int]]]:
@@ -261,6 +263,9 @@ class Engine:
             slot.tokens[length : length + size] = piece
             slot.length = length + size
             choice.fed += size
+            self._computed += size
+            if not choice.index:
+                choice.run.computed += size
             at += size
             if choice.fed == len(choice.run.prompt):
                 want[at - 1] = 1
@@ -285,8 +290,7 @@ class Engine:
     def _broken(self, code: int) -> None:
         for number in {choice.run.number for choice in self._active}:
             self.fail(number, "internal", f"llama.cpp could not compute this batch (code {code}).")
-        self._context.clear()
-        self._slots.clear()
+        self._sequences.clear()
 
     def _choose(self, ready: list[tuple[Choice, int]], rows: Floats) -> None:
         measured = [i for i, (choice, _) in enumerate(ready) if choice.tally is not None]
@@ -397,7 +401,7 @@ class Engine:
             [
                 run.number,
                 [choice.finish for choice in run.choices],
-                [len(run.prompt), sum(choice.produced for choice in run.choices), run.cached],
+                [len(run.prompt), sum(choice.produced for choice in run.choices), len(run.prompt) - run.computed],
                 signals if run.job.signals else [],
             ]
         )

@@ -23,6 +23,7 @@ from llama_cpp import llama_cpp as _bindings
 C: Any = _bindings
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
 
 _UNKNOWN, _CONTROL, _LSTRIP, _RSTRIP = 1 << 0, 1 << 3, 1 << 7, 1 << 8
 _WARN = 3  # ggml log levels: 1 debug, 2 info, 3 warn, 4 error, 5 continue
@@ -203,11 +204,28 @@ class Context:
         """Make `target` hold what `source` holds. The bytes move at the next decode."""
         C.llama_memory_seq_cp(self.memory, source, target, -1, -1)
 
+    def positions(self, seq: int) -> int:
+        """How many positions of `seq` the memory holds, as it says itself."""
+        return int(C.llama_memory_seq_pos_max(self.memory, seq)) + 1
+
+    def state(self, seq: int) -> Bytes:
+        """All that is computed of `seq`, in llama.cpp's own form. Not where a copy into `seq` has yet to move."""
+        out = np.empty(int(C.llama_state_seq_get_size(self.raw, seq)), np.uint8)
+        return out[: int(C.llama_state_seq_get_data(self.raw, _address(out), out.nbytes, seq))]
+
+    def restore(self, seq: int, state: Bytes) -> bool:
+        """Make `seq` hold what `state` says; only ever what came from `state`, for llama.cpp trusts its form."""
+        return int(C.llama_state_seq_set_data(self.raw, _address(state), state.nbytes, seq)) == state.nbytes
+
     def clear(self) -> None:
         C.llama_memory_clear(self.memory, True)
 
     def close(self) -> None:
         C.llama_free(self.raw)
+
+
+def _address(data: Bytes) -> Any:
+    return data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 class Candidates:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Signals, Text, TokenLogprob, Usage
-from appliance.paths.llama_cpp.protocol import Settings
+from appliance.paths.llama_cpp.protocol import Settings, Work
 from appliance.paths.llama_cpp.supervisor import Supervisor
 from appliance.records.card import ModelCard
 
@@ -50,6 +50,7 @@ class LlamaCppPath:
                 # Generous: the file is mapped once, may be repacked once, and computing takes about as much again.
                 address_space=0 if llama.gpu_layers else 3 * size + 8 * _GIB,
                 kv_bytes=max(size, 2 * _GIB),
+                parked_bytes=llama.parked_bytes,
                 unconfined=unconfined,
             ),
         )
@@ -67,6 +68,11 @@ class LlamaCppPath:
     def restarts(self) -> int:
         """How often the worker was started again."""
         return self._worker.restarts
+
+    @property
+    def work(self) -> Work:
+        """What the present worker did with prompts, for the status page."""
+        return self._worker.work
 
     def lies_in(self, content_dir: Path) -> None:
         """Where the next worker finds the file; the present one has it open."""

@@ -29,7 +29,7 @@ ATTEMPT = "attempt"  # [ATTEMPT, Settings as a dict]; instead of CONFIGURE: try 
 # worker → node
 READY = "ready"  # [READY, Facts as a dict]
 FAILED = "failed"  # [FAILED, sentence]
-STEP = "step"  # [STEP, texts, ends, faults, [busy, waiting]]
+STEP = "step"  # [STEP, texts, ends, faults, [busy, waiting], work]; work is Work's fields
 #   texts:  [number, choice, text, tokens, logprobs | null]; one logprob is [token, logprob, [[token, logprob]]]
 #   ends:   [number, finish reasons, [prompt, completion, cached] tokens, signals]; one signal is Signals' fields
 #   faults: [number, fault, sentence, param | null]
@@ -50,6 +50,7 @@ class Settings:
     max_output_tokens: int
     address_space: int = 0
     kv_bytes: int = 0
+    parked_bytes: int = 0
     unconfined: bool = False  # whether it may run where the kernel sets no seccomp filter
 
 
@@ -64,6 +65,16 @@ class Facts:
     parameters: int
     confined: str
     lacking: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker did with prompts since its start, in tokens, and what it has parked now."""
+
+    computed: int = 0
+    restored: int = 0
+    parked: int = 0
+    parked_bytes: int = 0
 
 
 class FrameError(ValueError):

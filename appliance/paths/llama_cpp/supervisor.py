@@ -27,7 +27,7 @@ from typing import Any
 import appliance
 from appliance.paths.contract import Job, PathError, PathFault
 from appliance.paths.llama_cpp import protocol
-from appliance.paths.llama_cpp.protocol import Facts, FrameError, Settings, Unpacker, pack
+from appliance.paths.llama_cpp.protocol import Facts, FrameError, Settings, Unpacker, Work, pack
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,7 @@ class Supervisor:
         self.reason = "The model is not started."
         self.restarts = 0
         self.counts = (0, 0)
+        self.work = Work()  # of the present worker
         self._calls: dict[int, Call] = {}
         self._next = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -196,8 +197,8 @@ class Supervisor:
         self._heard = asyncio.get_running_loop().time()
         kind = frame[0]
         if kind == protocol.STEP:
-            _, texts, ends, faults, counts = frame
-            self.counts = (counts[0], counts[1])
+            _, texts, ends, faults, counts, work = frame
+            self.counts, self.work = (counts[0], counts[1]), Work(*work)
             for text in texts:
                 if (call := self._calls.get(text[0])) is not None:
                     call.put("text", text)
@@ -292,7 +293,7 @@ class Supervisor:
             return loaded, f"The model's process could not be started ({error.strerror})."
         finally:
             self.facts = None
-            self.counts = (0, 0)
+            self.counts, self.work = (0, 0), Work()
             self.kill()
             if self._process is not None:
                 with contextlib.suppress(ProcessLookupError):

@@ -6,6 +6,8 @@ Rules kept here:
    again. Everything else reaches the template untouched, so that `trim` and comparisons in it work as their author
    meant.
 2. Templates run in Jinja's immutable sandbox: they come from model files.
+3. Equal chats give equal prompts all day: what a template may ask of the clock is the date. A date that is wrong would
+   cost answers, one that changes every second costs every prefix; this one costs a prefix a day.
 
 Control tokens are found here, not by llama.cpp: `llama_tokenize` never sees `parse_special`.
 """
@@ -46,6 +48,12 @@ def _tojson(value: Any, indent: int | None = None, ensure_ascii: bool = False, *
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
 
+def _today(form: str) -> str:
+    """`strftime_now` of chat templates, with midnight for the time (rule 3)."""
+    now = time.localtime()
+    return time.strftime(form, (*now[:3], 0, 0, 0, *now[6:]))
+
+
 class Chat:
     """Renders and tokenises for one model."""
 
@@ -57,7 +65,7 @@ class Chat:
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = time.strftime
+        environment.globals["strftime_now"] = _today
         self._template = environment.from_string(model.template() or CHATML)
         specials = sorted((text for text in model.specials if len(text) > 1), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, specials)) if specials else r"(?!)")

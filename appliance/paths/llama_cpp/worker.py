@@ -57,6 +57,7 @@ _SMALL = 30_000_000  # parameters; below, threads cost more in waiting for each 
 _MOST_THREADS = 8
 _DEFAULT_CONTEXT = 4096
 _ALIVE_S = 1.0
+_REST_S = 60.0  # between two looks at what has to be forgotten
 _ALLOW = "paths.unconfined_workers in weir.yaml permits that"
 
 
@@ -105,7 +106,14 @@ def load(settings: Settings, confinement: Confinement) -> tuple[Engine, Facts]:
     batch = max(settings.batch_tokens, sequences)
     context = Context(model, context=length, sequences=sequences, batch=batch, threads=threads)
     try:
-        engine = Engine(model, context, length=length, sequences=sequences, max_output=settings.max_output_tokens)
+        engine = Engine(
+            model,
+            context,
+            length=length,
+            sequences=sequences,
+            max_output=settings.max_output_tokens,
+            parked_bytes=settings.parked_bytes,
+        )
     except jinja2.TemplateError as error:
         raise LoadError(f"its chat template does not parse ({type(error).__name__})") from None
     on_gpu = settings.gpu_layers > 0 and library.C.llama_supports_gpu_offload()
@@ -138,9 +146,14 @@ class Link:
 
 def serve(link: Link, engine: Engine) -> None:
     """Work until the node hangs up."""
-    said = time.monotonic()
+    said = rested = time.monotonic()
+    holds = False  # anything that has to be forgotten in time
     while True:
-        for frame in link.receive(0 if engine.busy else None):
+        frames = link.receive(0 if engine.busy else int(_REST_S * 1000) if holds else None)
+        holds = holds or bool(frames)
+        if holds and time.monotonic() - rested > _REST_S:
+            holds, rested = engine.rest() or engine.busy or bool(frames), time.monotonic()
+        for frame in frames:
             if frame[0] == RUN:
                 engine.submit(frame[1], job_from_wire(frame[2]))
             elif frame[0] == CANCEL:

@@ -1,0 +1,179 @@
+"""How long an answer to a question stays true, by the words of the question.
+
+Rules kept here:
+1. The time to live is absolute: it counts from when the answer was made, and no hit renews it.
+2. The strictest class that any word asks for holds. Where the language is not one of these five, the words of all five
+   count.
+3. 'never' is neither looked up by similarity nor stored for it: what depends on the day, on who asks together with the
+   state of what is theirs, or on numbers that are computed.
+4. Pure; words only, no meaning. A word that is not here lets an answer live too long at most by the host's own limit.
+
+Possession alone ('how do I change my address') is 'fast': its answer is the same for all who may share a partition,
+unless the thing that is owned has a state ('where is my order') and no way of doing is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, Literal
+
+Staticity = Literal["static", "slow", "fast", "never"]
+STATICITIES: Final[tuple[Staticity, ...]] = ("static", "slow", "fast", "never")
+TTL_S: Final[dict[Staticity, float]] = {"static": 30 * 86_400.0, "slow": 7 * 86_400.0, "fast": 3600.0, "never": 0.0}
+
+# Of the moment itself: another day, another answer.
+_MOMENT = {
+    "en": "now|nowadays|today|today's|tonight|tomorrow|yesterday|this (?:morning|afternoon|evening|week|weekend|month|"
+    "quarter|year|minute)|(?:last|next) (?:night|week|weekend|month|quarter|year)|at the moment|right now|so far|"
+    "ago|what time|what day|what date|which day|weather|forecast|score|scores|traffic jam|stock price|share price|"
+    "exchange rate|news|headlines|live",
+    "de": "jetzt|heute|heutig\\w*|heutzutage|morgen|übermorgen|gestern|vorgestern|(?:diese|dieser|diesen|dieses|"
+    "diesem) (?:morgen|abend|woche|wochenende|monat|quartal|jahr)|(?:letzte\\w?|nächste\\w?|vergangene\\w?|"
+    "kommende\\w?) (?:nacht|woche|wochenende|monat|quartal|jahr)|"
+    "im moment|momentan|zurzeit|zur zeit|derzeit|bisher|gerade eben|"
+    "wie spät|welcher tag|welches datum|wetter|wettervorhersage|spielstand|aktienkurs|wechselkurs|börsenkurs|"
+    "nachrichten|schlagzeilen",
+    "fr": "maintenant|aujourd'hui|ce soir|cette nuit|demain|hier|avant-hier|après-demain|"
+    "(?:ce|cette|cet) (?:matin|après-midi|semaine|week-end|mois|trimestre|année)|"
+    "(?:semaine|mois|année|trimestre|week-end) (?:dernière?|prochaine?|passée?)|en ce moment|à l'heure actuelle|"
+    "jusqu'ici|il y a \\d+|quelle heure|quel jour|quelle date|météo|quel temps|cours de l'action|taux de change|"
+    "actualités|nouvelles",
+    "es": "ahora|hoy|esta (?:mañana|tarde|noche|semana)|este (?:fin de semana|mes|trimestre|año)|mañana|ayer|anteayer|"
+    "pasado mañana|(?:semana|mes|año|trimestre) (?:pasad[oa]|que viene|próxim[oa])|(?:próxim[oa]|últim[oa]) "
+    "(?:semana|mes|año|noche)|en este momento|hasta ahora|hace \\d+|qué hora|qué día|qué fecha|"
+    "tiempo (?:hace|hará)|clima|pronóstico|marcador|cotización|tipo de cambio|noticias",
+    "it": "adesso|ora|oggi|stamattina|stasera|stanotte|domani|dopodomani|ieri|l'altro ieri|quest[aoe] "
+    "(?:mattina|pomeriggio|sera|settimana|mese|trimestre|anno)|questo fine settimana|(?:settimana|mese|anno|trimestre) "
+    "(?:scors[oa]|prossim[oa])|(?:scors[oa]|prossim[oa]) (?:settimana|mese|anno)|in questo momento|al momento|finora|"
+    "\\d+ (?:giorni|ore|mesi|anni) fa|che ore|che giorno|che ora|che tempo|meteo|previsioni|quotazione|"
+    "tasso di cambio|notizie",
+}
+# What changes by the hour or the week.
+_PASSING = {
+    "en": "latest|newest|current|currently|recent|recently|upcoming|just released|up to date|as of|still|yet|"
+    "price|prices|cost|costs|fee|fees|status|available|availability|in stock|outage|down|open|opening hours|delay|"
+    "delayed",
+    "de": "neueste\\w?|neuste\\w?|aktuell\\w*|letzte\\w?|kürzlich|neulich|jüngst\\w*|demnächst|bevorstehend\\w*|stand|"
+    "noch|immer noch|preis|preise|preises|kosten|kostet|gebühr|gebühren|status|verfügbar|verfügbarkeit|lieferbar|"
+    "vorrätig|störung|ausfall|geöffnet|öffnungszeiten|verspätung",
+    "fr": "derniers?|dernières?|actuel|actuels|actuelle|actuelles|actuellement|récents?|récentes?|récemment|prochains?|"
+    "prochaines?|encore|toujours|prix|coût|coûts|coûte|coûtent|tarif|tarifs|frais|statut|état|disponible|disponibles|"
+    "disponibilité|en stock|panne|ouvert|ouverte|horaires|retard",
+    "es": "últimos?|últimas?|más reciente|más recientes|actual|actuales|actualmente|reciente|recientes|recientemente|"
+    "próximos?|próximas?|todavía|aún|precio|precios|cuesta|cuestan|costo|coste|costes|tarifa|tarifas|comisión|"
+    "comisiones|estado|disponible|disponibles|disponibilidad|en existencia|avería|abierto|abierta|horario|horarios|"
+    "retraso",
+    "it": "ultim[oaie]|più recente|più recenti|attuale|attuali|attualmente|recente|recenti|recentemente|prossim[oaie]|"
+    "ancora|tuttora|prezzo|prezzi|costo|costi|costa|costano|tariffa|tariffe|commissione|commissioni|stato|"
+    "disponibile|disponibili|disponibilità|guasto|aperto|aperta|orario|orari|ritardo",
+}
+_OWN = {
+    "en": "my|mine|myself|our|ours",
+    "de": "mein|meine|meinem|meinen|meiner|meines|unser|unsere|unserem|unseren|unserer|unseres",
+    "fr": "mon|ma|mes|mien|mienne|miens|miennes|notre|nos|nôtres?",
+    "es": "mi|mis|mío|mía|míos|mías|nuestro|nuestra|nuestros|nuestras",
+    "it": "mio|mia|miei|mie|nostro|nostra|nostri|nostre",
+}
+# What of one's own has a state that nobody else's answer tells.
+_STATE = {
+    "en": "balance|order|orders|delivery|parcel|package|shipment|flight|appointment|meeting|calendar|schedule|inbox|"
+    "status|salary|location|name|birthday|age|bill|invoice|refund|transaction|transactions|transfer|payment|ticket|"
+    "score|grade|grades|queue|battery|usage",
+    "de": "kontostand|guthaben|saldo|bestellung|bestellungen|lieferung|paket|sendung|flug|termin|termine|kalender|"
+    "posteingang|status|gehalt|standort|name|geburtstag|alter|rechnung|erstattung|buchung|buchungen|überweisung|"
+    "zahlung|ticket|note|noten|akku|verbrauch",
+    "fr": "solde|commande|commandes|livraison|colis|vol|rendez-vous|réunion|calendrier|agenda|messagerie|statut|état|"
+    "salaire|position|nom|anniversaire|âge|facture|remboursement|transaction|transactions|virement|paiement|billet|"
+    "note|notes|batterie|consommation",
+    "es": "saldo|pedido|pedidos|entrega|paquete|envío|vuelo|cita|reunión|calendario|agenda|bandeja|estado|salario|"
+    "sueldo|ubicación|nombre|cumpleaños|edad|factura|reembolso|transacción|transacciones|transferencia|pago|nota|"
+    "notas|batería|consumo",
+    "it": "saldo|ordine|ordini|consegna|pacco|spedizione|volo|appuntamento|riunione|calendario|agenda|stato|stipendio|"
+    "posizione|nome|compleanno|età|fattura|rimborso|transazione|transazioni|bonifico|pagamento|biglietto|voto|voti|"
+    "batteria|consumo",
+}
+_COMPUTED = {
+    "en": "calculate|compute|solve|add up|plus \\d|minus \\d|times \\d|divided by|multiplied by|square root|"
+    "percent of|percentage of|sum of|average of \\d|convert \\d|how much is \\d|what is \\d|what's \\d",
+    "de": "berechne|berechnen|rechne|ausrechnen|löse|plus \\d|minus \\d|mal \\d|geteilt durch|quadratwurzel|"
+    "wurzel aus|prozent von|summe|durchschnitt von|mittelwert|umrechnen|wie ?viel (?:ist|sind|ergibt) \\d|"
+    "was (?:ist|ergibt) \\d",
+    "fr": "calcule|calculez|calculer|résous|résoudre|plus \\d|moins \\d|fois \\d|divisé par|multiplié par|"
+    "racine carrée|pour cent de|somme|moyenne de|convertis \\d|convertissez \\d|combien (?:font|fait)",
+    "es": "calcula|calcule|calcular|resuelve|resolver|más \\d|menos \\d|por \\d|dividido|multiplicado|raíz cuadrada|"
+    "por ciento de|suma de|promedio de|convierte \\d|cuánto (?:es|son) \\d",
+    "it": "calcola|calcolare|calcolate|risolvi|risolvere|più \\d|meno \\d|per \\d|diviso|moltiplicato|"
+    "radice quadrata|per cento di|somma|media di \\d|converti \\d|quanto fa|quanto fanno",
+}
+# Asks for an amount; with two numbers given it is a problem to be worked out.
+_AMOUNT = {
+    "en": "how many|how much|how long|how far|how old|what percentage",
+    "de": "wie ?viele?|wie lange|wie weit|wie alt|welcher anteil",
+    "fr": "combien|quel pourcentage|quel âge",
+    "es": "cuánt[oa]s?|qué porcentaje",
+    "it": "quant[oaei]|che percentuale",
+}
+# Asks for a way of doing, which is the same whoever does it.
+_PROCEDURE = {
+    "en": "how (?:do|can|to|would|should|could)",
+    "de": "wie (?:kann|könnte|soll|muss|\\w+e) (?:ich|wir|man)",
+    "fr": "comment (?:puis-je|pouvons-nous|dois-je|peut-on|faire|je|on)",
+    "es": "cómo (?:puedo|podemos|debo|se|hago|hacer|\\w+o)",
+    "it": "come (?:posso|possiamo|devo|si|faccio|fare)",
+}
+# What a definition or a way of doing asks for changes seldom.
+_LASTING = {
+    "en": "define|definition|meaning|mean|means|explain|what does|why (?:is|are|do|does)|how (?:do|does) .* work|"
+    "who (?:wrote|invented|discovered|painted|composed)|capital of|synonym|translate|spell",
+    "de": "definiere|definition|bedeutet|bedeutung|erkläre|erklären|wieso|weshalb|warum|wie funktioniert|"
+    "wer (?:schrieb|erfand|entdeckte|malte|komponierte)|hauptstadt von|synonym|übersetze|buchstabiert",
+    "fr": "définis|définition|signifie|signification|explique|expliquez|expliquer|pourquoi|comment fonctionne|"
+    "qui a (?:écrit|inventé|découvert|peint|composé)|capitale|synonyme|traduis|traduire|épelle",
+    "es": "define|definición|significa|significado|explica|explique|explicar|por qué|cómo funciona|"
+    "quién (?:escribió|inventó|descubrió|pintó|compuso)|capital de|sinónimo|traduce|traducir|deletrea",
+    "it": "definisci|definizione|significa|significato|spiega|spiegare|perché|come funziona|"
+    "chi ha (?:scritto|inventato|scoperto|dipinto|composto)|capitale|sinonimo|traduci|tradurre",
+}
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_SUM = re.compile(r"\d\s*(?:[-+*/^×÷=%]|\*\*)\s*\d|[=√∑∫]|\d\s*%")
+
+
+def staticity(text: str, language: str) -> Staticity:
+    """The class of a question. `language` is its ISO 639-1 code, or '' where it is not known."""
+    said = text.replace("\u2019", "'").casefold()
+    holds = _holding(language if language in _OWN else "")
+    if holds["moment"].search(said) or holds["computed"].search(said) or _SUM.search(said):
+        return "never"
+    if holds["amount"].search(said) and len(_NUMBER.findall(said)) > 1:
+        return "never"
+    own = holds["own"].search(said) is not None
+    if own and holds["state"].search(said) and not holds["procedure"].search(said):
+        return "never"
+    if own or holds["passing"].search(said):
+        return "fast"
+    return "static" if holds["lasting"].search(said) else "slow"
+
+
+def ttl_s(of: Staticity, most: float) -> float:
+    """Seconds that an answer of this class lives, at most `most`, the host's own limit; 0.0 for 'never'."""
+    return min(TTL_S[of], most)
+
+
+@lru_cache(maxsize=len(_OWN) + 1)
+def _holding(language: str) -> dict[str, re.Pattern[str]]:
+    """What to look for, by name; for '' in all languages at once."""
+    kinds = {
+        "moment": _MOMENT,
+        "passing": _PASSING,
+        "own": _OWN,
+        "state": _STATE,
+        "computed": _COMPUTED,
+        "amount": _AMOUNT,
+        "procedure": _PROCEDURE,
+        "lasting": _LASTING,
+    }
+    return {
+        name: re.compile(rf"(?<!\w)(?:{'|'.join([words[language]] if language else words.values())})(?!\w)")
+        for name, words in kinds.items()
+    }

@@ -1,0 +1,104 @@
+"""What `weir cache report` says of similar answers, and `weir cache reopen`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli.common import CliError
+from appliance.cli.out import table
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+    from appliance.decide.similar import Promise
+    from appliance.similar.report import Row
+
+_DAY_S = 86_400
+
+
+def rows_of(config: Config) -> tuple[Row, ...]:
+    """What is promised by the content in force, by cell, and what this node saw of it; empty where nothing is."""
+    from appliance.bundle.in_force import in_force
+    from appliance.cache.erasure import reading
+    from appliance.fleets import generation_of
+    from appliance.similar.report import report
+    from appliance.store.similar_labels import read_seen
+
+    folder = in_force(config.state_dir).folder
+    similar = generation_of(config, folder).similar if folder is not None else None
+    if similar is None or not config.cache.similar:
+        return ()
+    with reading(config.state_dir) as connection:
+        seen = read_seen(connection, similar.verifier.digest) if connection is not None else {}
+    return report(similar.promise, seen, today=int(time.time() // _DAY_S), deltas=_budgets(config, similar.promise))
+
+
+def _budgets(config: Config, promise: Promise) -> dict[str, float] | None:
+    most = config.cache.max_wrong
+    return None if most is None else {name: min(cell.delta, most) for name, cell in promise.cells.items()}
+
+
+def shown(rows: tuple[Row, ...]) -> str:
+    """The rows as a table; cells in which nothing is certified are named below it."""
+    if not rows:
+        return "Nothing is certified of similar answers here, so none is served."
+    lines = [
+        (
+            row.cell,
+            row.state,
+            f"{row.delta:.2%}",
+            "-" if row.threshold is None else f"{row.threshold:g}",
+            f"{row.certified_wrong} of {row.certified_look_ups}",
+            "-" if row.certified_upper is None else f"{row.certified_upper:.2%}",
+            "-" if row.certified_per_hit is None else f"{row.certified_per_hit:.2%}",
+            f"{row.would_be_hits} of {row.look_ups}",
+            f"{row.agreed}/{row.wrong}/{row.unsure}",
+            "-" if row.lower is None or row.upper is None else f"{row.lower:.2%} to {row.upper:.2%}",
+        )
+        for row in rows
+        if row.stated_threshold is not None
+    ]
+    headers = (
+        *("CELL", "STATE", "BUDGET", "THRESHOLD", "CERTIFIED", "WRONG AT MOST", "OF HITS"),
+        *("HITS HERE", "AGREED/WRONG/UNSURE", "WRONG HERE"),
+    )
+    abstaining = [f"{row.cell}: {row.reason}" for row in rows if row.stated_threshold is None]
+    said = [table(headers, lines)] if lines else []
+    if abstaining:
+        said.append("Cells that abstain, and serve nothing similar:\n  " + "\n  ".join(abstaining))
+    return "\n\n".join(said)
+
+
+def reopen(config: Config, cell: str) -> None:
+    """Let labels of a cell up to now count no longer. Raises CliError."""
+    import sqlite3
+    from contextlib import closing
+
+    from appliance.bundle.in_force import in_force
+    from appliance.cache.erasure import DATABASE
+    from appliance.fleets import generation_of
+    from appliance.similar.watch import Opened
+    from appliance.store.similar_labels import open_again, read_seen
+
+    folder = in_force(config.state_dir).folder
+    similar = generation_of(config, folder).similar if folder is not None else None
+    if similar is None or cell not in similar.promise.cells:
+        raise CliError(
+            f"Nothing is promised for a cell {cell!r}.", code="not_found", next_step="'weir cache report' names them."
+        )
+    path: Path = config.state_dir / DATABASE
+    today, verifier = int(time.time() // _DAY_S), similar.verifier.digest
+    try:
+        with closing(sqlite3.connect(path, timeout=5)) as connection:
+            seen = read_seen(connection, verifier).get(cell)
+            counted = (seen.counts or {}).get(today) if seen is not None else None
+            labelled = max((label.nth for label in seen.labels if label.day == today), default=0) if seen else 0
+            nth = max(counted.look_ups if counted is not None else 0, labelled)
+            open_again(connection, verifier, cell, Opened(today, nth))
+            connection.commit()
+    except sqlite3.Error as error:
+        raise CliError(f"{path} cannot be written: {error}.", next_step="Check its owner and the disk.") from None
+    click.echo(f"The labels of {cell} count anew from here on; a running node knows within five minutes.")

@@ -1,0 +1,139 @@
+"""Lays the words of two readings side by side: what is shared, what is left over on each side.
+
+Rules kept here:
+1. Words meet by key (stem or synonym), then by a slip of one letter in a long word, by a compound written apart,
+   by a long common beginning ('install', 'installation'); the last counts half.
+2. Symmetric: `align(a, b)` and `align(b, a)` leave the same words over.
+3. Of very many words left over only the first are tried against each other.
+
+It judges nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from appliance.similar.reading import Reading
+
+MOST_TRIED = 12
+LONG_ENOUGH = 6  # letters of a word in which one may slip
+COMMON_BEGINNING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Indexes of the words left over on each side, and how many met in which way."""
+
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    slips: int
+    derived: int
+    turned: str  # the guard that two words left over are each other's opposites by: '', 'negation' or 'opposed'
+
+
+def one_slip(a: str, b: str) -> bool:
+    """One letter more, fewer or other, or two neighbours exchanged; words of fewer than LONG_ENOUGH never."""
+    if len(a) > len(b):
+        a, b = b, a
+    if len(a) < LONG_ENOUGH - 1 or len(b) < LONG_ENOUGH or len(b) - len(a) > 1 or len(b) > 40:
+        return False
+    at = 0
+    while at < len(a) and a[at] == b[at]:
+        at += 1
+    if len(a) == len(b):
+        return a[at + 1 :] == b[at + 1 :] or (a[at : at + 2] == b[at : at + 2][::-1] and a[at + 2 :] == b[at + 2 :])
+    return a[at:] == b[at + 1 :]
+
+
+_OPPOSED_BEGINNINGS = frozenset(
+    frozenset(pair.split())
+    for pair in (
+        "pre post", "over under", "hyper hypo", "macro micro", "mono poly", "inter intra", "en de", "in ex", "im ex",
+        "in out", "up down", "on off", "anti pro", "maxi mini", "e im", "inner outer", "intro extro", "sub super",
+        "multi single", "multi uni", "homo hetero", "endo exo", "ein aus", "an ab", "auf zu", "an aus", "vor nach",
+        "zu ab", "hin her", "ober unter", "hinauf hinunter", "in de", "en des", "em de", "em des", "im des", "en dis",
+        "in dis", "ap de", "a de", "im dis", "aus zu", "be ent", "ver ent", "ein ab", "auf ab", "be de", "in ent",
+    )
+)  # fmt: skip
+
+
+def _turned(a: str, b: str, negated: tuple[str, ...]) -> str:
+    """'negation' for 'possible' and 'impossible', 'opposed' for 'upload' and 'download'."""
+    if len(a) > len(b):
+        a, b = b, a
+    if len(a) >= 4 and b.endswith(a) and b[: len(b) - len(a)] in negated:
+        return "negation"
+    end = 0
+    while end < min(len(a), len(b)) and a[-1 - end] == b[-1 - end]:
+        end += 1
+    if end >= 3:
+        for keep in range(end, 2, -1):
+            if frozenset((a[: len(a) - keep], b[: len(b) - keep])) in _OPPOSED_BEGINNINGS:
+                return "opposed"
+    if a.endswith("less") != b.endswith("less") and a[:4] == b[:4] and (a + b).count("ful") == 1:
+        return "opposed"
+    return ""
+
+
+def align(a: Reading, b: Reading, negated: tuple[str, ...]) -> Alignment:
+    """What of `a` and of `b` has no counterpart in the other; `negated`: the language's negating prefixes."""
+    others, own = b.content, a.content
+    left = [at for at, key in enumerate(a.keys) if key not in others]
+    right = [at for at, key in enumerate(b.keys) if key not in own]
+    if not left and not right:
+        return Alignment((), (), 0, 0, "")
+    slips = derived = 0
+    turned = ""
+    if left and right and len(left) <= MOST_TRIED and len(right) <= MOST_TRIED:
+        pairs: list[tuple[int, int, int]] = []
+        for i in left:
+            one = a.forms[i]
+            for j in right:
+                other = b.forms[j]
+                if not (one.isalpha() and other.isalpha()):
+                    continue
+                turn = _turned(one, other, negated)
+                if turn:
+                    turned = max(turned, turn)
+                elif one[0] == other[0]:
+                    if not (a.known[i] and b.known[j]) and one_slip(one, other):
+                        pairs.append((0, i, j))
+                    elif _beginning(one, other):
+                        pairs.append((1, i, j))
+                elif (
+                    not (a.known[i] and b.known[j]) and min(len(one), len(other)) > LONG_ENOUGH and one_slip(one, other)
+                ):
+                    pairs.append((0, i, j))
+        for how, i, j in sorted(pairs, key=lambda pair: (pair[0], *sorted((a.forms[pair[1]], b.forms[pair[2]])))):
+            if i in left and j in right:
+                left.remove(i)
+                right.remove(j)
+                if how:
+                    derived += 1
+                else:
+                    slips += 1
+        left, right = _compounds(a, b, left, right)
+        right, left = _compounds(b, a, right, left)
+    return Alignment(tuple(left), tuple(right), slips, derived, turned)
+
+
+def _beginning(one: str, other: str) -> bool:
+    least = min(len(one), len(other))
+    if least < COMMON_BEGINNING:
+        return False
+    same = 0
+    while same < least and one[same] == other[same]:
+        same += 1
+    return same >= COMMON_BEGINNING and same >= 0.6 * max(len(one), len(other))
+
+
+def _compounds(a: Reading, b: Reading, left: list[int], right: list[int]) -> tuple[list[int], list[int]]:
+    """Takes 'data base' left over in `a` off against 'database' in `b`."""
+    for first, second in itertools.pairwise(left):
+        if second == first + 1:
+            whole = a.forms[first] + a.forms[second]
+            for j in right:
+                if b.forms[j] == whole:
+                    return [at for at in left if at not in {first, second}], [at for at in right if at != j]
+    return left, right

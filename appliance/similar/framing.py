@@ -1,0 +1,188 @@
+"""Takes off what only dresses a question, and says of which kind the question is.
+
+Rules kept here:
+1. Greeting, politeness, 'could you tell me' go from both ends, until nothing more does; never all of a text.
+2. The many ways to ask one kind ('how do I', 'what is the best way to') become that kind, with the modality that
+   stood in them and who asks.
+3. Patterns are anchored and see at most SEEN words: linear, whatever the text.
+
+It reads words in order and knows nothing of their meaning but what the language's lists say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from appliance.similar.lexicon import LONGEST_WORD, Lexicon, entry
+from appliance.similar.scan import Token, scan
+from appliance.similar.stems import fold
+
+SEEN = 24  # words
+_CLITICS = {"ll": "will", "re": "are", "ve": "have", "m": "am", "d": "would"}
+_WHETHER = frozenset({"if", "whether", "ob", "si", "se"})
+_PAUSES = frozenset({"stop", "comma"})
+
+
+@dataclass(slots=True)
+class Spoken:
+    """A text's words (`forms`, each with the token it came from), what is quoted, code, and the question's kind."""
+
+    forms: list[str] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    quotes: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    kind: str = ""
+    modality: str = ""
+    askers: tuple[str, ...] = ()  # persons that stood in the words of asking
+
+    def drop(self, at: int, taken: str) -> bool:
+        """Drops the forms from `at` that make up `taken`; an expression goes whole. Never all of the text."""
+        words, end = len(taken.split()), at
+        while words > 0 and end < len(self.forms):
+            words -= self.forms[end].count("_") + 1
+            end += 1
+        if at == 0 and end >= len(self.forms):
+            return False
+        del self.tokens[at:end], self.forms[at:end]
+        return True
+
+    def line(self, at: int) -> str:
+        """The words from `at`, without diacritics, as the patterns see them."""
+        return fold(" ".join(self.forms[at : at + SEEN])).replace("_", " ") + " "
+
+
+def spoken(text: str, lexicon: Lexicon) -> Spoken:
+    """What a normalised text says, undressed."""
+    found = Spoken()
+    _expand(found, scan(text), lexicon)
+    _undress(found, lexicon)
+    return found
+
+
+def _expand(out: Spoken, tokens: list[Token], lexicon: Lexicon) -> None:
+    """Contractions and elisions become words, expressions one word; code and quotations are noted."""
+    contractions, elided = lexicon.contractions, lexicon.words.elided
+    forms, kept = out.forms, out.tokens
+    for token in tokens:
+        form = token.form
+        if token.kind == "quote":
+            out.quotes.append(form)
+            if token.begins:
+                out.codes.append(token.text)
+            continue
+        parts: tuple[str, ...] = ()
+        if token.kind == "word":
+            parts = contractions.get(form, ())
+            if not parts and "'" in form:
+                parts = _parted(form, elided=elided)
+        if parts:
+            forms += parts
+            kept += [token] * len(parts)
+        else:
+            forms.append(form)
+            kept.append(token)
+    if lexicon.separable:
+        _rejoin(out, lexicon)
+    sequences = lexicon.sequences
+    if sequences.keys().isdisjoint(forms):
+        return
+    position = 0
+    while position < len(forms):
+        for words, becomes in sequences.get(forms[position], ()):
+            if tuple(forms[position : position + len(words)]) == words:
+                forms[position : position + len(words)] = [becomes]
+                kept[position : position + len(words)] = [kept[position]]
+                break
+        position += 1
+
+
+def _parted(form: str, *, elided: bool) -> tuple[str, ...]:
+    """The words of a form with an apostrophe."""
+    head, _, tail = form.rpartition("'")
+    if elided:
+        return tuple(part for part in form.replace("'", "' ").split(" ") if part)
+    if tail == "t" and head.endswith("n"):
+        return head[:-1], "not"
+    if tail in _CLITICS:
+        return head, _CLITICS[tail]
+    if tail == "s":
+        return head, "'s"
+    return tuple(part for part in form.split("'") if part)
+
+
+def _rejoin(out: Spoken, lexicon: Lexicon) -> None:
+    """German: 'setze … zurück' is 'zurücksetze'."""
+    forms, kept = out.forms, out.tokens
+    last = len(kept) - 1
+    while last > 0 and kept[last].kind == "stop":
+        last -= 1
+    if last < 2 or forms[last] not in lexicon.separable:
+        return
+    for at in range(min(last, SEEN)):
+        if kept[at].kind == "word" and (kept[at].text.islower() or at == 0):
+            found = entry(lexicon.language, forms[at][:LONGEST_WORD])
+            if found.role == "content" and not found.name:
+                forms[at] = forms[last] + forms[at]
+                del forms[last], kept[last]
+                return
+
+
+def _undress(out: Spoken, lexicon: Lexicon) -> None:
+    """Takes framing off both ends, and the words that only ask off the question."""
+    forms = out.forms
+    _skip(out)
+    while (found := lexicon.framing.match(out.line(0))) is not None and out.drop(0, found.group()):
+        _skip(out)
+    _close(out, lexicon)
+    if forms and fold(forms[0]) in _WHETHER and out.drop(0, forms[0]):
+        out.kind = "polar"
+    if _ask(out, 0, lexicon):
+        return
+    if forms and not out.kind:
+        if fold(forms[0]) in lexicon.yes_no:
+            out.kind = "polar"
+            return
+        first = next((at for at, form in enumerate(forms) if form in lexicon.kind_words), 0)
+        if first and not _ask(out, first, lexicon):
+            out.kind = lexicon.kind_words[forms[first]]
+
+
+def _ask(out: Spoken, at: int, lexicon: Lexicon) -> bool:
+    """Takes the words that say of which kind the question is, where they begin at `at`."""
+    line = out.line(at)
+    for pattern, kind in lexicon.kinds:
+        found = pattern.match(line)
+        if found is not None:
+            out.kind, _, out.modality = kind.partition(" ")
+            taken = found.group()
+            out.askers = tuple([lexicon.persons[word] for word in taken.split() if word in lexicon.persons])
+            out.drop(at, taken)
+            if at and out.tokens[at - 1].kind == "comma":
+                out.tokens[at - 1] = out.tokens[at - 1]._replace(kind="stop")
+            return True
+    return False
+
+
+def _skip(out: Spoken) -> None:
+    count = 0
+    while count < len(out.tokens) and out.tokens[count].kind in _PAUSES:
+        count += 1
+    del out.tokens[:count], out.forms[:count]
+
+
+def _close(out: Spoken, lexicon: Lexicon) -> None:
+    _trim(out)
+    found = lexicon.closing.search(" " + fold(" ".join(out.forms[-12:])).replace("_", " "))
+    if found is None:
+        return
+    words = len(found.group().split())
+    while words > 0 and len(out.forms) > 1:
+        words -= out.forms.pop().count("_") + 1
+        out.tokens.pop()
+    _trim(out)
+
+
+def _trim(out: Spoken) -> None:
+    while out.tokens and out.tokens[-1].kind in _PAUSES:
+        out.tokens.pop()
+        out.forms.pop()

@@ -1,0 +1,222 @@
+"""The hard guards: reasons why two texts must not share an answer, however alike they look.
+
+Rules kept here:
+1. A guard that objects means a miss. Each is deterministic, and `objections(a, b)` names the same as
+   `objections(b, a)`; a text has none against itself.
+2. A language that the guards do not know, or two languages, is an objection.
+3. What a reading took off (politeness, framing) cannot raise one.
+
+They weigh nothing: what is merely unlike is for the verifier.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from appliance.similar.alignment import Alignment, align, one_slip
+from appliance.similar.lexicon import LANGUAGES, lexicon
+from appliance.similar.reading import COMPASS, Reading
+
+GUARDS: tuple[str, ...] = (
+    "language",
+    "long",
+    "bare",
+    "number",
+    "unit",
+    "sign",
+    "negation",
+    "quantifier",
+    "modality",
+    "tense",
+    "condition",
+    "time",
+    "degree",
+    "opposed",
+    "sibling",
+    "kind",
+    "person",
+    "code",
+    "quote",
+    "entity",
+    "direction",
+    "roles",
+    "order",
+    "substituted",
+)
+# One mark more in one text than in the other is enough for these; for the rest, each text must have one that the
+# other has not.
+_STRICT = frozenset({"number", "unit", "sign", "negation", "time"})
+_STRICT_MARKS = frozenset(
+    {
+        "quantifier:only", "quantifier:half", "quantifier:both", "quantifier:atleast", "quantifier:atmost",
+        "quantifier:over", "quantifier:under", "condition:unless", "condition:evenif", "modality:optional",
+    }
+)  # fmt: skip
+_DEGREES = frozenset({"er", "est"})
+_CONTRARY = frozenset({"quantifier", "modality", "condition", "degree"})
+_KINDS_TOGETHER = frozenset(
+    frozenset(pair)
+    for pair in (("what", "how"), ("what", "who"), ("extent", "what"), ("extent", "how"), ("how", "polar"))
+)
+_OPPOSITE_WAYS = frozenset(
+    frozenset(pair.split())
+    for pair in ("from to", "before after", "over under", "with without", "for against", "from for",
+                 "in out")
+)  # fmt: skip
+MOST_MOVED = 24  # words whose places are compared
+_COMPOUND = frozenset({"", "of", "in", "for"})
+
+
+def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
+    """The guards that object to answering `asked` with the answer to `stored`, in the order of GUARDS."""
+    if stored.text == asked.text and stored.language == asked.language in LANGUAGES:
+        return ()
+    if stored.language != asked.language or stored.language not in LANGUAGES:
+        return ("language",)
+    found: set[str] = set()
+    if (stored.long or asked.long) and stored.plain != asked.plain:
+        found.add("long")
+    if stored.marks != asked.marks:
+        _marks(stored.marks - asked.marks, asked.marks - stored.marks, stored, asked, found)
+    if stored.codes != asked.codes:
+        found.add("code")
+    if stored.quotes != asked.quotes and not _quoted(stored, asked):
+        found.add("quote")
+    kinds = frozenset((stored.kind, asked.kind))
+    if len(kinds) > 1 and "" not in kinds and kinds not in _KINDS_TOGETHER:
+        found.add("kind")
+    if stored.persons != asked.persons and _persons(stored.persons, asked.persons):
+        found.add("person")
+    if not stored.keys and not asked.keys and (stored.empty != asked.empty or stored.kind != asked.kind):
+        found.add("bare")
+    known = lexicon(stored.language)
+    alignment = align(stored, asked, known.negated)
+    if alignment.turned:
+        found.add(alignment.turned)
+    _names(stored, asked, found)
+    _places(stored, asked, found, verbs_move=known.words.verbs_move)
+    if _substituted(stored, asked, alignment):
+        found.add("substituted")
+    return tuple(guard for guard in GUARDS if guard in found) if found else ()
+
+
+def _marks(of_stored: frozenset[str], of_asked: frozenset[str], stored: Reading, asked: Reading,
+           found: set[str]) -> None:  # fmt: skip
+    sides: tuple[set[str], set[str]] = (set(), set())
+    for side, own in enumerate((of_stored, of_asked)):
+        against = (asked, stored)[side]
+        for mark in own:
+            guard, _, what = mark.partition(":")
+            if guard in _STRICT or mark in _STRICT_MARKS:
+                found.add(guard)
+            elif guard in _CONTRARY:
+                sides[side].add(guard)
+            elif guard in {"past", "future"} and what in against.content:
+                if against.tenses <= {"present"}:
+                    found.add("tense")
+            elif guard in _DEGREES and what in against.content:
+                found.add("degree")
+    found |= sides[0] & sides[1]
+    if stored.tenses and asked.tenses and stored.tenses.isdisjoint(asked.tenses):
+        found.add("tense")
+    for mark in of_stored:
+        if mark.startswith("opposed:"):
+            other = mark[:-1] + ("b" if mark[-1] == "a" else "a")
+            if other in of_asked:
+                found.add("opposed")
+    classes = {mark.partition("=")[0] for mark in of_stored if mark.startswith("sibling:")}
+    if classes and any(mark.partition("=")[0] in classes for mark in of_asked if mark.startswith("sibling:")):
+        found.add("sibling")
+
+
+def _quoted(stored: Reading, asked: Reading) -> bool:
+    """Whether each quotation stands in the other text, if without its marks."""
+    return all(quote in asked.plain for quote in stored.quotes) and all(quote in stored.plain for quote in asked.quotes)
+
+
+def _persons(stored: tuple[str, ...], asked: tuple[str, ...]) -> bool:
+    """Whether who is spoken of differs: each text has one that the other has not, or the same change places."""
+    one, other = set(stored), set(asked)
+    if "self" in one | other and not (one | other) & {"he", "she", "they"} and min(len(one), len(other)) < 2:
+        return max(len(one), len(other)) > 1
+    if one - other and other - one:
+        return True
+    return one == other and len(one) > 1 and list(dict.fromkeys(stored)) != list(dict.fromkeys(asked))
+
+
+def _names(stored: Reading, asked: Reading, found: set[str]) -> None:
+    for a, b in ((stored, asked), (asked, stored)):
+        for span in a.entities:
+            missing = [name for name in span if name not in b.names and not _misspelt(name, b)]
+            # 'Barack Obama' may be called 'Obama', if nobody else of that name is there.
+            called = span[-1] not in missing and COMPASS.isdisjoint(missing)
+            alone = all(other[-1:] != span[-1:] or set(other) <= set(span) for other in b.entities)
+            if missing and not (called and alone):
+                found.add("entity")
+                return
+
+
+def _misspelt(name: str, reading: Reading) -> bool:
+    return any(not known and one_slip(name, form) for form, known in zip(reading.forms, reading.known, strict=True))
+
+
+def _places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool) -> None:
+    """Order, roles and direction of the words that stand once in both."""
+    if stored.keys == asked.keys and stored.governors == asked.governors and stored.passive == asked.passive:
+        return
+    ours, theirs = stored.keys, asked.keys
+    place = {key: at for at, key in enumerate(theirs)}
+    once: list[tuple[int, int]] = [
+        (at, place[key]) for at, key in enumerate(ours) if key in place and ours.count(key) == 1 == theirs.count(key)
+    ]
+    if len(once) < 2:
+        changed = {(stored.governors[i], asked.governors[j]) for i, j in once}
+        if any(frozenset(pair) in _OPPOSITE_WAYS for pair in changed):
+            found.add("direction")
+        return
+    changed = {(stored.governors[i], asked.governors[j]) for i, j in once if stored.governors[i] != asked.governors[j]}
+    swapped_voice = stored.passive != asked.passive
+    for one, other in changed:
+        if frozenset((one, other)) in _OPPOSITE_WAYS:
+            found.add("direction")
+        elif (other, one) in changed and not swapped_voice:
+            found.add("direction" if "from" in {one, other} or "to" in {one, other} else "roles")
+    inverted = any(before[1] > after[1] for before, after in itertools.pairwise(once))
+    if inverted and not swapped_voice:
+        for at, before in enumerate(once[:MOST_MOVED]):
+            for after in once[at + 1 : MOST_MOVED]:
+                if before[1] > after[1] and not _may_move(stored, asked, before, after, verbs_move=verbs_move):
+                    found.add("order" if len(once) == len(ours) == len(theirs) else "roles")
+                    return
+    if swapped_voice:
+        # 'A bites B' is 'B is bitten by A': the voice turned, and so must the places.
+        placed = [at for at in once if not verbs_move or stored.nominal[at[0]] or asked.nominal[at[1]]]
+        if len(placed) >= (2 if verbs_move else 3) and placed[0][1] < placed[-1][1]:
+            found.add("roles")
+
+
+def _may_move(
+    stored: Reading, asked: Reading, before: tuple[int, int], after: tuple[int, int], *, verbs_move: bool
+) -> bool:
+    """Whether two words that changed places say the same as before."""
+    (i, k), (j, m) = before, after
+    one, other = (stored.governors[i], stored.governors[j]), (asked.governors[k], asked.governors[m])
+    if verbs_move and not ((stored.nominal[i] or asked.nominal[k]) and (stored.nominal[j] or asked.nominal[m])):
+        return True
+    if j == i + 1 and stored.chained[j] and k == m + 1 and asked.chained[k]:
+        return True  # 'cats and dogs', 'dogs and cats'
+    if one == other and (one[0] or one[1]) and one[0] != one[1]:
+        return True  # 'in Python, sort a list', 'sort a list in Python'
+    if one[0] == other[0] and one[1] != other[1] and {one[1], other[1]} <= _COMPOUND:
+        return True  # 'the capital of France', 'France's capital'
+    if one[1] == other[1] and one[0] != other[0] and {one[0], other[0]} <= _COMPOUND:
+        return True
+    # 'reset the password', 'password reset': next to each other in both, apart by an article in one.
+    return j == i + 1 and k == m + 1 and stored.gaps[j] != asked.gaps[k]
+
+
+def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
+    """One word of weight for another and all else the same: look-alikes are made so."""
+    left = [at for at in alignment.left if stored.weights[at] >= 0.5]
+    right = [at for at in alignment.right if asked.weights[at] >= 0.5]
+    return len(left) == len(right) == 1 and len(alignment.left) == len(alignment.right) == 1

@@ -1,0 +1,304 @@
+"""Reads a short text once, so that comparing it with another costs microseconds.
+
+Rules kept here:
+1. Pure: a reading is a function of (text, language).
+2. What only dresses a question is taken off before anything is compared (`framing`). What is left is content
+   words in order, each with the preposition it hangs on, and marks: what the guards compare.
+3. Bounded: of a text longer than LONGEST characters only the beginning is read, and the reading says so.
+
+It compares nothing and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from appliance.similar import numerals
+from appliance.similar.framing import Spoken, spoken
+from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, Entry, Lexicon, entry, lexicon
+from appliance.similar.scan import Token, normal
+
+__all__ = ["COMPASS", "LANGUAGES", "LONGEST", "Reading", "read"]
+
+LONGEST = 2_000  # characters
+NAME_WEIGHT = 1.4
+COMPASS = frozenset("north south east west new old nord sud ost sued norte sur este oeste est ovest".split())  # noqa: SIM905
+_SHORT_UNITS = {
+    "m": "m", "g": "g", "l": "l", "h": "h", "s": "s", "w": "w", "v": "v", "a": "a", "c": "celsius", "f": "fahrenheit",
+    "k": "k", "b": "b", "t": "tonne",
+}  # fmt: skip
+_SIGN_UNITS = {"%": "%", "$": "usd", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr", "°": "degree", "₿": "btc"}
+_ORDINAL = frozenset(
+    {"st", "nd", "rd", "th", "er", "ère", "re", "e", "ème", "eme", "º", "ª", "o", "a", "te", "ten", "ter"}
+)
+_COUNTED = frozenset({"number", "negation", "unit", "sign"})
+_ANYONE = frozenset({"i", "we", "you"})
+_SPACE = re.compile(r"\s+")
+_NEAR = 3  # words between 'have' and its participle
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as the guards see it. The tuples from `keys` to `known` have one value per content word, in order."""
+
+    text: str
+    language: str
+    plain: str  # case-folded, one space between words; of the whole text
+    long: bool = False  # more than LONGEST characters: only `plain` speaks for the rest
+    keys: tuple[str, ...] = ()  # stem, or what synonyms share
+    forms: tuple[str, ...] = ()  # as they stand, without diacritics
+    weights: tuple[float, ...] = ()
+    governors: tuple[str, ...] = ()  # the preposition that a word hangs on
+    chained: tuple[bool, ...] = ()  # joined to the one before by 'and' or a comma alone
+    gaps: tuple[bool, ...] = ()  # something stands between it and the one before
+    nominal: tuple[bool, ...] = ()  # surely a noun, a name or a number
+    known: tuple[bool, ...] = ()
+    content: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()  # every key and form: what a name may be found among
+    entities: tuple[tuple[str, ...], ...] = ()
+    codes: frozenset[str] = frozenset()
+    quotes: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
+    tenses: frozenset[str] = frozenset()
+    persons: tuple[str, ...] = ()
+    kind: str = ""
+    passive: bool = False
+    empty: tuple[str, ...] = ()  # function words that are left, in order
+    grams: frozenset[str] = frozenset()  # three letters each, of `forms`
+
+
+def read(text: str, language: str) -> Reading:
+    """Reads `text`, which is in `language` (ISO 639-1). For one that is not in LANGUAGES only `plain` is made."""
+    smooth = normal(text)
+    plain = _SPACE.sub(" ", smooth).strip().casefold()
+    if language not in LANGUAGES:
+        return Reading(text, language, plain)
+    known = lexicon(language)
+    said = spoken(smooth[:LONGEST], known)
+    walk = _Walk(said, known)
+    walk.walk()
+    return walk.reading(text, plain, long=len(smooth) > LONGEST)
+
+
+class _Walk:
+    """One pass over the words of a text, with what is held in mind on the way."""
+
+    def __init__(self, said: Spoken, known: Lexicon) -> None:
+        self.said, self.lexicon = said, known
+        self.words: list[tuple[str, str, float, str, bool, bool, bool, bool]] = []
+        self.marks: list[str] = [f"modality:{said.modality}"] if said.modality else []
+        self.persons: list[str] = []
+        self.empty: list[str] = []
+        self.found: list[str] = []
+        self.entities: list[tuple[str, ...]] = []
+        self.span: list[str] = []
+        self.governor = ""
+        self.since = 0  # content words since the governor
+        self.joined = self.determined = self.counted = self.passive = False
+        self.gap = True
+        self.copula, self.have = False, -9
+        words = [token.text for token in said.tokens if token.kind == "word"]
+        capital = sum([word[0].isupper() for word in words])
+        self.titled = len(words) >= 4 and capital >= 0.7 * len(words)  # capitals say nothing then
+        self.nouns_capital = known.words.nouns_capital and capital > 1
+
+    def walk(self) -> None:
+        """Reads all words."""
+        said, known = self.said, self.lexicon
+        forms, tokens = said.forms, said.tokens
+        self._tense()
+        position, end = 0, len(forms)
+        while position < end:
+            form, token = forms[position], tokens[position]
+            if token.kind == "word":
+                if form in known.numbers or form in known.multipliers:
+                    value, count = numerals.spelled(forms, position, known.numbers, known.multipliers, known.link)
+                    if count:
+                        self._number(str(value))
+                        position += count
+                        continue
+                if not (self.counted and self._counted(form, tokens[position - 1])):
+                    self.counted = False
+                    self._word(form, token, position)
+            else:
+                self._sign(token.kind, form, token, last=position + 1 == end)
+            position += 1
+        self._end_name()
+
+    def _add(self, key: str, form: str, weight: float, *, noun: bool, common: bool = True) -> None:
+        self.words.append((key, form, weight, self.governor, self.joined, self.gap, noun, common))
+        self.joined = self.gap = self.determined = False
+        self.since += 1
+
+    def _number(self, value: str) -> None:
+        self._end_name()
+        self.marks.append(f"number:{value}")
+        self._add(f"#{value}", value, 1.0, noun=True)
+        self.counted = True
+
+    def _counted(self, form: str, before: Token) -> bool:
+        """Whether `form` belongs to the number before it: a unit, or the ending of an ordinal."""
+        unit = self.lexicon.units.get(form) or _SHORT_UNITS.get(form)
+        if unit:
+            self.marks.append(f"unit:{unit}")
+            self.found += (form, f"unit {unit}")
+            self.counted = False
+            return True
+        return form in _ORDINAL and before.kind == "number"
+
+    def _end_name(self) -> None:
+        if self.span:
+            self.entities.append(tuple(self.span))
+            self.span = []
+
+    def _word(self, form: str, token: Token, position: int) -> None:
+        known = self.lexicon
+        if form == "'s":
+            if self.words:
+                self.words[-1] = (*self.words[-1][:3], "of", *self.words[-1][4:])
+            self.gap = False
+            return
+        found = entry(known.language, form[:LONGEST_WORD])
+        for mark in found.marks:
+            if mark.startswith("person:"):
+                self.persons.append(mark[7:])
+            else:
+                self.marks.append(mark)
+        if found.role == "content":
+            self._content(form, token, found, position)
+            return
+        self._end_name()
+        self.empty.append(found.folded)
+        if found.role == "governor":
+            self.passive = self.passive or (self.copula and found.governor == known.agent)
+            self.governor, self.since, self.joined, self.gap, self.determined = found.governor, 0, False, True, False
+        elif found.role == "joiner":
+            self.joined, self.gap = bool(self.words), True
+        elif found.role == "determiner":
+            if self.since and not self.joined:
+                self.governor, self.since = "", 0
+            self.determined = self.gap = True
+        else:
+            self.copula = self.copula or found.copula
+            if form in known.haves:
+                self.have = position
+            self.governor, self.joined, self.gap, self.determined, self.since = "", False, True, False, 0
+
+    def _content(self, form: str, token: Token, found: Entry, position: int) -> None:
+        known, key = self.lexicon, found.key
+        unit = known.units.get(form)
+        if unit:
+            self.marks.append(f"sibling:unit={unit}")
+        name = self._is_name(token, found)
+        if name:
+            self.span.append(key)
+        else:
+            self._end_name()
+        determined = self.determined
+        if determined and self.since:
+            self.governor, self.since = "", 0
+        noun = name or (token.text[:1].isupper() if self.nouns_capital else determined or bool(self.governor))
+        self._add(key, found.folded, NAME_WEIGHT if name else found.weight, noun=noun, common=found.known)
+        for mark in found.marks:
+            if mark.startswith("degree:e"):
+                self.marks.append(f"{mark[7:]}:{key}")
+        if not self.copula and not determined and position - self.have > _NEAR:
+            if known.past.fullmatch(form):
+                self.marks.append(f"past:{key}")
+            elif known.future.fullmatch(form):
+                self.marks.append(f"future:{key}")
+
+    def _sign(self, kind: str, form: str, token: Token, *, last: bool) -> None:
+        self._end_name()
+        counted, self.counted = self.counted, False
+        if kind == "number":
+            self._number(numerals.digits(form, comma_decimal=self.lexicon.words.comma_decimal))
+        elif kind == "time":
+            self._number(numerals.clock(form))
+        elif kind == "date":
+            self._number(numerals.day(form, day_first=self.lexicon.language != "en"))
+        elif kind == "code":
+            self.said.codes.append(token.text)
+            self._add(f"`{token.text}", form, NAME_WEIGHT, noun=True)
+        elif kind == "comma":
+            self.joined = self.joined or bool(self.words and not last)
+            self.gap = True
+        elif kind == "stop":
+            self.governor, self.joined, self.gap, self.determined, self.since = "", False, True, False, 0
+            self.copula = False
+        elif form in _SIGN_UNITS:
+            self.marks.append(f"unit:{_SIGN_UNITS[form]}")
+            self.found.append(f"unit {_SIGN_UNITS[form]}")
+        elif form in {"/", "&"}:
+            self.joined, self.gap = bool(self.words), True
+        elif form != "-":
+            self.marks.append(f"sign:{form}")
+            self.empty.append(form)
+        elif counted:
+            self.marks.append("sign:-")
+
+    def _tense(self) -> None:
+        """Marks a past made of 'have' and a participle, and a future made of 'will' where no participle is."""
+        known, forms = self.lexicon, self.said.forms
+        if not known.haves.isdisjoint(forms):
+            for at, form in enumerate(forms):
+                if form in known.haves and any(map(known.participle.fullmatch, forms[at + 1 : at + 6])):
+                    self.marks.append(f"tense:{known.words.perfect}")
+                    break
+        if not known.wills.isdisjoint(forms) and not any(map(known.participle.fullmatch, forms)):
+            self.marks.append("tense:future")
+
+    def _is_name(self, token: Token, found: Entry) -> bool:
+        if found.name:
+            return True
+        text = token.text
+        if self.titled or len(text) < 2 or text.islower() or not text[0].isalpha():
+            return False
+        if not text[1:].islower() and text[1:] != text[1:].lower():
+            return True  # an acronym, or a capital inside
+        if self.lexicon.words.nouns_capital or token.begins or not text[0].isupper():
+            return False
+        return not found.known or found.folded in COMPASS
+
+    def reading(self, text: str, plain: str, *, long: bool) -> Reading:
+        """What was seen."""
+        said, marks = self.said, self.marks
+        if "tense:future" in marks and "condition:if" in marks and said.kind in {"what", "how"}:
+            marks = [mark for mark in marks if mark != "tense:future"]  # 'what will happen if' is 'what happens if'
+        keys, forms, weights, governors, chained, gaps, nominal, common = (
+            zip(*self.words, strict=True) if self.words else ((),) * 8
+        )
+        letters = " ".join(forms)
+        return Reading(
+            text, self.lexicon.language, plain, long, keys, forms, weights, governors, chained, gaps, nominal, common,
+            content=frozenset(keys),
+            names=frozenset((*keys, *forms, *self.found, *self.empty)),
+            entities=tuple(self.entities),
+            codes=frozenset(said.codes),
+            quotes=frozenset(said.quotes),
+            marks=_numbered(marks),
+            tenses=frozenset([mark[6:] for mark in marks if mark.startswith("tense:")]),
+            persons=_persons((*said.askers, *self.persons), said),
+            kind=said.kind,
+            passive=self.passive and any(map(self.lexicon.is_participle, said.forms)),
+            empty=tuple(self.empty),
+            grams=frozenset([letters[at : at + 3] for at in range(max(1, len(letters) - 2))]),
+        )  # fmt: skip
+
+
+def _persons(persons: tuple[str, ...], said: Spoken) -> tuple[str, ...]:
+    """In 'how do I find my way' and 'how can you find your way' the person is whoever asks."""
+    different = set(persons)
+    asked = said.kind == "how" or bool(said.askers) or (said.kind == "what" and len(persons) > 1)
+    return ("self",) if asked and len(different) == 1 and different <= _ANYONE else persons
+
+
+def _numbered(marks: Iterable[str]) -> frozenset[str]:
+    """A second number or negation of the same kind is a mark of its own."""
+    seen: dict[str, int] = {}
+    for mark in marks:
+        seen[mark] = seen.get(mark, 0) + 1
+    more = [f"{mark}#{count}" for mark, count in seen.items() if count > 1 and mark.partition(":")[0] in _COUNTED]
+    return frozenset([*seen, *more])

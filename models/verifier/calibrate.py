@@ -1,0 +1,142 @@
+"""Certifies the verifier's thresholds cell by cell: `python models/verifier/calibrate.py`, after train.py.
+
+Rules kept here:
+1. Look-ups are drawn as a cache sees them: of half of a cell's intents one text is stored, of every intent one text is
+   asked, once, against its nearest five; the best score of what no guard objects to is what would be served. Wrong is
+   an answer that belongs to another intent.
+2. Thresholds are certified on the calibration split alone (`similar.promise`), and reported on the test split, which
+   nothing was chosen by.
+3. A cell without labels, or with too few, abstains and says why. 'other' is where everything lands while no classifier is
+   loaded: it is certified on all cells in one store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+from pairs import Intent  # noqa: E402
+from texts_of import Texts  # noqa: E402
+from train import typed  # noqa: E402
+
+from appliance.decide.similar import CellPromise, Promise, Verifier  # noqa: E402
+from appliance.features.embedder import Embedder  # noqa: E402
+from appliance.similar.promise import FEWEST, LookUp, ladder  # noqa: E402
+from appliance.similar.verifier import compare, fits  # noqa: E402
+
+STARTER = ROOT / "bundles" / "starter"
+DELTA, SEED, NEAREST, STORED, MOST_MIXED = 0.01, 13, 5, 0.5, 2000
+MIXED = "other"
+GIVEN = "no labels: the answer hangs on each word, number or passage that the request brings; exact hits only"
+REASONS = {
+    "creative": "no labels: what is written for its own sake is to differ from time to time; exact hits only",
+    "math": "no labels: one number or sign makes another problem; exact hits only",
+}
+
+
+def look_ups(found: list[Intent], texts: Texts, verifier: Verifier, seed: int = SEED) -> tuple[list[LookUp], int]:
+    """One look-up of each intent, and of how many of them an answer was stored."""
+    rng = random.Random(f"look-ups:{seed}")
+    stored: list[tuple[str, int]] = []
+    asked: list[tuple[str, int]] = []
+    for at, each in enumerate(found):
+        one, other = rng.sample(each.texts, 2) if len(each.texts) > 1 else (each.texts[0], each.texts[0])
+        asked.append((one, at))
+        if rng.random() < STORED:
+            stored.append((other, at))
+    held, wanted = texts.vectors([text for text, _ in stored]), texts.vectors([text for text, _ in asked])
+    made = []
+    for (text, at), vector in zip(asked, wanted, strict=True):
+        cosines = held @ vector
+        best, wrong = 0.0, False
+        for near in np.argsort(-cosines, kind="stable")[:NEAREST]:
+            old, owner = stored[near]
+            if found[owner].language != found[at].language:
+                continue
+            language = found[at].language
+            comparison = compare(
+                verifier, texts.reading(old, language), texts.reading(text, language), float(cosines[near])
+            )
+            if not comparison.objections and comparison.score > best:
+                best, wrong = comparison.score, owner != at
+        made.append(LookUp(best, wrong))
+    return made, len(stored)
+
+
+def by_cell(split: str) -> dict[str, list[Intent]]:
+    """The intents of each cell, and a draw of all of them for the mixed one."""
+    every = [each for each in typed(split, seed=SEED) if len(each.texts) > 1]
+    cells: dict[str, list[Intent]] = {}
+    for each in every:
+        cells.setdefault(each.cell, []).append(each)
+    cells[MIXED] = random.Random(SEED).sample(every, min(MOST_MIXED, len(every)))
+    return cells
+
+
+def seen(made: list[LookUp], stored: int, threshold: float) -> dict[str, Any]:
+    hits = [each for each in made if each.score >= threshold]
+    wrong = sum(each.wrong for each in hits)
+    return {
+        "look_ups": len(made),
+        "stored": stored,
+        "hits": len(hits),
+        "wrong": wrong,
+        "wrong_per_look_up": round(wrong / len(made), 5),
+        "hits_of_stored": round((len(hits) - wrong) / stored, 4) if stored else None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Certify the verifier's thresholds.")
+    parser.add_argument("--embedder", type=Path, default=ROOT / "build" / "models" / "embedder")
+    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "models" / "verifier")
+    parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
+    options = parser.parse_args()
+    embedder = Embedder(options.embedder)
+    verifier = Verifier.model_validate_json((STARTER / "similar" / "verifier.json").read_bytes())
+    if problem := fits(verifier, embedder.digest):
+        raise SystemExit(f"verifier.json cannot be used: {problem}; run train.py first")
+    texts = Texts(embedder, options.cache)
+    cells, held_out = by_cell("calibration"), by_cell("test")
+    tasks = [task["id"] for task in json.loads((STARTER / "taxonomy.json").read_bytes())["tasks"]]
+    promised, report = {}, {}
+    for task in tasks:
+        if task not in cells:
+            promised[task] = CellPromise(delta=DELTA, reason=REASONS.get(task, GIVEN))
+            continue
+        made, stored = look_ups(cells[task], texts, verifier)
+        rungs = ladder(made)
+        cell = CellPromise(
+            delta=DELTA,
+            ladder=rungs,
+            reason="" if rungs else f"nothing could be certified of {len(made)} look-ups, of at least {FEWEST}",
+            source=f"models/verifier, calibration split, {len(made)} look-ups, {stored} of them with an answer stored",
+        )
+        promised[task] = cell
+        report[task] = {"threshold": cell.threshold, "rungs": len(rungs)}
+        if cell.threshold is not None:
+            report[task]["calibration"] = seen(made, stored, cell.threshold)
+            if task in held_out:
+                report[task]["test"] = seen(*look_ups(held_out[task], texts, verifier), cell.threshold)
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    if not options.dry_run:
+        promise = Promise(verifier=verifier.digest, embedder=embedder.digest, cells=promised)
+        (STARTER / "similar" / "promise.json").write_text(promise.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        path = Path(__file__).with_name("measured.json")
+        kept = json.loads(path.read_bytes()) if path.is_file() else {}
+        path.write_text(json.dumps(kept | {"promise": report}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

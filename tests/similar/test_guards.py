@@ -1,0 +1,235 @@
+"""What must not share an answer does not, and what only dresses a question does not matter: in five languages."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.similar.guards import objections
+from appliance.similar.reading import read
+
+# guard that must be among those that object ("": any), language, two texts.
+DIFFERENT = """
+number | en | How do I boil an egg for 5 minutes? | How do I boil an egg for 7 minutes?
+number | en | What is twenty percent of 300? | What is thirty percent of 300?
+number | en | What changed in Python 3.10? | What changed in Python 3.1?
+number | en | Who won the 2014 World Cup? | Who won the 2018 World Cup?
+number | en | Remind me of the meeting at 5 pm | Remind me of the meeting at 5 am
+number | en | What happened on 2024-03-05? | What happened on 2024-05-03?
+number | en | What is the second law of thermodynamics? | What is the third law of thermodynamics?
+number | en | What is -5 in Fahrenheit? | What is 5 in Fahrenheit?
+unit | en | How far is 5 km? | How far is 5 miles?
+unit | en | Is $20 enough for lunch? | Is €20 enough for lunch?
+unit | en | How long does a 5 km run take? | How long does a 5000 m run take?
+sign | en | What is 7 + 3? | What is 7 * 3?
+negation | en | Should I use a password manager? | Should I not use a password manager?
+negation | en | Why does my printer print? | Why doesn't my printer print?
+negation | en | How do I cook rice with a lid? | How do I cook rice without a lid?
+negation | en | Is this mushroom edible? | Is this mushroom inedible?
+negation | en | Which people have visited the moon? | Which people have never visited the moon?
+quantifier | en | Do all birds fly? | Do some birds fly?
+quantifier | en | Are all planets round? | Are most planets round?
+quantifier | en | Can I only pay by card? | Can I pay by card?
+quantifier | en | What takes at least two hours? | What takes at most two hours?
+modality | en | Can I wear white to a wedding? | Must I wear white to a wedding?
+modality | en | Should I tip the driver? | Can I tip the driver?
+modality | en | The server may restart | The server must restart
+tense | en | Who is the president of France? | Who was the president of France?
+tense | en | Did the shop open? | Will the shop open?
+tense | en | Who invents the telephone? | Who invented the telephone?
+tense | en | When does the train leave? | When did the train leave?
+condition | en | What happens if I pay late? | What happens unless I pay late?
+time | en | What was the weather yesterday? | What was the weather tomorrow?
+time | en | Can I eat before a blood test? | Can I eat after a blood test?
+degree | en | Which is the bigger city, Rome or Milan? | Which is the biggest city, Rome or Milan?
+opposed | en | How do I turn on airplane mode? | How do I turn off airplane mode?
+opposed | en | How do I enable two-factor login? | How do I disable two-factor login?
+opposed | en | Is tea or coffee healthier? | Is tea and coffee healthier?
+opposed | en | What is the maximum of the list? | What is the minimum of the list?
+opposed | en | How do I import contacts? | How do I export contacts?
+opposed | en | How do I upload a photo? | How do I download a photo?
+opposed | en | Why is my bill more expensive? | Why is my bill cheaper?
+opposed | en | Is it healthier to eat more meat? | Is it healthier to eat less meat?
+opposed | en | Was hypertension found? | Was hypotension found?
+sibling | en | How do I wash a red shirt? | How do I wash a blue shirt?
+sibling | en | Is the office open on Monday? | Is the office open on Tuesday?
+sibling | en | What is the area of a circle? | What is the perimeter of a circle?
+sibling | en | How many days are in a year? | How many weeks are in a year?
+kind | en | Why does bread rise? | How does bread rise?
+kind | en | When was Hamlet written? | Where was Hamlet written?
+kind | en | Who is Mercury? | Where is Mercury?
+person | en | Does he like her cooking? | Does she like his cooking?
+person | en | Is this my fault? | Is this your fault?
+quote | en | What does `git pull` do? | What does `git push` do?
+code | en | What does ls -a show? | What does ls -A show?
+code | en | What is in /etc/hosts? | What is in /etc/passwd?
+code | en | How do I call get_user()? | How do I call get_users()?
+code | en | What is in setup.py? | What is in setup.cfg?
+code | en | How do I install C++? | How do I install C#?
+quote | en | Translate "good morning" into German | Translate "good evening" into German
+entity | en | What is the capital of France? | What is the capital of Spain?
+entity | en | what is the population of paris | what is the population of madrid
+entity | en | Who founded Hooli? | Who founded Initech?
+entity | en | How old is Donald Trump? | How old is Melania Trump?
+entity | en | Where is South Korea? | Where is Korea?
+entity | en | What does NASA do? | What does ESA do?
+direction | en | How do I get from Rome to Milan? | How do I get from Milan to Rome?
+direction | en | How do I convert PDF to Word? | How do I convert Word to PDF?
+direction | en | Is there a train to Lyon? | Is there a train from Lyon?
+order | en | Does the dog bite the man? | Does the man bite the dog?
+order | en | Is a tomato a fruit? | Is a fruit a tomato?
+ | en | Is Java faster than Python? | Is Python faster than Java?
+roles | en | The dog bites the man | The dog is bitten by the man
+roles | en | The man is bitten by the dog | The dog is bitten by the man
+substituted | en | How do I clean a carburettor? | How do I clean a humidifier?
+number | de | Wie koche ich ein Ei 5 Minuten? | Wie koche ich ein Ei 7 Minuten?
+number | de | Was sind zwanzig Prozent von 300? | Was sind dreißig Prozent von 300?
+unit | de | Wie weit sind 5 km? | Wie weit sind 5 Meilen?
+negation | de | Soll ich die Tür abschließen? | Soll ich die Tür nicht abschließen?
+negation | de | Welche Tiere haben Zähne? | Welche Tiere haben keine Zähne?
+negation | de | Ist das möglich? | Ist das unmöglich?
+quantifier | de | Können alle Vögel fliegen? | Können manche Vögel fliegen?
+modality | de | Darf ich hier parken? | Muss ich hier parken?
+tense | de | Wer ist Bundeskanzler? | Wer war Bundeskanzler?
+tense | de | Wann wurde die Brücke gebaut? | Wann wird die Brücke gebaut?
+time | de | Kann ich vor dem Essen schwimmen? | Kann ich nach dem Essen schwimmen?
+opposed | de | Wie schalte ich das Licht ein? | Wie schalte ich das Licht aus?
+opposed | de | Wie aktiviere ich WLAN? | Wie deaktiviere ich WLAN?
+opposed | de | Ist Tee oder Kaffee gesünder? | Ist Tee und Kaffee gesünder?
+opposed | de | Was ist der Vorteil von Solarstrom? | Was ist der Nachteil von Solarstrom?
+sibling | de | Ist das Büro am Montag offen? | Ist das Büro am Dienstag offen?
+kind | de | Warum steigt der Teig? | Wie steigt der Teig?
+kind | de | Wann wurde Faust geschrieben? | Wo wurde Faust geschrieben?
+person | de | Ist das meine Schuld? | Ist das deine Schuld?
+entity | de | Was ist die Hauptstadt von Frankreich? | Was ist die Hauptstadt von Spanien?
+direction | de | Wie komme ich von Rom nach Mailand? | Wie komme ich von Mailand nach Rom?
+ | de | Der Hund beißt den Mann | Der Mann beißt den Hund
+roles | de | Der Hund beißt den Mann | Der Hund wird vom Mann gebissen
+substituted | de | Wie reinige ich einen Vergaser? | Wie reinige ich einen Luftbefeuchter?
+number | fr | Combien coûtent deux pommes ? | Combien coûtent trois pommes ?
+unit | fr | C'est loin, 5 km ? | C'est loin, 5 miles ?
+negation | fr | Pourquoi mon chat mange ? | Pourquoi mon chat ne mange pas ?
+negation | fr | Peut-on vivre avec un rein ? | Peut-on vivre sans rein ?
+quantifier | fr | Tous les oiseaux volent ? | Certains oiseaux volent ?
+modality | fr | Peut-on stationner ici ? | Doit-on stationner ici ?
+tense | fr | Qui est le président ? | Qui était le président ?
+time | fr | Puis-je manger avant la prise de sang ? | Puis-je manger après la prise de sang ?
+opposed | fr | Comment activer le wifi ? | Comment désactiver le wifi ?
+opposed | fr | Le thé ou le café ? | Le thé et le café ?
+sibling | fr | Le bureau est ouvert le lundi ? | Le bureau est ouvert le mardi ?
+kind | fr | Pourquoi la pâte lève ? | Comment la pâte lève ?
+person | fr | Est-ce ma faute ? | Est-ce ta faute ?
+entity | fr | Quelle est la capitale de la France ? | Quelle est la capitale de l'Espagne ?
+ | fr | Le chien mord l'homme | L'homme mord le chien
+roles | fr | Le chien mord l'homme | Le chien est mordu par l'homme
+number | es | ¿Cuánto cuestan dos manzanas? | ¿Cuánto cuestan tres manzanas?
+negation | es | ¿Por qué mi gato come? | ¿Por qué mi gato no come?
+negation | es | ¿Cómo cocinar arroz con tapa? | ¿Cómo cocinar arroz sin tapa?
+quantifier | es | ¿Todos los pájaros vuelan? | ¿Algunos pájaros vuelan?
+modality | es | ¿Puedo aparcar aquí? | ¿Debo aparcar aquí?
+tense | es | ¿Quién es el presidente? | ¿Quién fue el presidente?
+time | es | ¿Puedo comer antes del análisis? | ¿Puedo comer después del análisis?
+opposed | es | ¿Cómo activar el wifi? | ¿Cómo desactivar el wifi?
+sibling | es | ¿La oficina abre el lunes? | ¿La oficina abre el martes?
+kind | es | ¿Por qué sube la masa? | ¿Cómo sube la masa?
+person | es | ¿Es mi culpa? | ¿Es tu culpa?
+entity | es | ¿Cuál es la capital de Francia? | ¿Cuál es la capital de España?
+direction | es | Vuelos de Madrid a Sevilla | Vuelos de Sevilla a Madrid
+ | es | El perro muerde al hombre | El hombre muerde al perro
+roles | es | El perro muerde al hombre | El perro es mordido por el hombre
+number | it | Quanto costano due mele? | Quanto costano tre mele?
+negation | it | Perché il mio gatto mangia? | Perché il mio gatto non mangia?
+negation | it | Come cuocere il riso con il coperchio? | Come cuocere il riso senza coperchio?
+quantifier | it | Tutti gli uccelli volano? | Alcuni uccelli volano?
+modality | it | Posso parcheggiare qui? | Devo parcheggiare qui?
+tense | it | Chi è il presidente? | Chi era il presidente?
+time | it | Posso mangiare prima dell'esame? | Posso mangiare dopo l'esame?
+opposed | it | Come attivare il wifi? | Come disattivare il wifi?
+sibling | it | L'ufficio apre lunedì? | L'ufficio apre martedì?
+kind | it | Perché sale l'impasto? | Come sale l'impasto?
+person | it | È colpa mia? | È colpa tua?
+entity | it | Qual è la capitale della Francia? | Qual è la capitale della Spagna?
+direction | it | Voli da Roma a Milano | Voli da Milano a Roma
+ | it | Il cane morde l'uomo | L'uomo morde il cane
+roles | it | Il cane morde l'uomo | Il cane è morso dall'uomo
+"""
+
+SAME = """
+en | How do I reset my password? | Could you please tell me how I can reset my password?
+en | How do I reset my password? | how do i reset my password
+en | How do I reset my password? | What is the best way to reset my password?
+en | How do I reset my password? | Hi, I'd like to know how to reset my password. Thanks!
+en | What is the capital of France? | What's France's capital?
+en | What is the capital of France? | Do you know what the capital of France is?
+en | How can I sort a list in Python? | In Python, how do I sort a list?
+en | What colour is the sky? | What color is the sky?
+en | How do I organise my wardrobe? | How do I organize my wardrobe?
+en | How do I clean a carburettor? | How do I clean a carburetter?
+en | Why doesn't my printer work? | Why does my printer not work?
+en | Why is the sky blue? | How come the sky is blue?
+en | What is the reason for inflation? | Why inflation?
+en | The dog bites the man | The man is bitten by the dog
+en | Who wrote Hamlet? | By whom was Hamlet written?
+en | How far is it from Rome to Milan? | How far is it to Milan from Rome?
+en | Which is better, cats or dogs? | Which is better, dogs or cats?
+en | How many km are in 5 miles? | How many kilometres are in five miles?
+en | What is 1,000 plus 5%? | What is 1000 plus 5 percent?
+en | How do I buy a car? | How can one purchase a car?
+en | What happens if I delete a file? | What will happen if I delete a file?
+en | Is it possible to grow avocados indoors? | Can I grow avocados indoors?
+en | How old is Barack Obama? | How old is Obama?
+en | Where is my order? | where is my order???
+en | How do I install numpy on Windows? | How do I install numpy on windows?
+en | Explain how vaccines work | How do vaccines work?
+en | What does photosynthesis mean? | What is the meaning of photosynthesis?
+en | What does `git pull` do? | what does git pull do
+en | How should I store potatoes? | How do I store potatoes?
+en | Are there any ways to learn chess? | What are some ways to learn chess?
+en | Is an e-mail binding? | Is an email binding?
+en | How much does a passport cost? | What is the price of a passport?
+de | Wie installiere ich Python unter Windows? | Können Sie mir bitte sagen, wie man Python unter Windows installiert?
+de | Wie kann ich mein Passwort zurücksetzen? | Wie setze ich mein Kennwort zurück?
+de | Warum ist der Himmel blau? | Wieso ist der Himmel blau?
+de | Wie fuege ich eine Tabelle ein? | Wie füge ich eine Tabelle ein?
+de | Was kosten einundzwanzig Äpfel? | Was kosten 21 Äpfel?
+de | Hallo, ich würde gerne wissen, wie groß Köln ist | Wie groß ist Köln?
+de | Der Hund beißt den Mann | Der Mann wird vom Hund gebissen
+de | Was ist die beste Möglichkeit, Reis zu kochen? | Wie koche ich Reis?
+de | wie backe ich brot | Wie backe ich Brot?
+de | Unter Windows, wie installiere ich Python? | Wie installiere ich Python unter Windows?
+fr | Comment installer Python sur Windows ? | Pouvez-vous me dire comment installer Python sur Windows ?
+fr | Comment puis-je réinitialiser mon mot de passe ? | Comment réinitialiser mon mot de passe ?
+fr | Comment fonctionne la photosynthèse ? | Comment la photosynthèse fonctionne-t-elle ?
+fr | Le chien mord l'homme | L'homme est mordu par le chien
+fr | Combien coûtent vingt et un billets ? | combien coutent 21 billets
+fr | Est-ce que je peux manger avant le test ? | Puis-je manger avant le test ?
+fr | Quelle est la meilleure façon de cuire du riz ? | Comment cuire du riz ?
+fr | Bonjour, je voudrais savoir où est la gare, s'il vous plaît | Où est la gare ?
+es | ¿Cómo instalo Python en Windows? | ¿Cómo puedo instalar Python en Windows?
+es | ¿Cómo se instala Python en Windows? | Por favor, ¿me puedes decir cómo instalar Python en Windows?
+es | El perro muerde al hombre | El hombre es mordido por el perro
+es | como se dice gato en ingles | ¿Cómo se dice gato en inglés?
+es | ¿Cuál es la mejor forma de cocinar arroz? | ¿Cómo cocinar arroz?
+es | Hola, quisiera saber dónde está la estación, gracias | ¿Dónde está la estación?
+it | Come posso installare Python su Windows? | Come si installa Python su Windows?
+it | Qual è la capitale della Francia? | Mi puoi dire qual è la capitale della Francia?
+it | Perché il cielo è blu? | Come mai il cielo è blu?
+it | Quanto costa il biglietto? | Qual è il prezzo del biglietto?
+it | Il cane morde l'uomo | L'uomo è morso dal cane
+it | Salve, vorrei sapere dove si trova la stazione, grazie | Dove si trova la stazione?
+it | Qual è il modo migliore per cuocere il riso? | Come cuocere il riso?
+"""
+
+
+def rows(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("guard", "language", "one", "other"), rows(DIFFERENT))
+def test_a_guard_objects(guard: str, language: str, one: str, other: str) -> None:
+    found = objections(read(one, language), read(other, language))
+    assert guard in found if guard else found
+
+
+@pytest.mark.parametrize(("language", "one", "other"), rows(SAME))
+def test_nothing_objects_to_the_same_question_in_other_dress(language: str, one: str, other: str) -> None:
+    assert objections(read(one, language), read(other, language)) == ()
