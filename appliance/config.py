@@ -266,6 +266,12 @@ class Bundles(Section):
         description="Directories below which media are mounted, such as /media: what is plugged in there is examined "
         "and announced, never taken. Empty: nothing is looked at.",
     )
+    ask_servers: bool = Field(
+        default=False,
+        description="Whether an import also asks golden prompts of paths that are servers, through the door: a process "
+        "of its own has the network for that; what reads the medium has none. With `egress.deny_all` only servers on "
+        "this host are asked.",
+    )
 
 
 class Logging(Section):

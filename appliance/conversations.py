@@ -19,9 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import sqlite3
 from collections import OrderedDict
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from appliance.errors import StateInvalid
 from appliance.records.decision import Carried
 from appliance.records.request import CLASSIFICATIONS, Message, Request
 from appliance.store import Store
+from appliance.store.room import FULL, reading
 
 KEY = "conversations.key"
 _KEY_BYTES = 32
@@ -50,11 +49,9 @@ class Conversations:
         self._most = most
         self._key = _key_in(store.state_dir)
         self._known: dict[str, OrderedDict[bytes, Known]] = {}
-        with closing(sqlite3.connect(f"file:{store.telemetry_path}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("SELECT mark, tenant, label, redacted, seen FROM conversations ORDER BY seen")
-            for mark, tenant, label, redacted, seen in rows:
-                if label in CLASSIFICATIONS and redacted in CLASSIFICATIONS:
-                    self._known.setdefault(tenant, OrderedDict())[mark] = Carried(label, redacted), seen
+        for mark, tenant, label, redacted, seen in _remembered(store.telemetry_path):
+            if label in CLASSIFICATIONS and redacted in CLASSIFICATIONS:
+                self._known.setdefault(tenant, OrderedDict())[mark] = Carried(label, redacted), seen
 
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
@@ -141,12 +138,27 @@ def _together(several: list[Carried]) -> Carried:
     return Carried(strictest(one.label for one in several), strictest(one.redacted for one in several))
 
 
+def _remembered(database: Path) -> list[tuple[bytes, str, str, str, float]]:
+    """What is on the disk; nothing where a full disk kept the table from being made."""
+    if not database.exists():
+        return []
+    with reading(database) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'conversations'").fetchone() is None:
+            return []
+        return connection.execute(
+            "SELECT mark, tenant, label, redacted, seen FROM conversations ORDER BY seen"
+        ).fetchall()
+
+
 def _key_in(state_dir: Path) -> bytes:
-    """The node's key for marks, made where there is none. Without it what was remembered fits nobody."""
+    """The node's key for marks, made where there is none. Without it what was remembered fits nobody.
+
+    Where a full disk takes none, it is kept nowhere, and what is remembered ends with this process.
+    """
     file = state_dir / KEY
+    draft = file.with_name(f"{KEY}.{secrets.token_hex(4)}")
     try:
         if not file.exists():
-            draft = file.with_name(f"{KEY}.{secrets.token_hex(4)}")
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(secrets.token_bytes(_KEY_BYTES))
@@ -155,6 +167,9 @@ def _key_in(state_dir: Path) -> bytes:
             draft.replace(file)
         key = file.read_bytes()
     except OSError as error:
+        if error.errno in FULL:
+            draft.unlink(missing_ok=True)
+            return secrets.token_bytes(_KEY_BYTES)
         raise StateInvalid(f"{file} cannot be read or made: {error.strerror}.", next_step="Check its owner.") from None
     if len(key) != _KEY_BYTES:
         raise StateInvalid(

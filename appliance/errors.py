@@ -214,6 +214,12 @@ class StateInvalid(WeirError):
     code = "state_invalid"
 
 
+class DiskFull(StateInvalid):
+    """The disk of the state directory takes nothing more."""
+
+    code = "disk_full"
+
+
 @dataclass(frozen=True)
 class ErrorEvent:
     """An error after the first streamed byte: sent as a last SSE event, never as a restart."""

@@ -32,23 +32,23 @@ class Cut:
     blobs: tuple[Blob, ...]
 
 
-def cut(source: Path, directory: Path) -> Cut:
-    """Put the file's blobs below the directory (rules L5 and B1 to B3).
+def cut(source: Path, directory: Path, *, model: bool = False) -> Cut:
+    """Put the file's blobs below the directory (rules L5 and B1 to B3). A `model` must be a GGUF.
 
     Raises BenchError: recipe_invalid, gguf_invalid, write_failed.
     """
     try:
         with source.open("rb") as stream:
-            return cut_stream(stream, directory, str(source))
+            return cut_stream(stream, directory, str(source), model=model)
     except OSError as error:
         code = "write_failed" if error.errno in _FULL else "recipe_invalid"
         raise BenchError(code, f"{source}: {error.strerror}.", next_step="Nothing is published.") from None
 
 
-def cut_stream(stream: BinaryIO, directory: Path, source: str) -> Cut:
+def cut_stream(stream: BinaryIO, directory: Path, source: str, *, model: bool = False) -> Cut:
     """As `cut`, for an open file; `source` is what to call it. Raises OSError too."""
     length = stream.seek(0, os.SEEK_END)
-    head = gguf.tensor_data(stream) if gguf.is_gguf(stream) else 0
+    head = _head(stream, source) if model or gguf.is_gguf(stream) else 0
     whole, found = hashlib.sha256(), []
     for begin, size in cuts(length, head):
         digest = hashlib.sha256()
@@ -61,6 +61,14 @@ def cut_stream(stream: BinaryIO, directory: Path, source: str) -> Cut:
     if stream.seek(0, os.SEEK_END) != length:
         raise _changed(source)
     return Cut(whole.hexdigest(), length, tuple(found))
+
+
+def _head(stream: BinaryIO, source: str) -> int:
+    """Where the tensors begin, what is wrong with the file said under its name."""
+    try:
+        return gguf.tensor_data(stream)
+    except BenchError as error:
+        raise BenchError(error.code, f"{source}: {error.message}", next_step=error.next_step) from None
 
 
 def _chunks(stream: BinaryIO, begin: int, size: int, source: str) -> Iterator[bytes]:

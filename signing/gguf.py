@@ -6,10 +6,12 @@ Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
 Rules kept here:
 1. The header is walked, never loaded: no length in it makes us reserve memory.
 2. Every length is checked against the file's before it is believed.
+3. A file that ends before its last tensor does is refused: a runtime would refuse it, on every node that got it.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import BinaryIO
 
@@ -19,6 +21,14 @@ _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  
 _STRING, _ARRAY = 8, 9
 _ALIGNMENT = 32  # bytes, where the header names none
 _NESTED = 4
+# How tensors are stored (ggml.h, enum ggml_type): type to elements and bytes of a block. Of another type only the
+# beginning can be looked for.
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36), 10: (256, 84),
+    11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74),
+    18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2),
+    26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
+}  # fmt: skip
 
 
 def is_gguf(stream: BinaryIO) -> bool:
@@ -47,17 +57,20 @@ def tensor_data(stream: BinaryIO) -> int:
         walk.pass_value(kind, _NESTED)
     if alignment < 1 or alignment > 65536:
         raise _damaged("its alignment is not between 1 and 65536")
+    needed = 0
     for _ in range(tensors):
         walk.text(65535)
         dimensions = walk.number("<I")
         if dimensions > 8:
             raise _damaged("a tensor has more than 8 dimensions")
-        walk.skip(8 * dimensions + 4 + 8)
+        elements = math.prod(walk.number("<Q") for _ in range(dimensions))
+        each, size = _BLOCKS.get(walk.number("<I"), (max(1, elements), 1))
+        needed = max(needed, walk.number("<Q") + -(-elements // each) * size)
     if not tensors:
         return walk.length
     begin = -(-walk.place // alignment) * alignment
-    if begin > walk.length:
-        raise _damaged("it ends before its tensors begin")
+    if begin + needed > walk.length:
+        raise _damaged(f"it ends after {walk.length} bytes, and its tensors after {begin + needed}: it was cut off")
     return begin
 
 

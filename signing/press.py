@@ -33,7 +33,7 @@ def press(station: Station, contents: Contents, now: datetime) -> tuple[form.Man
 
 def _press(station: Station, contents: Contents, now: datetime) -> tuple[form.Manifest, tuple[str, ...]]:
     _ready(station, now)
-    cut = {path: _cut(station, source) for path, source in contents.files.items()}
+    cut = {path: _cut(station, path, source) for path, source in contents.files.items()}
     recipe.check_cards(
         {path: _bytes(source) for path, source in contents.files.items() if path.startswith("cards/")},
         {path: (each.sha256, each.length) for path, each in cut.items()},
@@ -74,10 +74,10 @@ def _ready(station: Station, now: datetime) -> None:
             )
 
 
-def _cut(station: Station, source: Path | bytes) -> Cut:
+def _cut(station: Station, path: str, source: Path | bytes) -> Cut:
     if isinstance(source, bytes):
         return blobs.cut_stream(io.BytesIO(source), station.directory, "the recipe")
-    return blobs.cut(source, station.directory)
+    return blobs.cut(source, station.directory, model=path.endswith(".gguf"))
 
 
 def _bytes(source: Path | bytes) -> bytes:

@@ -75,12 +75,7 @@ def read(path: Path, name: str | None = None) -> Contents:
     if path.is_dir():
         recipe, beside = _recipe({"name": name or _name_of(path), "content": "."}, path), path
     else:
-        text = files.read(path, "recipe_invalid", _RECIPE_BYTES)
-        try:
-            said = YAML(typ="safe", pure=True).load(text.decode("utf-8"))
-        except (YAMLError, UnicodeDecodeError):
-            raise _invalid(path, ("it is not YAML",)) from None
-        recipe, beside = _recipe(said, path), path.parent
+        recipe, beside = _parsed(path), path.parent
         if name:
             recipe = recipe.model_copy(update={"name": name})
     found: dict[str, Path | bytes] = dict(_walk(beside / recipe.content) if recipe.content else {})
@@ -90,7 +85,7 @@ def read(path: Path, name: str | None = None) -> Contents:
     found |= {into: beside / source for into, source in recipe.add.items()}
     for card in recipe.cards:
         found[f"cards/{_file_name(card.get('id'))}.json"] = f"{json.dumps(card, indent=1, sort_keys=True)}\n".encode()
-    findings = []
+    findings = [] if found else ["it names no file"]
     for into in found:
         try:
             check_path(into)
@@ -105,7 +100,8 @@ def read(path: Path, name: str | None = None) -> Contents:
 
 
 def for_model(model: Path, content: Path, name: str | None = None) -> str:
-    """A recipe, as YAML, that adds a GGUF of one's own to a content directory. Raises BenchError.
+    """A recipe, as YAML, that adds a GGUF of one's own to a content directory, or to what another recipe says: all of
+    that is kept, its health prompts too. Raises BenchError.
 
     The card claims no accuracy: it is asked for by its id until `accuracy` is filled in.
     """
@@ -132,16 +128,28 @@ def for_model(model: Path, content: Path, name: str | None = None) -> str:
         "files": [{"path": into, "sha256": digest, "bytes": length}],
         "llama": {"sequences": 4},
     }
-    said = {
-        "name": f"with-{_slug(id)}",
-        "content": str(content.absolute()),
-        "add": {into: str(model.absolute())},
-        # That it runs to an end; what it must say, only whoever knows the model can state.
-        "health": {"prompts": [{"name": f"{id} runs", "card": id, "prompt": "Hello", "min_characters": 0}]},
-        "changelog": f"Adds the model {id}.",
-        "cards": [card],
-    }
+    said = _kept(content)
+    said["name"] = f"with-{_slug(id)}"
+    said["add"] = said.get("add", {}) | {into: str(model.absolute())}
+    said["cards"] = [*said.get("cards", []), card]
+    said["changelog"] = f"Adds the model {id}."
+    # That it runs to an end; what it must say, only whoever knows the model can state.
+    runs = {"name": f"{id} runs", "card": id, "prompt": "Hello", "min_characters": 0}
+    health = said.get("health", {})
+    said["health"] = health | {"prompts": [*health.get("prompts", []), runs]}
     return f"# Press it: weir-sign press STATION THIS-FILE --out DIRECTORY\n{json.dumps(said, indent=2)}\n"
+
+
+def _kept(content: Path) -> dict[str, Any]:
+    """What a recipe that adds to this one begins with; paths absolute, since the new one may lie elsewhere."""
+    if content.is_dir():
+        return {"content": str(content.absolute())}
+    recipe, beside = _parsed(content), content.parent.absolute()
+    said = recipe.model_dump(mode="json", exclude_defaults=True)
+    said |= {name: str(beside / said[name]) for name in ("content", "sbom") if name in said}
+    if recipe.add:
+        said["add"] = {into: str(beside / source) for into, source in recipe.add.items()}
+    return said
 
 
 def check_cards(cards: Mapping[str, bytes], cut: Mapping[str, tuple[str, int]]) -> None:
@@ -175,6 +183,16 @@ def _walk(content: Path) -> dict[str, Path]:
         if path.is_file():
             found[inside.as_posix()] = path
     return found
+
+
+def _parsed(path: Path) -> Recipe:
+    """A recipe file. Raises BenchError."""
+    text = files.read(path, "recipe_invalid", _RECIPE_BYTES)
+    try:
+        said = YAML(typ="safe", pure=True).load(text.decode("utf-8"))
+    except (YAMLError, UnicodeDecodeError):
+        raise _invalid(path, ("it is not YAML",)) from None
+    return _recipe(said, path)
 
 
 def _recipe(said: object, path: Path) -> Recipe:

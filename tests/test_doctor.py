@@ -99,6 +99,25 @@ def test_checks_run_side_by_side(tmp_path: Path) -> None:
     assert {result.state for result in results} == {"pass"}
 
 
+def test_each_check_is_told_as_it_ends_and_not_at_the_end_of_all(tmp_path: Path) -> None:
+    told: list[str] = []
+    others_told = threading.Event()
+
+    def slow(_: Subject) -> Finding:
+        assert others_told.wait(20), "a check that ended is told while another runs"
+        return passed("last")
+
+    def tell(result: Result) -> None:
+        told.append(result.name)
+        if len(told) == 2:
+            others_told.set()
+
+    checks = [Check("slow", "", slow), *(Check(name, "", lambda _: passed("fine")) for name in "ab")]
+    results = examine_all(checks, subject(tmp_path), tell)
+    assert (sorted(told[:2]), told[2]) == (["a", "b"], "slow")
+    assert [(result.name, result.state) for result in results] == [("slow", "pass"), ("a", "pass"), ("b", "pass")]
+
+
 @pytest.mark.parametrize(
     ("states", "word", "code"),
     [

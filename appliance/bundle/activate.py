@@ -238,9 +238,7 @@ def _staged(bundle: Trusted, source: Source, state: TrustState, means: Means) ->
     room = preflight.check(bundle, source, host)
     beyond = generations.to_join(manifest, means.state_dir) - (manifest.disk_bytes - manifest.stored)
     if room.needed + max(0, beyond) > host.free:
-        raise BundleRefused(
-            "no_space", f"{room.needed + beyond} bytes must be free in the state directory; {host.free} are."
-        )
+        raise BundleRefused("no_space", f"{room.needed + beyond} bytes must be free in {host.place}; {host.free} are.")
     copied = stage.fill(manifest, source, means.state_dir, means.show)
     generations.build(manifest, means.state_dir)
     means.note(_step("staged", {"id": manifest.id, "bytes": copied}))
@@ -357,10 +355,15 @@ def _audited(means: Means, facts: Mapping[str, object]) -> Iterator[None]:
     """The lock, trouble of the state directory's disk as a refusal, and every refusal in the audit (rule 5)."""
     means.note({"act": "bundle", **facts})
     try:
-        with stage.locked(means.state_dir), stage.writing():
+        with stage.locked(means.state_dir), stage.writing(means.state_dir):
             yield
     except (BundleRefused, StateInvalid) as error:
-        reason = error.reason if isinstance(error, BundleRefused) else error.code
-        with suppress(AuditUnavailable):
-            means.note(_step("refused", {"reason": reason, "message": witness.text(error.message)}))
+        note_refusal(means, error)
         raise
+
+
+def note_refusal(means: Means, error: BundleRefused | StateInvalid) -> None:
+    """Tell the audit of a refusal, where it takes the entry."""
+    reason = error.reason if isinstance(error, BundleRefused) else error.code
+    with suppress(AuditUnavailable):
+        means.note(_step("refused", {"reason": reason, "message": witness.text(error.message)}))

@@ -31,6 +31,7 @@ EXAMINE_S = 120.0
 MAX_PLACES = 64
 MAX_BUNDLES = 16  # of one place
 NOT_EXAMINED = "not_examined"  # the reason where no verdict came of it
+MORE = "more_bundles"  # the reason of what stands for all beyond MAX_BUNDLES
 _AGAIN_S, _SELDOM_S = 60.0, 3600.0
 _GRACE_S = 10.0  # what examining may take beyond its own limit
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -224,4 +225,15 @@ def unexamined(place: str, why: str) -> Found:
         reason=NOT_EXAMINED,
         message=plain(f"It was not examined: {why}.")[:500],
         next_step="Look at it with 'weir bundle verify', or take it out.",
+    )
+
+
+def more(place: str, count: int) -> Found:
+    """What stands for the bundles beyond `MAX_BUNDLES` of a place."""
+    return Found(
+        place=plain(place),
+        path=plain(place),
+        reason=MORE,
+        message=f"{count} more bundles lie there and were not examined: at most {MAX_BUNDLES} of one place are.",
+        next_step="'weir bundle find' lists all of them, and 'weir bundle verify' examines the one that is meant.",
     )

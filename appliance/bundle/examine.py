@@ -17,7 +17,7 @@ from pathlib import Path
 import tuf.api.serialization.json  # noqa: F401  rule 3
 
 from appliance.bundle import freshness, media, preflight, verify
-from appliance.bundle.discover import MAX_BUNDLES, Found, plain
+from appliance.bundle.discover import MAX_BUNDLES, Found, more, plain
 from appliance.bundle.freshness import Mode, Moment
 from appliance.bundle.refusal import BundleRefused
 from appliance.bundle.witness import text
@@ -29,7 +29,8 @@ from appliance.store.floors import Lost, TrustState
 def examine(
     place: Path, state_dir: Path, mode: Mode, max_age: timedelta, *, clock_trusted: bool, unconfined: bool
 ) -> tuple[Found, ...]:
-    """The bundles there, sorted; a place that cannot be read is one refusal. Gives up this process's rights.
+    """The bundles there, sorted, and one that stands for those beyond `MAX_BUNDLES`; a place that cannot be read is one
+    refusal. Gives up this process's rights.
 
     Raises StateInvalid, NoFilter.
     """
@@ -45,7 +46,9 @@ def examine(
         return (_refused({"path": plain(place)}, place, media.refusal_of(str(place), error)),)
     except BundleRefused as error:
         return () if error.reason == "no_bundle" else (_refused({"path": plain(place)}, place, error),)
-    return tuple(_judged(each.path, place, state_dir, trusts, moment, mode, max_age) for each in lying[:MAX_BUNDLES])
+    judged = (_judged(each.path, place, state_dir, trusts, moment, mode, max_age) for each in lying[:MAX_BUNDLES])
+    beyond = len(lying) - MAX_BUNDLES
+    return (*judged, *([more(str(place), beyond)] if beyond > 0 else []))
 
 
 def _judged(

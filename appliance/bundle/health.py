@@ -3,7 +3,8 @@
 Rules kept here:
 1. Everything that is wrong is named; nothing is written, and nothing leaves: only models of this host are asked.
 2. Whoever calls this runs it in a process of its own with a time limit: a crash or a hang is a failed check.
-3. What cannot be asked here (a golden prompt for a path that is a server) is said so and fails nothing.
+3. What cannot be asked here (a golden prompt for a path that is a server) is said so and fails nothing; `servers` asks
+   it, where the host lets something leave.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def check(folder: Path, now: float, *, known: Path | None = None, unconfined: bo
     and the same prompts is not loaded again.
     """
     try:
-        health = _health(folder)
+        health = read(folder)
         generation = content.load_generation(folder)
     except (OSError, ManifestInvalid) as error:
         return Checked((f"it is not complete: {error}",))
@@ -65,10 +66,10 @@ def unproven(folder: Path, known: Path | None) -> frozenset[str]:
     if known is None:
         return frozenset(here)
     try:
-        before, prompts_before = content.cards_in(known), _by_card(_health(known))
+        before, prompts_before = content.cards_in(known), by_card(read(known))
     except (OSError, ManifestInvalid, ConfigInvalid):
         return frozenset(here)
-    prompts = _by_card(_health(folder))
+    prompts = by_card(read(folder))
     return frozenset(
         id
         for id, card in here.items()
@@ -78,8 +79,8 @@ def unproven(folder: Path, known: Path | None) -> frozenset[str]:
     )
 
 
-def _health(folder: Path) -> Health:
-    """Raises OSError and ManifestInvalid."""
+def read(folder: Path) -> Health:
+    """The health set of a generation in a folder. Raises OSError and ManifestInvalid."""
     with (folder / MARKER).open("rb") as stream:
         return read_manifest(stream.read(MAX_MANIFEST + 1)).health
 
@@ -94,7 +95,8 @@ def _same_files(folder: Path, known: Path, where: PurePath) -> bool:
         return False
 
 
-def _by_card(health: Health) -> dict[str, list[Prompt]]:
+def by_card(health: Health) -> dict[str, list[Prompt]]:
+    """The golden prompts of each card, in their order."""
     prompts: dict[str, list[Prompt]] = defaultdict(list)
     for prompt in health.prompts:
         prompts[prompt.card].append(prompt)
@@ -109,7 +111,7 @@ async def _models(
     from appliance.paths.registry import PathContext
 
     context = PathContext(folder, Egress(frozenset(), NoLedger()), unconfined_workers=unconfined)
-    prompts = _by_card(health)
+    prompts = by_card(health)
     problems = [
         f"prompt {p.name}: there is no card {p.card}" for p in health.prompts if p.card not in generation.card_by_id
     ]
@@ -142,15 +144,15 @@ async def _model(card: ModelCard, context: PathContext, prompts: Sequence[Prompt
         ready = path.ready()
         if not ready.ok:
             return [f"{card.id} does not load: {ready.reason}"]
-        return [problem for prompt in prompts for problem in await _ask(path, prompt)]
+        return [problem for prompt in prompts for problem in await wrong(path, prompt)]
     except PathError as error:
         return [f"{card.id}: {error.message}"]
     finally:
         await path.stop()
 
 
-async def _ask(path: ExecutionPath, prompt: Prompt) -> list[str]:
-    """What the answer to a golden prompt lacks. The answer itself is not repeated."""
+async def wrong(path: ExecutionPath, prompt: Prompt) -> list[str]:
+    """What the answer to a golden prompt lacks, in words. The answer itself is not repeated. Raises PathError."""
     sampling = Sampling(max_tokens=prompt.max_tokens, temperature=0.0)
     if "chat" in path.card.modalities:
         job = Job(prompt.name, "chat", messages=(Message("user", prompt.prompt),), sampling=sampling)

@@ -22,7 +22,8 @@ _ROOM = 11, 10  # of what must be copied; integers, so that the sum is exact at 
 
 @dataclass(frozen=True)
 class Host:
-    """What of this host decides: `version` of the program, `free` bytes where the store is; what it accepted last.
+    """What of this host decides: `version` of the program, `free` bytes where the store is (`place`), and what it
+    accepted last.
 
     `held` says whether the store has a blob of that length already.
     """
@@ -31,6 +32,7 @@ class Host:
     version: str
     free: int
     held: Callable[[str, int], bool]
+    place: str = "the state directory"
     generation: str = ""  # id of the newest accepted manifest
     manifest_sha256: str = ""
 
@@ -54,7 +56,7 @@ def check(bundle: Trusted, source: Source, host: Host) -> Preflight:
     extra = max(0, manifest.disk_bytes - manifest.stored)
     needed = -(-(to_copy + extra) * _ROOM[0] // _ROOM[1])
     if needed > host.free:
-        raise BundleRefused("no_space", f"{needed} bytes must be free in the state directory; {host.free} are.")
+        raise BundleRefused("no_space", f"{needed} bytes must be free in {host.place}; {host.free} are.")
     return Preflight(manifest.stored, to_copy, needed)
 
 

@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. A reason is never renamed once released: scripts, the audit and bundles/FORMAT.md go by it.
-2. Every reason has a next step; the sentence names the file or the number that is wrong.
+2. Every reason has a next step, worded for where the bundle came from; the sentence names the file or the number that
+   is wrong.
 """
 
 from __future__ import annotations
@@ -114,6 +115,31 @@ REASONS: dict[str, tuple[str, str]] = {
     "nothing_before": ("There is no earlier generation to return to.", "Apply the bundle that is wanted."),
     "unknown_generation": ("No generation of this name is marked bad.", "'weir bundle list' shows the names."),
 }
+
+
+_PUBLISH_ANEW = "Have the mirror published anew with 'weir-sign mirror', and run the command again."
+_DISTRUST = "Take nothing from this mirror. Tell the publisher, and show what it serves."
+_PUBLISH_NEWEST = "Have the newest bundle published on the mirror."
+_PUBLISH_NEWER = "Have a newer bundle published on the mirror."
+# What a reason's next step is instead where the bundle came from a mirror.
+AT_A_MIRROR: dict[str, str] = {
+    **{reason: _PUBLISH_ANEW for reason, (_, step) in REASONS.items() if step == _COPY},
+    **{reason: _DISTRUST for reason, (_, step) in REASONS.items() if step == _TELL},
+    **dict.fromkeys(("older_bundle", "issued_too_early", "epoch_below_floor"), _PUBLISH_NEWEST),
+    **dict.fromkeys(("expired", "too_old"), _PUBLISH_NEWER),
+    "expired_root": "Have a bundle with a newer root published on the mirror.",
+    "root_gap": "Have every root published on the mirror; the publisher keeps them all.",
+    "needs_acknowledgement": "Run the command again with --acknowledge, or have a newer bundle published there.",
+    "medium_gone": "Check the mirror, and run the command again; what was copied stays.",
+    "marked_bad": "Have a newer bundle published, or run 'weir bundle acknowledge ID' and then sync again.",
+    "safe_mode": "Have a newer bundle published. Until then the node serves by policy and cache alone.",
+    "nothing_before": "Sync, or apply the bundle that is wanted.",
+}
+
+
+def next_step(reason: str, *, mirror: bool = False) -> str:
+    """What to do about it, as it is said of a medium or of a mirror."""
+    return AT_A_MIRROR.get(reason, REASONS[reason][1]) if mirror else REASONS[reason][1]
 
 
 class BundleRefused(WeirError):

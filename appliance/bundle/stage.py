@@ -17,6 +17,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from appliance.bundle import manifest as form
 from appliance.bundle.manifest import Manifest
 from appliance.bundle.media import Source
 from appliance.bundle.refusal import BundleRefused
+from appliance.store.room import NEEDED
 
 STORE = "store"
 _PART = "part"
@@ -62,14 +64,20 @@ def stage(manifest: Manifest, source: Source, state_dir: Path, show: Show = lamb
         return fill(manifest, source, state_dir, show)
 
 
-def fill(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambda _: None) -> int:
-    """The same for a caller that holds the lock already."""
-    with writing():
-        total, blobs = manifest.stored, manifest.blobs
+def fill(
+    manifest: Manifest,
+    source: Source,
+    state_dir: Path,
+    show: Show = lambda _: None,
+    elsewhere: Callable[[str, int], bool] = lambda _sha256, _length: False,
+) -> int:
+    """The same for a caller that holds the lock already. What is held `elsewhere` is not copied."""
+    total, blobs = manifest.stored, manifest.blobs
+    done = copied = 0
+    with writing(state_dir, lambda: total - done):
         _clear_parts(state_dir, wanted=blobs)
-        done = copied = 0
         for number, (sha256, length) in enumerate(blobs.items()):
-            if not held(state_dir, sha256, length):
+            if not held(state_dir, sha256, length) and not elsewhere(sha256, length):
 
                 def within(count: int, before: int = done, number: int = number) -> None:
                     show(Progress(before + count, total, number, len(blobs)))
@@ -83,7 +91,6 @@ def fill(manifest: Manifest, source: Source, state_dir: Path, show: Show = lambd
 def _copy(source: Source, sha256: str, length: int, state_dir: Path, show: Callable[[int], None]) -> int:
     """One blob, to its final name. Returns the bytes that were read of the source."""
     name = form.blob_path(sha256)
-    final = place(state_dir, sha256)
     part = state_dir / STORE / _PART / sha256
     try:
         found, read = _fill(source, part, name, length, show)
@@ -93,17 +100,24 @@ def _copy(source: Source, sha256: str, length: int, state_dir: Path, show: Calla
             read += more
         if found != sha256:
             raise BundleRefused("damaged_blob", f"{name} is not what was signed: its SHA-256 is {found}.")
-        if not final.parent.is_dir():
-            final.parent.mkdir(mode=0o700, exist_ok=True)
-            sync(final.parent.parent)
-        part.replace(final)
-        sync(final.parent)
+        adopt(part, state_dir, sha256)
     except Exception as error:
         if not (isinstance(error, BundleRefused) and error.reason == "mirror_failed"):
             with suppress(OSError):
                 part.unlink(missing_ok=True)
         raise
     return read
+
+
+def adopt(file: Path, state_dir: Path, sha256: str) -> None:
+    """Give a blob that is whole, hashed and synced its final name, durably. For a caller that holds the lock."""
+    final = place(state_dir, sha256)
+    for folder in (final.parent.parent, final.parent):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            sync(folder.parent)
+    file.replace(final)
+    sync(final.parent)
 
 
 def _fill(source: Source, part: Path, name: str, length: int, show: Callable[[int], None]) -> tuple[str, int]:
@@ -174,7 +188,7 @@ def _clear_parts(state_dir: Path, wanted: Collection[str]) -> None:
 @contextmanager
 def locked(state_dir: Path) -> Iterator[None]:
     """The store for this import alone; the kernel lets go of it when the process ends, however it ends."""
-    with writing():
+    with writing(state_dir):
         (state_dir / STORE).mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(state_dir / STORE / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -188,13 +202,18 @@ def locked(state_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing() -> Iterator[None]:
-    """Trouble of the store's own disk as a refusal; that of the medium comes as one already."""
+def writing(state_dir: Path, needed: Callable[[], int] = lambda: NEEDED) -> Iterator[None]:
+    """Trouble of the store's own disk as a refusal; that of the medium comes as one already.
+
+    `needed` says how many bytes there must be at that moment.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise BundleRefused("disk_full", f"The disk is full: {error.filename or 'the store'}.") from None
+            free = shutil.disk_usage(state_dir).free
+            said = f"The disk is full, or a quota: {free} bytes are free in {state_dir}, and {needed()} more must be."
+            raise BundleRefused("disk_full", said) from None
         raise BundleRefused("store_trouble", f"{error.filename or 'The store'}: {error.strerror}.") from None
 
 

@@ -62,6 +62,7 @@ def host_of(state_dir: Path, state: TrustState) -> Host:
         version=__version__,
         free=shutil.disk_usage(state_dir).free,
         held=lambda sha256, length: stage.held(state_dir, sha256, length),
+        place=str(state_dir),
         generation=current.id if current else "",
         manifest_sha256=hashlib.sha256(state.manifest).hexdigest() if current else "",
     )

@@ -128,12 +128,13 @@ class ExactCache:
         self.erasures = Erasures(store.state_dir)
         self.erasures.tell(self.let_go)
         self._number = self.erasures.number
-        self._reader = sqlite3.connect(f"file:{store.cache_path}?mode=ro", uri=True, timeout=1, check_same_thread=False)
+        self._reader: sqlite3.Connection | None = None  # opened by the first look
         self._lock = threading.Lock()
         self._changes = self._count_changes()
 
     def close(self) -> None:
-        self._reader.close()
+        if self._reader is not None:
+            self._reader.close()
         self.erasures.close()
 
     def look_up(self, key: str, now: float, max_age_s: int | None = None) -> Entry | None:
@@ -233,7 +234,7 @@ class ExactCache:
         self._memory.clear()
         self._held = 0
         with suppress(sqlite3.Error), self._lock:
-            self._reader.execute("PRAGMA shrink_memory")
+            self._opened().execute("PRAGMA shrink_memory")
 
     def _taken(self) -> Iterator[str]:
         """The keys of hits that were not counted yet."""
@@ -244,7 +245,7 @@ class ExactCache:
         """How often something was erased; -1 where that cannot be read."""
         try:
             with self._lock:
-                return int(self._reader.execute("SELECT n FROM changes").fetchone()[0])
+                return int(self._opened().execute("SELECT n FROM changes").fetchone()[0])
         except (sqlite3.Error, TypeError, ValueError):
             return -1
 
@@ -258,12 +259,19 @@ class ExactCache:
             _, dropped = self._memory.popitem(last=False)
             self._held -= dropped.bytes
 
+    def _opened(self) -> sqlite3.Connection:
+        """Raises sqlite3.Error, as while a full disk keeps the database from being made."""
+        if self._reader is None:
+            where = f"file:{self._store.cache_path}?mode=ro"
+            self._reader = sqlite3.connect(where, uri=True, timeout=1, check_same_thread=False)
+        return self._reader
+
     def _read(self, key: str, now: float) -> Entry | None:
         try:
             with (
                 self._lock,
                 closing(
-                    self._reader.execute(
+                    self._opened().execute(
                         f"SELECT {COLUMNS} FROM exact WHERE key=? AND expires>?",  # noqa: S608 - constant
                         (key, now),
                     )

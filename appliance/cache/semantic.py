@@ -76,7 +76,7 @@ class SemanticCache:
         self._partitions: OrderedDict[str, Held] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        self._reader = sqlite3.connect(f"file:{store.cache_path}?mode=ro", uri=True, timeout=1, check_same_thread=False)
+        self._reader: sqlite3.Connection | None = None  # opened by the first look
         self._reading = threading.Lock()
         self.keeper = Keeper(
             store.cache_path,
@@ -93,7 +93,8 @@ class SemanticCache:
     def close(self) -> None:
         self.keeper.close()
         with self._reading:
-            self._reader.close()
+            if self._reader is not None:
+                self._reader.close()
 
     @property
     def held_bytes(self) -> int:
@@ -163,8 +164,12 @@ class SemanticCache:
             held.flat.add(*vectors_of(found[::-1], self._dimensions))
 
     def _read(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._reading, closing(self._reader.execute(sql, values)) as cursor:
-            return cursor.fetchall()
+        with self._reading:
+            if self._reader is None:
+                where = f"file:{self._store.cache_path}?mode=ro"
+                self._reader = sqlite3.connect(where, uri=True, timeout=1, check_same_thread=False)
+            with closing(self._reader.execute(sql, values)) as cursor:
+                return cursor.fetchall()
 
     def _of(self, partition: str) -> Held:
         """What is held of the partition."""

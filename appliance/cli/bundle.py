@@ -32,21 +32,22 @@ _root = click.option(
 )
 
 
-_APPLYING = ("apply", "list", "rollback", "acknowledge")
+_ELSEWHERE = ("apply", "list", "rollback", "acknowledge", "check")
 
 
 class _Group(click.Group):
-    """Commands that change what runs are in a module of their own, imported when one of them is called."""
+    """Commands that change what runs, and what judges content, are in modules of their own, imported when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *_APPLYING]
+        return [*super().list_commands(ctx), *_ELSEWHERE]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _APPLYING:
+        if cmd_name not in _ELSEWHERE:
             return super().get_command(ctx, cmd_name)
-        from appliance.cli import bundle_apply
+        from appliance.cli import bundle_apply, bundle_check
 
         found: dict[str, click.Command] = {
+            "check": bundle_check.check,
             "apply": bundle_apply.apply,
             "list": bundle_apply.list_,
             "rollback": bundle_apply.rollback,
@@ -75,6 +76,7 @@ def find(place: Path, as_json: bool) -> int:
     Ends with 1 when there is none.
     """
     from appliance.bundle import media
+    from appliance.bundle.discover import MAX_BUNDLES
 
     go_offline(None)
     with refusing():
@@ -83,6 +85,10 @@ def find(place: Path, as_json: bool) -> int:
         emit_json({"bundles": [{"path": str(each.path), "kind": each.kind} for each in found]})
     for each in found if not as_json else ():
         click.echo(f"{clean(each.path)}  {each.kind}")
+    if len(found) > MAX_BUNDLES and not as_json:
+        click.echo(
+            f"Of these {len(found)} a node that looks for media examines the first {MAX_BUNDLES} only.", err=True
+        )
     if not found and not as_json:
         click.echo(f"There is no bundle at {clean(place)}.", err=True)
     return OK if found else NEGATIVE
@@ -135,14 +141,16 @@ def say_verdict(
     acknowledge: bool,
     read_blobs: bool,
     as_json: bool,
+    mirror: bool = False,
 ) -> int:
     """Whether this node would take the bundle of a source, who signed it and what it changes; 0 where it would."""
     from appliance.bundle import preflight
     from appliance.bundle import verify as verifying
+    from appliance.bundle.refusal import next_step
 
     told: dict[str, Any] = {"taken": False}
     refusal: BundleRefused | None = None
-    with refusing(), opening as source:
+    with refusing(mirror=mirror), opening as source:
         bundle = verifying.trusted(source, trusts)
         told |= _facts(bundle, source)
         age, refusal = _age(bundle, config, acknowledge=acknowledge)
@@ -159,7 +167,13 @@ def say_verdict(
         told["room"] = {"total": room.total, "to_copy": room.to_copy, "needed": room.needed}
     told["taken"] = refusal is None
     if refusal is not None:
-        told["refused"] = _refusal_facts(refusal)
+        step = next_step(refusal.reason, mirror=mirror)
+        told["refused"] = {
+            "reason": refusal.reason,
+            "message": refusal.message,
+            "next_step": step,
+            "details": list(refusal.details),
+        }
     if as_json:
         emit_json(told)
         return OK if refusal is None else NEGATIVE
@@ -169,7 +183,7 @@ def say_verdict(
         return OK
     for detail in refusal.details:
         click.echo(f"  {clean(detail)}")
-    click.echo(f"weir: refused ({refusal.reason}): {clean(refusal.message)} {refusal.next_step}", err=True)
+    click.echo(f"weir: refused ({refusal.reason}): {clean(refusal.message)} {step}", err=True)
     return NEGATIVE
 
 
@@ -217,9 +231,9 @@ def show(place: Path, root_file: Path | None, state: Path | None, config_file: P
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def refusing(*, mirror: bool = False) -> Iterator[None]:
     """A refusal before anything is known of the bundle: exit code 1, its reason as the code."""
-    from appliance.bundle.refusal import BundleRefused
+    from appliance.bundle.refusal import BundleRefused, next_step
 
     try:
         yield
@@ -228,7 +242,7 @@ def refusing() -> Iterator[None]:
             f"Refused ({error.reason}): {error.message}",
             code=error.reason,
             exit_code=NEGATIVE,
-            next_step=error.next_step,
+            next_step=next_step(error.reason, mirror=mirror),
             details=error.details,
         ) from error
 
@@ -358,15 +372,6 @@ def _change_facts(state: TrustState, bundle: Trusted) -> dict[str, Any]:
         "added": list(changes.added),
         "changed": list(changes.changed),
         "removed": list(changes.removed),
-    }
-
-
-def _refusal_facts(refusal: BundleRefused) -> dict[str, Any]:
-    return {
-        "reason": refusal.reason,
-        "message": refusal.message,
-        "next_step": refusal.next_step,
-        "details": list(refusal.details),
     }
 
 

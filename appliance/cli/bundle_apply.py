@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from appliance.bundle.activate import Ended, Means, Terms
     from appliance.bundle.stage import Progress
     from appliance.config import Config
+    from appliance.doctor.asker import Asker
     from appliance.records.record import Record
     from appliance.store.audit.log import Audit
 
@@ -68,11 +69,11 @@ def apply(
     """
     from appliance.bundle import activate
 
-    with _means(state, config_file, quiet=as_json) as (config, means), refusing():
+    with _means(state, config_file, quiet=as_json) as (config, means, asker), refusing():
         go_offline(config)
         terms = terms_of(config, acknowledge=acknowledge, root_file=root_file)
         ended = activate.apply(place, means, terms)
-    return say_end(ended, as_json=as_json)
+    return say_end(ended, asker, as_json=as_json)
 
 
 @click.command(
@@ -91,10 +92,10 @@ def rollback(state: Path | None, config_file: Path | None, as_json: bool) -> int
     """
     from appliance.bundle import activate
 
-    with _means(state, config_file, quiet=as_json) as (config, means), refusing():
+    with _means(state, config_file, quiet=as_json) as (config, means, asker), refusing():
         go_offline(config)
         ended = activate.roll_back(means)
-    return say_end(ended, as_json=as_json)
+    return say_end(ended, asker, as_json=as_json)
 
 
 @click.command(
@@ -114,7 +115,7 @@ def acknowledge(id: str, state: Path | None, config_file: Path | None, as_json: 
     """
     from appliance.bundle import activate
 
-    with _means(state, config_file, quiet=as_json) as (config, means), refusing():
+    with _means(state, config_file, quiet=as_json) as (config, means, _), refusing():
         go_offline(config)
         reason = activate.acknowledge(id, means)
     if as_json:
@@ -214,9 +215,9 @@ def _say_list(told: dict[str, Any]) -> None:
         click.echo(paint(f"The next import restores what this node trusts: {clean(told['state_lost'])}.", "yellow"))
 
 
-def say_end(ended: Ended, *, as_json: bool) -> int:
-    """Say how it ended; 0 where the wanted generation runs."""
-    from appliance.bundle.refusal import REASONS
+def say_end(ended: Ended, asker: Asker | None = None, *, as_json: bool, mirror: bool = False) -> int:
+    """Say how it ended, and what servers said; 0 where the wanted generation runs."""
+    from appliance.bundle.refusal import next_step
 
     reason = {"returned": "health_failed", "safe_mode": "safe_mode"}.get(ended.outcome, "")
     age = None if ended.age is None else round(ended.age.age.total_seconds())
@@ -229,10 +230,15 @@ def say_end(ended: Ended, *, as_json: bool) -> int:
             "age_s": age,
             "acknowledged": ended.age is not None and ended.age.acknowledged,
             "settled": ended.settled,
+            "servers": None if asker is None else {"asked": asker.asked, "unreached": list(asker.unreached)},
             "rehearsal": None if ended.rehearsal is None else asdict(ended.rehearsal),
         }
         if reason:
-            told["refused"] = {"reason": reason, "message": ended.problem, "next_step": REASONS[reason][1]}
+            told["refused"] = {
+                "reason": reason,
+                "message": ended.problem,
+                "next_step": next_step(reason, mirror=mirror),
+            }
         emit_json(told)
         return NEGATIVE if reason else OK
     if ended.settled:
@@ -249,8 +255,14 @@ def say_end(ended: Ended, *, as_json: bool) -> int:
             )
         for example in found.examples:
             click.echo(f"  {clean(example)}")
+    if asker is not None and (asker.asked or asker.unreached):
+        click.echo(f"Asked {asker.asked} golden prompts of servers.")
+        for each in asker.unreached:
+            click.echo(f"  {clean(each)}")
     if reason:
-        click.echo(f"weir: {reason}: {clean(ended.id)}: {clean(ended.problem)}. {REASONS[reason][1]}", err=True)
+        click.echo(
+            f"weir: {reason}: {clean(ended.id)}: {clean(ended.problem)}. {next_step(reason, mirror=mirror)}", err=True
+        )
         return NEGATIVE
     said = {
         "good": "is in use",
@@ -265,8 +277,10 @@ def say_end(ended: Ended, *, as_json: bool) -> int:
 
 
 @contextmanager
-def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iterator[tuple[Config, Means]]:
-    """The configuration, and what activation needs of this node; its audit is open meanwhile."""
+def _means(
+    state: Path | None, config_file: Path | None, *, quiet: bool
+) -> Iterator[tuple[Config, Means, Asker | None]]:
+    """The configuration, what activation needs of this node, and who asks servers; its audit is open meanwhile."""
     from appliance.cli.logs import configure
     from appliance.config import load
     from appliance.doctor.child import give_way
@@ -274,17 +288,34 @@ def _means(state: Path | None, config_file: Path | None, *, quiet: bool) -> Iter
     config = load(state, file=config_file)
     configure(config.logging)
     give_way()
-    with audited(config) as audit:
-        yield config, means_of(config, audit, quiet=quiet)
+    with audited(config) as audit, asking(config, config_file) as asker:
+        yield config, means_of(config, audit, asker, quiet=quiet), asker
+
+
+@contextmanager
+def asking(config: Config, config_file: Path | None) -> Iterator[Asker | None]:
+    """Who asks golden prompts of servers, begun while this process has a network; None where the host asks none."""
+    from appliance.doctor.asker import Asker
+
+    if not config.bundles.ask_servers:
+        yield None
+        return
+    asker = Asker(config.state_dir, config_file)
+    try:
+        yield asker
+    finally:
+        asker.close()
 
 
 @contextmanager
 def audited(config: Config) -> Iterator[Audit]:
-    """The node's audit, open. Raises CliError where there is no state directory."""
+    """The node's audit, open. Raises CliError where there is no state directory, DiskFull where there is no room."""
+    from appliance.store import room
     from appliance.store.audit.log import Audit
 
     if not config.state_dir.is_dir():
         raise CliError(f"{config.state_dir} is not there.", code="state_invalid", next_step="Make it with 'weir init'.")
+    room.demand(config.state_dir)  # said before anything is begun
     audit = Audit(config.state_dir)
     try:
         yield audit
@@ -292,7 +323,7 @@ def audited(config: Config) -> Iterator[Audit]:
         audit.close()
 
 
-def means_of(config: Config, audit: Audit, *, quiet: bool) -> Means:
+def means_of(config: Config, audit: Audit, asker: Asker | None = None, *, quiet: bool) -> Means:
     """What activation needs of this node."""
     from appliance.bundle import health
     from appliance.bundle.activate import Means
@@ -302,6 +333,9 @@ def means_of(config: Config, audit: Audit, *, quiet: bool) -> Means:
     from appliance.fleets import generation_of
 
     def check(folder: Path, known: Path | None) -> str:
+        return models(folder, known) or (asker.ask(folder, known) if asker is not None else "")
+
+    def models(folder: Path, known: Path | None) -> str:
         now, unconfined = datetime.now(UTC).timestamp(), config.paths.unconfined_workers
         with suppress(OSError, ManifestInvalid, ConfigInvalid):  # the check says it better
             if not health.unproven(folder, known):  # nothing runs that could crash or hang

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance.cli.common import CliError, WeirCommand, json_option, where_options
 from appliance.cli.out import Colour, clean, emit_json, paint
+
+if TYPE_CHECKING:
+    from appliance.doctor import Result
 
 _COLOURS: dict[str, Colour] = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}
 
@@ -35,7 +39,7 @@ def command(
 ) -> int:
     """Check the host, the content and the node.
 
-    Every check passes, warns, fails or is skipped, with what was seen and what to do. Ends with
+    Every check passes, warns, fails or is skipped, with what was seen and what to do, said as it ends. Ends with
     0 when nothing warns or fails, with 1 on warnings and with 2 when a check failed.
     """
     from appliance.doctor import CHECKS, Subject, examine, verdict
@@ -51,15 +55,17 @@ def command(
             for name, text in about.items():
                 click.echo(f"{name.ljust(16)}{text}")
         return 0
-    results = examine(Subject.of(state, config_file, host, port), chosen)
+    results = examine(Subject.of(state, config_file, host, port), chosen, (lambda _: None) if as_json else _say)
     if as_json:
         emit_json({"verdict": verdict(results).word, "checks": [result.as_json() for result in results]})
         return verdict(results).exit_code
-    for result in results:
-        state_word = paint(result.state.ljust(5), _COLOURS[result.state])
-        click.echo(f"{state_word} {result.name.ljust(15)} {clean(result.seen)}")
-        if result.fix and result.state in ("warn", "fail"):
-            click.echo(f"{' ' * 22}{clean(result.fix)}")
     counts = {word: sum(r.state == word for r in results) for word in _COLOURS}
     click.echo("  ".join(f"{count} {word}" for word, count in counts.items() if count))
     return verdict(results).exit_code
+
+
+def _say(result: Result) -> None:
+    state_word = paint(result.state.ljust(5), _COLOURS[result.state])
+    click.echo(f"{state_word} {result.name.ljust(15)} {clean(result.seen)}")
+    if result.fix and result.state in ("warn", "fail"):
+        click.echo(f"{' ' * 22}{clean(result.fix)}")

@@ -71,6 +71,7 @@ def _settled(config: Config) -> InForce:
     from appliance.bundle.in_force import in_force
     from appliance.bundle.refusal import BundleRefused
     from appliance.cli.bundle_apply import audited, means_of
+    from appliance.errors import AuditUnavailable, DiskFull
 
     if activate.unsettled(config.state_dir):
         try:
@@ -78,6 +79,8 @@ def _settled(config: Config) -> InForce:
                 said = activate.settle(means_of(config, audit, quiet=True))[1]
         except BundleRefused as error:  # another import is at work, or what was lost is restored now
             said = error.message
+        except (DiskFull, AuditUnavailable) as error:  # the node runs what was good, and settles it when there is room
+            said = f"what an import left is not brought to its end: {error.message}"
         if said:
             click.echo(f"weir: {clean(said)}", err=True)
     found = in_force(config.state_dir)

@@ -75,6 +75,8 @@ def _root(root: dict[str, Any]) -> str:
 
 
 def _medium(found: dict[str, Any]) -> str:
+    if found.get("reason") == "more_bundles":
+        return f"{clean(found.get('place'))}: {clean(found.get('message'))}"
     said = f"bundle {clean(found.get('id') or found.get('path'))} at {clean(found.get('place'))}: "
     if found.get("same"):
         said += "in use already"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.bundle import node_of, refusing, say_verdict
-from appliance.cli.bundle_apply import acknowledge_option, audited, means_of, root_option, say_end, terms_of
+from appliance.cli.bundle_apply import acknowledge_option, asking, audited, means_of, root_option, say_end, terms_of
 from appliance.cli.common import CliError, WeirCommand, json_option, where_options
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def command(
     is no change. Interrupted at any point, it goes on from there the next time. Ends with 0 when the mirror's bundle is
     in use or was before, with 1 when it is refused or was taken back.
     """
-    from appliance.bundle import activate, witness
+    from appliance.bundle import fetch, witness
     from appliance.cli.logs import configure
     from appliance.doctor.child import give_way
 
@@ -56,14 +56,18 @@ def command(
         )
     configure(config.logging)
     give_way()
-    with audited(config) as audit, refusing():
+    with audited(config) as audit, refusing(mirror=True):
         mirror = closing(_mirror(config, audit))
         if check:
-            return say_verdict(mirror, config, trusts, acknowledge=acknowledge, read_blobs=False, as_json=as_json)
+            return say_verdict(
+                mirror, config, trusts, acknowledge=acknowledge, read_blobs=False, as_json=as_json, mirror=True
+            )
         terms = terms_of(config, acknowledge=acknowledge, root_file=root_file, thorough=False)
-        means = means_of(config, audit, quiet=as_json)
-        ended = activate.apply_from(mirror, witness.mirror(config.bundles.mirror), means, terms)
-    return say_end(ended, as_json=as_json)
+        with asking(config, config_file) as asker:
+            means = means_of(config, audit, asker, quiet=as_json)
+            with mirror as source:
+                ended = fetch.sync(source, witness.mirror(config.bundles.mirror), means, terms)
+    return say_end(ended, asker, as_json=as_json, mirror=True)
 
 
 def _mirror(config: Config, audit: Audit) -> Mirror:

@@ -135,7 +135,8 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     cache = _mapping(record.get("cache")) or _mapping(_mapping(record.get("snapshot")).get("cache"))
     if cache:
         near = f"{clean(cache.get('path'))}, score {number(cache.get('score'))}, {duration(cache.get('age_s'))} old"
-        yield f"cached   {near}, made by {clean(cache.get('origin') or '-')}"
+        drawn = "; drawn to be answered anew, and not used" if cache.get("anew") else ""
+        yield f"cached   {near}, made by {clean(cache.get('origin') or '-')}{drawn}"
     candidates = _list(decision.get("candidates"))
     if candidates:
         yield ""

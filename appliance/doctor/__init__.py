@@ -8,6 +8,8 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from appliance.doctor import content, door, host, network, runtimes, state
 from appliance.doctor.check import Check, Result, Subject, Verdict, examine_all, verdict
 
@@ -18,6 +20,11 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def examine(subject: Subject, names: list[str] | None = None) -> list[Result]:
-    """Runs the named checks (all of them by default) in parallel; results in the order of the names."""
-    return examine_all([CHECKS[name] for name in (names if names is not None else CHECKS)], subject)
+def examine(
+    subject: Subject, names: list[str] | None = None, told: Callable[[Result], object] = lambda _: None
+) -> list[Result]:
+    """Runs the named checks (all of them by default) in parallel; results in the order of the names.
+
+    `told` has each as soon as its check has ended.
+    """
+    return examine_all([CHECKS[name] for name in (names if names is not None else CHECKS)], subject, told)

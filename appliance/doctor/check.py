@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -111,10 +111,15 @@ def skipped(reason: str, **more: Any) -> Finding:
     return Finding("skip", reason, "", more)
 
 
-def examine_all(checks: Sequence[Check], subject: Subject) -> list[Result]:
-    """Every check once, a few at a time; results in the order given."""
+def examine_all(
+    checks: Sequence[Check], subject: Subject, told: Callable[[Result], object] = lambda _: None
+) -> list[Result]:
+    """Every check once, a few at a time; results in the order given. `told` has each as soon as its check has ended."""
     with ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="doctor") as pool:
-        return list(pool.map(lambda check: _one(check, subject), checks))
+        begun = [pool.submit(_one, check, subject) for check in checks]
+        for ended in as_completed(begun):
+            told(ended.result())
+        return [each.result() for each in begun]
 
 
 def verdict(results: Sequence[Result]) -> Verdict:

@@ -42,7 +42,7 @@ def examiner(config: Config) -> Examine:
         found = answer.value.get("found")
         if answer.ok and isinstance(found, list):
             try:
-                return [Found.model_validate(each) for each in found[:MAX_BUNDLES]]
+                return [Found.model_validate(each) for each in found[: MAX_BUNDLES + 1]]
             except ValidationError:
                 return [unexamined(place, "the examining process answered nonsense")]
         return [unexamined(place, f"the examining process {answer.problem or 'answered nonsense'}")]

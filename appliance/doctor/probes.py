@@ -101,6 +101,15 @@ def generation(argument: Mapping[str, Any]) -> dict[str, Any]:
     return told | ({"problem": "; ".join(found.problems)} if found.problems else {})
 
 
+def servers(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """Asks golden prompts of servers: a folder in each line of standard input, what came of it in a line of output."""
+    from appliance.doctor.asker import serve
+
+    give_way()
+    serve(Path(str(argument["state"])), Path(str(argument["config"])) if argument.get("config") else None)
+    return {}
+
+
 def medium(argument: Mapping[str, Any]) -> dict[str, Any]:
     """Examines a place where bundles may lie, with no right but to read it."""
     from datetime import timedelta
@@ -201,6 +210,7 @@ PROBES: dict[str, Probe] = {
     "llama": llama,
     "gguf": gguf,
     "generation": generation,
+    "servers": servers,
     "medium": medium,
     "accelerators": accelerators,
     "ort_telemetry": ort_telemetry,

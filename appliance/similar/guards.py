@@ -54,15 +54,13 @@ _STRICT_MARKS = frozenset(
 )  # fmt: skip
 _DEGREES = frozenset({"er", "est"})
 _CONTRARY = frozenset({"quantifier", "modality", "condition", "degree"})
-_KINDS_TOGETHER = frozenset(
-    frozenset(pair)
-    for pair in (("what", "how"), ("what", "who"), ("extent", "what"), ("extent", "how"), ("how", "polar"))
-)
+_KINDS_TOGETHER = frozenset({frozenset({"extent", "what"}), frozenset({"extent", "how"})})
 _OPPOSITE_WAYS = frozenset(
     frozenset(pair.split())
-    for pair in ("from to", "before after", "over under", "with without", "for against", "from for",
+    for pair in ("from to", "before after", "over under", "on under", "with without", "for against", "from for",
                  "in out")
 )  # fmt: skip
+LEAST_WEIGHT = 0.5  # of a word that cannot be exchanged
 MOST_MOVED = 24  # words whose places are compared
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
@@ -87,6 +85,8 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
         found.add("kind")
     if stored.persons != asked.persons and _persons(stored.persons, asked.persons):
         found.add("person")
+    if stored.pronouns != asked.pronouns and stored.persons == asked.persons and stored.content == asked.content:
+        found.add("roles")  # 'my boss fired me', 'I fired my boss'
     if not stored.keys and not asked.keys and (stored.empty != asked.empty or stored.kind != asked.kind):
         found.add("bare")
     known = lexicon(stored.language)
@@ -94,7 +94,7 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
     if alignment.turned:
         found.add(alignment.turned)
     _names(stored, asked, found)
-    _places(stored, asked, found, verbs_move=known.words.verbs_move)
+    _places(stored, asked, found, verbs_move=known.words.verbs_move, plain=known.words.nouns_plain)
     if _substituted(stored, asked, alignment):
         found.add("substituted")
     return tuple(guard for guard in GUARDS if guard in found) if found else ()
@@ -112,7 +112,7 @@ def _marks(of_stored: frozenset[str], of_asked: frozenset[str], stored: Reading,
             elif guard in _CONTRARY:
                 sides[side].add(guard)
             elif guard in {"past", "future"} and what in against.content:
-                if against.tenses <= {"present"}:
+                if against.tenses.isdisjoint({guard, "perfect"}):
                     found.add("tense")
             elif guard in _DEGREES and what in against.content:
                 found.add("degree")
@@ -160,7 +160,7 @@ def _misspelt(name: str, reading: Reading) -> bool:
     return any(not known and one_slip(name, form) for form, known in zip(reading.forms, reading.known, strict=True))
 
 
-def _places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool) -> None:
+def _places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool, plain: bool) -> None:
     """Order, roles and direction of the words that stand once in both."""
     if stored.keys == asked.keys and stored.governors == asked.governors and stored.passive == asked.passive:
         return
@@ -185,7 +185,9 @@ def _places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: boo
     if inverted and not swapped_voice:
         for at, before in enumerate(once[:MOST_MOVED]):
             for after in once[at + 1 : MOST_MOVED]:
-                if before[1] > after[1] and not _may_move(stored, asked, before, after, verbs_move=verbs_move):
+                if before[1] > after[1] and not _may_move(
+                    stored, asked, before, after, verbs_move=verbs_move, plain=plain
+                ):
                     found.add("order" if len(once) == len(ours) == len(theirs) else "roles")
                     return
     if swapped_voice:
@@ -196,13 +198,16 @@ def _places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: boo
 
 
 def _may_move(
-    stored: Reading, asked: Reading, before: tuple[int, int], after: tuple[int, int], *, verbs_move: bool
+    stored: Reading, asked: Reading, before: tuple[int, int], after: tuple[int, int], *, verbs_move: bool, plain: bool
 ) -> bool:
     """Whether two words that changed places say the same as before."""
     (i, k), (j, m) = before, after
     one, other = (stored.governors[i], stored.governors[j]), (asked.governors[k], asked.governors[m])
-    if verbs_move and not ((stored.nominal[i] or asked.nominal[k]) and (stored.nominal[j] or asked.nominal[m])):
+    nouns = (stored.nominal[i], asked.nominal[k]), (stored.nominal[j], asked.nominal[m])
+    if verbs_move and not all(map(all if plain else any, nouns)):
         return True
+    if j == i + 1 and k == m + 1 and (stored.keys[i][0] == "#") != (stored.keys[j][0] == "#"):
+        return True  # 'March 5', '5 March'
     if j == i + 1 and stored.chained[j] and k == m + 1 and asked.chained[k]:
         return True  # 'cats and dogs', 'dogs and cats'
     if one == other and (one[0] or one[1]) and one[0] != one[1]:
@@ -217,6 +222,6 @@ def _may_move(
 
 def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
     """One word of weight for another and all else the same: look-alikes are made so."""
-    left = [at for at in alignment.left if stored.weights[at] >= 0.5]
-    right = [at for at in alignment.right if asked.weights[at] >= 0.5]
-    return len(left) == len(right) == 1 and len(alignment.left) == len(alignment.right) == 1
+    if len(alignment.left) != 1 or len(alignment.right) != 1:
+        return False
+    return min(stored.weights[alignment.left[0]], asked.weights[alignment.right[0]]) >= LEAST_WEIGHT

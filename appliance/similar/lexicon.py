@@ -42,6 +42,7 @@ class Entry:
     copula: bool = False
     name: bool = False
     known: bool = True
+    listed: bool = False  # as it stands, not by its stem
     folded: str = ""
 
 
@@ -120,6 +121,7 @@ class Lexicon:
         for line in _groups(words.irregular):
             for form in line[1:]:
                 self._lemma.setdefault(form, line[0])
+                self._lemma.setdefault(fold(form), line[0])
         for word in _listed(words.empty):
             self._form(word).weight = 0.0
             self._form(word).role = "empty"
@@ -138,7 +140,7 @@ class Lexicon:
             for word in _listed(listed):
                 draft = self._form(word)
                 draft.marks.append(mark)
-                if draft.weight < 0.0:
+                if draft.weight < 0.0 and not mark.startswith(("tense:", "degree:e")):
                     draft.weight, draft.role = 0.0, "empty"
         for word in _listed(words.faint):
             self._content(word, "", FAINT)
@@ -153,11 +155,14 @@ class Lexicon:
                     side = "b"
                 else:
                     self._content(word, "", KNOWN, f"opposed:{number}{side}")
+        claimed: dict[str, str] = {}  # stem -> the member that it belongs to
         for kind, members in words.siblings.items():
             for member in members.split():
                 forms = member.split("/")
                 for word in forms:
                     self._content(word, "", KNOWN, f"sibling:{kind}={forms[0]}")
+                    if claimed.setdefault(self._root(word), forms[0]) != forms[0]:
+                        self._form(word).key = fold(forms[0])  # 'hijo' and 'hija' have one stem
         for line in _groups(words.irregular):
             for word in line:
                 self._content(word, "", -1.0)
@@ -171,6 +176,8 @@ class Lexicon:
                 if draft.weight < 0.0:
                     draft.weight, draft.key = 1.4, key
                 draft.name = draft.role == "content"
+                if self.language == "de":
+                    self._forms.setdefault(f"{word}s", draft)
 
     def _root(self, word: str) -> str:
         plain = fold(word)
@@ -232,7 +239,7 @@ class Lexicon:
             weight = by_stem.weight
         return Entry(
             key, weight if weight >= 0.0 else min(rare, KNOWN), first.role, tuple(marks), first.governor, first.copula,
-            first.name, folded=folded,
+            first.name, listed=draft is not None, folded=folded,
         )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ _ORDINAL = frozenset(
 )
 _COUNTED = frozenset({"number", "negation", "unit", "sign"})
 _ANYONE = frozenset({"i", "we", "you"})
+_ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9", "XI": "11", "XII": "12"}
 _SPACE = re.compile(r"\s+")
 _NEAR = 3  # words between 'have' and its participle
 
@@ -63,6 +64,7 @@ class Reading:
     marks: frozenset[str] = frozenset()
     tenses: frozenset[str] = frozenset()
     persons: tuple[str, ...] = ()
+    pronouns: tuple[str, ...] = ()  # as they stand, sorted; empty where one person alone asks
     kind: str = ""
     passive: bool = False
     empty: tuple[str, ...] = ()  # function words that are left, in order
@@ -91,6 +93,7 @@ class _Walk:
         self.marks: list[str] = [f"modality:{said.modality}"] if said.modality else []
         self.persons: list[str] = []
         self.empty: list[str] = []
+        self.pronouns: list[str] = []
         self.found: list[str] = []
         self.entities: list[tuple[str, ...]] = []
         self.span: list[str] = []
@@ -160,10 +163,14 @@ class _Walk:
                 self.words[-1] = (*self.words[-1][:3], "of", *self.words[-1][4:])
             self.gap = False
             return
+        if token.text in _ROMAN:
+            self._number(_ROMAN[token.text])
+            return
         found = entry(known.language, form[:LONGEST_WORD])
         for mark in found.marks:
             if mark.startswith("person:"):
                 self.persons.append(mark[7:])
+                self.pronouns.append(found.folded)
             else:
                 self.marks.append(mark)
         if found.role == "content":
@@ -199,7 +206,11 @@ class _Walk:
         determined = self.determined
         if determined and self.since:
             self.governor, self.since = "", 0
-        noun = name or (token.text[:1].isupper() if self.nouns_capital else determined or bool(self.governor))
+        noun = name or (
+            token.text[:1].isupper()
+            if self.nouns_capital
+            else determined or bool(self.governor) or self._plain_noun(form)
+        )
         self._add(key, found.folded, NAME_WEIGHT if name else found.weight, noun=noun, common=found.known)
         for mark in found.marks:
             if mark.startswith("degree:e"):
@@ -209,6 +220,10 @@ class _Walk:
                 self.marks.append(f"past:{key}")
             elif known.future.fullmatch(form):
                 self.marks.append(f"future:{key}")
+
+    def _plain_noun(self, form: str) -> bool:
+        known = self.lexicon
+        return known.words.nouns_plain and not (form.endswith("ing") or known.is_participle(form))
 
     def _sign(self, kind: str, form: str, token: Token, *, last: bool) -> None:
         self._end_name()
@@ -247,8 +262,9 @@ class _Walk:
                 if form in known.haves and any(map(known.participle.fullmatch, forms[at + 1 : at + 6])):
                     self.marks.append(f"tense:{known.words.perfect}")
                     break
-        if not known.wills.isdisjoint(forms) and not any(map(known.participle.fullmatch, forms)):
-            self.marks.append("tense:future")
+        if not known.wills.isdisjoint(forms):
+            passive = any(map(known.participle.fullmatch, forms))
+            self.marks.append("tense:present" if passive else "tense:future")
 
     def _is_name(self, token: Token, found: Entry) -> bool:
         if found.name:
@@ -260,7 +276,7 @@ class _Walk:
             return True  # an acronym, or a capital inside
         if self.lexicon.words.nouns_capital or token.begins or not text[0].isupper():
             return False
-        return not found.known or found.folded in COMPASS
+        return not found.listed or found.folded in COMPASS
 
     def reading(self, text: str, plain: str, *, long: bool) -> Reading:
         """What was seen."""
@@ -271,6 +287,7 @@ class _Walk:
             zip(*self.words, strict=True) if self.words else ((),) * 8
         )
         letters = " ".join(forms)
+        persons = _persons((*said.askers, *self.persons), said)
         return Reading(
             text, self.lexicon.language, plain, long, keys, forms, weights, governors, chained, gaps, nominal, common,
             content=frozenset(keys),
@@ -280,7 +297,8 @@ class _Walk:
             quotes=frozenset(said.quotes),
             marks=_numbered(marks),
             tenses=frozenset([mark[6:] for mark in marks if mark.startswith("tense:")]),
-            persons=_persons((*said.askers, *self.persons), said),
+            persons=persons,
+            pronouns=() if persons == ("self",) else tuple(sorted(self.pronouns)),
             kind=said.kind,
             passive=self.passive and any(map(self.lexicon.is_participle, said.forms)),
             empty=tuple(self.empty),

@@ -105,11 +105,35 @@ def _german(word: str) -> str:
     word = _cut(word, ("ungen", "ung"), 5)
     word = _cut(word, ("endes", "ender", "enden", "ende", "end"), 5)
     word = _cut(word, ("ern", "est", "em", "en", "er", "es", "et", "te", "ten", "e", "n", "s"), 3)
-    return _cut(word, ("st", "t"), 5)
+    return _cut(word, ("st", "t"), 4)
 
 
 def _french(word: str) -> str:
-    word = _cut(word, ("aient", "ssons", "ssent", "ees", "ons", "ent", "ant", "ait", "ees", "ee", "er", "ez", "es"), 4)
+    word = _cut(
+        word,
+        (
+            "eront",
+            "erons",
+            "erez",
+            "erai",
+            "eras",
+            "era",
+            "aient",
+            "ssons",
+            "ssent",
+            "ees",
+            "ons",
+            "ent",
+            "ant",
+            "ait",
+            "ees",
+            "ee",
+            "er",
+            "ez",
+            "es",
+        ),
+        4,
+    )
     word = _cut(word, ("aux",), 3) + ("al" if word.endswith("aux") and len(word) > 5 else "")
     word = _cut(word, ("s", "x"), 3)
     return _single(_cut(word, ("e", "r"), 3))
@@ -119,7 +143,9 @@ def _spanish(word: str) -> str:
     word = _cut(word, ("ciones",), 3) + ("cion" if word.endswith("ciones") and len(word) > 8 else "")
     return _cut(
         word,
-        ("iendo", "ando", "ados", "adas", "idos", "idas", "amos", "emos", "imos", "aron", "ieron", "aba", "aban", "ado",
+        ("iendo", "aremos", "aran", "ara", "are", "eran", "era", "iran", "ira", "ando", "ados",
+         "adas", "idos", "idas", "amos", "emos", "imos", "aron", "ieron", "aba",
+         "aban", "ado",
          "ada", "ido", "ida", "arlo", "arla", "arse", "erse", "irse", "ar", "er", "ir", "an", "en", "as", "es", "os",
          "a", "o", "e", "s"),
         4,
@@ -129,7 +155,8 @@ def _spanish(word: str) -> str:
 def _italian(word: str) -> str:
     return _cut(
         word,
-        ("iscono", "ando", "endo", "arono", "ivano", "avano", "iamo", "iscono", "isco", "isce", "ati", "ate", "ato",
+        ("iscono", "eranno", "iranno", "era", "ira", "ando", "endo", "arono", "ivano", "avano", "iamo",
+         "isco", "isce", "ati", "ate", "ato",
          "ata", "uti", "ute", "uto", "uta", "iti", "ite", "ito", "ita", "arsi", "ersi", "irsi", "arlo", "arla", "are",
          "ere", "ire", "ano", "ono", "hi", "he", "a", "e", "i", "o"),
         4,

@@ -5,6 +5,8 @@ Rules kept here:
 2. Reading opens its own read-only connection, so that `weir why` works beside a node and without one.
 3. Records gather while one piece of work waits for them: a request costs an append, many rows one statement. On one
    core every wake of the writer thread and every hand-over of the interpreter's lock is paid for by requests.
+4. A disk that is full when the node starts costs it what it would write, not its life: `writer.trouble` says so, and
+   each piece of work tries again.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ from typing import IO, Any
 import orjson
 import structlog
 
-from appliance.errors import StateInvalid
+from appliance.errors import DiskFull, StateInvalid
 from appliance.records.record import Alike, Record, to_json
 from appliance.store import tenants
-from appliance.store.schema import cache, migrate, telemetry
+from appliance.store.schema import cache, migrate, node, telemetry
 from appliance.store.writer import Writer, say
 
 __all__ = ["Reader", "Store", "open_reader"]
@@ -53,17 +55,29 @@ class Store:
         self._lock = _locked(state_dir)
         self.telemetry_path = state_dir / "telemetry.db"
         self.cache_path = state_dir / "cache.db"
-        try:
-            migrate(self.telemetry_path, telemetry)
-            migrate(self.cache_path, cache)
-        except BaseException:
-            self._lock.close()
-            raise
         paths = {"telemetry": self.telemetry_path, "cache": self.cache_path, "node": state_dir / tenants.DATABASE}
-        self.writer = Writer(paths)
-        self.writer.start()
+        self._unready = {"telemetry": telemetry, "cache": cache, "node": node}  # that are not migrated yet
+        self._paths = paths
+        faults = {}
+        for name in ("telemetry", "cache"):
+            try:
+                self._prepare(name)
+            except DiskFull as error:  # rule 4
+                faults[name] = error.message
+                log.error("disk-full", database=paths[name].name)
+            except BaseException:
+                self._lock.close()
+                raise
+        self.writer = Writer(paths, prepare=self._prepare)
+        self.writer.start(faults)
         self._waiting: deque[Record | Alike] = deque()
         self._asked = False  # whether work is queued that will take what waits
+
+    def _prepare(self, name: str) -> None:
+        """Bring a database up to date, once. Raises StateInvalid, DiskFull."""
+        if name in self._unready:
+            migrate(self._paths[name], self._unready[name])
+            del self._unready[name]
 
     def close(self) -> None:
         if self._waiting:

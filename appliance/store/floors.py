@@ -18,12 +18,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from appliance.errors import StateInvalid
+from appliance.store.room import FULL, full, lacking, reading
 
 DATABASE = "node.db"
 FILE = Path("trust") / "state.json"
@@ -167,7 +168,7 @@ def _read_file(path: Path) -> tuple[TrustState | None, str]:
 def _read_row(path: Path) -> tuple[TrustState | None, str]:
     if not path.exists():
         return None, f"{DATABASE} {_ABSENT}"
-    with _database(path) as db:
+    with _database(path, to_write=False) as db:
         there = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'bundle_trust'").fetchone()
         row = db.execute("SELECT body FROM bundle_trust").fetchone() if there else None
     if row is None:
@@ -196,6 +197,8 @@ def _write_both(state_dir: Path, state: TrustState) -> None:
     try:
         _replace(state_dir / FILE, text.encode())
     except OSError as error:
+        if error.errno in FULL:
+            raise full(state_dir) from None
         raise StateInvalid(
             f"{state_dir / FILE} cannot be written: {error.strerror}.", next_step="Check its owner and the disk."
         ) from None
@@ -220,14 +223,17 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _database(path: Path) -> Iterator[sqlite3.Connection]:
+def _database(path: Path, *, to_write: bool = True) -> Iterator[sqlite3.Connection]:
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        try:
+        with (
+            closing(sqlite3.connect(path, isolation_level=None, timeout=30))
+            if to_write
+            else reading(path, 30, "rw") as db
+        ):
             yield db
-        finally:
-            db.close()
     except sqlite3.OperationalError as error:
+        if lacking(path.parent):
+            raise full(path.parent) from None
         raise StateInvalid(f"{path} cannot be used: {error}.", next_step="Check its owner and the disk.") from None
     except sqlite3.DatabaseError as error:
         raise StateInvalid(f"{path} is damaged: {error}.", next_step="Restore it from a backup.") from None

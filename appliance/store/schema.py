@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from appliance.errors import StateInvalid
+from appliance.store.room import full, lacking
 
 telemetry = Migrations("weir-telemetry")
 cache = Migrations("weir-cache")
@@ -131,7 +132,10 @@ def m001_tenants(db: Database) -> None:
 
 
 def migrate(path: Path, migrations: Migrations) -> None:
-    """Create the database or bring it up to date. Raises StateInvalid where it is newer, damaged, or out of reach."""
+    """Create the database or bring it up to date.
+
+    Raises StateInvalid where it is newer, damaged, or out of reach, DiskFull where there is no room for it.
+    """
     try:
         db = Database(path)
         try:
@@ -139,6 +143,8 @@ def migrate(path: Path, migrations: Migrations) -> None:
         finally:
             db.close()
     except sqlite3.OperationalError as error:
+        if lacking(path.parent):
+            raise full(path.parent) from None
         raise StateInvalid(f"{path} cannot be opened: {error}.", next_step="Check its owner and the disk.") from None
     except sqlite3.DatabaseError as error:
         raise StateInvalid(

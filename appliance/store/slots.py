@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.errors import StateInvalid
 from appliance.store.floors import DATABASE
+from appliance.store.room import full, lacking, reading
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS bundle_slots (
@@ -55,7 +56,7 @@ def read(state_dir: Path) -> Slots | None:
     """What holds; None where nothing was ever written. Raises StateInvalid."""
     if not (state_dir / DATABASE).exists():
         return None
-    with _database(state_dir) as db:
+    with _database(state_dir, to_write=False) as db:
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'bundle_slots'").fetchone() is None:
             return None
         row = db.execute("SELECT good, previous, trial, tries, fallen FROM bundle_slots").fetchone()
@@ -67,7 +68,7 @@ def read(state_dir: Path) -> Slots | None:
 
 
 def write(state_dir: Path, slots: Slots) -> None:
-    """Make this what holds, durably. Raises StateInvalid."""
+    """Make this what holds, durably. Raises StateInvalid, DiskFull."""
     row = (slots.good, slots.previous, slots.trial, slots.tries, slots.fallen)
     with _database(state_dir) as db:
         db.execute("PRAGMA journal_mode=WAL")
@@ -82,15 +83,18 @@ def write(state_dir: Path, slots: Slots) -> None:
 
 
 @contextmanager
-def _database(state_dir: Path) -> Iterator[sqlite3.Connection]:
+def _database(state_dir: Path, *, to_write: bool = True) -> Iterator[sqlite3.Connection]:
     path = state_dir / DATABASE
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        try:
+        with (
+            closing(sqlite3.connect(path, isolation_level=None, timeout=30))
+            if to_write
+            else reading(path, 30, "rw") as db
+        ):
             yield db
-        finally:
-            db.close()
     except sqlite3.OperationalError as error:
+        if lacking(path.parent):
+            raise full(path.parent) from None
         raise StateInvalid(f"{path} cannot be used: {error}.", next_step="Check its owner and the disk.") from None
     except sqlite3.DatabaseError as error:
         raise StateInvalid(f"{path} is damaged: {error}.", next_step="Restore it from a backup.") from None

@@ -13,15 +13,16 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from appliance.config_places import OPERATOR_KEY
-from appliance.errors import BadRequest, StateInvalid
+from appliance.errors import BadRequest, DiskFull, StateInvalid
 from appliance.records.tenant import Tenant
+from appliance.store.room import FULL, full, reading
 from appliance.store.schema import migrate, node
 from appliance.tenancy.budget import Spent
 from appliance.tenancy.keys import Key, Roll, digest, make_key
@@ -55,10 +56,13 @@ class Tenants:
         try:
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
+            if error.errno in FULL:
+                raise full(state_dir) from None
             raise StateInvalid(
                 f"{self.path} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
             ) from None
-        migrate(self.path, node)
+        with suppress(DiskFull):  # what is there can be read; whoever changes it, and the node's writer, try again
+            migrate(self.path, node)
 
     @property
     def needed(self) -> bool:
@@ -70,11 +74,13 @@ class Tenants:
     def changes(self) -> int:
         """A number that grows with every change."""
         with self._reading() as connection:
-            return int(connection.execute("SELECT n FROM changes").fetchone()[0])
+            return int(connection.execute("SELECT n FROM changes").fetchone()[0]) if _made(connection) else 0
 
     def all(self) -> tuple[Held, ...]:
         """Every tenant, by name."""
         with self._reading() as connection:
+            if not _made(connection):
+                return ()
             rows = connection.execute("SELECT name, created, settings FROM tenants ORDER BY name").fetchall()
             keys = [Key(*row) for row in connection.execute(f"SELECT {_KEYS} FROM keys ORDER BY created, id")]  # noqa: S608 - constant
             spending: dict[str, dict[str, Spent]] = {}
@@ -152,14 +158,13 @@ class Tenants:
         if self._note is not None:
             self._note({"act": act, "tenant": name, **facts})
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            yield connection
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return reading(self.path)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that is on disk when it ends, or did not happen."""
+        migrate(self.path, node)
         with closing(sqlite3.connect(self.path, isolation_level=None, timeout=30)) as connection:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("BEGIN IMMEDIATE")
@@ -178,12 +183,20 @@ def roll_of(held: tuple[Held, ...], operator_key: str, *, needed: bool) -> Roll:
     return Roll({one.tenant.name: one.tenant for one in held}, keys, digest(operator_key), needed or bool(held))
 
 
+def _made(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are there: on a full disk they cannot be made."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'changes'").fetchone() is not None
+
+
 def _unknown(name: str) -> BadRequest:
     return BadRequest(f"There is no tenant '{name}'.", param="name", next_step="'weir tenant list' names them.")
 
 
 def make_operator_key(state_dir: Path) -> str:
-    """A new one, replacing what was there. Raises StateInvalid."""
+    """A new one, replacing what was there. Raises StateInvalid.
+
+    On a full disk it is written nowhere: commands of this host then ask as anybody does.
+    """
     _, key = make_key()
     file = state_dir / OPERATOR_KEY
     try:
@@ -192,7 +205,10 @@ def make_operator_key(state_dir: Path) -> str:
         with open(descriptor, "w", encoding="ascii") as stream:  # noqa: PTH123 - of a descriptor
             stream.write(f"{key}\n")
     except OSError as error:
-        raise StateInvalid(f"{file} cannot be written: {error.strerror}.", next_step="Check its owner.") from None
+        if error.errno not in FULL:
+            raise StateInvalid(f"{file} cannot be written: {error.strerror}.", next_step="Check its owner.") from None
+        with suppress(OSError):
+            file.unlink()
     return key
 
 

@@ -16,13 +16,16 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import structlog
+
+from appliance.errors import StateInvalid
 
 log = structlog.get_logger("weir.store")
 Work = Callable[[sqlite3.Connection], object]
@@ -55,11 +58,14 @@ class Writer:
         window_s: float = 0.02,
         backlog: int = 50_000,
         synchronous: str = "NORMAL",
+        prepare: Callable[[str], object] = lambda _: None,
     ) -> None:
+        """`prepare` is called with a database's name each time before it is opened; what it raises is why it is not."""
         self._databases = databases
         self._batch = batch
         self._window_s = window_s
         self._synchronous = synchronous
+        self._prepare = prepare
         self._backlog = backlog
         self._queue: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()  # its put takes no lock of Python's
         self._thread = threading.Thread(target=self._run, name="weir-writer", daemon=True)
@@ -76,7 +82,9 @@ class Writer:
             parts.append(self._lost)
         return "; ".join(parts)
 
-    def start(self) -> None:
+    def start(self, faults: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Begin; `faults` says of databases why they cannot be written yet."""
+        self._faults |= faults
         self._thread.start()
 
     def stop(self) -> None:
@@ -110,7 +118,7 @@ class Writer:
     def flush(self) -> None:
         """Wait until all that was handed over before is committed, or has failed. Not for the event loop."""
         for name in self._databases:
-            with suppress(sqlite3.Error):  # `trouble` has it
+            with suppress(sqlite3.Error, StateInvalid):  # `trouble` has it
                 self.submit(name, _nothing).result()
 
     def _run(self) -> None:
@@ -156,7 +164,9 @@ class Writer:
         connection, failing = connections.get(name), ""
         try:
             if connection is None:
+                self._prepare(name)
                 connection = connections[name] = self._connect(self._databases[name])
+                self._faults.pop(name, None)  # of a start without it
             before = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")
             for piece in pieces:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from signing import compare, evaluate, publish, rounds, tree
+from signing import compare, evaluate, judged, publish, rounds, tree
 from signing import press as pressing
 from signing import recipe as recipes
 from signing import seal as sealing
@@ -37,16 +37,17 @@ _tar = click.option("--tar", "as_tar", is_flag=True, help="Write the bundle as a
     "recipe",
     cls=BenchCommand,
     short_help="Write a recipe for a GGUF of one's own.",
-    examples=("weir-sign recipe /srv/models/my-model.gguf --content build/starter > my-model.yaml",),
+    examples=("weir-sign recipe /srv/models/my-model.gguf --content bundles/starter.yaml > my-model.yaml",),
 )
 @click.argument("gguf", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--content", type=click.Path(file_okay=False, path_type=Path), required=True, help="What it is added to.")
+@click.option("--content", type=_path, required=True, help="What it is added to: a recipe or a content directory.")
 @click.option("--id", "name", help="The id to ask for it by, instead of the file's name.")
 def recipe(gguf: Path, content: Path, name: str | None) -> int:
     """Write a recipe for a GGUF of one's own.
 
-    The recipe goes to stdout: the content with the model and a card for it, to be edited and pressed. The card claims
-    no accuracy: fill in `accuracy` per task cell, with sample sizes, for `auto` to consider it.
+    The recipe goes to stdout: the content with the model and a card for it, to be edited and pressed. What another
+    recipe says stays as it is, its golden prompts too; a content directory has none. The card claims no accuracy: fill
+    in `accuracy` per task cell, with sample sizes, for `auto` to consider it.
     """
     click.echo(recipes.for_model(gguf, content, name), nl=False)
     return OK
@@ -65,6 +66,7 @@ def recipe(gguf: Path, content: Path, name: str | None) -> int:
 @station_argument
 @click.argument("content", type=_path)
 @click.option("--name", help="The bundle's name without year and number.")
+@click.option("--unchecked", is_flag=True, help="Do not ask the node's program what it would have against the content.")
 @_out
 @_tar
 @key_option
@@ -74,6 +76,7 @@ def press(
     station: Path,
     content: Path,
     name: str | None,
+    unchecked: bool,
     out: Path | None,
     as_tar: bool,
     key_files: tuple[Path, ...],
@@ -82,13 +85,18 @@ def press(
 ) -> int:
     """Press a content directory or a recipe.
 
-    Cuts the files into blobs and drafts what must be signed. With the keys of enough holders, or in a station of
-    evaluation keys, it signs and seals too; otherwise the drafts travel, and it ends with 1. Where nothing has changed
-    nothing is signed: `weir-sign seal` issues the same generation anew.
+    What a node would refuse is refused first. Cuts files into blobs and drafts what must be signed. With the keys of
+    enough holders, or in a station of evaluation keys, it signs and seals too; otherwise the drafts travel, and it ends
+    with 1. Where nothing has changed nothing is signed: `weir-sign seal` issues the same generation anew.
     """
     opened = stations.Station(station)
     signers = evaluate.signers_of(opened) if opened.evaluation and not key_files else unlocked(key_files, descriptor)
-    manifest, _ = pressing.press(opened, recipes.read(content, name), now())
+    contents = recipes.read(content, name)
+    if unchecked:
+        click.echo("weir-sign: NOT CHECKED: whether a node would take this content, nobody was asked.", err=True)
+    else:
+        judged.judge(contents)
+    manifest, _ = pressing.press(opened, contents, now())
     rounds.sign_all(opened, signers)
     waiting = {role: rounds.look(opened, role).progress for role in opened.drafted()}
     if signers and not sealing.sealed(opened) and not any(progress.missing for progress in waiting.values()):
@@ -101,6 +109,7 @@ def press(
                 "id": manifest.id,
                 "files": len(manifest.files),
                 "bytes": manifest.stored,
+                "checked": not unchecked,
                 "sealed": sealed,
                 "waiting": {role: progress.missing for role, progress in waiting.items()} if not sealed else {},
                 "written": [str(path) for path in written],

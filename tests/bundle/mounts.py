@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -21,10 +21,10 @@ _SMALLEST_FAT32 = 34  # MiB, with clusters of 512 bytes
 
 
 class Medium:
-    """A mounted image of its own, or a plain directory."""
+    """A mounted image of its own, memory of a limited size, or a plain directory."""
 
-    def __init__(self, kind: str, path: Path, image: Path) -> None:
-        self.kind, self.path, self.image = kind, path, image
+    def __init__(self, kind: str, path: Path, image: Path, megabytes: int) -> None:
+        self.kind, self.path, self.image, self.megabytes = kind, path, image, megabytes
         self._process: subprocess.Popen[bytes] | None = None
 
     def plug_in(self, *, writable: bool = False) -> None:
@@ -38,6 +38,13 @@ class Medium:
                 time.sleep(0.02)
             if not os.path.ismount(self.path):
                 raise OSError("fusefat mounted nothing")
+            return
+        if self.kind == "memory":
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={self.megabytes}m", "none", self.path],
+                check=True,
+                capture_output=True,
+            )
             return
         mode = "loop" if writable else "loop,ro"
         kind = "vfat" if self.kind == "fat" else self.kind
@@ -77,11 +84,26 @@ def mounted(top: Path, kind: str, megabytes: int) -> Iterator[Medium]:
 
 
 @contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Not a byte to be had on this disk meanwhile."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            with suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    try:
+        yield
+    finally:
+        filler.unlink(missing_ok=True)
+
+
+@contextmanager
 def _plugged_in(top: Path, kind: str, megabytes: int) -> Iterator[Medium]:
     path = top / f"{kind}-{megabytes}"
     path.mkdir(parents=True)
-    medium = Medium(kind, path, top / f"{kind}-{megabytes}.img")
-    if kind != "directory":
+    medium = Medium(kind, path, top / f"{kind}-{megabytes}.img", megabytes)
+    if kind in ("ext4", "fat"):
         with medium.image.open("wb") as file:
             file.truncate(max(megabytes, _SMALLEST_FAT32 if kind == "fat" else 0) << 20)
         made = ["mkfs.ext4", "-q", "-m", "0"] if kind == "ext4" else ["mkfs.vfat", "-F", "32", "-s", "1"]
@@ -105,7 +127,8 @@ def mounts(kind: str) -> bool:
         _alone()
         with tempfile.TemporaryDirectory() as top, _plugged_in(Path(top), kind, 4) as medium:
             (medium.path / "written").write_text("x")
-            medium.again()
+            if kind != "memory":
+                medium.again()
             return (medium.path / "written").read_text() == "x"
     except (OSError, subprocess.CalledProcessError):
         return False

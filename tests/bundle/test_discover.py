@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from appliance.bundle import discover, verify
 from appliance.bundle.discover import NOT_EXAMINED, Found, Seen, Watch, decide, examined, look, mounts
 from appliance.bundle.manifest import blob_path
+from appliance.cli.status import _text as status_text
 from appliance.config import Config, load
 from appliance.doctor.child import command
 from appliance.doctor.medium import examiner, is_examiner, surroundings
@@ -200,6 +201,24 @@ def test_a_hostile_medium_is_a_refusal_with_its_reason(
         assert found.reason in ("threshold_missed", "mixed_metadata", "bad_metadata")
     else:
         assert found.reason == reason
+
+
+def test_that_there_are_more_bundles_than_are_examined_is_found_too(
+    publisher: Publisher, node: Config, stick: Path
+) -> None:
+    for number in range(discover.MAX_BUNDLES):
+        (stick / f"{number:02}.bundle").mkdir()
+    found = examiner(node)(str(stick))
+    assert [each.reason for each in found] == ["no_bundle"] * discover.MAX_BUNDLES
+    write_tree(publisher.release(), stick / "z.bundle")
+    (stick / "zz.bundle").mkdir()
+    *found, last = examiner(node)(str(stick))
+    assert len(found) == discover.MAX_BUNDLES
+    assert (last.reason, last.taken, last.place) == (discover.MORE, False, str(stick))
+    assert last.message.startswith("2 more bundles")
+    assert "weir bundle find" in last.next_step
+    told = status_text({"media": [last.model_dump()]}, "http://127.0.0.1")
+    assert f"{stick}: {last.message}" in told.splitlines()
 
 
 def test_a_node_that_trusts_nothing_says_so(publisher: Publisher, tmp_path: Path, stick: Path) -> None:

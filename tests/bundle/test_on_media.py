@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from appliance.errors import StateInvalid
 from appliance.store import floors
 from tests.bundle import publisher as bench
 from tests.bundle import test_golden
-from tests.bundle.mounts import KINDS, Medium, mounted
+from tests.bundle.mounts import KINDS, Medium, full, mounted
 from tests.bundle.publisher import FILES, Publisher, write_tar, write_tree
 from tests.bundle.rig import Rig, content, not_below, sound
 
@@ -252,21 +252,6 @@ def test_a_stick_that_is_plugged_in_is_announced_and_one_that_is_gone_is_not_the
 
 
 # ---- a full disk ------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def full(disk: Path) -> Iterator[None]:
-    """Not a byte to be had on this disk meanwhile."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            with suppress(OSError):
-                while file.write(bytes(size)) == size:
-                    pass
-    try:
-        yield
-    finally:
-        filler.unlink()
 
 
 STEPS = ("import", "verified", "staged", "rehearsed", "floors", "trial", "attempt", "health", "good")

@@ -104,3 +104,13 @@ def test_an_endless_answer_is_cut_off(publisher: Publisher, tmp_path: Path) -> N
     (tmp_path / "endless").mkdir()
     with served(tmp_path / "mirror", lambda asked: "endless" if "snapshot" in asked.path else "") as url:
         assert Node(tmp_path / "endless", url, publisher.roots[1])("refresh") == 1
+
+
+def test_a_role_whose_file_begins_with_a_dot_is_asked_for_too(tmp_path: Path) -> None:
+    """Without consistent snapshots '..' is a role's file name; a harness has such, and M1's names begin otherwise."""
+    asked: list[str] = []
+    (tmp_path / "mirror").mkdir()
+    with served(tmp_path / "mirror", lambda each: asked.append(each.path) or "") as url:
+        assert tuf_client.fetch(url, "metadata/...json", 10) is None
+        assert tuf_client.fetch(url, "metadata/..%2Fdelegated.json", 10) is None
+    assert asked == ["metadata/%2E..json", "metadata/%2E.%2Fdelegated.json"]

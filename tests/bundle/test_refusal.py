@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.bundle.refusal import REASONS, BundleRefused
+from appliance.bundle.refusal import AT_A_MIRROR, REASONS, BundleRefused, next_step
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,3 +27,13 @@ def test_no_reason_is_given_that_is_not_listed() -> None:
     for path in (ROOT / "appliance").rglob("*.py"):
         for reason in re.findall(r'BundleRefused\(\s*"([a-z_]+)"', path.read_text(encoding="utf-8")):
             assert reason in REASONS, (path, reason)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_at_a_mirror_nobody_is_sent_to_a_medium(reason: str) -> None:
+    if reason in ("no_bundle", "several_bundles", "bad_tar"):
+        return  # of a place on this host; a mirror is one tree
+    step = next_step(reason, mirror=True)
+    assert not re.search(r"(?i)medium|bring|plug|copy the", step), step
+    assert AT_A_MIRROR.keys() <= REASONS.keys()
+    assert next_step(reason) == REASONS[reason][1]

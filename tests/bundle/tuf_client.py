@@ -30,8 +30,9 @@ PATIENCE = Patience(stall_s=30, pauses_s=(0.1,))
 
 def fetch(base_url: str, name: str, limit: int) -> bytes | None:
     """The bytes of a file at a URL, as a node reads a mirror; None where there is none. Raises BundleRefused."""
+    plain = "/".join(f"%2E{part[1:]}" if part.startswith(".") else part for part in name.split("/"))  # M1 has no such
     with closing(Mirror(base_url, MemoryLedger(), patience=PATIENCE)) as mirror:
-        return media.read(mirror, name, limit)
+        return media.read(mirror, plain, limit)
 
 
 class Client:

@@ -115,6 +115,11 @@ def test_find_lists_and_of_two_none_is_chosen(weir: Weir, publisher: Publisher, 
     error = told(weir, "verify", stick, "--state", state, code=1)["error"]
     assert error["code"] == "several_bundles"
     assert len(error["details"]) == 2
+    for number in range(15):
+        (stick / f"{number}.bundle").mkdir()
+    ended = weir("bundle", "find", str(stick))
+    assert len(ended.out.splitlines()) == 17
+    assert "examines the first 16 only" in ended.err
     (stick.parent / "empty").mkdir()
     assert told(weir, "find", stick.parent / "empty", code=1) == {"bundles": []}
     assert told(weir, "find", stick / "nowhere", code=1)["error"]["code"] == "no_bundle"

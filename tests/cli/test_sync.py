@@ -129,7 +129,10 @@ def test_what_a_mirror_does_wrong_is_refused_in_words_and_the_node_runs_what_it_
             assert "mirror_moved" in ended.err and "bundles.mirror" in ended.err
     write_tree(Publisher().release(house.files, id="a-2026.3"), house.folder)  # somebody else's
     with house.served():
-        assert house.sync(code=1)["error"]["code"] in ("threshold_missed", "mixed_metadata")
+        error = house.sync(code=1)["error"]
+        assert error["code"] in ("threshold_missed", "mixed_metadata")
+        assert "mirror" in error["next_step"] and "medium" not in error["next_step"]
+        assert "medium" not in house.run("--check").err
     sound(house.state)
     assert os.readlink(house.state / "current") == "generations/a-2026.1"
     assert house.weir("bundle", "list", "--state", str(house.state)).code == 0
@@ -140,7 +143,7 @@ def test_killed_in_the_middle_of_a_blob_it_goes_on_there(house: House, monkeypat
     large = os.urandom(21_000_000)
     house.publish("a-2026.1", large=large)
     third = f"blobs/sha256/{(name := sha256(bench.pieces(large)[2]))[:2]}/{name}"
-    part = house.state / "store/part" / name
+    part = house.state / "fetched/store/part" / name
 
     def ill(asked: Asked) -> str:
         return "halfway" if asked.path == third and asked.number == 2 else ""

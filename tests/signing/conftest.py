@@ -27,6 +27,7 @@ from signing.station import Station
 PASSPHRASE = "six words that nobody puts together"
 NOW = datetime.now(UTC).replace(microsecond=0)  # commands that a test runs read the clock themselves
 YEAR = f"{NOW:%Y}"
+STARTER = Path(__file__).resolve().parents[2] / "bundles" / "starter"
 HOLDERS = ("anna", "boris", "chen", "dora", "emil", "station")
 
 
@@ -113,13 +114,13 @@ def gguf(chat: bytes = b"hello", tensors: int = 1, alignment: int = 64, data: in
 
 @pytest.fixture
 def content(tmp_path: Path) -> Path:
-    """A content directory: a model with its card, a policy, an evaluation set."""
+    """A content directory that a node could use: a model with its card, the starter's policy, an evaluation set."""
     where = tmp_path / "content"
-    for folder in ("models", "cards", "policy", "evals"):
+    for folder in ("models", "cards", "evals"):
         (where / folder).mkdir(parents=True)
     place_model(where, gguf())
-    (where / "policy" / "baseline.cedar").write_text("permit(principal, action, resource);\n")
-    (where / "detectors.json").write_text("{}\n")
+    shutil.copytree(STARTER / "policy", where / "policy")
+    shutil.copy(STARTER / "detectors.json", where)
     (where / "evals" / "empty.jsonl").write_bytes(b"")
     (where / "evals" / "._mac").write_bytes(b"not content")
     return where
@@ -128,7 +129,8 @@ def content(tmp_path: Path) -> Path:
 def place_model(where: Path, model: bytes) -> None:
     (where / "models" / "small.gguf").write_bytes(model)
     stated = {"path": "models/small.gguf", "sha256": hashlib.sha256(model).hexdigest(), "bytes": len(model)}
-    (where / "cards" / "small.json").write_text(json.dumps({"id": "small", "files": [stated]}))
+    card = {"id": "small", "runtime": "llama_cpp", "tier": "device", "modalities": ["chat"], "files": [stated]}
+    (where / "cards" / "small.json").write_text(json.dumps(card))
 
 
 @pytest.fixture

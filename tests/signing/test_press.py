@@ -67,7 +67,8 @@ def test_the_node_accepts_a_bundle_as_a_directory_and_as_a_tar(
         assert (found.root_name, found.evaluation) == ("Example", False)
         assert found.issued == NOW
         assert set(found.manifest.files) == {
-            "models/small.gguf", "cards/small.json", "policy/baseline.cedar", "detectors.json", "evals/empty.jsonl",
+            "models/small.gguf", "cards/small.json", "detectors.json", "evals/empty.jsonl",
+            *(f"policy/{path.name}" for path in (content / "policy").iterdir()),
         }  # fmt: skip
         assert {role.name: len(role.keys) for role in found.roles if role.name in ("root", "models", "policies")} == {
             "root": 2, "models": 1, "policies": 2,
@@ -200,13 +201,12 @@ def swapped(content: Path) -> None:
     [
         (swapped, "another file than the card states"),
         (lambda content: (content / "models" / "small.gguf").unlink(), "which is not in the content"),
-        (lambda content: (content / "cards" / "x.json").write_text("["), "not a card"),
         (lambda content: (content / "evals" / "link").symlink_to("/etc/passwd"), "link or a device"),
         (lambda content: os.mkfifo(content / "evals" / "pipe"), "link or a device"),
         (lambda content: (content / "surprise.txt").write_text("x"), "No role answers"),
         (lambda content: (content / "evals" / "a b").write_text("x"), "characters that a path may not have"),
         (lambda content: (content / "evals" / "con.txt").write_text("x"), "some file systems"),
-        (lambda content: (content / "evals" / "EMPTY.jsonl").write_text("x"), "differ in case"),
+        (lambda content: (content / "evals" / "EMPTY.jsonl").write_text("{}"), "differ in case"),
         (shutil.rmtree, "cannot be read"),
     ],
 )  # fmt: skip
@@ -546,3 +546,36 @@ def test_a_model_of_ones_own_takes_two_commands(tmp_path: Path, content: Path, b
     found = accepted(bundle, verify.begin((made.metadata / "1.root.json").read_bytes()))
     assert found.manifest.id.startswith("with-my-model-v1-")
     assert {"models/My-Model-v1.gguf", "cards/My-Model-v1.json", "cards/small.json"} <= found.manifest.files.keys()
+
+
+def test_a_recipe_that_adds_to_another_keeps_all_that_it_says(tmp_path: Path, content: Path, bench: Bench) -> None:
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "extra.jsonl").write_text("{}\n")
+    (tmp_path / "house" / "site.yaml").write_text(
+        "name: site\ncontent: ../content\nadd: {evals/extra.jsonl: extra.jsonl}\nremove: [evals/empty.jsonl]\n"
+        "security_epoch: 2\nchangelog: Of the site.\n"
+        "health: {prompts: [{name: one, card: small, prompt: Hello, contains: [you]}],"
+        " denials: [{name: two, card: small, labels: {locale: fr-FR}}]}\n"
+    )
+    model = tmp_path / "mine.gguf"
+    model.write_bytes(gguf(chat=b"another"))
+    written = bench("recipe", model, "--content", tmp_path / "house" / "site.yaml")
+    assert written.code == 0, written.err
+    (tmp_path / "mine.yaml").write_text(written.out)
+    found = recipe.read(tmp_path / "mine.yaml")
+    before = recipe.read(tmp_path / "house" / "site.yaml")
+    assert found.recipe.health.prompts[:1] == before.recipe.health.prompts
+    assert found.recipe.health.prompts[1].card == "mine"
+    assert found.recipe.health.denials == before.recipe.health.denials
+    assert found.recipe.security_epoch == 2
+    assert found.files.keys() == before.files.keys() | {"models/mine.gguf", "cards/mine.json"}
+
+
+def test_the_recipe_of_the_readme_keeps_the_starters_golden_prompts(tmp_path: Path, bench: Bench) -> None:
+    model = tmp_path / "mine.gguf"
+    model.write_bytes(gguf())
+    (tmp_path / "mine.yaml").write_text(bench("recipe", model, "--content", ROOT / "bundles/starter.yaml").out)
+    starter = recipe.read(ROOT / "bundles/starter.yaml").recipe.health
+    kept = recipe.read(tmp_path / "mine.yaml").recipe.health
+    assert len(starter.prompts) > 1
+    assert (kept.prompts[:-1], kept.denials) == (starter.prompts, starter.denials)

@@ -81,6 +81,19 @@ order | en | Is a tomato a fruit? | Is a fruit a tomato?
 roles | en | The dog bites the man | The dog is bitten by the man
 roles | en | The man is bitten by the dog | The dog is bitten by the man
 substituted | en | How do I clean a carburettor? | How do I clean a humidifier?
+roles | en | My boss fired me | I fired my boss
+number | en | Summarize the first chapter | Summarize the chapter
+substituted | en | What is the fastest way to the airport? | What is the cheapest way to the airport?
+degree | en | Which plan is cheaper? | Which plan is cheapest?
+direction | en | Is the key under the mat? | Is the key on the mat?
+tense | en | I am going to apply | I applied
+quantifier | en | most of the cake | all of the cake
+kind | en | How much is the fish? | How many fish are there?
+kind | de | Wer hat Arsenal geschlagen? | Wen hat Arsenal geschlagen?
+order | es | ¿Mi hijo es mayor que mi hija? | ¿Mi hija es mayor que mi hijo?
+ | it | Anna ha chiamato Pietro? | Pietro ha chiamato Anna?
+tense | it | Il treno è arrivato? | Il treno arriverà?
+person | fr | Où est sa voiture ? | Où est ma voiture ?
 number | de | Wie koche ich ein Ei 5 Minuten? | Wie koche ich ein Ei 7 Minuten?
 number | de | Was sind zwanzig Prozent von 300? | Was sind dreißig Prozent von 300?
 unit | de | Wie weit sind 5 km? | Wie weit sind 5 Meilen?
@@ -179,6 +192,12 @@ en | Is it possible to grow avocados indoors? | Can I grow avocados indoors?
 en | How old is Barack Obama? | How old is Obama?
 en | Where is my order? | where is my order???
 en | How do I install numpy on Windows? | How do I install numpy on windows?
+en | What happened on March 5, 2024? | What happened on 5 March 2024?
+en | When did World War II end? | When did World War 2 end?
+en | Meet at 5 pm | Meet at 17:00
+en | It costs $5 | It costs 5 dollars
+en | When was the Eiffel Tower built? | When did they build the Eiffel Tower?
+en | How do I improve my English? | How can you improve your English?
 en | Explain how vaccines work | How do vaccines work?
 en | What does photosynthesis mean? | What is the meaning of photosynthesis?
 en | What does `git pull` do? | what does git pull do

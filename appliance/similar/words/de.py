@@ -108,7 +108,7 @@ WORDS = Words(
         "modality:should": "soll sollen sollst sollte sollten solltest ratsam empfehlenswert",
         "modality:want": "will wollen willst",
         "modality:optional": "freiwillig optional",
-        "tense:present": "ist sind bin hat haben gibt kann muss darf soll wird",
+        "tense:present": "ist sind bin hat haben gibt kann muss darf soll",
         "tense:past": """
             war waren warst wurde wurden hatte hatten gab ging kam kamen gewann schrieb baute erfand starb
             entstand begann fand hieß ließ lag nahm sah sprach stand traf trug verlor wusste dachte brachte
@@ -274,7 +274,7 @@ WORDS = Words(
         """,
         "planet": "merkur venus erde mars jupiter saturn uranus neptun pluto mond sonne",
         "job": """
-            arzt/ärztin krankenschwester/pfleger lehrer anwalt ingenieur pilot koch polizist feuerwehrmann
+            arzt/ärztin krankenschwester/pfleger lehrer anwalt ingenieur pilot polizist feuerwehrmann
             bauer/landwirt klempner elektriker zahnarzt buchhalter architekt schauspieler sänger
             schriftsteller/autor maler präsident kanzler könig königin minister bürgermeister richter
         """,
@@ -402,6 +402,10 @@ WORDS = Words(
         "zweimal": 2,
         "dreimal": 3,
         "zwo": 2,
+        "erste": 1,
+        "ersten": 1,
+        "erster": 1,
+        "erstes": 1,
         "anderthalb": 1,
     },
     multipliers={
@@ -490,7 +494,7 @@ WORDS = Words(
         ),
         (r"(?:wie lange|wie viel zeit|wieviel zeit)", "duration"),
         (r"wie (?:oft|häufig)", "frequency"),
-        (r"wie (?:weit|alt|groß|hoch|schwer|tief|schnell|heiß|kalt|breit|stark|gut|schlecht|schwierig)", "extent"),
+        (r"wie(?= (?:weit|alt|groß|hoch|schwer|tief|schnell|heiß|kalt|breit|stark|gut|schlecht|schwierig) )", "extent"),
         (
             (
                 r"(?:wann|um wie ?viel uhr|um welche uhrzeit|zu welcher zeit|an welchem (?:tag|datum)|in "
@@ -501,7 +505,8 @@ WORDS = Words(
         (r"(?:woher)", "whence"),
         (r"(?:wohin)", "whither"),
         (r"(?:wo|an welchem (?:ort|platz)|in welchem ort)", "where"),
-        (r"(?:wer|wen|wem|welche person|von wem)", "who"),
+        (r"(?:wen|wem)", "whom"),
+        (r"(?:wer|welche person|von wem)", "who"),
         (r"wessen", "whose"),
         (r"was (?:wäre )?wenn", "whatif"),
         (rf"(?:ist es|wäre es) möglich(?: dass {_ANYONE})?", "polar can"),
@@ -517,7 +522,8 @@ WORDS = Words(
         "why": "warum wieso weshalb",
         "when": "wann",
         "where": "wo",
-        "who": "wer wen wem",
+        "who": "wer",
+        "whom": "wen wem",
         "whose": "wessen",
         "whence": "woher",
         "whither": "wohin",

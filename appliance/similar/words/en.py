@@ -56,16 +56,17 @@ WORDS = Words(
             where so then that if not no very really just also too even still yet already ever quite rather
             indeed own such up down out off away back along around actually basically exactly currently
             generally usually simply please anyway somehow kind_of sort_of type_of kinds_of sorts_of
-            types_of let be is are was were been being am get gets got some any one ones my mine your yours
+            types_of let be is are was were been being am get gets got some any one ones used_to going_to gonna
+            my mine your yours
             his hers her our ours their theirs myself yourself himself herself itself themselves
         """,
     faint="""
         thing things way ways stuff get make take give use go come want need try know think mean like
         good great nice useful different various possible certain particular specific
-        work help people person someone something anything everything time day kind type types sort
+        work help people person someone something anything everything kind type types sort
         example examples really lot many much well new find see look tell say ask call seem happen
-        explain describe list show give name define definition meaning main important people
-        actually best question answer reason place part case point number amount
+        explain describe list show give define definition meaning main important people
+        actually best question answer reason place part case point amount
     """,
     marks={
         "negation:not": """not never no none nobody nothing nowhere neither nor without cannot cant dont doesnt didnt
@@ -203,11 +204,12 @@ WORDS = Words(
         unlike; inhabited | uninhabited; necessary | unnecessary; possible | impossible
     """,
     same="""
-        buy purchase; fix repair mend; begin start commence; finish complete; delete erase; remove eliminate
-        rid; car automobile; phone telephone smartphone cellphone mobile; photo photograph photos picture
+        buy purchase; fix repair mend; begin start commence; finish complete; delete erase remove eliminate;
+            car automobile; phone telephone smartphone cellphone mobile; photo photograph photos picture
         pictures pic pics image; film movie; tv television telly; job occupation; company firm business
         corporation; big large huge; small little tiny; fast quick rapid; quickly rapidly; difficult hard tough;
-        easy simple; choose select pick; create make; change modify alter; build construct; get obtain acquire
+        easy simple; choose select pick; create make; change modify alter update edit; build construct; get
+        obtain acquire
         receive; cost price; money cash; error mistake; issue problem trouble; doctor physician; lawyer
         attorney; kid child children kids; mother mom mum mommy mummy; father dad daddy; autumn fall_season;
         holiday vacation holidays; trip journey; flat apartment; lift elevator; petrol gasoline gas; lorry
@@ -219,8 +221,9 @@ WORDS = Words(
         mould mold; plough plow; pyjamas pajamas; moustache mustache; draught draft; storey story_floor; kerb
         curb; sulphur sulfur; doughnut donut; yoghurt yogurt; whisky whiskey; email e_mail mail; website
         web_site site; wifi wi_fi wireless; laptop notebook; pc computer; app application; picture image;
-        password passcode; login log_in sign_in logon log_on; logout log_out sign_out; setup set_up configure
-        configuration; backup back_up; signup sign_up register; update upgrade_to; bug defect; display show;
+        password passcode; login log_in sign_in log_into sign_into logged_in logon log_on; logout log_out
+        sign_out; setup set_up configure
+        configuration; backup back_up; signup sign_up register;  bug defect; display show;
         reset resetting; happen occur; speak talk; look_for search seek find; find_out discover; figure_out
         determine; explain describe; meaning definition define mean; difference differ distinction differences
         differentiate; advantage benefit advantages benefits pro pros; disadvantage drawback disadvantages
@@ -503,6 +506,8 @@ WORDS = Words(
             )
         },
         "dozen": 12,
+        "first": 1,
+        "second": 2,
         "twice": 2,
         "double": 2,
         "thrice": 3,
@@ -513,9 +518,10 @@ WORDS = Words(
     multipliers={"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12},
     framing=(
         (
-            r"(?:please|kindly|hi|hello|hey|dear|there|ok|okay|so|well|just|actually|basically|quick "
+            r"(?:please|kindly|(?:hi|hello|hey|dear)(?: (?:there|all|everyone|everybody|guys|folks|team))*|"
+            r"ok|okay|so|well|just|actually|basically|quick "
             r"question|question|sorry|"
-            r"excuse me|thanks|thank you|good (?:morning|afternoon|evening)|everyone|all|guys|folks|team|"
+            r"excuse me|thanks|thank you|good (?:morning|afternoon|evening)|"
             r"pls|plz|um|hmm|hm|"
             r"yo|sir|madam|assistant|i have a (?:quick )?question(?: about)?|my question is)"
         ),
@@ -563,12 +569,14 @@ WORDS = Words(
         (
             r"(?:please|pls|plz|thanks|thank you|thx|cheers|in advance|very much|so much|a lot|for me|to me|"
             r"if possible|"
-            r"if you can|if you could|if you do not mind|kindly|exactly|anyway|though|mate|sir|madam|right|again|"
+            r"if you can|if you could|if you do not mind|kindly|exactly|anyway|though|mate|sir|madam|again|"
             r"i wonder|i would like to know|do you know|can you tell me|can you help(?: me)?|any (?:ideas|"
             r"help|advice|tips))"
         ),
     ),
     kinds=(
+        (r"how (?:do|does)(?= (?:\S+ ){1,8}differ )", "what"),
+        (r"what (?:is|are|was|were)(?= (?:\S+ ){1,8}like )", "how"),
         (
             r"(?:what|which) (?:is|are|would be|will be|could be|were|was|s)? ?(?:(?:the|some|a|an|any|your|few|of) )*"
             + _GOOD
@@ -604,7 +612,7 @@ WORDS = Words(
         (
             (
                 r"what (?:is|are|was|were|could be|s|would be) (?:(?:the|some|a|possible|main|real|actual) )*"
-                r"(?:reason|reasons|cause|causes|explanation) (?:why|that|for|of|behind|because of which)"
+                r"(?:reason|reasons|cause|causes|explanation)(?: (?:why|that|for|of|behind|because of which))?"
             ),
             "why",
         ),
@@ -614,17 +622,18 @@ WORDS = Words(
         ),
         (
             (
-                r"(?:how (?:many|much)(?! time)|what (?:is|was|are) the (?:total )?(?:number|amount|quantity|count) of|"
-                r"what (?:number|amount) of|what (?:is|are) the(?= (?:price|prices|cost|costs) ))"
+                r"(?:how much(?! time)|what (?:is|was|are) the (?:total )?(?:amount|quantity) of|what amount of|"
+                r"what (?:is|are) the(?= (?:price|prices|cost|costs) ))"
             ),
-            "count",
+            "amount",
         ),
+        (r"(?:how many|what (?:is|was|are) the (?:total )?(?:number|count) of|what number of)", "count"),
         (r"(?:how long|how much time|what is the (?:duration|length) of|for how long)", "duration"),
         (r"how (?:often|frequently|regularly)", "frequency"),
         (
             (
-                r"how (?:far|old|big|tall|heavy|high|deep|fast|hot|cold|large|wide|strong|expensive|hard|"
-                r"difficult|good|bad)"
+                r"how(?= (?:far|old|big|tall|heavy|high|deep|fast|hot|cold|large|wide|strong|expensive|hard|"
+                r"difficult|good|bad) )"
             ),
             "extent",
         ),
@@ -667,6 +676,8 @@ WORDS = Words(
         "whose": "whose",
         "what": "what which",
     },
+    verbs_move=True,
+    nouns_plain=True,
     yes_no="""is are was were am do does did can could will would shall should may might must has have had isnt arent
         doesnt dont didnt cant wont""",
     link="and",

@@ -108,6 +108,7 @@ WORDS = Words(
         "person:we": "nosotros nos nuestro nuestra nuestros nuestras",
         "person:you": "tú te ti tu tus usted ustedes",
         "person:he": "él ellos",
+        "person:theirs": "su sus",
         "person:she": "ella ellas",
     },
     opposed="""
@@ -364,6 +365,9 @@ WORDS = Words(
         "setecientos": 700,
         "ochocientos": 800,
         "novecientos": 900,
+        "primer": 1,
+        "primero": 1,
+        "primera": 1,
         "segunda": 2,
         "tercer": 3,
         "tercero": 3,

@@ -50,4 +50,5 @@ class Words:
     elided: bool = False  # "l'homme" is two words
     comma_decimal: bool = False
     nouns_capital: bool = False
+    nouns_plain: bool = False  # a word is a noun unless it looks like a verb
     verbs_move: bool = False  # a verb's place says little of who does what: only nouns are compared in order

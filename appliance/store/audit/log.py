@@ -9,6 +9,8 @@ Rules kept here:
 4. A log that does not fit its own head is not continued: the node lives on, and nothing leaves it.
 5. Entries that nobody waits for are kept in memory while the disk takes none, up to `_BACKLOG`; what is lost beyond
    that is counted, and the count is an entry.
+6. A disk that is full when the audit is opened keeps nothing from starting, and everything from leaving: the next entry
+   tries to open it again.
 """
 
 from __future__ import annotations
@@ -30,9 +32,10 @@ import orjson
 import structlog
 
 from appliance import identity
-from appliance.errors import AuditUnavailable, StateInvalid
+from appliance.errors import AuditUnavailable, DiskFull, StateInvalid
 from appliance.records.departure import Departure
 from appliance.store.audit.chain import GENESIS, Entry, Kind, canonical, digest, mark_of, parse_marks, statement
+from appliance.store.room import FULL, full, lacking
 from appliance.store.schema import audit, migrate
 from appliance.store.writer import Writer, say
 
@@ -71,7 +74,8 @@ class Audit:
     """The node's audit. Makes database, key and first entry where there are none. Close to flush.
 
     `meanwhile` is called on the writer thread each time before it waits for the disk: on one core that is the moment
-    for what can be done at any time. Raises StateInvalid where audit.db is newer, damaged or out of reach.
+    for what can be done at any time. Raises StateInvalid where audit.db is newer, damaged or out of reach, but not
+    where the disk is full (rule 6).
     """
 
     def __init__(
@@ -89,24 +93,49 @@ class Audit:
         self._head_fault = ""
         self._broken = ""
         self._head: int | None = None
+        self._state_dir = state_dir
         self._database = state_dir / DATABASE
+        self._unopened = ""  # why not, while it may pass
+        self.generation = ""  # of the newest start; '' before the first
+        try:
+            self._open()
+        except DiskFull as error:  # rule 6
+            self._unopened = error.message
+            log.error("audit-not-opened", reason=error.message)
+        self._writer = Writer({"audit": self._database}, synchronous="FULL", prepare=self._open_again)
+        self._writer.start()
+        if self._new:
+            facts = {"act": "init", "node": _node(state_dir), "key": identity.fingerprint(self._key.public)}
+            self.note("admin", facts)
+
+    @property
+    def _new(self) -> bool:
+        """Whether the log has no entry yet, and can have one."""
+        return self._head is not None and self._known == 0
+
+    def _open(self) -> None:
+        """Raises StateInvalid, and DiskFull where it may be tried again."""
         _make_private(self._database)
         migrate(self._database, audit)
         last = last_of(self._database)
-        self.generation = _generation_of(self._database)  # of the newest start; '' before the first
+        self._known = 0 if last is None else last.seq
+        self.generation = _generation_of(self._database)
         try:
             if last is None:
-                identity.make(state_dir)
-            self._key = identity.load(state_dir)
-            self._head = self._opened_head(state_dir / HEAD, last)
+                identity.make(self._state_dir)
+            self._key = identity.load(self._state_dir)
+            self._head = self._opened_head(self._state_dir / HEAD, last)
         except (StateInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise full(self._state_dir) from None
             self._broken = str(error)
             log.error("audit-broken", reason=self._broken)
-        self._writer = Writer({"audit": self._database}, synchronous="FULL")
-        self._writer.start()
-        if last is None and not self._broken:
-            facts = {"act": "init", "node": _node(state_dir), "key": identity.fingerprint(self._key.public)}
-            self.note("admin", facts)
+
+    def _open_again(self, _: str) -> None:
+        """On the writer thread, before its own connection is opened. Raises DiskFull, StateInvalid."""
+        if self._unopened:
+            self._open()
+            self._unopened = ""
 
     def _opened_head(self, file: Path, last: Entry | None) -> int:
         """audit.head, open for appending, after a look at whether the log still fits it."""
@@ -126,13 +155,23 @@ class Audit:
             draft.replace(file)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if last is not None:  # a crash between commit and mark leaves the mark to us
-            _append(descriptor, b"\n" + mark_of(last).line())
+            try:
+                _append(descriptor, b"\n" + mark_of(last).line())
+            except OSError:
+                os.close(descriptor)
+                raise
         return descriptor
 
     @property
     def trouble(self) -> str:
-        """What stands in the way of writing, and so of anything leaving; '' where nothing does."""
-        return self._broken or self._writer.trouble or self._head_fault
+        """What stands in the way of writing, and so of anything leaving; '' where nothing does.
+
+        While the audit could not be opened, whoever asks has that tried again.
+        """
+        if self._unopened and not self._asked:
+            self._asked = True
+            self._submit()
+        return self._broken or self._unopened or self._writer.trouble or self._head_fault
 
     # ---- adding ---------------------------------------------------------------------------------------------
 
@@ -160,7 +199,13 @@ class Audit:
             raise AuditUnavailable(f"The audit is not written: {self._broken}.")
         done: Future[Entry] = Future()
         self._add(_Draft(self._now(), kind, payload, done=done))
-        return done.result()
+        try:
+            return done.result()
+        except AuditUnavailable:
+            if not lacking(self._state_dir):
+                raise
+            why = full(self._state_dir)
+            raise AuditUnavailable(f"The audit cannot be written. {why.message}", next_step=why.next_step) from None
 
     def close(self) -> None:
         """Write what waits, then end."""
@@ -193,6 +238,8 @@ class Audit:
     def _append_waiting(self, taken: list[_Draft], connection: sqlite3.Connection) -> None:
         """Continue the chain with all that waits. What is added from here on queues work of its own."""
         self._asked = False
+        if self._broken:  # found when it was opened at last
+            raise AuditUnavailable(f"The audit is not written: {self._broken}.")
         taken += [self._waiting.popleft() for _ in range(len(self._waiting))]
         if self._lost:
             taken.append(_Draft(self._now(), "admin", {"act": "entries-lost", "count": self._lost}))
@@ -309,6 +356,8 @@ def _make_private(database: Path) -> None:
     try:
         os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
+        if error.errno in FULL:
+            raise full(database.parent) from None
         raise StateInvalid(
             f"{database} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
         ) from None
