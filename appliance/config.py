@@ -210,7 +210,9 @@ class Cache(Section):
 
     enabled: bool = Field(default=True, description="Whether answers are kept and reused at all.")
     max_bytes: Size = Field(default=1 << 30, ge=1 << 20, description="Largest size of cache.db.")
-    ttl_s: Seconds = Field(default=86_400.0, description="Age at which an answer is no longer reused.")
+    ttl_s: Seconds = Field(
+        default=30 * 86_400.0, description="Age at which no answer is reused; by its question it may be less."
+    )
     similar: bool = Field(default=True, description="Whether answers to questions that mean the same are reused.")
     max_wrong: Annotated[float | None, DefaultText("as the content says")] = Field(
         default=None, ge=0, le=1, description="Wrong answers to similar questions, of all look-ups, at most."

@@ -4,30 +4,30 @@ Rules kept here:
 1. A question is compared only where its partition, its language and its words of time allow it, with questions of its
    own task and language, and only where something is certified for that task. Whatever errs is a miss.
 2. Served is what no guard objects to and what scores at least the threshold in force: the certified one, or a stricter
-   one where labels refuted it (`similar.watch`).
+   one where labels refuted it (`similar.standing`).
 3. Of the would-be hits a share is drawn by lot and answered anew; the new answer is compared with the stored one, and
    the label is kept, without text.
 4. `look`, `compare`, `label` and `refresh` compute and block: they are called on the node's thread for features, one at
-   a time. What they share with the loop is counted under a lock.
+   a time.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import structlog
 
 from appliance.cache.exact import Entry, ExactCache
 from appliance.cache.partition import MOST_CHARACTERS, last_turn, partition_of
-from appliance.cache.semantic import SemanticCache
+from appliance.cache.semantic import Near, SemanticCache
 from appliance.cache.staticity import Staticity, staticity
 from appliance.decide.generation import Generation
-from appliance.decide.similar import CellPromise, Similar
+from appliance.decide.similar import Promise, Similar
 from appliance.features.classify import Classifier
 from appliance.features.embedder import Floats
 from appliance.records.decision import CacheHit
@@ -35,15 +35,16 @@ from appliance.records.request import Request
 from appliance.similar.agree import Agreement, agree
 from appliance.similar.reading import LANGUAGES, read
 from appliance.similar.report import Seen
+from appliance.similar.standing import DAY_S, Drawn, Standing
 from appliance.similar.tongue import tongue
 from appliance.similar.verifier import compare, fits
-from appliance.similar.watch import RUN_DAYS, Count, Label, Watched, draws, watch
+from appliance.similar.watch import Opened
 from appliance.store import Store
 from appliance.store.similar_labels import add_counts, add_labels, read_seen, sweep
 
 log = structlog.get_logger("weir.semantic")
 PATH_ID = "cache/semantic"
-_DAY_S = 86_400
+_GENERATIONS = 2  # whose standing is kept: requests of the one before may be in work
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A stored answer that may serve. `drawn`: it is to be answered anew, by the lot `draw`; `nth` look-up of its task
-    on this day (from 1970, UTC). `served`: it scores the threshold in force.
+    """A stored answer that is good enough by the stated promise; `serve`: by what is in force too. `drawn`: it is
+    answered anew instead.
     """
 
     entry: Entry
-    task: str
     language: str
     score: float
     p_good: float
-    served: bool
-    drawn: bool
-    draw: float
-    day: int
-    nth: int
-    verifier: str
+    serve: bool
+    drawn: Drawn | None
+    generation: str
 
     @property
     def stored(self) -> str:
@@ -84,8 +81,17 @@ class Match:
 
     def hit(self, now: float) -> CacheHit:
         """The match as a decision sees it."""
-        entry = self.entry
-        return CacheHit(PATH_ID, entry.key, now - entry.created, entry.origin, self.p_good, self.score, self.drawn)
+        entry, anew = self.entry, self.drawn is not None
+        return CacheHit(PATH_ID, entry.key, now - entry.created, entry.origin, self.p_good, self.score, anew)
+
+
+@dataclass
+class _Held:
+    """How the cells of one generation stand, and what an operator was known to have opened."""
+
+    standing: Standing
+    verifier: str
+    opened: dict[str, Opened]
 
 
 class Semantic:
@@ -102,15 +108,13 @@ class Semantic:
         self._max_wrong = max_wrong
         self._clock = clock
         self.cache = SemanticCache(store, exact)
+        self._held: OrderedDict[str, _Held] = OrderedDict()  # by generation
         self._lock = threading.Lock()
-        self._seen: dict[str, dict[str, Seen]] = {}  # by verifier and task
-        self._unwritten: dict[tuple[str, str, int], Count] = {}  # by verifier, task and day
-        self._watched: dict[tuple[str, str], tuple[int, Watched]] = {}
 
     def close(self) -> None:
         """Hand over what was counted."""
         self.cache.close()
-        self._write_counts()
+        self._write()
 
     def asks(self, request: Request, generation: Generation) -> bool:
         """Whether anything can come of a look at this request, as far as that is cheap to say."""
@@ -148,42 +152,40 @@ class Semantic:
 
     def _match(self, question: Question, request: Request, generation: Generation, draw: float | None) -> Match | None:
         similar = generation.similar
-        cell = similar.promise.cell(question.task) if similar is not None else None
-        stated = cell.at(self._budget(cell)) if cell is not None else None
-        if similar is None or cell is None or stated is None or fits(similar.verifier, question.embedder):
+        if similar is None or fits(similar.verifier, question.embedder):
+            return None
+        cell = similar.promise.cell(question.task)
+        stated = cell.at(self._budgets(similar.promise).get(question.task)) if cell is not None else None
+        if stated is None:
             return None
         now, labels = self._clock(), request.labels
+        best, score = self._nearest(question, similar, now, labels.cache_max_age_s)
+        standing = self._of(generation.id, similar).standing
+        if draw is None:
+            ruling = standing.explain(question.task, score, now=now)
+        else:
+            ruling = standing.look_up(question.task, score, now=now, draw=draw)
+        if best is None or score < (labels.cache_score or 0.0) or not (ruling.serve or ruling.drawn):
+            return None
+        serve = ruling.threshold is not None and score >= ruling.threshold
+        p_good = min(best.entry.p_good, 1.0 - (stated.evidence.wrong_per_hit or 0.0))
+        return Match(best.entry, question.language, score, p_good, serve, ruling.drawn, generation.id)
+
+    def _nearest(
+        self, question: Question, similar: Similar, now: float, max_age_s: float | None
+    ) -> tuple[Near | None, float]:
+        """The best of the nearest, and its score; 0 where there is none that a guard lets pass."""
         asked = read(question.text, question.language)
         best, score = None, 0.0
         for near in self.cache.nearest(question.partition, question.vector, now):
             if near.language != question.language or near.cell != question.task:
                 continue
-            if labels.cache_max_age_s is not None and now - near.entry.created > labels.cache_max_age_s:
+            if max_age_s is not None and now - near.entry.created > max_age_s:
                 continue
             compared = compare(similar.verifier, read(near.text, near.language), asked, near.cosine)
             if not compared.objections and compared.score > score:
                 best, score = near, compared.score
-        would_be = best is not None and score >= stated.threshold
-        day, nth = int(now // _DAY_S), 0
-        if draw is not None:
-            nth = self._count(similar.verifier.digest, question.task, day, would_be=would_be)
-        if best is None or not would_be or score < (labels.cache_score or 0.0):
-            return None
-        in_force = self._in_force(similar, question.task, cell, day)
-        wrong = stated.evidence.wrong_per_hit or 0.0
-        return Match(
-            best.entry,
-            question.task,
-            question.language,
-            score,
-            min(best.entry.p_good, 1.0 - wrong),
-            in_force.threshold is not None and score >= in_force.threshold,
-            draw is not None and draws(self._share, draw, score, stated),
-            draw or 0.0,
-            day,
-            nth,
-            similar.verifier.digest,
-        )
+        return best, score
 
     def compare(self, match: Match, fresh: str, classifier: Classifier | None) -> Agreement:
         """The stored answer against a fresh one, '' where there is none."""
@@ -197,66 +199,43 @@ class Semantic:
 
     def label(self, match: Match, found: Agreement) -> None:
         """Keep what came of a comparison."""
-        label = Label(match.task, match.day, match.nth, match.score, self._share, match.draw, found.outcome, found.how)
-        with self._lock:
-            tasks = self._of(match.verifier)
-            seen = tasks.get(match.task, Seen())
-            tasks[match.task] = replace(seen, labels=(*seen.labels, label))
-            self._watched.pop((match.verifier, match.task), None)
-        self._write_counts()
-        self._store.writer.put("cache", lambda connection: add_labels(connection, match.verifier, (label,)))
-        log.info("semantic-label", cell=match.task, outcome=found.outcome, how=found.how, score=round(match.score, 4))
+        held = self._held.get(match.generation)
+        if held is None or match.drawn is None:
+            return
+        label = match.drawn.label(found)
+        now = held.standing.add(label)
+        self._write()
+        said = {"cell": label.cell, "outcome": label.outcome, "how": label.how, "score": round(label.score, 4)}
+        log.info("semantic-label", **said, state=now.state if now is not None else "")
 
     def refresh(self) -> None:
-        """Let go of labels that have aged out, and learn what an operator opened again. Raises sqlite3.Error."""
-        today = int(self._clock() // _DAY_S)
-        first = today - today % RUN_DAYS - RUN_DAYS
-        with self._lock:
-            for verifier, tasks in self._seen.items():
-                opened = {task: seen.opened for task, seen in self._read(verifier).items()}
-                for task, seen in tasks.items():
-                    labels = tuple(label for label in seen.labels if label.day >= first)
-                    counts = {day: count for day, count in (seen.counts or {}).items() if day >= first}
-                    tasks[task] = Seen(labels, counts, opened.get(task))
-            self._watched.clear()
+        """Learn what an operator opened again. Raises sqlite3.Error."""
+        now = self._clock()
+        for held in tuple(self._held.values()):
+            for task, seen in self._read(held.verifier).items():
+                if seen.opened is not None and held.opened.get(task) != seen.opened:
+                    held.opened[task] = seen.opened
+                    held.standing.open_again(task, now=now)
 
-    def _in_force(self, similar: Similar, task: str, cell: CellPromise, day: int) -> Watched:
-        key = (similar.verifier.digest, task)
-        with self._lock:
-            known = self._watched.get(key)
-            if known is not None and known[0] == day:
-                return known[1]
-            seen = self._of(key[0]).get(task, Seen())
-            now = watch(cell, seen.labels, seen.counts or {}, today=day, delta=self._budget(cell), opened=seen.opened)
-            before = known[1].state if known is not None else "open"
-            self._watched[key] = day, now
-        if now.state != before:
-            log.warning("semantic-cell", cell=task, state=now.state, threshold=now.threshold)
-        return now
+    def _of(self, generation: str, similar: Similar) -> _Held:
+        held = self._held.get(generation)
+        if held is None:
+            verifier = similar.promise.verifier
+            seen = self._read(verifier)
+            standing = Standing(similar.promise, seen, share=self._share, deltas=self._budgets(similar.promise))
+            opened = {task: one.opened for task, one in seen.items() if one.opened is not None}
+            held = _Held(standing, verifier, opened)
+            self._write()  # of those before
+            with self._lock:
+                self._held[generation] = held
+                while len(self._held) > _GENERATIONS:
+                    self._held.popitem(last=False)
+        return held
 
-    def _budget(self, cell: CellPromise) -> float | None:
+    def _budgets(self, promise: Promise) -> Mapping[str, float]:
         """The operator may only tighten."""
-        return None if self._max_wrong is None else min(cell.delta, self._max_wrong)
-
-    def _count(self, verifier: str, task: str, day: int, *, would_be: bool) -> int:
-        """Count one look-up; which of its task it is on that day."""
-        with self._lock:
-            tasks = self._of(verifier)
-            seen = tasks.get(task, Seen())
-            counts = dict(seen.counts or {})
-            old = counts.get(day, Count())
-            new = counts[day] = Count(old.look_ups + 1, old.would_be_hits + would_be)
-            tasks[task] = replace(seen, counts=counts)
-            unwritten = self._unwritten.get((verifier, task, day), Count())
-            self._unwritten[verifier, task, day] = Count(unwritten.look_ups + 1, unwritten.would_be_hits + would_be)
-        return new.look_ups
-
-    def _of(self, verifier: str) -> dict[str, Seen]:
-        """What is on record of one verifier's scores, read once. The lock is held."""
-        tasks = self._seen.get(verifier)
-        if tasks is None:
-            tasks = self._seen[verifier] = self._read(verifier)
-        return tasks
+        most = self._max_wrong
+        return {} if most is None else {task: min(cell.delta, most) for task, cell in promise.cells.items()}
 
     def _read(self, verifier: str) -> dict[str, Seen]:
         with closing(sqlite3.connect(f"file:{self._store.cache_path}?mode=ro", uri=True, timeout=5)) as connection:
@@ -282,15 +261,22 @@ class Semantic:
     def sweep(self, now: float, embedder: str) -> None:
         """Drop what is over its time, and write what was counted."""
         self.cache.sweep(now, embedder)
-        self._write_counts()
-        today = int(now // _DAY_S)
+        self._write()
+        today = int(now // DAY_S)
         self._store.writer.put("cache", lambda connection: sweep(connection, today))
 
-    def _write_counts(self) -> None:
+    def _write(self) -> None:
+        """Hand what is new to the writer."""
         with self._lock:
-            unwritten, self._unwritten = self._unwritten, {}
-        for (verifier, task, day), count in unwritten.items():
-            self._store.writer.put("cache", partial(_add_count, verifier, {(task, day): count}))
+            new = [(held.verifier, held.standing.take_new()) for held in self._held.values()]
+
+        def work(connection: sqlite3.Connection) -> None:
+            for verifier, one in new:
+                add_counts(connection, verifier, one.counts)
+                add_labels(connection, verifier, one.labels)
+
+        if any(one.labels or one.counts for _, one in new):
+            self._store.writer.put("cache", work)
 
 
 def _question(request: Request, task: str, vector: Floats, generation: Generation, embedder: str) -> Question | None:
@@ -303,7 +289,3 @@ def _question(request: Request, task: str, vector: Floats, generation: Generatio
     if language not in LANGUAGES:
         return None
     return Question(partition, text, language, task, staticity(text, language), vector, embedder)
-
-
-def _add_count(verifier: str, counts: Mapping[tuple[str, int], Count], connection: sqlite3.Connection) -> None:
-    add_counts(connection, verifier, counts)

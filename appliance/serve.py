@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 Status = Literal["answered", "refused", "failed", "cancelled"]
 _NOTHING = Features(modality="chat")
+_UNSAID_S = 86_400.0  # how long an answer lives whose question is no plain one
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Serving:
             await self._look_into(watched=watched)
             self._weigh_anew()
         match = self._match
-        if self.decision is None and match is not None and match.served and not match.drawn:
+        if self.decision is None and match is not None and match.serve and match.drawn is None:
             self._weigh(match.entry, match.hit(self._now))
         if self.decision is None:
             fleet = self._fleet
@@ -129,10 +130,10 @@ class Serving:
                 budget_left=left,
                 request=self.request,
             )
-            if match is not None and match.drawn:
+            if match is not None and match.drawn is not None:
                 self.snapshot = replace(self.snapshot, cache=match.hit(self._now))
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
-            if self.decision.refusal and match is not None and match.served:
+            if self.decision.refusal and match is not None and match.serve:
                 self._weigh(match.entry, replace(match.hit(self._now), anew=False))  # nobody can make it anew
             if self._entry is None:
                 self._count_ahead(self.decision)
@@ -203,6 +204,8 @@ class Serving:
         if decision.chosen == "cache-hit":
             self.features, self.snapshot, self.decision = features, snapshot, decision
             self._entry, self._done = entry, Done(entry.answer.usage)
+            if hit.path != EXACT:
+                self._node.cache.used(entry.key)
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes. Raises a WeirError."""
@@ -321,7 +324,7 @@ class Serving:
         now, request, question = self._now + (time.perf_counter() - self._began), self.request, self._question
         most = self._node.config.cache.ttl_s
         of = question.staticity if question is not None else _staticity_of(request)
-        lives = most if of is None else ttl_s(of if of != "never" else "fast", most)
+        lives = min(most, _UNSAID_S) if of is None else ttl_s(of if of != "never" else "fast", most)
         outcomes, weights = execution.outcomes, self._generation.weights
         self._node.cache.store(
             self._key,
@@ -443,7 +446,7 @@ class Serving:
             if not step.shared:
                 self._node.note_step(step, self._fleet)
         self._node.note(record)
-        if self._match is not None and self._match.drawn:
+        if self._match is not None and self._match.drawn is not None:
             self._node.compare(self._match, self._fresh, self.request, self._fleet)
 
     def _leave(self, tokens: int) -> None:

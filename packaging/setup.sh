@@ -46,6 +46,6 @@ if ! stamped bundle "$want"; then
     rm -rf build/bundles
     [ -d build/evaluation ] || .venv/bin/weir-sign evaluate build/evaluation >/dev/null
     .venv/bin/weir-sign press build/evaluation bundles/starter.yaml --out build/bundles >/dev/null ||
-        die "the starter bundle was not pressed; where its evaluation keys have expired, remove build/evaluation"
+        die "the starter bundle was not pressed; where its evaluation keys have expired, or sign for less than its content, remove build/evaluation"
     stamp bundle "$want"
 fi

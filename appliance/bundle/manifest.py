@@ -85,7 +85,7 @@ class Delegation:
 
 # Rule R4. Another publisher is one more delegation, named before these, with narrower patterns.
 DELEGATIONS = (
-    Delegation("models", ("models/", "cards/", "router/", "calibration/", "evals/", "taxonomy.json"), 1, 2),
+    Delegation("models", ("models/", "cards/", "router/", "similar/", "calibration/", "evals/", "taxonomy.json"), 1, 2),
     Delegation("policies", ("policy/", "detectors.json"), 2, 3),
     Delegation("appliance", ("appliance/",), 2, 3),
 )

@@ -26,6 +26,11 @@ class Repeats:
         self._held = 0
         self._requests: OrderedDict[tuple[Kind, bytes], Request] = OrderedDict()
 
+    def let_go(self) -> None:
+        """Forget all of it."""
+        self._requests.clear()
+        self._held = 0
+
     def knows(self, kind: Kind, body: bytes) -> bool:
         return (kind, body) in self._requests
 

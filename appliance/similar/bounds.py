@@ -8,6 +8,7 @@ Rules kept here:
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
@@ -25,6 +26,7 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     return min(1.0, math.exp(top) * math.fsum(math.exp(t - top) for t in terms))
 
 
+@lru_cache(maxsize=4096)  # a sequence of thresholds asks for the same counts again and again
 def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
     """One-sided upper confidence bound of a rate after k of n (Clopper and Pearson, 1934)."""
     if n <= 0 or k >= n:

@@ -72,10 +72,14 @@ def ladder(
 ) -> tuple[Rung, ...]:
     """What can be certified of these look-ups, strictest budget first; each rung holds by itself at 95 %.
 
-    A rung at which nothing would be served is left out.
+    Left out is a rung at which nothing would be served, or which serves no more than the one before.
     """
-    rungs = (certify(look_ups, delta, grid=grid) for delta in sorted(deltas))
-    return tuple(rung for rung in rungs if rung is not None and rung.evidence.hits)
+    found: list[Rung] = []
+    for delta in sorted(deltas):
+        rung = certify(look_ups, delta, grid=grid)
+        if rung is not None and rung.evidence.hits and (not found or rung.threshold < found[-1].threshold):
+            found.append(rung)
+    return tuple(found)
 
 
 def claims(cell: CellPromise) -> str:

@@ -34,11 +34,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from appliance.decide.similar import CellPromise, Rung
 
 Outcome = Literal["agreed", "wrong", "unsure"]
+Array = npt.NDArray[Any]
 State = Literal["open", "tightened", "closed", "blind", "abstains"]
 ALPHA = 0.05
 RUN_DAYS = 14
@@ -51,8 +55,9 @@ _HALVINGS = 30
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One drawn look-up. `day` counts from 1970 in UTC, `nth` is the look-up of its cell on that day (from 1), `share`
-    the probability it was drawn with, `draw` the number that was drawn (below the share).
+    """One drawn look-up of a cell, which is a task of the taxonomy. `day` counts from 1970 in UTC, `nth` is the look-up
+    of its cell on that day (from 1), `share` the probability it was drawn with, `draw` the number that was drawn (below
+    the share), `how` what the comparison went by.
     """
 
     cell: str
@@ -71,6 +76,9 @@ class Count:
 
     look_ups: int = 0
     would_be_hits: int = 0
+
+    def more(self, look_ups: int, would_be_hits: int) -> Count:
+        return Count(self.look_ups + look_ups, self.would_be_hits + would_be_hits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,11 @@ class Watched:
     agreed: int = 0
     wrong: int = 0
     unsure: int = 0
+
+
+def first_day(today: int) -> int:
+    """The first day whose labels and counts still count."""
+    return today - today % RUN_DAYS - RUN_DAYS
 
 
 def draws(share: float, draw: float, score: float, stated: Rung | None) -> bool:
@@ -141,23 +154,21 @@ def bounds(
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """The look-ups after the label before up to and with one label, and how many labels before said yes or no."""
-
-    look_ups: int
-    share: float
-    said: int
-    labels: int
-    score: float
-    wrong: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Run:
-    stretches: tuple[_Stretch, ...]  # the last one holds what came after the last label
+    """A stretch is the look-ups after one label up to and with the next; the last one holds what came after the last
+    label. Arrays have one row a stretch: how many look-ups, the share they were drawn with, how many labels there were
+    before, how many of these said yes or no, and the score of the label that ends it and whether that was wrong.
+    """
+
     look_ups: int
     would_be_hits: int
     outcomes: Mapping[str, int]
+    lengths: Array
+    shares: Array
+    labels: Array
+    said: Array
+    scores: Array
+    wrong: Array
 
     @property
     def blind(self) -> bool:
@@ -166,7 +177,7 @@ class _Run:
 
     def refutes(self, threshold: float, rate: float) -> bool:
         """Whether 'at most `rate` wrong' was refuted at any moment."""
-        return max(self._evidence(threshold, rate, RATIOS)) >= _ENOUGH
+        return float(self._evidence(threshold, rate, RATIOS).max()) >= _ENOUGH
 
     def lower(self, threshold: float) -> float:
         """The largest rate that is refuted as too low, by bisection."""
@@ -182,37 +193,33 @@ class _Run:
         ratios = tuple(1.0 / ratio for ratio in RATIOS)
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            refuted = self._evidence(threshold, middle, ratios)[-1] >= _ENOUGH
+            refuted = float(self._evidence(threshold, middle, ratios)[-1]) >= _ENOUGH
             low, high = (low, middle) if refuted else (middle, high)
         return high
 
-    def _evidence(self, threshold: float, rate: float, ratios: Sequence[float]) -> list[float]:
-        """log E after each stretch."""
-        sums, found = [0.0] * len(ratios), []
-        for stretch in self.stretches:
-            wrong = stretch.wrong and stretch.score >= threshold
-            sums = [total + _gain(ratio, stretch, rate, wrong=wrong) for total, ratio in zip(sums, ratios, strict=True)]
-            top = max(sums)
-            found.append(top + math.log(math.fsum(math.exp(total - top) for total in sums) / len(sums)))
+    def _evidence(self, threshold: float, rate: float, ratios: Sequence[float]) -> Array:
+        """log E after each stretch. The share that is judged is taken from the labels before, and on the side that errs
+        towards not refuting; a bet is never so high that one right look-up could lose all.
+        """
+        rising = ratios[0] > 1.0
+        wrong = self.wrong & (self.scores >= threshold)
+        q = np.minimum(self.shares * (self.said + rising) / (self.labels + 1) * rate, _MOST)
+        total = np.empty((len(ratios), len(q)))
+        for at, ratio in enumerate(ratios):
+            bet = (
+                np.maximum(1.0, np.minimum(ratio, _MOST / np.maximum(q, 1e-300))) if rising else np.full(len(q), ratio)
+            )
+            right = (self.lengths - wrong) * (np.log1p(-bet * q) - np.log1p(-q))
+            total[at] = np.cumsum(wrong * np.log(bet) + right)
+        top = total.max(0)
+        found: Array = top + np.log(np.exp(total - top).mean(0))
         return found
-
-
-def _gain(ratio: float, stretch: _Stretch, rate: float, *, wrong: bool) -> float:
-    """What a stretch adds to the logarithm of one bet. The share that is judged is taken from labels before, and on the
-    side that errs towards not refuting.
-    """
-    judged = (stretch.said + 1) / (stretch.labels + 1) if ratio > 1.0 else stretch.said / (stretch.labels + 1)
-    q = min(stretch.share * judged * rate, _MOST)
-    if ratio > 1.0:
-        ratio = max(1.0, min(ratio, _MOST / q)) if q else ratio
-    right = stretch.look_ups - wrong
-    return wrong * math.log(ratio) + right * (math.log1p(-ratio * q) - math.log1p(-q))
 
 
 def _runs(labels: Sequence[Label], counts: Mapping[int, Count], today: int, opened: Opened | None) -> tuple[_Run, _Run]:
     """The older run and the newer one, which is a part of it."""
-    newest = today - today % RUN_DAYS
-    older, newer = (_run(labels, counts, begin, opened) for begin in (newest - RUN_DAYS, newest))
+    begin = first_day(today)
+    older, newer = (_run(labels, counts, day, opened) for day in (begin, begin + RUN_DAYS))
     return older, newer
 
 
@@ -225,20 +232,21 @@ def _run(labels: Sequence[Label], counts: Mapping[int, Count], begin: int, opene
     for day in days:
         before[day] = total
         total += counts[day].look_ups
-    skipped = start[1]
+    at = skipped = start[1]
     outcomes = {"agreed": 0, "wrong": 0, "unsure": 0}
-    stretches, at, share = [], skipped, 0.0
+    rows, share = [], 0.0
     for label in sorted(labels, key=lambda each: (each.day, each.nth)):
         if (label.day, label.nth) <= start:
             continue
-        here = before.get(label.day, total) + label.nth
-        said = outcomes["agreed"] + outcomes["wrong"]
-        known = said + outcomes["unsure"]
-        share = label.share
-        stretches.append(_Stretch(max(1, here - at), share, said, known, label.score, label.outcome == "wrong"))
+        here, share = before.get(label.day, total) + label.nth, label.share
+        known = sum(outcomes.values())
+        wrong = label.outcome == "wrong"
+        rows.append((max(1, here - at), share, known, known - outcomes["unsure"], label.score, wrong))
         at = max(at, here)
         outcomes[label.outcome] += 1
-    said = outcomes["agreed"] + outcomes["wrong"]
-    stretches.append(_Stretch(max(0, total - at), share, said, said + outcomes["unsure"], 0.0, wrong=False))
+    known = sum(outcomes.values())
+    rows.append((max(0, total - at), share, known, known - outcomes["unsure"], 0.0, False))
+    lengths, shares, sofar, said, scores, wrongs = (np.array(column, float) for column in zip(*rows, strict=True))
     hits = sum(counts[day].would_be_hits for day in days)
-    return _Run(tuple(stretches), max(0, total - skipped), hits, outcomes)
+    found = max(0, total - skipped)
+    return _Run(found, hits, outcomes, lengths, shares, sofar, said, scores, wrongs.astype(bool))

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from appliance.similar.report import Seen
-from appliance.similar.watch import RUN_DAYS, Count, Label, Opened, Outcome
+from appliance.similar.watch import Count, Label, Opened, Outcome, first_day
 
 _OUTCOMES = get_args(Outcome)
 _COUNT = """INSERT INTO similar_counts VALUES (?, ?, ?, ?, ?) ON CONFLICT (verifier, cell, day) DO UPDATE SET
@@ -44,7 +44,7 @@ def open_again(connection: sqlite3.Connection, verifier: str, cell: str, opened:
 
 def sweep(connection: sqlite3.Connection, today: int) -> None:
     """Delete what has aged out, of every verifier."""
-    first = today - today % RUN_DAYS - RUN_DAYS
+    first = first_day(today)
     connection.execute("DELETE FROM similar_labels WHERE day < ?", (first,))
     connection.execute("DELETE FROM similar_counts WHERE day < ?", (first,))
     connection.execute("DELETE FROM similar_opened WHERE day < ?", (first,))

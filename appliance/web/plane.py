@@ -103,6 +103,7 @@ class Plane:
             text_chars=stated.text_chars,
         )
         self._repeats = Repeats()
+        node.cache.erasures.tell(self._repeats.let_go)
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/v1/chat/completions"): self._chat,
             ("POST", "/v1/completions"): self._completion,

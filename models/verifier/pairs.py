@@ -48,8 +48,25 @@ SHORTER = (
     ("What is ", "What's "), ("I am ", "I'm "), ("do not ", "don't "), ("I would ", "I'd "), ("cannot ", "can't "), ("Where is ", "Where's "), ("I have ", "I've "), ("it is ", "it's "),
 )  # fmt: skip
 SPELT = (
-    ("colour", "color"), ("organis", "organiz"), ("tyre", "tire"), ("mould", "mold"), ("centre", "center"), ("flat ", "apartment "), ("mobile", "cell phone"),
+    ("colour", "color"), ("organis", "organiz"), ("tyre", "tire"), ("mould", "mold"), ("centre", "center"), ("mobile", "cell phone"),
     ("yoghurt", "yogurt"), ("apologise", "apologize"), ("neighbour", "neighbor"), ("serialise", "serialize"), ("film", "movie"), ("holiday", "vacation"), ("grey", "gray"),
+)  # fmt: skip
+
+# The same question with hardly another word: what a text begins with, and words for words.
+OPENINGS = (
+    ("How do I ", "How can I ", "What is the best way to ", "how to ", "How would I ", "What's a good way to ", "How should I "),
+    ("What is ", "What's ", "What exactly is ", "Tell me what is ", "what is actually "),
+    ("What are ", "Which are ", "Tell me ", "Name "),
+    ("Should I ", "Do you think I should ", "Is it advisable to "),
+    ("Is it possible to ", "Can I ", "Could I ", "Am I able to "),
+    ("Why do ", "Why is it that ", "What's the reason that "),
+    ("Wie kann ich ", "Wie könnte ich ", "Wie soll ich "), ("Was ist ", "Was genau ist "), ("Comment ", "De quelle façon "), ("¿Cómo puedo ", "¿De qué manera puedo "), ("Come posso ", "In che modo posso "),
+)  # fmt: skip
+WORDS = (
+    ("quickly", "fast"), ("big", "large"), ("buy", "purchase"), ("begin", "start"), ("choose", "pick"), ("repair", "fix"), ("house", "home"), ("kids", "children"), ("doctor", "physician"),
+    ("get rid of", "remove"), ("advantages", "benefits"), ("disadvantages", "drawbacks"), ("dangerous", "risky"), ("car", "automobile"), ("PC", "computer"), ("allowed", "permitted"),
+    ("mother", "mum"), ("father", "dad"), ("prevent", "avoid"), ("help", "assist"), ("job", "position"), ("illness", "disease"), ("picture", "image"), ("people", "persons"), ("smart", "intelligent"),
+    ("required", "needed"), ("folder", "directory"), ("function", "method"), ("program", "application"), ("picture", "photo"), ("trip", "journey"), ("shop", "store"), ("clever", "smart"),
 )  # fmt: skip
 
 
@@ -106,7 +123,8 @@ def filled(frame: str, slots: dict[str, list[str]], rng: random.Random) -> str:
 
 
 def tidy(text: str) -> str:
-    """A capital at the beginning of a question that begins with its subject."""
+    """No article after 'my' or 'old', and a capital at the beginning of a question that begins with its subject."""
+    text = re.sub(r"\b([Mm]y|old|good|used|right|best) an? ", r"\1 ", text)
     return text[:1].upper() + text[1:] if text.endswith("?") else text
 
 
@@ -223,10 +241,10 @@ def code(split: str, rng: random.Random) -> Iterator[Intent | None]:
         task = [name.strip() for name in line.split("=")]
         if not line or part(line, (50, 30, 20)) != split:
             continue
-        for language in rng.sample(languages, 10):
+        for language in languages:
             slots = {"a": task, "l": language}
             yield intent("code", "en", f"code:{task[0]}", how, slots, rng)
-            for other in others:
+            for other in rng.sample(others, min(1, len(others))):
                 yield intent("code", "en", f"code:{task[0]}", other, slots, rng)
 
 
@@ -263,7 +281,7 @@ def help_with_weir(split: str, rng: random.Random) -> Iterator[Intent | None]:
     found = sections("weir")
     for kind in ("setting", "command", "header"):
         for subject in names(found[f"{kind}: subjects"][0]):
-            if part(kind + subject[0], (0, 80, 20)) != split:
+            if part(kind + subject[0], (0, 90, 10)) != split:
                 continue
             for line in found[f"{kind}: aspects"]:
                 wordings = sorted(bars(line), key=lambda text: hashlib.sha256(text.encode()).digest())
@@ -287,6 +305,20 @@ def intents(split: str, seed: int = 5) -> list[Intent]:
             if len(texts) > 1:
                 found.append(Intent(made.cell, made.language, made.family, texts))
     return found
+
+
+def lightly(text: str, rng: random.Random) -> str:
+    """The same question with another beginning and a word for a word, where there is one."""
+    for openings in OPENINGS:
+        begun = [opening for opening in openings if text.startswith(opening)]
+        if begun:
+            text = rng.choice([each for each in openings if each not in begun]) + text[len(begun[0]) :]
+            break
+    for one, other in rng.sample(WORDS, len(WORDS)):
+        old, new = (one, other) if rng.random() < 0.5 else (other, one)
+        if rng.random() < 0.5:
+            text = re.sub(rf"\b{old}\b", new, text, count=1)
+    return text
 
 
 def as_typed(text: str, language: str, rng: random.Random) -> str:

@@ -223,7 +223,7 @@ async def test_answers_that_turn_out_wrong_close_the_cell_until_an_operator_open
         node = by.weir.node
         await until(node._threads._work_queue.empty)
         assert [label[2] for label in await by.labels()].count("wrong") >= 2
-        node.semantic._share = 0.0
+        node.semantic._held[node.generation.id].standing._share = 0.0
         assert (await by.ask(SAME))[1]["x-weir-cache"] == "miss"
         with closing(sqlite3.connect(by.weir.state / "cache.db")) as database:
             today = int(time.time() // 86_400)
