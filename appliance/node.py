@@ -63,6 +63,7 @@ from appliance.tenancy.keys import Roll
 log = structlog.get_logger("weir.node")
 _SWEEP_S = 300.0
 _LONG_CHARS = 50_000  # of one request
+_COUNTED_S = 5.0  # before what was counted of similar questions is written
 _WATCH_S = 0.25  # between two looks at what commands change beside the node, and at what the door refused
 
 
@@ -430,9 +431,13 @@ class Node:
     async def _watch(self) -> None:
         """Take over what the commands change; let the audit know what the door refused."""
         marked: object = None
+        counted = time.monotonic()
         while True:
             await asyncio.sleep(_WATCH_S)
             self._note_attempts()
+            if time.monotonic() > counted + _COUNTED_S:
+                counted = time.monotonic()
+                self.semantic.write()
             if self.accounts.unwritten:
                 self._ask_to_write_spending()
             self.cache.erasures.follow()

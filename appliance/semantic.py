@@ -114,7 +114,7 @@ class Semantic:
     def close(self) -> None:
         """Hand over what was counted."""
         self.cache.close()
-        self._write()
+        self.write()
 
     def asks(self, request: Request, generation: Generation) -> bool:
         """Whether anything can come of a look at this request, as far as that is cheap to say."""
@@ -204,7 +204,7 @@ class Semantic:
             return
         label = match.drawn.label(found)
         now = held.standing.add(label)
-        self._write()
+        self.write()
         said = {"cell": label.cell, "outcome": label.outcome, "how": label.how, "score": round(label.score, 4)}
         log.info("semantic-label", **said, state=now.state if now is not None else "")
 
@@ -225,7 +225,7 @@ class Semantic:
             standing = Standing(similar.promise, seen, share=self._share, deltas=self._budgets(similar.promise))
             opened = {task: one.opened for task, one in seen.items() if one.opened is not None}
             held = _Held(standing, verifier, opened)
-            self._write()  # of those before
+            self.write()  # of those before
             with self._lock:
                 self._held[generation] = held
                 while len(self._held) > _GENERATIONS:
@@ -261,12 +261,12 @@ class Semantic:
     def sweep(self, now: float, embedder: str) -> None:
         """Drop what is over its time, and write what was counted."""
         self.cache.sweep(now, embedder)
-        self._write()
+        self.write()
         today = int(now // DAY_S)
         self._store.writer.put("cache", lambda connection: sweep(connection, today))
 
-    def _write(self) -> None:
-        """Hand what is new to the writer."""
+    def write(self) -> None:
+        """Hand the writer what was counted and labelled since."""
         with self._lock:
             new = [(held.verifier, held.standing.take_new()) for held in self._held.values()]
 

@@ -270,10 +270,12 @@ class Serving:
         `_end` must follow.
         """
         flights, request = self._node.flights, self.request
-        if not self._key or request.labels.cache != "default":
+        labels = request.labels
+        # Who has a deadline would fail with one that began earlier.
+        if not self._key or labels.cache != "default" or labels.deadline_s is not None:
             self._execution = self._begun(decision)
             return self._execution, None
-        key = (self._key, request.labels, request.preference, request.stream, self.asked.scope)
+        key = (self._key, labels, request.preference, request.stream, self.asked.scope)
         flight = flights.find(key) or flights.begin(key, self._begun(decision), whole=not request.stream)
         flight.board()
         self._flight, self._execution, self._joined = flight, flight.execution, flight.joined > 1

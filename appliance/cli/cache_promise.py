@@ -56,7 +56,7 @@ def shown(rows: tuple[Row, ...]) -> str:
             "-" if row.certified_per_hit is None else f"{row.certified_per_hit:.2%}",
             f"{row.would_be_hits} of {row.look_ups}",
             f"{row.agreed}/{row.wrong}/{row.unsure}",
-            "-" if row.lower is None or row.upper is None else f"{row.lower:.2%} to {row.upper:.2%}",
+            _between(row),
         )
         for row in rows
         if row.stated_threshold is not None
@@ -70,6 +70,12 @@ def shown(rows: tuple[Row, ...]) -> str:
     if abstaining:
         said.append("Cells that abstain, and serve nothing similar:\n  " + "\n  ".join(abstaining))
     return "\n\n".join(said)
+
+
+def _between(row: Row) -> str:
+    if row.lower is None or row.upper is None or not row.agreed + row.wrong:
+        return "-"  # nothing was compared yet
+    return f"{row.lower:.2%} to {row.upper:.2%}"
 
 
 def reopen(config: Config, cell: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,14 @@ def test_a_stored_answer_that_is_worse_than_the_stated_floor_is_not_taken() -> N
     hit = CacheHit("cache/exact", "k", 1.0, "good", 0.92)
     assert decided(GOOD, stored, cache=hit).chosen == "cache-hit"
     assert decided(GOOD, stored, cache=hit, labels=Labels(quality_floor=0.95)).chosen != "cache-hit"
+
+
+def test_a_stored_answer_that_was_drawn_to_be_made_anew_is_not_taken() -> None:
+    stored = make.card("cache/semantic", runtime="semantic_cache", tier="cache")
+    hit = CacheHit("cache/semantic", "k", 1.0, "good", 0.98, 0.97)
+    assert decided(GOOD, stored, cache=hit).chosen == "cache-hit"
+    anew = decided(GOOD, stored, cache=replace(hit, anew=True))
+    assert (anew.chosen, anew.steps[0].path) == ("only-path", "good")
 
 
 @settings(max_examples=150, deadline=None)

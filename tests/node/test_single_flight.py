@@ -119,6 +119,7 @@ async def test_all_learn_of_its_failure_and_the_next_one_tries_again(start: Star
         {"headers": {"Cache-Control": "no-store"}},
         {"headers": {"X-Weir-Classification": "public"}},
         {"headers": {"X-Weir-Quality-Floor": "0.95"}},
+        {"headers": {"X-Weir-Deadline": "20"}},
         {"stream": True},
         {"model": "auto:best"},
         {"model": "device/slow"},
