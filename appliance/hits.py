@@ -6,7 +6,7 @@ writing all the rest anew was a quarter of its cost.
 Rules kept here:
 1. Nothing is decided or worded here: the first hit was served like any request, and what it said is kept.
 2. It is said again to a request under equal labels and scope only, and while the very same entry lives in the cache.
-   Content, tenant and generation are in the entry's key.
+   Content, tenant and generation are in the entry's key; the wire is in ours, because each words an answer its own way.
 3. Policy has its say each time: its rules may look at more than the key holds, such as their own age.
 4. Not to a conversation that carries a label, which a hit's own content does not show.
 5. Whole answers only. A node that is full, or full for this tenant, serves nothing here either.
@@ -61,17 +61,19 @@ class Hits:
         self._most_bytes = most_bytes
         self._longest = longest
         self._held = 0
-        self._said: OrderedDict[str, Said] = OrderedDict()
+        self._said: OrderedDict[tuple[str, str], Said] = OrderedDict()  # by wire and key of the entry
 
     def __len__(self) -> int:
         return len(self._said)
 
-    def again(self, request: Request, account: Account) -> tuple[bytes, str] | None:
-        """Body and header lines of a hit that came before, its record written; None where it has to be served."""
+    def again(self, request: Request, account: Account, wire: str) -> tuple[bytes, str] | None:
+        """Body and header lines of a hit that came before on this wire, its record written; None where it has to be
+        served.
+        """
         if request.labels.cache != "default":
             return None
         began = time.perf_counter()
-        key = key_of(request, self._node.generation.id)
+        key = (wire, key_of(request, self._node.generation.id))
         said = self._said.get(key)
         if said is None:
             return None
@@ -88,7 +90,7 @@ class Hits:
         return body, lines
 
     def _poured(
-        self, key: str, said: Said, request: Request, account: Account, began: float
+        self, key: tuple[str, str], said: Said, request: Request, account: Account, began: float
     ) -> tuple[bytes, str, Alike] | None:
         """What `said` says to this request at this moment; None where it may not be said."""
         node = self._node
@@ -97,7 +99,7 @@ class Hits:
         if said.record.record.asked.scope != account.scope or node.accounts.full_for(account) is not None:
             return None
         now = time.time()
-        if node.cache.look_up(key, now, request.labels.cache_max_age_s) is not said.entry:
+        if node.cache.look_up(key[1], now, request.labels.cache_max_age_s) is not said.entry:
             self._drop(key)
             return None
         if node.conversations.carried(request, now, node.generation.detectors.sticky_s) is not None:
@@ -111,21 +113,22 @@ class Hits:
         record = Alike(said.record, request.id, now, node.draw(), age_s, time.perf_counter() - began)
         return body, lines, record
 
-    def keep(self, request: Request, serving: Serving, write: Write) -> None:
-        """Remember what `serving` says of this request, where it is a hit; `write` makes its body."""
+    def keep(self, request: Request, serving: Serving, wire: str, write: Write) -> None:
+        """Remember what `serving` says of this request on this wire, where it is a hit; `write` makes its body."""
         entry = serving.entry
         if entry is None or entry.bytes > self._longest or request.labels.conversation:
             return  # a stated conversation's requests are equal to no others
-        old = self._said.get(entry.key)
+        key = (wire, entry.key)
+        old = self._said.get(key)
         if old is not None:
             if old.entry is entry:
                 return  # under other labels
-            self._drop(entry.key)
-        body = Mould(write(entry.answer, id=hole("id"), created=hole("created")))
+            self._drop(key)
+        body = Mould(write(entry.answer, request, id=hole("id"), created=hole("created")))
         card = self._node.generation.card_by_id[serving.path]
         lines, record = lines_of_hits(serving.facts()), Likeness(serving.record())
         said = Said(entry, request.labels, card, body, lines, record, body.size + record.json.size)
-        self._said[entry.key] = said
+        self._said[key] = said
         self._held += said.size
         while self._held > self._most_bytes:
             self._drop(next(iter(self._said)))
@@ -140,5 +143,5 @@ class Hits:
         for key in [key for key, said in self._said.items() if now >= said.entry.expires]:
             self._drop(key)
 
-    def _drop(self, key: str) -> None:
+    def _drop(self, key: tuple[str, str]) -> None:
         self._held -= self._said.pop(key).size

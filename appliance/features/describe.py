@@ -27,7 +27,7 @@ _ASCII_KINDS = bytes(
     (ord("a") if chr(code).isalpha() else _SIGN[0]) if _PIECE.match(chr(code)) else ord(" ") for code in range(256)
 )
 _IMAGES = frozenset({"image_url", "input_image", "image"})
-_OVERHEAD = 4  # tokens that a chat template spends on each message
+OVERHEAD = 4  # tokens that a chat template spends on each message
 
 # Expected answer length in tokens: fixed, and as a share of the prompt, for easy, medium and hard. Rules of
 # thumb of the tasks' own forms; live figures replace them where there are some.
@@ -168,7 +168,7 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
     # Only a choice among paths asks for the language; who named one gets it whatever they speak.
     code, certainty = language(text) if request.model == "auto" else ("", 0.0)
     texts = [message.content for message in request.messages] or [request.prompt, *request.inputs]
-    prompt_tokens = sum(estimated_tokens(part) for part in texts) + _OVERHEAD * len(request.messages)
+    prompt_tokens = sum(estimated_tokens(part) for part in texts) + OVERHEAD * len(request.messages)
     return Features(
         modality=request.kind,
         cells=cells,

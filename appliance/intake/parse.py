@@ -79,7 +79,7 @@ def _chat(wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, requ
         name = chosen_tool(fields.get("tool_choice"))
         if name is not None and not has_tool(tools, name):
             raise refused("tool_choice.function.name", "the name of one of the tools")
-    return _finish("chat", draft, headers, request_id, tenant)
+    return finish("chat", draft, headers, request_id, tenant)
 
 
 def _completion(
@@ -97,7 +97,7 @@ def _completion(
     draft = Draft(limits, wire)
     draft.fields["prompt"] = text("prompt", prompt, min(limits.string_chars, limits.text_chars), least=1)
     read_parameters(draft, COMPLETION)
-    return _finish("completion", draft, headers, request_id, tenant)
+    return finish("completion", draft, headers, request_id, tenant)
 
 
 def _embedding(
@@ -122,10 +122,11 @@ def _embedding(
     draft = Draft(limits, wire)
     draft.fields["inputs"] = inputs
     read_parameters(draft, EMBEDDING)
-    return _finish("embedding", draft, headers, request_id, tenant)
+    return finish("embedding", draft, headers, request_id, tenant)
 
 
-def _finish(kind: Kind, draft: Draft, headers: Mapping[str, str], request_id: str, tenant: str) -> Request:
+def finish(kind: Kind, draft: Draft, headers: Mapping[str, str], request_id: str, tenant: str) -> Request:
+    """The request of a draft that is complete, with its labels and digest. Raises BadRequest."""
     require_model(draft)
     fields, forwarded = draft.fields, draft.forwarded
     sampling = Sampling(**draft.sampling) if draft.sampling else _NOTHING_STATED

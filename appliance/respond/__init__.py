@@ -1,7 +1,7 @@
 """The wire border outwards: JSON bodies, SSE events, headers and errors in OpenAI's dialect.
 
 `collect` folds chunks into an Answer, `bodies` writes one at once, `streams` piece by piece, `headers` and
-`errors` what stands around it. All pure.
+`errors` what stands around it; `anthropic` does all of that in Anthropic's dialect. All pure.
 """
 
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body

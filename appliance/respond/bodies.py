@@ -16,7 +16,7 @@ from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
 from appliance.respond.forms import chat_logprobs, completion_logprobs, completion_reason, usage_form, write
 
-_AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
+AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
 
 
 def chat_body(answer: Answer, *, id: str | None = None, created: int | None = None) -> bytes:
@@ -94,7 +94,7 @@ def _packed(vector: Sequence[float]) -> str:
 def models_body(cards: Iterable[ModelCard], *, created: int) -> bytes:
     """The list of models: `auto` in its forms, then every card. `created` in Unix seconds."""
     entries: list[dict[str, Any]] = [
-        {"id": name, "object": "model", "created": created, "owned_by": "weir"} for name in _AUTO
+        {"id": name, "object": "model", "created": created, "owned_by": "weir"} for name in AUTO
     ]
     entries += [
         {

@@ -89,7 +89,7 @@ class Roll:
         if not operator | (known & (now < key.ends) & (whose in self.tenants)):
             raise Unauthorized(
                 "This node asks for an API key, and what was sent is none that is valid.",
-                next_step="Send a key of a tenant as 'Authorization: Bearer KEY'; the node's operator makes one.",
+                next_step="Send a tenant's key as 'Authorization: Bearer KEY' or 'x-api-key: KEY'; operators make one.",
             )
         return whose
 

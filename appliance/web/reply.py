@@ -15,8 +15,11 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
+import orjson
 from aiohttp import web
 from aiohttp.http import HttpVersion10
+
+from appliance.records.record import encode
 
 SERVER = "weir"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -70,3 +73,8 @@ class Reply:
 def _same_in_every_reply(second: int) -> str:
     """Date and Server, made once a second."""
     return f"Date: {formatdate(second, usegmt=True)}\r\nServer: {SERVER}\r\n"
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    """A value of ours as JSON."""
+    return Reply(orjson.dumps(value, default=encode), status)

@@ -10,22 +10,25 @@ from hypothesis import strategies as st
 
 from appliance.errors import BadRequest, WeirError
 from appliance.intake import parse_chat, parse_completion, parse_embedding, parse_route
+from appliance.intake.anthropic import MESSAGES, parse_count, parse_messages
 from appliance.intake.labels import read_labels
 from appliance.intake.parameters import CHAT, COMPLETION, EMBEDDING
 from appliance.records.request import Request
-from appliance.respond import error_body
+from appliance.respond import anthropic, error_body
 from tests.intake.wire import LIMITS
 
-PARSERS = (parse_chat, parse_completion, parse_embedding, parse_route)
+PARSERS = (parse_chat, parse_completion, parse_embedding, parse_route, parse_messages, parse_count)
 CANARY = "kanarienvogel-7f3a"
-NAMES = sorted({*CHAT, *COMPLETION, *EMBEDDING})
+NAMES = sorted({*CHAT, *COMPLETION, *EMBEDDING, *MESSAGES})
 WORDS = (
     *("role", "content", "type", "text", "function", "name", "arguments", "tool_calls", "id", "image_url"),
     *("url", "json_schema", "schema", "tool_call_id", "refusal", "include_usage", "input_audio", "data"),
+    *("input", "source", "media_type", "tool_use_id", "is_error", "input_schema", "budget_tokens", "user_id"),
 )
 TEXTS = st.one_of(
     st.just(CANARY),
     st.sampled_from(("user", "assistant", "system", "tool", "text", "function", "auto", "image_url")),
+    st.sampled_from(("tool_use", "tool_result", "image", "base64", "thinking", "image/png")),
     st.text(max_size=8),
 )
 SCALARS = st.one_of(
@@ -47,13 +50,23 @@ BODIES = st.one_of(
     st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5),
     # a body that is right but for one parameter or one message
     st.builds(
-        lambda name, value: {"model": "auto", "messages": [{"role": "user", "content": CANARY}], name: value},
+        lambda name, value: {
+            "model": "auto",
+            "max_tokens": 9,
+            "messages": [{"role": "user", "content": CANARY}],
+            name: value,
+        },
         st.sampled_from(NAMES),
         VALUES,
     ),
     st.builds(
-        lambda message: {"model": "auto", "messages": [{"role": "user", "content": "x"}, message]},
+        lambda message: {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}, message]},
         st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4),
+    ),
+    st.builds(
+        lambda role, blocks: {"model": "auto", "max_tokens": 9, "messages": [{"role": role, "content": blocks}]},
+        st.sampled_from(("user", "assistant")),
+        st.lists(st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4), max_size=3),
     ),
 )
 
@@ -79,9 +92,9 @@ def test_random_bytes_are_only_an_error(body: bytes) -> None:
 def test_random_objects_are_read_or_refused_without_a_word_of_theirs(body: dict[str, Any]) -> None:
     for outcome in try_all(orjson.dumps(body)):
         if isinstance(outcome, WeirError):
-            wire = error_body(outcome)
-            assert CANARY.encode() not in wire
-            assert orjson.loads(wire)["error"]["message"]
+            for wire in (error_body(outcome), anthropic.error_body(outcome)):
+                assert CANARY.encode() not in wire
+                assert orjson.loads(wire)["error"]["message"]
             assert CANARY not in repr(outcome)
             assert outcome.__context__ is None
         else:

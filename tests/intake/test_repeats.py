@@ -41,7 +41,7 @@ def body(**over: Any) -> bytes:
 def test_it_is_what_parsing_would_give(raw: bytes, headers: dict[str, str]) -> None:
     repeats = Repeats()
     assert not repeats.knows("chat", raw)
-    repeats.keep(raw, parse_chat(raw, {"X-Weir-Deadline": "3"}, LIMITS, request_id="first"))
+    repeats.keep("chat", raw, parse_chat(raw, {"X-Weir-Deadline": "3"}, LIMITS, request_id="first"))
     assert repeats.knows("chat", raw)
     again = repeats.again("chat", raw, read_labels(headers, LIMITS), request_id="second")
     parsed = parse_chat(raw, headers, LIMITS, request_id="second")
@@ -50,7 +50,7 @@ def test_it_is_what_parsing_would_give(raw: bytes, headers: dict[str, str]) -> N
 
 def test_one_byte_of_difference_is_another_body_and_one_endpoint_is_not_the_other() -> None:
     repeats = Repeats()
-    repeats.keep(body(), parse_chat(body(), {}, LIMITS, request_id="a"))
+    repeats.keep("chat", body(), parse_chat(body(), {}, LIMITS, request_id="a"))
     assert not repeats.knows("chat", body() + b" ")
     assert not repeats.knows("completion", body())
 
@@ -59,9 +59,9 @@ def test_what_was_not_asked_for_longest_goes_first_and_long_bodies_are_not_kept(
     raws = [json.dumps({"model": "auto", "prompt": f"question {n}"}).encode() for n in range(4)]
     repeats = Repeats(most_bytes=3 * (2 * len(raws[0]) + 1500), longest=len(raws[0]))
     for raw in raws[:3]:
-        repeats.keep(raw, parse_completion(raw, {}, LIMITS, request_id="a"))
+        repeats.keep("completion", raw, parse_completion(raw, {}, LIMITS, request_id="a"))
     repeats.again("completion", raws[0], read_labels({}, LIMITS), request_id="b")
-    repeats.keep(raws[3], parse_completion(raws[3], {}, LIMITS, request_id="c"))
+    repeats.keep("completion", raws[3], parse_completion(raws[3], {}, LIMITS, request_id="c"))
     assert [repeats.knows("completion", raw) for raw in raws] == [True, False, True, True]
-    repeats.keep(raws[1] + b" ", parse_completion(raws[1], {}, LIMITS, request_id="d"))
+    repeats.keep("completion", raws[1] + b" ", parse_completion(raws[1], {}, LIMITS, request_id="d"))
     assert not repeats.knows("completion", raws[1] + b" ")

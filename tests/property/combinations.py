@@ -14,7 +14,9 @@ from tests.property.rules import TENANTS
 
 Header = tuple[str, str]
 Words = dict[str, tuple[str, ...]]
-ADDRESS = {"chat": "/v1/chat/completions", "completion": "/v1/completions", "embedding": "/v1/embeddings"}
+_ADDRESS = {"chat": "/v1/chat/completions", "completion": "/v1/completions", "embedding": "/v1/embeddings"}
+MESSAGES = "/v1/messages"
+_ON_BOTH_WIRES = {"stream", "user"}
 # What a text says, and the kinds of findings that are in it. Written by hand, like the node's reader of such a text.
 PLAIN = ("sort 3, 1, 2", "say hello", "what is a weir")
 FOUND = (
@@ -38,7 +40,7 @@ BAD_KEYS = ("none", "cut off", "forged", "revoked", "expired", "another's name")
 # The first turns of a conversation, long enough to be told apart and short enough to be looked at at once.
 OPENING = ("What does weir {} do?", "The weir of number {} holds water back and lets it over at a height.")
 LONG = "a long text without anything in it, and so on, " * 7  # longer than what is looked at on the loop
-PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+PICTURE: dict[str, Any] = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 # What no node may take for something else: each is refused before anything is decided.
 _UNREADABLE_HEADERS: tuple[Header, ...] = (
     ("X-Weir-Residenz", "country:CH"),
@@ -106,6 +108,7 @@ class Combination:
     talk_in_metadata: bool = False
     opening: int = -1  # the number of the conversation whose opening is sent along, -1: none
     beside: bool = False  # an address stands in `user` and in the metadata as well
+    anthropic: bool = False  # said on Anthropic's wire, where it can be
 
     @property
     def quick(self) -> bool:
@@ -129,11 +132,18 @@ class Combination:
         return (*self.headers, ("X-Weir-Conversation", self.talk)) if told else self.headers
 
     @property
+    def address(self) -> str:
+        """Where it is sent."""
+        both = self.kind == "chat" and (self.unreadable or self.more.keys() <= _ON_BOTH_WIRES)
+        return MESSAGES if self.anthropic and both else _ADDRESS[self.kind]
+
+    @property
     def body(self) -> bytes:
         """As the client's library would write it."""
         text = f"{self.text} #{self.slot}"
         wire: dict[str, Any] = {"model": self.model, **self.more}
         if self.kind == "chat":
+            wire["max_tokens"] = 50  # on both wires, so that one may answer for the other
             content: Any = [{"type": "text", "text": text}, PICTURE] if self.picture else text
             wire["messages"] = [{"role": "system", "content": "Be brief."}] if self.system else []
             if self.opening >= 0:
@@ -152,7 +162,23 @@ class Combination:
             wire["user"] = metadata["note"] = TELLTALES["email"]
         if metadata:
             wire["metadata"] = metadata
-        return orjson.dumps(wire)
+        return orjson.dumps(_as_anthropic(wire) if self.address == MESSAGES else wire)
+
+
+def _as_anthropic(wire: dict[str, Any]) -> dict[str, Any]:
+    """The same chat in Anthropic's words."""
+    messages = wire["messages"]
+    if messages[0]["role"] == "system":
+        wire["system"] = messages.pop(0)["content"]
+    last = messages[-1]
+    if isinstance(last["content"], list):
+        source = {"type": "url", "url": PICTURE["image_url"]["url"]}
+        last["content"] = [last["content"][0], {"type": "image", "source": source}]
+    if "user" in wire:
+        wire["metadata"] = {**wire.get("metadata", {}), "user_id": wire.pop("user")}
+    if "note" in wire.get("metadata", {}):
+        del wire["metadata"]["note"]
+    return wire
 
 
 def combination(
@@ -194,6 +220,7 @@ def _new(random: Random, words: Words, number: int, slot: int, paths: tuple[str,
     if kind != "embedding" and random.random() < 0.35:
         made.more = {"stream": True}
     if kind == "chat":
+        made.anthropic = random.random() < 0.3
         made.picture, made.system = random.random() < 0.03, random.random() < 0.1
         made.opening = random.randrange(30) if random.random() < 0.2 else -1
         if made.kinds and random.random() < 0.4:
@@ -255,8 +282,8 @@ def _take_out(made: Combination, label: str) -> None:
 
 def _change(random: Random, words: Words, made: Combination, paths: tuple[str, ...]) -> None:
     """Change one thing: how a cache or a memory that is too coarse is found out."""
-    kinds = ("label", "no label", "model", "stream", "text", "tenant", "talk")
-    what = random.choices(kinds, (42, 13, 13, 8, 10, 14, 12))[0]
+    kinds = ("label", "no label", "model", "stream", "text", "tenant", "talk", "wire")
+    what = random.choices(kinds, (42, 13, 13, 8, 10, 14, 12, 8))[0]
     label = random.choice(tuple(words))
     if what == "label":
         _label(random, words, made, label)
@@ -270,6 +297,8 @@ def _change(random: Random, words: Words, made: Combination, paths: tuple[str, .
         made.tenant = random.choice(TENANTS)
     elif what == "talk":
         _talk(random, made)
+    elif what == "wire":
+        made.anthropic = not made.anthropic
     else:
         made.text, made.kinds = _text(random)
         made.beside = False

@@ -164,7 +164,7 @@ class Noting:
         if job.kind == "embedding":
             yield from (Vector((float(mark[1:-1]), 0.5), index) for index in range(len(job.inputs)))
         elif manner == "calls a tool":
-            yield ToolCall({"index": 0, "id": "c", "function": {"name": "f", "arguments": f'"{mark}"'}})
+            yield ToolCall({"index": 0, "id": "c", "function": {"name": "f", "arguments": f'{{"said": "{mark}"}}'}})
         elif manner != "answers nothing":
             said = f'{{"said": "{mark}"}}' if job.format.kind != "text" else f"said {mark}"
             yield from (Text(said, index) for index in range(job.n))

@@ -28,7 +28,7 @@ import orjson
 import pytest
 import structlog
 
-from tests.property.combinations import ADDRESS, TELLTALES, Combination, combination
+from tests.property.combinations import MESSAGES, TELLTALES, Combination, combination
 from tests.property.oracle import Contradiction, Kept, Question, Stated, stated
 from tests.property.paths import Made, Note, signed
 from tests.property.wire import Response
@@ -75,6 +75,8 @@ SITUATIONS = {
     "a completion": 1000,
     "an embedding": 1000,
     "a stream": 1000,
+    "on anthropic's wire": 3000,
+    "on anthropic's wire, answered by what was kept of the other": 30,
     "no valid key": 1000,
     "a revoked key": 100,
     "a tenant contradicts": 100,
@@ -184,7 +186,7 @@ class Trial:
     async def _send(self, each: Combination) -> Response:
         client = self.world.clients[each.slot]
         headers = self.world.headers(each)
-        sending = asyncio.ensure_future(client.post(ADDRESS[each.kind], headers, each.body))
+        sending = asyncio.ensure_future(client.post(each.address, headers, each.body))
         if each.hangs_up_after >= 0:
             for _ in range(1 + each.hangs_up_after):
                 await asyncio.sleep(0)
@@ -396,6 +398,10 @@ class Trial:
         seen["the client went away midway"] += response.status == 200 and "loses its client midway" in did[-1:]
         seen[f"a{'n' * (each.kind == 'embedding')} {each.kind}"] += 1
         seen["a stream"] += streamed
+        wires = {origin.combination.address for origin in case.marks if origin.combination is not None}
+        seen["on anthropic's wire"] += each.address == MESSAGES
+        across = each.address == MESSAGES and bool(wires - {MESSAGES})
+        seen["on anthropic's wire, answered by what was kept of the other"] += across
 
     def _count_tenant(self, case: Case, question: Question) -> None:
         seen, oracle, each, asked = self.seen, self.world.oracle, case.each, case.asked
@@ -433,6 +439,7 @@ def _said(body: bytes) -> str:
     read: list[Any] = [orjson.loads(piece) for piece in pieces] if pieces else [orjson.loads(body)]
     told = []
     for part in read:
+        told += [block.get("text", "") for block in (part.get("delta", {}), *part.get("content", ()))]
         for choice in part.get("choices", ()):
             if choice.get("index", 0) == 0:
                 holder = choice.get("delta") or choice.get("message") or choice

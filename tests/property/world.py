@@ -18,6 +18,7 @@ from appliance.bundle.in_force import InForce
 from appliance.cache.exact import key_of
 from appliance.config import Cache, Config, Listen, PlaceOfHost, Routing
 from appliance.decide.generation import Gate
+from appliance.intake.anthropic import parse_messages
 from appliance.intake.limits import Limits
 from appliance.intake.parse import parse_chat, parse_completion
 from appliance.node import Node
@@ -34,7 +35,7 @@ from appliance.snapshot import LiveFigures
 from appliance.store.tenants import Tenants
 from tests import factories
 from tests.property import rules, wire
-from tests.property.combinations import TELLTALES, Combination
+from tests.property.combinations import MESSAGES, TELLTALES, Combination
 from tests.property.oracle import Oracle, Stated
 from tests.property.paths import Noting, Stage, signed
 
@@ -95,7 +96,8 @@ class World:
 
     def plant(self, combination: Combination, given: Stated) -> None:
         """An answer by another path lies in the cache for this request, whatever policy says of either."""
-        read = parse_chat if combination.kind == "chat" else parse_completion
+        read = parse_messages if combination.address == MESSAGES else parse_chat
+        read = parse_completion if combination.kind == "completion" else read
         headers, tenant = dict(combination.sent_headers), self.tenant(combination)
         request = read(combination.body, headers, _LIMITS, request_id="planted", tenant=tenant)
         request = replace(request, labels=replace(request.labels, **asdict(given)))

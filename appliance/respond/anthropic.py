@@ -1,0 +1,240 @@
+"""Answers in Anthropic's dialect: the message object, its events, errors and models.
+
+Rules kept here:
+1. `message_start`, then one block after the other, each begun and ended, then `message_delta` with why it ended and all
+   counts, then `message_stop`. After the first byte an error is an event, and nothing follows it.
+2. `input_tokens` leave out what was read from a cache; `message_start` counts nothing yet, because nobody has told.
+3. A tool's input is an object. Arguments that are none are an error: nothing is made of them. A call that the limit of
+   tokens cut off is left out, and `stop_reason` says so; in a stream its pieces have gone out by then.
+
+Not said, because paths do not tell it: which stop sequence was met ('end_turn' stands for both), and reasoning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from appliance.errors import UpstreamFailed, WeirError
+from appliance.records.answer import Answer, Choice
+from appliance.records.card import ModelCard
+from appliance.records.chunks import Chunk, Done, Signals, Text, ToolCall, Usage
+from appliance.respond.bodies import AUTO
+from appliance.respond.forms import write
+
+_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+_NOTHING = Usage()
+_PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large"}
+_TOO_MANY, _UNAVAILABLE, _OURS = 429, 503, 500
+
+
+def message_body(answer: Answer, *, id: str) -> bytes:
+    """A message. Raises UpstreamFailed where a tool was called with what is no object."""
+    choice = answer.choices[0] if answer.choices else Choice()
+    content: list[dict[str, Any]] = [{"type": "text", "text": choice.text}] if choice.text else []
+    for place, call in enumerate(choice.tool_calls):
+        held = _input(call["function"]["arguments"])
+        if held is not None:
+            content.append(
+                {"type": "tool_use", "id": _id(call, place), "name": call["function"]["name"], "input": held}
+            )
+        elif choice.finish_reason != "length":
+            raise UpstreamFailed(
+                "The path called a tool with arguments that are not a JSON object.",
+                next_step="Ask again, or another model.",
+            )
+    reason = _reason(choice.finish_reason, called=bool(choice.tool_calls))
+    return write(_message(id, answer.model, content, reason, answer.usage))
+
+
+def _message(id: str, model: str, content: list[dict[str, Any]], reason: str | None, usage: Usage) -> dict[str, Any]:
+    return {
+        "id": id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": _usage(usage),
+    }
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": max(0, usage.prompt_tokens - usage.cached_tokens),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": usage.cached_tokens,
+        "output_tokens": usage.completion_tokens,
+    }
+
+
+def _reason(finish: str, *, called: bool) -> str:
+    """Why it ended; a server that was made to call one tool says 'stop'."""
+    return "tool_use" if called and finish == "stop" else _REASONS[finish]
+
+
+def _input(arguments: str) -> dict[str, Any] | None:
+    """The object that a tool is called with; None where the arguments are none."""
+    try:
+        held = orjson.loads(arguments or "{}")
+    except orjson.JSONDecodeError:
+        return None
+    return held if type(held) is dict else None
+
+
+def _id(call: dict[str, Any], place: int) -> str:
+    """What its result is to be told by; some servers leave it out."""
+    return call.get("id") or f"call_{place}"
+
+
+class MessageStream:
+    """The events of one message. A state machine: chunks in, bytes out."""
+
+    def __init__(self, *, id: str, model: str, created: int, include_usage: bool = False) -> None:  # noqa: ARG002
+        """`id` of the message, `model` the answering path's id. Usage is always said, and no time."""
+        self._start = _event("message_start", {"message": _message(id, model, [], None, _NOTHING)})
+        self._blocks = 0  # that were begun
+        self._open = ""  # the kind of block that is
+        self._tools: dict[int, bool] = {}  # by place: whether its block was begun
+        self._tool = -1  # the place whose block is open
+        self._early: dict[int, tuple[str, str]] = {}  # id and arguments that came before the name
+        self.finished = False
+
+    def feed(self, chunk: Chunk) -> bytes:
+        """The events of one chunk; empty for chunks that callers do not see. Nothing may follow Done.
+
+        Raises UpstreamFailed where pieces of tool calls come in an order that blocks cannot have.
+        """
+        assert not self.finished, "a chunk after the end of the stream"
+        start, self._start = self._start, b""
+        if type(chunk) is Text:
+            return start + self._text(chunk.text) if chunk.text else start
+        if isinstance(chunk, ToolCall):
+            return start + self._call(chunk.delta)
+        if isinstance(chunk, Done):
+            return start + self._done(chunk)
+        assert isinstance(chunk, Signals), "a vector in a stream of text"
+        return start
+
+    def fail(self, error: WeirError) -> bytes:
+        """The last event of a stream that broke off."""
+        self.finished = True
+        return error_event(error)
+
+    def _text(self, text: str) -> bytes:
+        begin = b"" if self._open == "text" else self._begin("text", {"type": "text", "text": ""})
+        delta = b'{"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":%b}}'
+        return begin + b"event: content_block_delta\ndata: " + delta % (self._blocks - 1, write(text)) + b"\n\n"
+
+    def _call(self, delta: dict[str, Any]) -> bytes:
+        place = delta.get("index")
+        if type(place) is not int:  # some servers leave it out: a new id is a new call
+            place = len(self._tools) if delta.get("id") or not self._tools else max(self._tools)
+        function = delta.get("function") or {}
+        name, arguments = function.get("name") or "", function.get("arguments") or ""
+        begin = b""
+        if not self._tools.get(place):
+            id, before = self._early.pop(place, ("", ""))
+            id, arguments = id or delta.get("id") or "", before + arguments
+            self._tools[place] = bool(name)
+            if not name:
+                self._early[place] = id, arguments
+                return b""
+            block: dict[str, Any] = {"type": "tool_use", "id": _id({"id": id}, place), "name": name, "input": {}}
+            begin = self._begin("tool_use", block)
+            self._tool = place
+        elif self._open != "tool_use" or place != self._tool:
+            raise _out_of_order()
+        if not arguments:
+            return begin
+        piece = {"index": self._blocks - 1, "delta": {"type": "input_json_delta", "partial_json": arguments}}
+        return begin + _event("content_block_delta", piece)
+
+    def _begin(self, kind: str, block: dict[str, Any]) -> bytes:
+        """End the block that is open, and begin one of this kind."""
+        ended = self._end()
+        begun = _event("content_block_start", {"index": self._blocks, "content_block": block})
+        first = self._blocks == 0
+        self._blocks += 1
+        self._open = kind
+        return ended + begun + (_PING if first else b"")
+
+    def _end(self) -> bytes:
+        if not self._open:
+            return b""
+        self._open = ""
+        return _event("content_block_stop", {"index": self._blocks - 1})
+
+    def _done(self, done: Done) -> bytes:
+        if self._early:
+            raise _out_of_order()
+        self.finished = True
+        reason = _reason(done.finish_reasons[0] if done.finish_reasons else "stop", called=bool(self._tools))
+        delta = {"delta": {"stop_reason": reason, "stop_sequence": None}, "usage": _usage(done.usage)}
+        return self._end() + _event("message_delta", delta) + _event("message_stop", {})
+
+
+def _out_of_order() -> UpstreamFailed:
+    return UpstreamFailed(
+        "The path sent the pieces of its tool calls in an order that makes no calls.",
+        next_step="Ask again without a stream.",
+    )
+
+
+def _event(kind: str, value: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (kind.encode("ascii"), write({"type": kind, **value}))
+
+
+def _error_form(error: WeirError) -> dict[str, Any]:
+    ours = error.to_wire()["error"]
+    assert isinstance(ours, dict)
+    return {"type": "error", "error": {**ours, "type": _type_of(error)}}
+
+
+def _type_of(error: WeirError) -> str:
+    """Anthropic's word for it; SDKs raise by the status, which is the same in every dialect."""
+    if error.status == _TOO_MANY:
+        return "rate_limit_error"
+    if error.status == _UNAVAILABLE and error.kind == "capacity":
+        return "overloaded_error"
+    return "api_error" if error.status >= _OURS else _TYPES.get(error.status, "invalid_request_error")
+
+
+def error_body(error: WeirError) -> bytes:
+    """Anthropic's error object, with our code, parameter and reasons in it."""
+    return write(_error_form(error))
+
+
+def error_event(error: WeirError) -> bytes:
+    """The last event of a stream that broke off."""
+    return b"event: error\ndata: " + write(_error_form(error)) + b"\n\n"
+
+
+def count_body(tokens: int) -> bytes:
+    """What /v1/messages/count_tokens answers."""
+    return write({"input_tokens": tokens})
+
+
+def models_body(cards: Sequence[ModelCard], *, created: int) -> bytes:
+    """The list of models, in one page: `auto` in its forms, then every card. `created` in Unix seconds."""
+    since = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    known = {"type": "model", "created_at": since, "lifecycle": "active"}
+    entries: list[dict[str, Any]] = [{"id": name, "display_name": name, **known} for name in AUTO]
+    entries += [
+        {
+            "id": card.id,
+            "display_name": card.description or card.id,
+            **known,
+            "max_input_tokens": card.context_tokens or None,
+            "max_tokens": card.max_output_tokens or None,
+            "weir": {"tier": card.tier, "modalities": card.modalities, "place": card.place.model_dump()},
+        }
+        for card in cards
+    ]
+    first, last = entries[0]["id"], entries[-1]["id"]
+    return write({"data": entries, "has_more": False, "first_id": first, "last_id": last})

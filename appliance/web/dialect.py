@@ -1,0 +1,80 @@
+"""A dialect: how one family of SDKs asks and is answered, as one value.
+
+Rules kept here:
+1. What differs between dialects stands in their values (`openai`, `anthropic`) and nowhere else; the data plane knows
+   none by name. Another dialect is another file and its place in `dialects`.
+2. Nothing here decides anything about a request: a dialect reads bytes into a Request and writes an Answer, chunks and
+   errors as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.errors import WeirError
+from appliance.intake.limits import Limits
+from appliance.records.answer import Answer
+from appliance.records.card import ModelCard
+from appliance.records.chunks import Chunk
+from appliance.records.request import Kind, Request
+
+
+class Parse(Protocol):
+    """Bytes and headers to a Request. Raises BadRequest naming the field."""
+
+    def __call__(
+        self, body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str
+    ) -> Request: ...
+
+
+class Stream(Protocol):
+    """One answer as events; made when it is known which path answers."""
+
+    def __init__(self, *, id: str, model: str, created: int, include_usage: bool) -> None: ...
+
+    def feed(self, chunk: Chunk) -> bytes:
+        """The events of one chunk; empty for what callers do not see."""
+
+    def fail(self, error: WeirError) -> bytes:
+        """The last event of a stream that broke off."""
+
+
+class Write(Protocol):
+    """An answer as a body. `id` and `created` may be holes of a mould (`records.mould`); what else of the request it
+    depends on must be in the request's digest, or the answer in no cache.
+    """
+
+    def __call__(self, answer: Answer, request: Request, /, *, id: str, created: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address at which answers are asked for. `stream` None: they come in one piece always."""
+
+    address: str
+    kind: Kind
+    parse: Parse
+    body: Write
+    stream: type[Stream] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """An address at which something about a request is asked for that the request itself tells; nothing runs."""
+
+    address: str
+    parse: Parse
+    body: Callable[[Request], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`header` is one that its clients alone send, '' for none: it tells them where an address is everybody's."""
+
+    endpoints: tuple[Endpoint, ...]
+    error: Callable[[WeirError], bytes]
+    models: Callable[[Sequence[ModelCard], int], bytes]  # cards, and Unix seconds: {"data": [{"id": ...}, ...], ...}
+    inquiries: tuple[Inquiry, ...] = ()
+    header: str = ""

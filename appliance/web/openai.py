@@ -1,0 +1,41 @@
+"""OpenAI's dialect: chat, completions, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.intake.parse import parse_chat, parse_completion, parse_embedding
+from appliance.records.answer import Answer
+from appliance.records.card import ModelCard
+from appliance.records.request import Request
+from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
+from appliance.respond.errors import error_body
+from appliance.respond.streams import ChatStream, CompletionStream
+from appliance.web.dialect import Dialect, Endpoint
+
+
+def _chat(answer: Answer, _: Request, *, id: str, created: int) -> bytes:
+    return chat_body(answer, id=id, created=created)
+
+
+def _completion(answer: Answer, _: Request, *, id: str, created: int) -> bytes:
+    return completion_body(answer, id=id, created=created)
+
+
+def _embedding(answer: Answer, request: Request, *, id: str, created: int) -> bytes:  # noqa: ARG001 - it has neither
+    return embedding_body(answer, request.encoding)
+
+
+def _models(cards: Sequence[ModelCard], created: int) -> bytes:
+    return models_body(cards, created=created)
+
+
+OPENAI = Dialect(
+    endpoints=(
+        Endpoint("/v1/chat/completions", "chat", parse_chat, _chat, ChatStream),
+        Endpoint("/v1/completions", "completion", parse_completion, _completion, CompletionStream),
+        Endpoint("/v1/embeddings", "embedding", parse_embedding, _embedding),
+    ),
+    error=error_body,
+    models=_models,
+)
