@@ -5,7 +5,8 @@ Rules kept here:
 2. The execution belongs to nobody who waits for it: it goes on while one is left, and ends when the last one leaves.
 3. Everybody gets every chunk, from the first one on, or the error that ended it.
 4. What it cost is told once: to the first who leaves after its end, or to the last who leaves before.
-5. A flight that ended is joined until one of those who waited has stored the answer; one that failed is not.
+5. It is joined until it ends, and no more where anything was erased meanwhile: then nobody stores it either.
+6. The execution is at most `AHEAD` chunks before the quickest of those who wait.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from appliance.records.chunks import Chunk
 from appliance.records.decision import StepOutcome
 
 E = TypeVar("E", bound=BaseException)
+AHEAD = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Flight:
         self._chunks: list[Chunk] = []
         self._ended = False
         self._told = False
+        self._stored = False
+        self._read = 0  # by the quickest
+        self._room: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._task = asyncio.create_task(_run(self, execution, whole=whole))
@@ -56,20 +61,36 @@ class Flight:
         self._chunks.append(chunk)
         self._tell()
 
+    async def room(self) -> None:
+        """Returns when somebody has read nearly all there is."""
+        while len(self._chunks) > self._read + AHEAD:
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
     def end(self, error: BaseException | None) -> None:
         """The execution's end, and what went wrong."""
         self._ended, self._error = True, error
+        self._tell()
         if error is not None:
             self.land()
-        self._tell()
+        else:  # those who wait are woken first, and store it, so that nobody finds neither
+            asyncio.get_running_loop().call_soon(self.land)
 
-    def land(self) -> bool:
-        """Let nobody join any more. Whether somebody could until now."""
-        if self._landed is None:
-            return False
-        self._landed()
-        self._landed = None
-        return True
+    def land(self) -> None:
+        """Let nobody join any more."""
+        if self._landed is not None:
+            self._landed()
+            self._landed = None
+
+    def take_storing(self) -> bool:
+        """Whether the caller is the one to store the answer: the first who asks."""
+        first, self._stored = not self._stored, True
+        return first
+
+    def forget(self) -> None:
+        """Something was erased: let nobody join, and nobody store."""
+        self._stored = True
+        self.land()
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Every chunk as it comes. Raises what the execution raised."""
@@ -81,6 +102,10 @@ class Flight:
             while at < len(self._chunks):
                 yield self._chunks[at]
                 at += 1
+                if at > self._read:
+                    self._read = at
+                    if self._room is not None and not self._room.done():
+                        self._room.set_result(None)
         if self._error is not None:
             raise _again(self._error)
 
@@ -126,6 +151,11 @@ class Flights:
     def __len__(self) -> int:
         return len(self._flying)
 
+    def let_go(self) -> None:
+        """Something was erased."""
+        for flight in tuple(self._flying.values()):
+            flight.forget()
+
     def find(self, key: Hashable) -> Flight | None:
         """The flight to join."""
         return self._flying.get(key)
@@ -149,6 +179,7 @@ async def _run(flight: Flight, execution: Execution, *, whole: bool) -> None:
             try:
                 async for chunk in stream:
                     flight.add(chunk)
+                    await flight.room()
             finally:
                 await stream.aclose()
     except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - it is raised where somebody waits for it

@@ -63,6 +63,7 @@ from appliance.tenancy.keys import Roll
 log = structlog.get_logger("weir.node")
 _SWEEP_S = 300.0
 _LONG_CHARS = 50_000  # of one request
+_LABELLED_S = 5.0  # for comparisons that are at work when the node stops
 _COUNTED_S = 5.0  # before what was counted of similar questions is written
 _WATCH_S = 0.25  # between two looks at what commands change beside the node, and at what the door refused
 
@@ -108,8 +109,9 @@ class Node:
             self.store, self.cache, share=stated.answered_anew, max_wrong=stated.max_wrong, clock=time.time
         )
         self.cache.erasures.tell(self.hits.let_go)
-        self.flights = Flights()
-        self.accounts = Accounts(config.limits.concurrent_requests)
+        self.flights: Flights = Flights()
+        self.cache.erasures.tell(self.flights.let_go)
+        self.accounts: Accounts = Accounts(config.limits.concurrent_requests)
         self.roll = Roll(needed=False)
         self._tenants_lost = False
         self.operator_key = make_operator_key(config.state_dir)
@@ -187,6 +189,8 @@ class Node:
     async def stop(self) -> None:
         """Stop the paths and write all that is queued."""
         self.state = "stopping"
+        if self._labelling:
+            await asyncio.wait(self._labelling, timeout=_LABELLED_S)
         for task in (*self._housekeeping, *self._labelling):
             task.cancel()
         await self.fleets.stop()
@@ -363,8 +367,7 @@ class Node:
         if outcome.status == "answered":
             counters.answered += 1
             self.by_path[outcome.path] = self.by_path.get(outcome.path, 0) + 1
-            ran = [step.path for step in outcome.steps if not step.shared]
-            counters.off_frontier += not self.generation.frontier.intersection(ran)
+            counters.off_frontier += not self.generation.frontier.intersection([step.path for step in outcome.steps])
         elif outcome.status == "refused":
             counters.refused += 1
         elif outcome.status == "cancelled":

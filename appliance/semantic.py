@@ -60,6 +60,15 @@ class Question:
     embedder: str  # digest of its file
 
 
+@dataclass
+class Held:
+    """How the cells of one generation stand, and what an operator was known to have opened."""
+
+    standing: Standing
+    verifier: str
+    opened: dict[str, Opened]
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """A stored answer that is good enough by the stated promise; `serve`: by what is in force too. `drawn`: it is
@@ -72,7 +81,7 @@ class Match:
     p_good: float
     serve: bool
     drawn: Drawn | None
-    generation: str
+    held: Held
 
     @property
     def stored(self) -> str:
@@ -83,15 +92,6 @@ class Match:
         """The match as a decision sees it."""
         entry, anew = self.entry, self.drawn is not None
         return CacheHit(PATH_ID, entry.key, now - entry.created, entry.origin, self.p_good, self.score, anew)
-
-
-@dataclass
-class _Held:
-    """How the cells of one generation stand, and what an operator was known to have opened."""
-
-    standing: Standing
-    verifier: str
-    opened: dict[str, Opened]
 
 
 class Semantic:
@@ -108,7 +108,7 @@ class Semantic:
         self._max_wrong = max_wrong
         self._clock = clock
         self.cache = SemanticCache(store, exact)
-        self._held: OrderedDict[str, _Held] = OrderedDict()  # by generation
+        self._held: OrderedDict[str, Held] = OrderedDict()  # by generation
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -160,8 +160,9 @@ class Semantic:
             return None
         now, labels = self._clock(), request.labels
         best, score = self._nearest(question, similar, now, labels.cache_max_age_s)
-        standing = self._of(generation.id, similar).standing
-        if draw is None:
+        held = self._of(generation.id, similar)
+        standing = held.standing
+        if draw is None or labels.cache_score is not None:  # who asks for more than is promised says nothing of it
             ruling = standing.explain(question.task, score, now=now)
         else:
             ruling = standing.look_up(question.task, score, now=now, draw=draw)
@@ -169,7 +170,7 @@ class Semantic:
             return None
         serve = ruling.threshold is not None and score >= ruling.threshold
         p_good = min(best.entry.p_good, 1.0 - (stated.evidence.wrong_per_hit or 0.0))
-        return Match(best.entry, question.language, score, p_good, serve, ruling.drawn, generation.id)
+        return Match(best.entry, question.language, score, p_good, serve, ruling.drawn, held)
 
     def _nearest(
         self, question: Question, similar: Similar, now: float, max_age_s: float | None
@@ -199,33 +200,32 @@ class Semantic:
 
     def label(self, match: Match, found: Agreement) -> None:
         """Keep what came of a comparison."""
-        held = self._held.get(match.generation)
-        if held is None or match.drawn is None:
+        if match.drawn is None:
             return
         label = match.drawn.label(found)
-        now = held.standing.add(label)
-        self.write()
+        now = match.held.standing.add(label)
+        self.write(match.held)
         said = {"cell": label.cell, "outcome": label.outcome, "how": label.how, "score": round(label.score, 4)}
         log.info("semantic-label", **said, state=now.state if now is not None else "")
 
     def refresh(self) -> None:
         """Learn what an operator opened again. Raises sqlite3.Error."""
-        now = self._clock()
         for held in tuple(self._held.values()):
             for task, seen in self._read(held.verifier).items():
                 if seen.opened is not None and held.opened.get(task) != seen.opened:
                     held.opened[task] = seen.opened
-                    held.standing.open_again(task, now=now)
+                    held.standing.open_at(task, seen.opened)
 
-    def _of(self, generation: str, similar: Similar) -> _Held:
+    def _of(self, generation: str, similar: Similar) -> Held:
         held = self._held.get(generation)
         if held is None:
             verifier = similar.promise.verifier
+            self.write()  # of those before, so that it is read here
+            self._store.writer.flush()
             seen = self._read(verifier)
             standing = Standing(similar.promise, seen, share=self._share, deltas=self._budgets(similar.promise))
             opened = {task: one.opened for task, one in seen.items() if one.opened is not None}
-            held = _Held(standing, verifier, opened)
-            self.write()  # of those before
+            held = Held(standing, verifier, opened)
             with self._lock:
                 self._held[generation] = held
                 while len(self._held) > _GENERATIONS:
@@ -265,10 +265,11 @@ class Semantic:
         today = int(now // DAY_S)
         self._store.writer.put("cache", lambda connection: sweep(connection, today))
 
-    def write(self) -> None:
-        """Hand the writer what was counted and labelled since."""
+    def write(self, *more: Held) -> None:
+        """Hand the writer what was counted and labelled since, in what is held and in `more`."""
         with self._lock:
-            new = [(held.verifier, held.standing.take_new()) for held in self._held.values()]
+            every = {id(held): held for held in (*self._held.values(), *more)}.values()
+            new = [(held.verifier, held.standing.take_new()) for held in every]
 
         def work(connection: sqlite3.Connection) -> None:
             for verifier, one in new:

@@ -94,6 +94,7 @@ class Serving:
         self._fresh = ""  # the answer that a match is compared with
         self._entry: Entry | None = None
         self._looked = False
+        self._erasures = node.cache.erasures.number
         self._carried: Carried | None = None
         self._key = ""
         self._done: Done | None = None
@@ -192,9 +193,10 @@ class Serving:
     def _weigh_anew(self) -> None:
         """Take an answer that was stored since it was looked for: the request did wait meanwhile."""
         if self._key and self.request.labels.cache == "default":
-            found = self._node.cache.held(self._key, self._now, self.request.labels.cache_max_age_s)
+            now = self._now + (time.perf_counter() - self._began)
+            found = self._node.cache.held(self._key, now, self.request.labels.cache_max_age_s)
             if found is not None:
-                self._weigh(found, found.hit(self._now))
+                self._weigh(found, found.hit(now))
 
     def _weigh(self, entry: Entry, hit: CacheHit, features: Features | None = None) -> None:
         """Decide about a stored answer. Only where it is taken is what was looked at kept."""
@@ -271,8 +273,9 @@ class Serving:
         """
         flights, request = self._node.flights, self.request
         labels = request.labels
-        # Who has a deadline would fail with one that began earlier.
-        if not self._key or labels.cache != "default" or labels.deadline_s is not None:
+        # Who has a deadline would fail with one that began earlier; who wants a young answer, old at the end.
+        alone = labels.cache != "default" or labels.deadline_s is not None or labels.cache_max_age_s is not None
+        if not self._key or alone:
             self._execution = self._begun(decision)
             return self._execution, None
         key = (self._key, labels, request.preference, request.stream, self.asked.scope)
@@ -315,8 +318,10 @@ class Serving:
     def _store(self, answer: Answer) -> None:
         execution = self._execution
         assert execution is not None
-        if self._flight is not None and not self._flight.land():
+        if self._flight is not None and not self._flight.take_storing():
             return  # another of those who share it was here first
+        if self._node.cache.erasures.number != self._erasures:
+            return  # something was erased meanwhile, and it may be of that
         judged = execution.judgement
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:

@@ -96,7 +96,8 @@ def list_(state: Path | None, config_file: Path | None, limit: int, as_json: boo
 def report(state: Path | None, config_file: Path | None, as_json: bool) -> int:
     """Sum up what is kept, by cell, class, tenant and path, and what is promised of similar answers.
 
-    Reads the state directory and changes nothing. A hit counts half a day after the last one.
+    Reads the state directory and changes nothing. A hit counts half a day after the last one; those of the last five
+    minutes may be missing. WORTH is what hits saved, cost and time, in the currency of the cards.
     """
     from appliance.cache.report import sums
     from appliance.cli import cache_promise
@@ -125,7 +126,7 @@ def report(state: Path | None, config_file: Path | None, as_json: bool) -> int:
                 )
                 for one in several
             ]
-            headers = (by.upper(), "ANSWERS", "QUESTIONS", "SIZE", "HITS", "SAVED", "OLDEST")
+            headers = (by.upper(), "ANSWERS", "QUESTIONS", "SIZE", "HITS", "WORTH", "OLDEST")
             click.echo("")
             click.echo(table(headers, lines, right=headers[1:6]))
     click.echo("\n" + cache_promise.shown(promised))
@@ -149,6 +150,7 @@ def reopen(state: Path | None, config_file: Path | None, cell: str) -> int:
     from appliance.config import load
 
     config = load(state, file=config_file)
+    cache_promise.known(config, cell)
     with _noting(config.state_dir) as note:
         note({"act": "cache-reopen", "cell": cell})
         cache_promise.reopen(config, cell)

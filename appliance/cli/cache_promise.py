@@ -78,16 +78,10 @@ def _between(row: Row) -> str:
     return f"{row.lower:.2%} to {row.upper:.2%}"
 
 
-def reopen(config: Config, cell: str) -> None:
-    """Let labels of a cell up to now count no longer. Raises CliError."""
-    import sqlite3
-    from contextlib import closing
-
+def known(config: Config, cell: str) -> str:
+    """The verifier whose labels of the cell count. Raises CliError where nothing is promised for it."""
     from appliance.bundle.in_force import in_force
-    from appliance.cache.erasure import DATABASE
     from appliance.fleets import generation_of
-    from appliance.similar.watch import Opened
-    from appliance.store.similar_labels import open_again, read_seen
 
     folder = in_force(config.state_dir).folder
     similar = generation_of(config, folder).similar if folder is not None else None
@@ -95,8 +89,21 @@ def reopen(config: Config, cell: str) -> None:
         raise CliError(
             f"Nothing is promised for a cell {cell!r}.", code="not_found", next_step="'weir cache report' names them."
         )
+    return similar.verifier.digest
+
+
+def reopen(config: Config, cell: str) -> None:
+    """Let labels of a cell up to now count no longer. Raises CliError."""
+    import sqlite3
+    from contextlib import closing
+
+    from appliance.cache.erasure import DATABASE
+    from appliance.similar.watch import Opened
+    from appliance.store.similar_labels import open_again, read_seen
+
+    verifier = known(config, cell)
     path: Path = config.state_dir / DATABASE
-    today, verifier = int(time.time() // _DAY_S), similar.verifier.digest
+    today = int(time.time() // _DAY_S)
     try:
         with closing(sqlite3.connect(path, timeout=5)) as connection:
             seen = read_seen(connection, verifier).get(cell)

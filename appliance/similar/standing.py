@@ -121,16 +121,12 @@ class Standing:
             own.worked_out = -1
             return self._watched(label.cell, own, label.day)
 
-    def open_again(self, task: str, *, now: float) -> Opened | None:
-        """An operator's word: labels up to here count no longer. None where the promise names no such cell."""
-        today = int(now // DAY_S)
+    def open_at(self, task: str, opened: Opened) -> None:
+        """An operator's word, as it was written: labels up to there count no longer."""
         with self._lock:
             own = self._cells.get(task)
-            if own is None:
-                return None
-            own.opened = Opened(today, own.counts.get(today, Count()).look_ups)
-            own.worked_out = -1
-            return own.opened
+            if own is not None:
+                own.opened, own.worked_out = opened, -1
 
     def take_new(self) -> New:
         """What came since this was last asked; whoever takes it writes it."""

@@ -304,3 +304,29 @@ async def test_free_text_is_compared_by_a_model_of_this_host_in_both_orders(
         one, other = (job.messages[0].content for job in judge.jobs)
         assert one.index("button") < one.index("light")
         assert other.index("light") < other.index("button")
+
+
+async def test_many_who_ask_the_same_where_tasks_are_told_are_answered_by_one_execution(tmp_path: Path) -> None:
+    async with similar(tmp_path, script=lambda _: answer("it is so", pause=0.1)) as by:
+        await asyncio.gather(*(by.weir.ask(ASKED) for _ in range(60)))
+        assert len(by.path.jobs) == 1
+
+
+async def test_who_demands_a_score_of_his_own_says_nothing_of_what_is_promised(tmp_path: Path) -> None:
+    async with similar(tmp_path, share=1.0) as by:
+        await by.ask(ASKED)
+        for k in range(3):
+            await by.ask(SAME + "?" * k, headers={"X-Weir-Cache-Score": "1"})
+        node = by.weir.node
+        node.semantic.write()
+        await asyncio.to_thread(node.store.writer.flush)
+        with closing(sqlite3.connect(by.weir.state / "cache.db")) as database:
+            assert database.execute("SELECT SUM(look_ups), SUM(would_be_hits) FROM similar_counts").fetchone() == (1, 0)
+
+
+async def test_what_is_being_compared_when_the_node_stops_is_labelled(tmp_path: Path) -> None:
+    async with similar(tmp_path, share=1.0, script=lambda _: answer("It is so.")) as by:
+        await by.ask(ASKED)
+        assert (await by.weir.ask(SAME))[0] == 200
+    with closing(sqlite3.connect(tmp_path / "state" / "cache.db")) as database:
+        assert database.execute("SELECT outcome FROM similar_labels").fetchall() == [("agreed",)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from appliance.paths.contract import PathError, Text
-from tests.node.conftest import Running, Start, fake_card, said, sse, until
+from appliance.flight import AHEAD, Flights
+from appliance.paths.contract import Chunk, Done, PathError, Text, Usage
+from tests.node.conftest import ROOT, Running, Start, fake_card, said, sse, until
 from tests.node.doubles import FakePath, answer
 
 
@@ -147,3 +150,49 @@ async def test_what_may_not_be_kept_is_shared_while_it_is_made_and_not_longer(st
         assert len(path.jobs) == 1
         await weir.ask("how is it")
         assert len(path.jobs) == 2
+
+
+async def test_what_was_erased_meanwhile_is_neither_joined_nor_kept(start: Start) -> None:
+    path = slow(pause=2.0)
+    async with start(fakes=(path,)) as weir:
+        first = asyncio.create_task(weir.ask("how is it"))
+        await until(lambda: path.running)
+        erased = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "appliance.cli.main", "cache", "erase", "--all", "--state", str(weir.state)),
+            cwd=ROOT,
+        )
+        assert await erased.wait() == 0
+        assert (await first)[0] == 200
+        path.script = answer("made anew")
+        second = (await weir.ask("how is it"))[2]
+        assert (second["x-weir-cache"], len(path.jobs)) == ("miss", 2)
+
+
+class Endless:
+    """As much of an Execution as a flight looks at; counts what it was made to give."""
+
+    path = "device/slow"
+    outcomes = ()
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        for _ in range(5000):
+            self.made += 1
+            yield Text("word ")
+        yield Done(Usage(1, 5000), ("stop",), "cpu")
+
+
+async def test_an_execution_is_not_far_before_the_quickest_reader() -> None:
+    endless, flights = Endless(), Flights()
+    flight = flights.begin("k", endless, whole=False)  # type: ignore[arg-type]
+    flight.board()
+    reading = flight.chunks()
+    await anext(reading)
+    await asyncio.sleep(0.05)
+    assert endless.made <= AHEAD + 2
+    assert sum([isinstance(chunk, Text) async for chunk in reading]) == 4999
+    await flight.leave()
+    await asyncio.sleep(0)
+    assert len(flights) == 0

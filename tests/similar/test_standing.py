@@ -9,7 +9,7 @@ from pathlib import Path
 
 from appliance.similar.agree import Agreement
 from appliance.similar.standing import DAY_S, Ruling, Standing
-from appliance.similar.watch import RUN_DAYS
+from appliance.similar.watch import RUN_DAYS, Opened
 from appliance.store.schema import cache, migrate
 from appliance.store.similar_labels import add_counts, add_labels, read_seen
 from tests.similar.made import cell, promise, rung
@@ -63,9 +63,9 @@ def test_an_operator_opens_a_cell_again() -> None:
         assert drawn is not None
         node.add(drawn.label(WRONG))
     assert node.look_up("code", 0.99, now=NOW, draw=0.5).threshold is None
-    assert node.open_again("code", now=NOW) is not None
+    node.open_at("code", Opened(int(NOW // DAY_S), 13))
     assert node.look_up("code", 0.99, now=NOW, draw=0.5).threshold == 0.95
-    assert node.open_again("unheard", now=NOW) is None
+    node.open_at("unheard", Opened(0, 0))
 
 
 def test_a_restart_stands_where_the_node_stood(tmp_path: Path) -> None:
