@@ -20,11 +20,11 @@ sys.path.insert(0, str(ROOT))
 from appliance.cache.staticity import staticity  # noqa: E402
 from appliance.features.classify import Classifier  # noqa: E402
 from appliance.features.embedder import Floats  # noqa: E402
-from appliance.features.language import language  # noqa: E402
 from appliance.learn.stats import clopper_pearson_upper  # noqa: E402
 from appliance.similar.measures import measures  # noqa: E402
 from appliance.similar.promise import Promise  # noqa: E402
 from appliance.similar.reading import LANGUAGES, Reading, read  # noqa: E402
+from appliance.similar.tongue import tongue as detected  # noqa: E402
 from appliance.similar.verifier import Comparison, Verifier, compare  # noqa: E402
 
 MODELS = ROOT / "build" / "starter" / "models"
@@ -77,7 +77,7 @@ class Chain:
     def look(self, text: str, tongue: str | None = None) -> Turn:
         """As `turn`, made anew."""
         found = self.classifier.classify(text)
-        spoken = language(text)[0] if tongue is None else tongue
+        spoken = detected(text) if tongue is None else tongue
         why = LANGUAGE if spoken not in LANGUAGES else NEVER if staticity(text, spoken) == "never" else ""
         cell = found.cells[0][0]
         return Turn(text, found.embedding, cell, spoken, None if why else read(text, spoken), why)

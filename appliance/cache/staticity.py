@@ -26,8 +26,10 @@ TTL_S: Final[dict[Staticity, float]] = {"static": 30 * 86_400.0, "slow": 7 * 86_
 _MOMENT = {
     "en": "now|nowadays|today|today's|tonight|tomorrow|yesterday|this (?:morning|afternoon|evening|week|weekend|month|"
     "quarter|year|minute)|(?:last|next) (?:night|week|weekend|month|quarter|year)|at the moment|right now|so far|"
-    "ago|what time|what day|what date|which day|weather|forecast|score|scores|traffic jam|stock price|share price|"
-    "exchange rate|news|headlines|live",
+    "ago|what time|what day|what date|which day|weather|forecast|final score|score of the (?:game|match|final|derby)|"
+    "(?:what is|what's|whats) the score|traffic jam|stock price|share price|"
+    "exchange rate|news|headlines|live (?:score|scores|stream|streams|ticker|broadcast|blog|coverage|results?|update|"
+    "updates|feed|match|game|tv|now|traffic)|(?:is|are|be|going|went|watch|streaming|broadcast) live|live\\?$",
     "de": "jetzt|heute|heutig\\w*|heutzutage|morgen|übermorgen|gestern|vorgestern|(?:diese|dieser|diesen|dieses|"
     "diesem) (?:morgen|abend|woche|wochenende|monat|quartal|jahr)|(?:letzte\\w?|nächste\\w?|vergangene\\w?|"
     "kommende\\w?) (?:nacht|woche|wochenende|monat|quartal|jahr)|"
@@ -42,7 +44,8 @@ _MOMENT = {
     "es": "ahora|hoy|esta (?:mañana|tarde|noche|semana)|este (?:fin de semana|mes|trimestre|año)|mañana|ayer|anteayer|"
     "pasado mañana|(?:semana|mes|año|trimestre) (?:pasad[oa]|que viene|próxim[oa])|(?:próxim[oa]|últim[oa]) "
     "(?:semana|mes|año|noche)|en este momento|hasta ahora|hace \\d+|qué hora|qué día|qué fecha|"
-    "tiempo (?:hace|hará)|clima|pronóstico|marcador|cotización|tipo de cambio|noticias",
+    "tiempo (?:hace|hará|va a hacer)|clima (?:hace|hará|va a hacer)|pronóstico|marcador|cotización|tipo de cambio|"
+    "noticias",
     "it": "adesso|ora|oggi|stamattina|stasera|stanotte|domani|dopodomani|ieri|l'altro ieri|quest[aoe] "
     "(?:mattina|pomeriggio|sera|settimana|mese|trimestre|anno)|questo fine settimana|(?:settimana|mese|anno|trimestre) "
     "(?:scors[oa]|prossim[oa])|(?:scors[oa]|prossim[oa]) (?:settimana|mese|anno)|in questo momento|al momento|finora|"
@@ -137,15 +140,21 @@ _LASTING = {
 }
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SUM = re.compile(r"\d\s*(?:[-+*/^×÷=%]|\*\*)\s*\d|[=√∑∫]|\d\s*%")
+# Numbers with a sign between them that are no sum: a day, a span of years, 24/7.
+_DAY = re.compile(
+    r"(?<![\d/.-])(?:\d{4}([-/.])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:\d{4}|\d\d)"
+    r"|(?:1[5-9]|20)\d\d[-/](?:1[5-9]|20)?\d\d|24/7)(?![\d/]|[.-]\d)"
+)
 
 
 def staticity(text: str, language: str) -> Staticity:
     """The class of a question. `language` is its ISO 639-1 code, or '' where it is not known."""
-    said = text.replace("\u2019", "'").casefold()
+    said, days = _DAY.subn(" day ", text.replace("\u2019", "'").casefold())
     holds = _holding(language if language in _OWN else "")
     if holds["moment"].search(said) or holds["computed"].search(said) or _SUM.search(said):
         return "never"
-    if holds["amount"].search(said) and len(_NUMBER.findall(said)) > 1:
+    if holds["amount"].search(said) and len(_NUMBER.findall(said)) + days > 1:
         return "never"
     own = holds["own"].search(said) is not None
     if own and holds["state"].search(said) and not holds["procedure"].search(said):

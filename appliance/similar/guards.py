@@ -31,10 +31,12 @@ GUARDS: tuple[str, ...] = (
     "condition",
     "time",
     "degree",
+    "particle",
     "opposed",
     "sibling",
     "kind",
     "person",
+    "format",
     "code",
     "quote",
     "entity",
@@ -43,22 +45,40 @@ GUARDS: tuple[str, ...] = (
     "order",
     "substituted",
 )
-# One mark more in one text than in the other is enough for these; for the rest, each text must have one that the
-# other has not.
-_STRICT = frozenset({"number", "unit", "sign", "negation", "time"})
+# One mark more in one text than in the other is enough for these; for the rest (`_CONTRARY`) it is where the texts say
+# the same otherwise, and else each text must have one that the other has not.
+_STRICT = frozenset({"number", "unit", "sign", "negation", "time", "format"})
 _STRICT_MARKS = frozenset(
     {
-        "quantifier:only", "quantifier:half", "quantifier:both", "quantifier:atleast", "quantifier:atmost",
-        "quantifier:over", "quantifier:under", "condition:unless", "condition:evenif", "modality:optional",
+        "quantifier:all", "quantifier:only", "quantifier:half", "quantifier:both", "quantifier:atleast",
+        "quantifier:atmost", "quantifier:over", "quantifier:under", "quantifier:few", "condition:unless",
+        "condition:evenif", "modality:optional", "modality:must", "modality:should", "tense:future", "tense:habit",
     }
 )  # fmt: skip
 _DEGREES = frozenset({"er", "est"})
-_CONTRARY = frozenset({"quantifier", "modality", "condition", "degree"})
+_CONTRARY = frozenset({"quantifier", "modality", "condition", "degree", "particle"})
+_PAST = frozenset({"past", "perfect"})
 _KINDS_TOGETHER = frozenset({frozenset({"extent", "what"}), frozenset({"extent", "how"})})
 _OPPOSITE_WAYS = frozenset(
     frozenset(pair.split())
     for pair in ("from to", "before after", "over under", "on under", "with without", "for against", "from for",
                  "in out")
+)  # fmt: skip
+# Where a thing is, and which way it goes: two of these do not mean the same, but for those that are used alike.
+_PLACING = frozenset(
+    [
+        *("in", "on", "auf", "an", "under", "sous", "over", "oberhalb", "behind", "front", "beside", "near", "out"),
+        *("to", "zu", "from", "by", "against", "between", "with", "without", "before", "after", "during"),
+        *("through", "across", "along", "around"),
+    ]
+)
+_OTHERWISE = frozenset(
+    frozenset(pair.split())
+    for pair in ("about to", "about by", "about with", "about from", "about for", "for with", "of by", "of with")
+)
+_USED_ALIKE = frozenset(
+    frozenset(pair.split())
+    for pair in ("by with", "in during", "to zu", "in an", "an auf", "beside near", "in between")
 )  # fmt: skip
 LEAST_WEIGHT = 0.5  # of a word that cannot be exchanged
 MOST_MOVED = 24  # words whose places are compared
@@ -74,8 +94,6 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
     found: set[str] = set()
     if (stored.long or asked.long) and stored.plain != asked.plain:
         found.add("long")
-    if stored.marks != asked.marks:
-        _marks(stored.marks - asked.marks, asked.marks - stored.marks, stored, asked, found)
     if stored.codes != asked.codes:
         found.add("code")
     if stored.quotes != asked.quotes and not _quoted(stored, asked):
@@ -93,15 +111,20 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
     alignment = align(stored, asked, known.negated)
     if alignment.turned:
         found.add(alignment.turned)
+    near = len(alignment.left) <= 1 and len(alignment.right) <= 1
+    if stored.marks != asked.marks:
+        _marks(stored, asked, found, near=near)
     _names(stored, asked, found)
     _places(stored, asked, found, verbs_move=known.words.verbs_move, plain=known.words.nouns_plain)
+    _governed(stored, asked, found, near=near)
     if _substituted(stored, asked, alignment):
         found.add("substituted")
     return tuple(guard for guard in GUARDS if guard in found) if found else ()
 
 
-def _marks(of_stored: frozenset[str], of_asked: frozenset[str], stored: Reading, asked: Reading,
-           found: set[str]) -> None:  # fmt: skip
+def _marks(stored: Reading, asked: Reading, found: set[str], *, near: bool) -> None:
+    """`near`: at most one content word is left over on each side, so that what else differs makes the difference."""
+    of_stored, of_asked = stored.marks - asked.marks, asked.marks - stored.marks
     sides: tuple[set[str], set[str]] = (set(), set())
     for side, own in enumerate((of_stored, of_asked)):
         against = (asked, stored)[side]
@@ -111,14 +134,22 @@ def _marks(of_stored: frozenset[str], of_asked: frozenset[str], stored: Reading,
                 found.add(guard)
             elif guard in _CONTRARY:
                 sides[side].add(guard)
-            elif guard in {"past", "future"} and what in against.content:
-                if against.tenses.isdisjoint({guard, "perfect"}):
+            elif guard == "past" and what in against.content:
+                if against.tenses.isdisjoint(_PAST):
                     found.add("tense")
-            elif guard in _DEGREES and what in against.content:
-                found.add("degree")
-    found |= sides[0] & sides[1]
-    if stored.tenses and asked.tenses and stored.tenses.isdisjoint(asked.tenses):
+            elif guard in _DEGREES:
+                sides[side].add(guard)
+                if what in against.content:
+                    found.add("degree")
+    found |= sides[0] | sides[1] if near else sides[0] & sides[1]
+    if not found.isdisjoint(_DEGREES):
+        found -= _DEGREES
+        found.add("degree")
+    said = bool(stored.tenses and asked.tenses)
+    if said and stored.tenses.isdisjoint(asked.tenses):
         found.add("tense")
+    elif near and _when(stored.tenses) != _when(asked.tenses) and (said or stored.language != "en"):
+        found.add("tense")  # in English what has no tense has no verb: 'Ada Lovelace born when'
     for mark in of_stored:
         if mark.startswith("opposed:"):
             other = mark[:-1] + ("b" if mark[-1] == "a" else "a")
@@ -127,6 +158,28 @@ def _marks(of_stored: frozenset[str], of_asked: frozenset[str], stored: Reading,
     classes = {mark.partition("=")[0] for mark in of_stored if mark.startswith("sibling:")}
     if classes and any(mark.partition("=")[0] in classes for mark in of_asked if mark.startswith("sibling:")):
         found.add("sibling")
+
+
+def _when(tenses: frozenset[str]) -> str:
+    """The time that the verbs of a text speak of; 'present' where none says another."""
+    return "future" if "future" in tenses else "present" if tenses.isdisjoint(_PAST) else "past"
+
+
+def _governed(stored: Reading, asked: Reading, found: set[str], *, near: bool) -> None:
+    """Prepositions of a number that stands in both ('by 5', 'to 5'), and of any word where little else differs."""
+    if stored.governors == asked.governors and stored.keys == asked.keys:
+        return
+    theirs = {key: at for at, key in enumerate(asked.keys)}
+    for key, one in zip(stored.keys, stored.governors, strict=True):
+        if key not in theirs or stored.keys.count(key) > 1 or asked.keys.count(key) > 1:
+            continue
+        other = asked.governors[theirs[key]]
+        if not one or not other or one == other or frozenset((one, other)) in _USED_ALIKE:
+            continue
+        placed = one in _PLACING and other in _PLACING
+        if key[0] == "#" or (near and (placed or frozenset((one, other)) in _OTHERWISE)):
+            found.add("direction")
+            return
 
 
 def _quoted(stored: Reading, asked: Reading) -> bool:

@@ -87,6 +87,7 @@ class Lexicon:
         self.haves = frozenset(words.haves.split())
         self.wills = frozenset(words.wills.split())
         self.participle = re.compile(words.participle)
+        self.infinitive = re.compile(words.infinitive or r"(?!)")
         self.past = re.compile(words.past)
         self.future = re.compile(words.future or r"(?!)")
         self.numbers = {**{fold(word): value for word, value in words.numbers.items()}, **words.numbers}
@@ -140,7 +141,7 @@ class Lexicon:
             for word in _listed(listed):
                 draft = self._form(word)
                 draft.marks.append(mark)
-                if draft.weight < 0.0 and not mark.startswith(("tense:", "degree:e")):
+                if draft.weight < 0.0 and not mark.startswith(("tense:", "degree:e", "format:")):
                     draft.weight, draft.role = 0.0, "empty"
         for word in _listed(words.faint):
             self._content(word, "", FAINT)

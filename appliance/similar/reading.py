@@ -38,6 +38,7 @@ _ANYONE = frozenset({"i", "we", "you"})
 _ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9", "XI": "11", "XII": "12"}
 _SPACE = re.compile(r"\s+")
 _NEAR = 3  # words between 'have' and its participle
+_IDENTIFIER = re.compile(r"[a-z]{2,40}\d*(?:[A-Z][A-Za-z0-9]{0,40})+")  # 'getUser'; not 'iPhone'
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class _Walk:
         self.since = 0  # content words since the governor
         self.joined = self.determined = self.counted = self.passive = False
         self.gap = True
-        self.copula, self.have = False, -9
+        self.copula, self.have, self.perfect = False, -9, False
         words = [token.text for token in said.tokens if token.kind == "word"]
         capital = sum([word[0].isupper() for word in words])
         self.titled = len(words) >= 4 and capital >= 0.7 * len(words)  # capitals say nothing then
@@ -171,8 +172,10 @@ class _Walk:
             if mark.startswith("person:"):
                 self.persons.append(mark[7:])
                 self.pronouns.append(found.folded)
-            else:
+            elif self._meant(mark, found, position):
                 self.marks.append(mark)
+                if mark == "tense:past" and known.words.past_kept and found.role == "content":
+                    self.marks.append(f"past:{found.key}")
         if found.role == "content":
             self._content(form, token, found, position)
             return
@@ -193,8 +196,21 @@ class _Walk:
                 self.have = position
             self.governor, self.joined, self.gap, self.determined, self.since = "", False, True, False, 0
 
+    def _meant(self, mark: str, found: Entry, position: int) -> bool:
+        """Whether a mark of time is: 'built' is no past in 'is built', nor 'has' a present in 'has built'."""
+        if mark == "tense:past" and found.role == "content":
+            return not self.copula and position - self.have > _NEAR
+        if mark == "tense:habit":
+            return not self.copula
+        return mark != "tense:present" or not self.perfect or found.folded not in self.lexicon.haves
+
     def _content(self, form: str, token: Token, found: Entry, position: int) -> None:
         known, key = self.lexicon, found.key
+        if _IDENTIFIER.fullmatch(token.text):
+            self._end_name()
+            self.said.codes.append(token.text)
+            self._add(f"`{token.text}", form, NAME_WEIGHT, noun=True)
+            return
         unit = known.units.get(form)
         if unit:
             self.marks.append(f"sibling:unit={unit}")
@@ -216,10 +232,11 @@ class _Walk:
             if mark.startswith("degree:e"):
                 self.marks.append(f"{mark[7:]}:{key}")
         if not self.copula and not determined and position - self.have > _NEAR:
-            if known.past.fullmatch(form):
-                self.marks.append(f"past:{key}")
-            elif known.future.fullmatch(form):
-                self.marks.append(f"future:{key}")
+            # Where the ending of a past goes with the stem, the two forms have no key in common.
+            if known.future.fullmatch(form):
+                self.marks.append("tense:future")
+            elif known.past.fullmatch(form):
+                self.marks.append(f"past:{key}" if known.words.past_kept else "tense:past")
 
     def _plain_noun(self, form: str) -> bool:
         known = self.lexicon
@@ -261,9 +278,10 @@ class _Walk:
             for at, form in enumerate(forms):
                 if form in known.haves and any(map(known.participle.fullmatch, forms[at + 1 : at + 6])):
                     self.marks.append(f"tense:{known.words.perfect}")
+                    self.perfect = True
                     break
         if not known.wills.isdisjoint(forms):
-            passive = any(map(known.participle.fullmatch, forms))
+            passive = any(known.participle.fullmatch(form) and not known.infinitive.fullmatch(form) for form in forms)
             self.marks.append("tense:present" if passive else "tense:future")
 
     def _is_name(self, token: Token, found: Entry) -> bool:
@@ -283,6 +301,8 @@ class _Walk:
         said, marks = self.said, self.marks
         if "tense:future" in marks and "condition:if" in marks and said.kind in {"what", "how"}:
             marks = [mark for mark in marks if mark != "tense:future"]  # 'what will happen if' is 'what happens if'
+        if said.kind and said.kind != "polar":  # 'what are some' is 'what are the', and 'how exactly' is 'how'
+            marks = [mark for mark in marks if mark not in {"quantifier:some", "quantifier:exactly"}]
         keys, forms, weights, governors, chained, gaps, nominal, common = (
             zip(*self.words, strict=True) if self.words else ((),) * 8
         )

@@ -35,6 +35,20 @@ STATIC = {
     "es": "¿Qué significa fotosíntesis?",
     "it": "Che cosa significa fotosintesi?",
 }
+# Look like the moment or like a sum, and are neither.
+NEEDLESS = {
+    "en": ("How many people live in Lisbon?", "Is it possible to live in Berlin without a car?",
+           "Did Marie Curie ever live in Athens?", "What is a good credit score?", "How do I raise my exam score?",
+           "Which weekday was 2019-01-12?", "Which laws changed on 9/03/1941?", "What caused the war of 1914-18?",
+           "Is the hotline open 24/7?"),
+    "de": ("Welcher Wochentag war der 12.01.2019?", "Was geschah am 9/3/1941?"),
+    "fr": ("Que s'est-il passé le 14/07/1789 ?",),
+    "es": ("Describe el clima de Viena", "¿Qué pasó el 9-3-1941?"),
+    "it": ("Che cosa accadde il 25/04/1945?",),
+}  # fmt: skip
+SUMS = ("What is 2019-1-2?", "12/4", "144 / 12", "9-3", "1000-13-45", "What is 24/8?", "2019-01-12-3", "5*3/2", "50%")
+MOMENTS = ("Is the match live?", "Where can I watch it live?", "live score of the match", "What is the score?",
+           "What's the score of the game?", "¿Qué clima hace en Lima?")  # fmt: skip
 SLOW = "Which team has the largest stadium?"
 
 
@@ -51,6 +65,17 @@ def test_what_passes_lives_an_hour_and_what_lasts_a_month(language: str) -> None
     for text in FAST[language]:
         assert staticity(text, language) == "fast", text
     assert staticity(STATIC[language], language) == "static"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_verb_an_exam_or_a_day_is_neither_the_moment_nor_a_sum(language: str) -> None:
+    for text in NEEDLESS[language]:
+        assert staticity(text, language) != "never", text
+
+
+@pytest.mark.parametrize("text", [*SUMS, *MOMENTS])
+def test_what_is_a_sum_or_the_moment_stays_never(text: str) -> None:
+    assert staticity(text, "") == "never", text
 
 
 def test_the_rest_lives_a_week() -> None:

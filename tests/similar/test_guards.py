@@ -164,6 +164,94 @@ entity | it | Qual è la capitale della Francia? | Qual è la capitale della Spa
 direction | it | Voli da Roma a Milano | Voli da Milano a Roma
  | it | Il cane morde l'uomo | L'uomo morde il cane
 roles | it | Il cane morde l'uomo | Il cane è morso dall'uomo
+direction | en | Is the key in the drawer? | Is the key under the drawer?
+direction | en | What is behind the wall? | What is in the wall?
+direction | en | Who sat behind the king? | Who sat beside the king?
+tense | en | I am used to working at night | I used to work at night
+tense | en | Dogs used to sleep outside | Dogs sleep outside
+tense | en | Did people use to smoke on planes? | Do people smoke on planes?
+modality | en | Could the bridge collapse? | Did the bridge collapse?
+modality | en | Should children drink coffee? | Do children drink coffee?
+modality | en | May tenants paint the walls? | Must tenants paint the walls?
+modality | en | Can penguins fly? | Will penguins fly?
+format | en | Explain gravity briefly | Explain gravity in detail
+format | en | Explain gravity | Explain gravity in one sentence
+format | en | Explain gravity as JSON | Explain gravity
+degree | en | Which is the cheapest phone? | Which is the cheap phone?
+degree | en | Is tea cheaper than coffee? | Is tea as cheap as coffee?
+code | en | How do I rename foo_bar? | How do I rename fooBar?
+code | en | How do I rename foo-bar? | How do I rename foo_bar?
+code | en | What does getuser return? | What does getUser return?
+code | en | What is MAX_SIZE? | What is max_size?
+direction | en | Did the rate rise by 3 percent? | Did the rate rise to 3 percent?
+quantifier | en | Is the shop open every Monday? | Is the shop open on Monday?
+quantifier | en | Do all members vote? | Do members vote?
+quantifier | en | Do the members vote? | Do only the members vote?
+quantifier | en | Delete the file | Delete every file
+degree | en | Which planet is nearest to the sun? | Which planet is near the sun?
+tense | en | Has the train left? | Is the train leaving?
+direction | de | Liegt der Schlüssel auf dem Schrank? | Liegt der Schlüssel unter dem Schrank?
+direction | de | Liegt der Schlüssel im Schrank? | Liegt der Schlüssel hinter dem Schrank?
+direction | de | Steigt der Preis um 5 Euro? | Steigt der Preis auf 5 Euro?
+modality | de | Soll ich unterschreiben? | Muss ich unterschreiben?
+quantifier | de | Lösche die Datei | Lösche alle Dateien
+tense | de | Wer leitet die Firma? | Wer leitete die Firma?
+tense | de | Wer gewinnt das Spiel? | Wer gewann das Spiel?
+tense | de | Wer gewinnt das Spiel? | Wer wird das Spiel gewinnen?
+modality | de | Darf man hier parken? | Muss man hier parken?
+format | de | Erkläre Inflation als Tabelle | Erkläre Inflation als Liste
+format | de | Erkläre Inflation | Erkläre Inflation in einem Satz
+quantifier | de | Was kostet mehr als 5 Euro? | Was kostet 5 Euro?
+unit | de | Steigt der Zins um 5 Prozent? | Steigt der Zins um 5 Prozentpunkte?
+degree | de | Ist das Haus größer? | Ist das Haus groß?
+quantifier | de | Hilft nur Wasser? | Hilft Wasser?
+direction | fr | La clé est-elle sur la table ? | La clé est-elle sous la table ?
+direction | fr | La clé est-elle dans la boîte ? | La clé est-elle derrière la boîte ?
+direction | fr | Le prix monte de 5 euros | Le prix monte à 5 euros
+quantifier | fr | Supprime ce fichier | Supprime tous les fichiers
+quantifier | fr | Supprime le fichier | Supprime chaque fichier
+tense | fr | Qui dirige la société ? | Qui dirigeait la société ?
+tense | fr | Qui dirige la société ? | Qui dirigera la société ?
+tense | fr | Qui dirige la société ? | Qui a dirigé la société ?
+modality | fr | Peut-on fumer ici ? | Doit-on fumer ici ?
+format | fr | Explique l'inflation en une phrase | Explique l'inflation
+format | fr | Explique l'inflation sous forme de tableau | Explique l'inflation sous forme de liste
+unit | fr | La hausse est de 5 pour cent | La hausse est de 5 points de pourcentage
+quantifier | fr | L'eau suffit-elle ? | Seule l'eau suffit-elle ?
+degree | fr | C'est plus cher ? | C'est moins cher ?
+direction | es | ¿La llave está en la caja? | ¿La llave está detrás de la caja?
+direction | es | El precio sube a 5 euros | El precio sube en 5 euros
+unit | es | El precio sube un 5 por ciento | El precio sube 5 puntos porcentuales
+quantifier | es | Borra el archivo | Borra todos los archivos
+tense | es | ¿Quién dirige la empresa? | ¿Quién dirigía la empresa?
+tense | es | ¿Quién dirige la empresa? | ¿Quién dirigirá la empresa?
+tense | es | ¿Quién dirige la empresa? | ¿Quién dirigió la empresa?
+modality | es | ¿Puede firmar mi padre? | ¿Debe firmar mi padre?
+format | es | Explica la inflación en una frase | Explica la inflación
+degree | es | ¿Es caro? | ¿Es más caro?
+quantifier | es | ¿Sirve el agua? | ¿Sirve solo el agua?
+direction | it | La chiave è sul tavolo? | La chiave è sotto il tavolo?
+direction | it | La chiave è nella scatola? | La chiave è dietro la scatola?
+direction | it | Il prezzo sale a 5 euro | Il prezzo sale di 5 euro
+unit | it | Il prezzo sale del 5 per cento | Il prezzo sale di 5 punti percentuali
+quantifier | it | Cancella il file | Cancella tutti i file
+tense | it | Chi dirige la società? | Chi dirigeva la società?
+tense | it | Chi dirige la società? | Chi dirigerà la società?
+tense | it | Piove a Roma? | Pioveva a Roma?
+modality | it | Può firmare il padre? | Deve firmare il padre?
+format | it | Spiega l'inflazione in una frase | Spiega l'inflazione
+degree | it | È caro? | È più caro?
+quantifier | it | Basta l'acqua? | Basta solo l'acqua?
+particle | en | Is the soup too hot? | Is the soup hot enough?
+particle | en | Is the soup too hot? | Is the soup hot?
+particle | en | Do cats still hunt? | Do cats hunt?
+particle | en | Is it still raining? | Is it raining again?
+degree | en | Is it as big as Rome? | Is it bigger than Rome?
+particle | de | Arbeitet er noch? | Arbeitet er?
+particle | fr | C'est trop chaud ? | C'est chaud ?
+particle | es | ¿Hace demasiado calor? | ¿Hace calor?
+direction | es | Habla con el jefe | Habla del jefe
+particle | it | Fa troppo caldo? | Fa caldo?
 """
 
 SAME = """

@@ -53,6 +53,9 @@ WORDS = Words(
         "before": "vor bis",
         "after": "seit nachdem",
         "under": "unter unterhalb",
+        "behind": "hinter",
+        "beside": "neben",
+        "near": "nahe in_der_nähe_von",
         "against": "gegen wider",
         "between": "zwischen",
         "wie": "wie",
@@ -87,9 +90,11 @@ WORDS = Words(
     marks={
         "negation:not": """nicht nie niemals kein keine keinen keinem keiner keines nichts niemand nirgends
             nirgendwo ohne
-            weder außer kaum statt anstatt nimmer keinesfalls keineswegs nicht_mehr vermeiden vermeide verhindern""",
+            weder außer kaum statt anstatt nimmer keinesfalls keineswegs nicht_mehr vermeiden vermeide verhindern
+            bis_auf ausgenommen mit_ausnahme_von mit_ausnahme_der mit_ausnahme_des abgesehen_von""",
         "quantifier:all": """alle alles aller allen jeder jede jedes jeden jedem sämtliche ganze ganzen immer
-            jeweils überall""",
+            jeweils überall sämtlicher sämtlichen weltweit landesweit systemweit ausnahmslos gesamte gesamten
+            gesamtes ganzes ganzer""",
         "quantifier:most": "meisten meistens mehrheit meist",
         "quantifier:many": "viele vielen mehrere mehreren zahlreiche oft häufig",
         "quantifier:few": "wenige wenigen selten einige_wenige",
@@ -101,6 +106,7 @@ WORDS = Words(
         "quantifier:atmost": "höchstens maximal bis_zu",
         "quantifier:over": "mehr_als über_ein",
         "quantifier:under": "weniger_als",
+        "quantifier:about": "ungefähr etwa circa ca",
         "quantifier:exactly": "genau exakt",
         "modality:can": "kann können kannst könnt könnte könnten könntest",
         "modality:may": "darf dürfen darfst dürfte erlaubt",
@@ -108,11 +114,33 @@ WORDS = Words(
         "modality:should": "soll sollen sollst sollte sollten solltest ratsam empfehlenswert",
         "modality:want": "will wollen willst",
         "modality:optional": "freiwillig optional",
+        "format:json": "json",
+        "format:yaml": "yaml",
+        "format:xml": "xml",
+        "format:csv": "csv",
+        "format:markdown": "markdown",
+        "format:table": "als_tabelle in_einer_tabelle tabellarisch",
+        "format:list": "als_liste in_einer_liste",
+        "format:bullets": "stichpunkte stichpunkten stichworte stichworten aufzählung",
+        "format:paragraph": "absatz fließtext ganzen_sätzen vollständigen_sätzen",
+        "format:sentence": "in_einem_satz ein_satz",
+        "format:steps": "schritt_für_schritt",
+        "format:short": "kurz knapp",
+        "format:long": "ausführlich detailliert im_detail",
+        "format:poem": "gedicht",
+        "format:essay": "aufsatz",
         "tense:present": "ist sind bin hat haben gibt kann muss darf soll",
         "tense:past": """
             war waren warst wurde wurden hatte hatten gab ging kam kamen gewann schrieb baute erfand starb
             entstand begann fand hieß ließ lag nahm sah sprach stand traf trug verlor wusste dachte brachte
             konnte konnten musste mussten sollte_damals wollte wollten
+            machte machten sagte sagten lebte lebten spielte spielten kostete kosteten arbeitete arbeiteten wohnte
+            wohnten gehörte führte führten zeigte kaufte kauften verkaufte verkauften erreichte dauerte leitete
+            leiteten gründete gründeten heiratete malte komponierte entwickelte entwickelten entdeckte entdeckten
+            öffnete stellte setzte legte siegte diente kämpfte kämpften herrschte herrschten baute bauten aß tranken
+            fuhr fuhren lief liefen schlief blieb blieben fiel fielen flog rief hielt schwamm sang trank saß standen
+            kannte kannten nannte wuchs stieg stiegen sank schloss bekam bekamen schien trugen lagen sahen nahmen
+            gingen gaben fanden starben begannen gewannen verloren sprachen schrieben hießen
         """,
         "condition:if": "wenn falls sofern ob angenommen vorausgesetzt",
         "condition:unless": "außer_wenn es_sei_denn",
@@ -144,6 +172,9 @@ WORDS = Words(
             jüngste billigste billigsten günstigste günstigsten teuerste teuersten stärkste stärksten
             schwächste heißeste kälteste schwerste leichteste meisten
         """,
+        "particle:still": "noch immer_noch",
+        "particle:even": "sogar selbst",
+        "particle:enough": "genug",
         "person:i": "ich mich mir mein meine meinen meinem meiner meines",
         "person:we": "wir uns unser unsere unseren unserem",
         "person:you": "du dich dir dein deine deinen deinem deiner euch euer eure",
@@ -352,6 +383,8 @@ WORDS = Words(
         "celsius": "celsius",
         "fahrenheit": "fahrenheit",
         "%": "prozent",
+        "points": "prozentpunkt prozentpunkte prozentpunkten",
+        "permille": "promille",
         "usd": "dollar usd",
         "eur": "euro euros eur",
         "chf": "franken chf",
@@ -554,6 +587,8 @@ WORDS = Words(
     "hin runter rauf",
     haves="haben hat habe hast habt",
     participle=r"ge\w{2,}(?:t|en)|\w{3,}iert|(?:be|ver|er|ent|zer)\w{2,}(?:t|en)|\w+ge\w{2,}(?:t|en)",
+    infinitive=r"(?:be|ver|er|ent|zer)\w+en|ge(?:ben|hen|winnen|nießen|lten|schehen|hören|lingen|fallen|nügen|stalten|"
+    r"währen|langen|stehen)",
     wills="wird werden werde wirst werdet",
     past=r"\w{3,}ierten?",
 )

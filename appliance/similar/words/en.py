@@ -23,20 +23,29 @@ WORDS = Words(
     determiners="a an the this that these those",
     governors={
         "of": "of",
-        "in": "in inside within",
+        "in": "in inside within inside_of",
         "on": "on upon onto",
         "at": "at",
         "to": "to into towards toward",
         "from": "from",
         "by": "by via",
         "for": "for",
-        "with": "with using",
+        "with": "with",
+        "using": "using",
         "than": "than",
         "about": "about regarding concerning",
         "before": "before until till",
         "after": "after since following",
-        "over": "over above across through",
-        "under": "under below beneath",
+        "over": "over above",
+        "through": "through",
+        "across": "across",
+        "along": "along",
+        "around": "around",
+        "under": "under below beneath underneath",
+        "behind": "behind",
+        "front": "in_front_of",
+        "beside": "beside next_to alongside",
+        "near": "near close_to",
         "against": "against",
         "between": "between among amongst",
         "as": "as",
@@ -44,7 +53,7 @@ WORDS = Words(
         "like": "like",
         "without": "without",
         "per": "per",
-        "out": "out_of off_of",
+        "out": "out_of off_of outside_of",
         "because": "because because_of due_to owing_to",
         "instead": "instead_of rather_than",
     },
@@ -57,7 +66,7 @@ WORDS = Words(
             indeed own such up down out off away back along around actually basically exactly currently
             generally usually simply please anyway somehow kind_of sort_of type_of kinds_of sorts_of
             types_of let be is are was were been being am get gets got some any one ones used_to going_to gonna
-            my mine your yours
+            my mine your yours each_other at_all after_all above_all all_right first_of_all all_about
             his hers her our ours their theirs myself yourself himself herself itself themselves
         """,
     faint="""
@@ -69,23 +78,30 @@ WORDS = Words(
         actually best question answer reason place part case point amount
     """,
     marks={
-        "negation:not": """not never no none nobody nothing nowhere neither nor without cannot cant dont doesnt didnt
-            wont isnt arent wasnt werent havent hasnt hadnt shouldnt couldnt wouldnt unable
+        "negation:not": """not non never no none nobody nothing nowhere neither nor without cannot cant dont doesnt
+            didnt wont isnt arent wasnt werent havent hasnt hadnt shouldnt couldnt wouldnt unable
             no_longer lack lacks lacking fail fails failed hardly barely except excluding stop stops stopped avoid
-            instead_of rather_than refuse refuses other_than apart_from""",
+            instead_of rather_than refuse refuses other_than apart_from except_for everything_but everyone_but all_but
+            anything_but nothing_but""",
         "quantifier:all": """all every each everyone everybody everything everywhere entire whole
-            always any_and_all""",
+            always any_and_all everything_but everyone_but all_but system_wide company_wide site_wide worldwide
+            nationwide globally universally across_the_board without_exception""",
         "quantifier:most": "most most_of majority most_people usually mostly",
         "quantifier:many": "many several numerous a_lot_of lots_of plenty often frequently multiple",
         "quantifier:few": "few fewer_than a_few little_of seldom rarely occasionally",
-        "quantifier:only": "only solely exclusively merely alone",
+        "quantifier:only": """only solely exclusively merely alone nothing_but just_the just_one just_this just_that
+            just_those just_these just_for just_my just_our no_one_but nobody_but purely""",
         "quantifier:both": "both",
         "quantifier:either": "either",
         "quantifier:half": "half",
-        "quantifier:atleast": "at_least no_less_than not_less_than no_fewer_than or_more",
-        "quantifier:atmost": "at_most no_more_than not_more_than up_to or_less or_fewer",
-        "quantifier:over": "more_than over_a greater_than exceeding",
+        "quantifier:atleast": """at_least no_less_than not_less_than no_fewer_than or_more or_above or_over or_longer
+            or_later or_older""",
+        "quantifier:atmost": """at_most no_more_than not_more_than up_to or_less or_fewer or_below or_under or_shorter
+            or_earlier or_younger""",
+        "quantifier:over": "more_than over_a greater_than exceeding in_excess_of",
         "quantifier:under": "less_than fewer_than smaller_than",
+        "quantifier:nearly": "almost nearly",
+        "quantifier:about": "approximately roughly around_a",
         "quantifier:exactly": "exactly precisely",
         "quantifier:sometimes": "sometimes",
         "quantifier:some": "some some_of",
@@ -94,10 +110,30 @@ WORDS = Words(
         "modality:must": """must have_to has_to had_to need_to needs_to required_to obliged_to mandatory compulsory
             obligatory got_to required""",
         "modality:should": "should ought supposed_to had_better recommended advisable ought_to",
+        "format:json": "json",
+        "format:yaml": "yaml",
+        "format:xml": "xml",
+        "format:csv": "csv",
+        "format:markdown": "markdown",
+        "format:table": "as_a_table in_a_table as_table in_table_form in_tabular_form",
+        "format:list": "as_a_list in_a_list as_list in_list_form as_a_numbered_list as_a_bulleted_list",
+        "format:bullets": "bullet_points bullet_point bullets bulleted",
+        "format:paragraph": "paragraph paragraphs full_sentences prose",
+        "format:sentence": "in_one_sentence one_sentence in_a_sentence a_single_sentence",
+        "format:word": "in_one_word one_word a_single_word",
+        "format:page": "in_one_page one_page",
+        "format:steps": "step_by_step",
+        "format:short": "briefly in_brief in_short concisely in_a_nutshell shortly",
+        "format:long": "in_detail in_depth at_length detailed extensively",
+        "format:essay": "essay",
+        "format:poem": "poem haiku sonnet limerick",
+        "format:email": "as_an_email as_an_e_mail",
+        "format:simply": "in_simple_terms for_beginners for_children for_kids in_plain_english in_plain_language",
         "modality:optional": "optional voluntary",
         "tense:present": "is are am do does isnt arent doesnt dont",
         "tense:future": "will shall going_to gonna wont",
-        "tense:past": """did was were had used_to went came said took gave made_it knew thought became began wrote spoke
+        "tense:habit": "used_to",
+        "tense:past": """did was were had went came said took gave made_it knew thought became began wrote spoke
             broke chose drove ate fell flew forgot got grew saw sang sank shook stole swam threw wore woke drank
             ran rang rode rose bought brought caught taught fought found felt kept left lost met paid sent slept
             spent stood told understood won built died held didnt wasnt werent hadnt""",
@@ -134,6 +170,16 @@ WORDS = Words(
             heaviest strongest weakest safest richest poorest deepest loudest quietest highest lowest
             closest nearest furthest farthest healthiest smartest happiest
         """,
+        "particle:up": "up",
+        "particle:down": "down",
+        "particle:out": "out",
+        "particle:off": "off",
+        "particle:away": "away",
+        "particle:back": "back",
+        "particle:still": "still",
+        "particle:even": "even",
+        "particle:too": "too",
+        "particle:enough": "enough",
         "person:i": "i me my mine myself",
         "person:we": "we us our ours ourselves",
         "person:you": "you your yours yourself u ur yourselves",
@@ -297,6 +343,11 @@ WORDS = Words(
             head face eye/eyes ear/ears nose mouth tooth/teeth neck shoulder/shoulders arm/arms hand/hands
             finger/fingers chest back stomach/belly leg/legs knee/knees foot/feet toe/toes ankle/ankles
             wrist/wrists elbow/elbows skin hair heart liver kidney/kidneys lung/lungs brain bone/bones blood
+        """,
+        "format": """
+            list/lists table/tables paragraph/paragraphs sentence/sentences bullet/bullets/bullet_points page/pages
+            essay/essays poem/poems letter/letters email/e-mail summary json yaml xml csv markdown html word/words
+            haiku sonnet limerick tweet diagram chart graph
         """,
         "metal": """
             gold silver bronze copper iron steel aluminium/aluminum lead zinc tin nickel platinum titanium
@@ -464,6 +515,15 @@ WORDS = Words(
         "calorie": "calorie calories kcal",
         "joule": "joule joules",
         "degree": "degree degrees",
+        "points": "percentage_point percentage_points pp",
+        "basis points": "basis_point basis_points bps",
+        "permille": "per_mille permille",
+        "day": "day days",
+        "week": "week weeks",
+        "month": "month months",
+        "year": "year years",
+        "decade": "decade decades",
+        "ma": "milliamp milliamps",
     },
     numbers={
         **{
@@ -688,6 +748,7 @@ WORDS = Words(
     r"lost|become|come|"
     r"found|built|bought|sold|paid|sent|met|left|begun|grown|read|had",
     past=r"\w{2,}ed",
+    past_kept=True,
     contractions={
         "can't": "can not",
         "cannot": "can not",

@@ -34,6 +34,11 @@ WORDS = Words(
         "según": "según",
         "instead": "en_lugar_de en_vez_de",
         "on": "encima_de",
+        "behind": "detrás_de",
+        "front": "delante_de frente_a",
+        "beside": "al_lado_de junto_a",
+        "near": "cerca_de",
+        "out": "fuera_de",
     },
     joiners="y e o u versus vs ni , / &",
     copulas="es son era eran fue fueron ser sido está están siendo soy",
@@ -56,13 +61,14 @@ WORDS = Words(
         """,
     marks={
         "negation:not": """no nunca jamás nada nadie ningún ninguno ninguna sin ni tampoco excepto salvo
-            en_lugar_de en_vez_de
+            en_lugar_de en_vez_de a_excepción_de todo_menos todos_menos exceptuando aparte_de
             evitar evito dejar_de""",
-        "quantifier:all": "todo todos toda todas cada siempre cualquier cualquiera entero",
+        "quantifier:all": """todo todos toda todas cada siempre cualquier cualquiera entero entera enteros enteras
+            todo_menos todos_menos""",
         "quantifier:most": "la_mayoría mayoría generalmente",
         "quantifier:many": "varios varias numerosos a_menudo muchos muchas",
         "quantifier:few": "pocos pocas rara_vez raramente",
-        "quantifier:some": "algunos algunas a_veces",
+        "quantifier:some": "algunos algunas a_veces unos_cuantos unas_cuantas",
         "quantifier:only": "solo sólo solamente únicamente único única exclusivamente",
         "quantifier:both": "ambos ambas",
         "quantifier:half": "mitad medio media",
@@ -80,10 +86,28 @@ WORDS = Words(
         "modality:should": "debería deberían debería deberías recomendable conviene",
         "modality:want": "quiere quieren",
         "modality:optional": "opcional voluntario",
+        "format:json": "json",
+        "format:yaml": "yaml",
+        "format:xml": "xml",
+        "format:csv": "csv",
+        "format:markdown": "markdown",
+        "format:table": "en_una_tabla como_tabla tabla",
+        "format:list": "en_una_lista como_lista como_una_lista en_forma_de_lista",
+        "format:bullets": "viñetas",
+        "format:paragraph": "párrafo párrafos frases_completas",
+        "format:sentence": "en_una_frase una_sola_frase en_una_oración una_frase",
+        "format:steps": "paso_a_paso",
+        "format:short": "brevemente en_breve en_resumen",
+        "format:long": "en_detalle detalladamente detallada detallado",
+        "format:poem": "poema",
+        "format:essay": "ensayo",
         "tense:present": "es son está están soy hay tiene",
         "tense:past": """era eran fue fueron había hizo hicieron tuvo estaba estaban dijo vino dio ganó murió
             nació empezó
-            escribió inventó descubrió""",
+            escribió inventó descubrió pudo supo puso quiso trajo hubo estuvo anduvo condujo produjo tradujo tenía
+            tenían
+            hacía hacían decía decían podía podían debía debían quería querían vivía vivían existía existían sabía venía
+            salía salían habían iba iban había""",
         "tense:future": "será serán habrá hará harán va van voy tendrá podrá podrán vendrá irá ganará",
         "condition:if": "si en_caso_de siempre_que",
         "condition:unless": "a_menos_que salvo_que a_no_ser_que",
@@ -104,6 +128,9 @@ WORDS = Words(
         "time:already": "ya",
         "time:yet": "todavía aún",
         "degree:er": "más menos mejor peor mejores peores mayor menor",
+        "particle:even": "incluso hasta_los hasta_las",
+        "particle:too": "demasiado demasiada demasiados demasiadas",
+        "particle:enough": "bastante suficiente suficientemente",
         "person:i": "yo me mí mi mis",
         "person:we": "nosotros nos nuestro nuestra nuestros nuestras",
         "person:you": "tú te ti tu tus usted ustedes",
@@ -292,6 +319,8 @@ WORDS = Words(
         "celsius": "celsius",
         "fahrenheit": "fahrenheit",
         "%": "por_ciento porcentaje",
+        "points": "punto_porcentual puntos_porcentuales",
+        "permille": "por_mil",
         "usd": "dólar dólares usd",
         "eur": "euro euros eur",
         "mxn": "peso pesos",
@@ -436,8 +465,8 @@ WORDS = Words(
         (rf"(?:hay|existe|existen) (?:alguna?|una?|algunas) {_GOOD}{_WAY}(?: {_GOOD})?(?: ?(?:de|para))?", "how"),
         (
             (
-                r"(?:cómo|como|de qué (?:manera|forma|modo)) (?:puedo|puede|podemos|puedes|pueden|podría|"
-                r"podrían|debo|debe|debería|"
+                r"(?:cómo|como|de qué (?:manera|forma|modo)) (?:puedo|se puede|se pueden|se debe|puede|podemos|"
+                r"puedes|pueden|podría|podrían|debo|debe|debería|"
                 r"deberíamos|tengo que|hay que|hago para|se hace para|hacer para|lograr|logro|consigo)(?: "
                 r"(?:uno|yo|alguien|usted))?"
                 r"(?: hacer para)?"
@@ -496,7 +525,8 @@ WORDS = Words(
     link="y",
     agent="by",
     haves="ha han he has hemos",
-    participle=r"\w{2,}(?:ado|ido|ados|idos|ada|ida)|hecho|dicho|visto|escrito|abierto|puesto|muerto|roto|vuelto",
-    past=r"\w{2,}(?:ó|aron|ieron|aban|aba)",
-    future=r"\w{2,}(?:rá|rán|ré|remos)",
+    participle=r"\w{2,}(?:ado|ido|ados|idos|ada|ida|ído)|hecho|construido|cubierto|descubierto|impreso|"
+    r"resuelto|dicho|visto|escrito|abierto|puesto|muerto|roto|vuelto",
+    past=r"\w{2,}(?:ó|aron|ieron|jeron|eron|aban|ábamos|íamos|ían|ía)|(?!sílaba)\w{2,}aba",
+    future=r"\w{2,}(?:rá|rán|ré|rás|remos)",
 )

@@ -44,7 +44,9 @@ class Words:
     perfect: str = "past"  # the mark of such a past
     wills: str = ""  # verbs that make a future, if no participle is there
     participle: str = ""  # patterns over one word
+    infinitive: str = ""  # of these what looks like a participle and is none after a verb of `wills`
     past: str = ""
+    past_kept: bool = False  # the stem of a past is that of the present
     future: str = ""
     contractions: Mapping[str, str] = field(default_factory=dict)
     elided: bool = False  # "l'homme" is two words

@@ -47,7 +47,12 @@ WORDS = Words(
         "than": "que_plus",
         "before": "avant",
         "after": "après depuis",
-        "sous": "sous",
+        "sous": "sous au-dessous_de en_dessous_de au_dessous_de",
+        "behind": "derrière",
+        "front": "devant",
+        "beside": "à_côté_de à_côté_du",
+        "near": "près_de près_du",
+        "over": "au-dessus_de au_dessus_de",
         "against": "contre",
         "between": "entre parmi",
         "comme": "comme",
@@ -75,21 +80,26 @@ WORDS = Words(
             chose choses façon manière moyen faire fait donner donne prendre mettre savoir dire voir bon
             bonne meilleur meilleure différent différents possible certain certains important personne
             personnes gens temps jour type sorte exemple exemples beaucoup nouveau nouvelle trouver besoin
-            définition signifie signifier signification expliquer décrire montrer liste question réponse
+            définition signifie signifier veut_dire signification expliquer décrire montrer liste question réponse
             raison partie nombre fonctionne fonctionner marche passe arrive utile
         """,
     marks={
         "negation:not": """pas ne n' jamais aucun aucune rien personne_ne sans ni nulle_part sauf guère plutôt_que
+            excepté hormis
+            à_l'_exception_de à_part à_l'_exclusion_de
             au_lieu_de éviter arrêter cesser""",
-        "quantifier:all": "tous toutes tout_le_monde chaque toujours entier entière partout chacun",
+        "quantifier:all": """tous toutes tout_le_monde chaque toujours entier entière entiers entières partout chacun
+            chacune tout_le toute_la tout_l' toute_l' tout_sauf l'_ensemble""",
         "quantifier:most": "la_plupart plupart majorité généralement",
         "quantifier:many": "plusieurs beaucoup_de nombreux nombreuses souvent fréquemment",
         "quantifier:few": "peu_de rarement",
-        "quantifier:some": "certains certaines parfois",
-        "quantifier:only": "seulement uniquement seul seule exclusivement",
+        "quantifier:some": "certains certaines parfois quelques quelques-uns quelques-unes",
+        "quantifier:only": """
+            seulement uniquement seul seule seuls seules exclusivement rien_que juste_le juste_la juste_les
+        """,
         "quantifier:both": "les_deux",
         "quantifier:half": "moitié demi demie",
-        "quantifier:atleast": "au_moins minimum_de",
+        "quantifier:atleast": "au_moins minimum_de au_minimum",
         "quantifier:atmost": "au_plus au_maximum jusqu'_à",
         "quantifier:over": "plus_de",
         "quantifier:under": "moins_de",
@@ -100,9 +110,26 @@ WORDS = Words(
         "modality:should": "devrait devrais devriez devrions faudrait conseillé recommandé",
         "modality:want": "veut veux voulez veulent",
         "modality:optional": "facultatif optionnel",
+        "format:json": "json",
+        "format:yaml": "yaml",
+        "format:xml": "xml",
+        "format:csv": "csv",
+        "format:markdown": "markdown",
+        "format:table": "sous_forme_de_tableau dans_un_tableau en_tableau tableau",
+        "format:list": "sous_forme_de_liste dans_une_liste en_liste",
+        "format:bullets": "puces",
+        "format:paragraph": "paragraphe paragraphes phrases_complètes",
+        "format:sentence": "en_une_phrase une_seule_phrase une_phrase",
+        "format:steps": "étape_par_étape pas_à_pas",
+        "format:short": "brièvement en_bref succinctement",
+        "format:long": "en_détail en_détails détaillée détaillé",
+        "format:poem": "poème",
+        "format:essay": "dissertation",
         "tense:present": "est sont suis es a ont fait",
         "tense:past": """
-            était étaient fut furent avait avaient étais eut fit prit vint mourut naquit gagna
+            était étaient fut furent avait avaient étais eut fit prit vint mourut naquit gagna dit écrivit vécut
+            devint peignit inventa découvrit fonda régna commença créa composa épousa construisit dirigea chanta joua
+            joignit perdit battit conquit remporta publia
         """,
         "tense:future": "sera seront aura auront fera feront va vont vais pourra pourront devra devront ira viendra",
         "condition:if": "si s'il s'ils au_cas_où à_condition_que",
@@ -124,6 +151,9 @@ WORDS = Words(
         "time:already": "déjà",
         "time:yet": "encore",
         "degree:er": "plus moins mieux pire meilleur meilleure meilleurs meilleures",
+        "particle:even": "même",
+        "particle:too": "trop",
+        "particle:enough": "assez suffisamment",
         "person:i": "je j' me m' moi mon ma mes",
         "person:we": "nous notre nos",
         "person:you": "tu te t' toi ton ta tes vous votre vos",
@@ -315,6 +345,8 @@ WORDS = Words(
         "celsius": "celsius",
         "fahrenheit": "fahrenheit",
         "%": "pourcent pour_cent",
+        "points": "point_de_pourcentage points_de_pourcentage",
+        "permille": "pour_mille",
         "usd": "dollar dollars usd",
         "eur": "euro euros eur",
         "gbp": "sterling",
@@ -452,6 +484,13 @@ WORDS = Words(
             "how",
         ),
         (rf"comment(?: est ce qu'?e?)?(?: {_ANYONE})?(?: (?:faire|fait|fais|faites)(?: {_ANYONE})? pour)?", "how"),
+        (
+            (
+                rf"de quelle (?:façon|manière)(?: est ce qu'?e?)?(?: {_ANYONE})? (?:peut|peux|puis|pouvons|pouvez|"
+                rf"pourrait|pourrais|dois|doit|devrais|devrait)(?: t)?(?: {_ANYONE})?"
+            ),
+            "how",
+        ),
         (r"de quelle (?:façon|manière)(?: est ce qu'?e?)?", "how"),
         (r"que (?:dois|doit|faut|peut|puis)(?: t)?(?: (?:je|on|il))? faire pour", "how"),
         (
@@ -506,7 +545,11 @@ WORDS = Words(
     link="et",
     agent="by",
     haves="a ont ai as avez avons",
-    participle=r"\w{3,}(?:é|ée|és|ées|u|ue)",
-    past=r"\w{3,}(?:èrent|irent|urent)",
-    future=r"\w{3,}(?:era|erai|eront|erez|erons|iront|ira)",
+    participle=r"\w{3,}(?:é|ée|és|ées|u|ue|us|ues)|(?:\w*(?:construi|produi|condui|tradui|détrui|rédui|écri|décri|di|"
+    r"mi|permi|promi|pri|appri|compri|surpri|fai|ouver|offer|découver|couver|souffer|pein|join|crain|attein))"
+    r"(?:t|te|ts|tes|s|se|ses)|bu|lu|vu|su|pu|dû|eu|été|né|née|mort|morte|fini|finie|choisi|suivi|servi|senti|dormi|"
+    r"parti|partie|sorti|sortie|réussi|menti|rempli|grandi|bâti",
+    past=r"\w{3,}(?:èrent|irent|urent|aient)|(?!(?:sou|por|re|ex|at|bien|for|satis|abs|dis|par|im|con|dé|sur)?(?:hait|"
+    r"trait|fait|lait|plait)$)\w{3,}ait",
+    future=r"\w{3,}(?:era|erai|eras|eront|erez|erons|irai|iras|iront|irez|irons|ira|dra|dront|vra|vront|rra|rront)",
 )

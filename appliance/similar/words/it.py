@@ -41,7 +41,13 @@ WORDS = Words(
         "than": "che",
         "before": "prima_di",
         "after": "dopo dopo_di",
-        "under": "sotto",
+        "under": "sotto sotto_a",
+        "over": "sopra sopra_a al_di_sopra_di",
+        "behind": "dietro dietro_a",
+        "front": "davanti davanti_a",
+        "beside": "accanto_a",
+        "near": "vicino_a",
+        "out": "fuori_da",
         "against": "contro",
         "between": "tra fra",
         "come": "come",
@@ -71,13 +77,16 @@ WORDS = Words(
         """,
     marks={
         "negation:not": """non mai niente nulla nessuno nessun nessuna senza né neanche nemmeno neppure tranne
-            eccetto invece_di
+            eccetto fuorché ad_eccezione_di a_eccezione_di escluso esclusi esclusa eccezion_fatta_per invece_di
             al_posto_di evitare smettere""",
-        "quantifier:all": "tutto tutti tutta tutte ogni ognuno sempre qualsiasi ciascuno intero intera",
+        "quantifier:all": """
+            tutto tutti tutta tutte ogni ognuno sempre qualsiasi ciascuno ciascuna ciascun intero intera
+            interi intere qualunque dappertutto
+        """,
         "quantifier:most": "la_maggior_parte maggioranza maggior_parte di_solito",
         "quantifier:many": "molti molte numerosi parecchi spesso",
         "quantifier:few": "pochi poche raramente",
-        "quantifier:some": "alcuni alcune talvolta a_volte",
+        "quantifier:some": "alcuni alcune talvolta a_volte qualche",
         "quantifier:only": "solo soltanto solamente unicamente unico unica esclusivamente",
         "quantifier:both": "entrambi entrambe",
         "quantifier:half": "metà mezzo mezza",
@@ -92,9 +101,25 @@ WORDS = Words(
         "modality:should": "dovrebbe dovrei dovresti dovremmo consigliabile conviene",
         "modality:want": "vuole vogliono",
         "modality:optional": "facoltativo opzionale",
+        "format:json": "json",
+        "format:yaml": "yaml",
+        "format:xml": "xml",
+        "format:csv": "csv",
+        "format:markdown": "markdown",
+        "format:table": "in_una_tabella come_tabella tabella",
+        "format:list": "in_un_elenco come_elenco come_lista in_una_lista",
+        "format:bullets": "punti_elenco elenco_puntato",
+        "format:paragraph": "paragrafo paragrafi frasi_complete",
+        "format:sentence": "in_una_frase una_sola_frase una_frase",
+        "format:steps": "passo_passo passo_dopo_passo",
+        "format:short": "brevemente in_breve",
+        "format:long": "in_dettaglio nel_dettaglio dettagliatamente dettagliata dettagliato",
+        "format:poem": "poesia",
+        "format:essay": "saggio",
         "tense:present": "è sono ha hanno fa",
         "tense:past": """era erano fu furono aveva avevano ebbe fece disse venne nacque morì vinse scrisse
-            inventò scoprì""",
+            inventò scoprì vide prese mise rispose scese perse corse lesse visse nacquero ebbero vennero dissero fecero
+            presero morirono costruì finì sentì partì divenne diventò dipinse vinsero""",
         "tense:future": "sarà saranno avrà avranno farà faranno potrà potranno dovrà dovranno verrà andrà vincerà",
         "condition:if": "se qualora nel_caso purché",
         "condition:unless": "a_meno_che salvo_che tranne_se",
@@ -115,6 +140,9 @@ WORDS = Words(
         "time:already": "già",
         "time:yet": "ancora",
         "degree:er": "più meno meglio peggio migliore peggiore migliori peggiori maggiore minore",
+        "particle:even": "perfino persino addirittura",
+        "particle:too": "troppo troppa troppi troppe",
+        "particle:enough": "abbastanza",
         "person:i": "io mi me mio mia miei mie",
         "person:we": "noi ci nostro nostra nostri nostre",
         "person:you": "tu ti te tuo tua tuoi tue voi vi vostro vostra",
@@ -311,6 +339,8 @@ WORDS = Words(
         "celsius": "celsius",
         "fahrenheit": "fahrenheit",
         "%": "per_cento percento percentuale",
+        "points": "punto_percentuale punti_percentuali",
+        "permille": "per_mille",
         "usd": "dollaro dollari usd",
         "eur": "euro eur",
         "gbp": "sterlina sterline",
@@ -490,7 +520,10 @@ WORDS = Words(
     agent="from",
     haves="ha ho hanno hai abbiamo avete",
     participle=r"\w{2,}(?:ato|ata|ati|ate|uto|uta|uti|ute|ito|ita|iti|ite)|fatto|detto|visto|scritto|aperto|"
-    r"messo|letto|preso",
-    past=r"\w{2,}(?:ò|arono|irono|avano|ava)",
-    future=r"\w{2,}(?:rà|ranno|rò|remo)",
+    r"messo|letto|preso|perso|corso|sceso|chiuso|deciso|rotto|prodotto|tradotto|condotto|vinto|dipinto|nato|nata|"
+    r"morto|morta|stato|stata|rimasto|visto|chiesto|risposto|scelto|tolto|speso|acceso|offerto|scoperto",
+    past=r"(?!(?:però|ciò|perciò|può|oblò|cosicciò)$)\w{2,}(?:ò|arono|irono|erono|avano|evano|ivano)|"
+    r"(?!(?:schi|la|bra|fa|ba|otta|o|gra)va$)\w{2,}ava|(?!\w*leva$)\w{3,}eva|"
+    r"(?!\w*(?:tti|arri|deri|oli|ri|vi|gengi|sali|sti|pri|si|ati|iti)va$)\w{2,}iva|\w{2,}sentiva|partiva|vestiva",
+    future=r"\w{2,}(?:rà|ranno|rò|remo|rai)",
 )
