@@ -15,6 +15,7 @@ unless the thing that is owned has a state ('where is my order') and no way of d
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -52,6 +53,27 @@ _MOMENT = {
     "\\d+ (?:giorni|ore|mesi|anni) fa|che ore|che giorno|che ora|che tempo|meteo|previsioni|quotazione|"
     "tasso di cambio|notizie",
 }
+# Of what somebody would have to look at: the clock, the sky, a service, who is there.
+_RUNNING = {
+    "en": "what(?:'s| is|s| was) the (?:time|date|day|temperature)(?= (?:in|at|on|here|there|outside|"
+    "please)(?!\\w)|[?.!]|$)|"
+    "the time in|time is it|(?:is|will|does|did) it (?:be )?(?:raining|rain|snowing|snow|hailing|sunny|cloudy|"
+    "windy|dark|freezing)|on[ -]call|"
+    "on duty|logged in|signed in|winning|unread|(?<!an )(?<!the )atm|"
+    "(?:(?<=[,.:!] )|^)(?:is|are|was|were) (?:[\\w-]+ ){1,5}(?:working|running|down|up|online|offline|reachable|"
+    "broken|back|busy|healthy|responding)\\??$|"
+    "(?:if|whether) (?:[\\w-]+ ){1,5}(?:is|are) (?:working|running|down|up|online|offline|reachable|responding)",
+    "de": "(?:regnet|schneit|hagelt|stürmt|gewittert) es|es (?:regnet|schneit)|wie ?viel uhr|uhrzeit|hat dienst|"
+    "bereitschaft|rufbereitschaft|angemeldet|eingeloggt|ungelesene\\w*|"
+    "(?:läuft|geht|funktioniert) (?:der|die|das) [\\w-]+\\??$|"
+    "ist (?:der|die|das) (?:[\\w-]+ ){1,3}(?:erreichbar|online|offline|kaputt|down|ausgefallen)",
+    "fr": "pleut|neige-t-il|l'heure|de garde|d'astreinte|connectée?s?|non lue?s?|"
+    "(?:fonctionne|marche) (?:le |la |l')?[\\w-]+ ?\\??$|est(?:-il|-elle)? (?:hors ligne|en ligne|joignable)",
+    "es": "llueve|lloviendo|nieva|nevando|la hora en|de guardia|conectad[oa]s?|sin leer|no leíd[oa]s|"
+    "funciona (?:el|la) [\\w-]+\\??$|(?:está|están) (?:[\\w-]+ ){0,3}(?:caíd[oa]s?|en línea|fuera de línea)",
+    "it": "piove|nevica|piovendo|nevicando|l'ora a|di turno|reperibil[ei]|di guardia|non lett[oiae]|"
+    "funziona (?:il |la |lo |l')?[\\w-]+\\??$|è (?:[\\w-]+ ){0,3}(?:offline|online|raggiungibile)",
+}
 # What changes by the hour or the week.
 _PASSING = {
     "en": "latest|newest|current|currently|recent|recently|upcoming|just released|up to date|as of|still|yet|"
@@ -77,6 +99,18 @@ _OWN = {
     "fr": "mon|ma|mes|mien|mienne|miens|miennes|notre|nos|nôtres?",
     "es": "mi|mis|mío|mía|míos|mías|nuestro|nuestra|nuestros|nuestras",
     "it": "mio|mia|miei|mie|nostro|nostra|nostri|nostre",
+}
+# Asks after whoever asks: what they are, have or belong to. Where a way of doing is asked for it is anybody.
+_SELF = {
+    "en": "am i|are we|(?:i am|we are) (?:an? )?(?:member|admin|administrator|allowed|logged|registered|part|in)|"
+    "do (?:i|we) have(?! to)|have (?:i|we)|which \\w+ (?:i am|we are)|did (?:i|we)|was i|were we",
+    "de": "bin ich|habe ich|hab ich|sind wir|haben wir|ich (?:ein )?mitglied|war ich|hatte ich|wurde ich",
+    "fr": "suis-je|ai-je|sommes-nous|avons-nous|est-ce que (?:je suis|j'ai|nous sommes|nous avons)|étais-je|"
+    "(?:dont|auxquels) je|je suis membre",
+    "es": "soy (?:un |una )?(?:miembro|administrador\\w*|admin|parte)|soy yo|(?:grupos?|equipos?) soy|"
+    "tengo(?! que)|tenemos(?! que)|estoy|estamos|pertenezco|he recibido",
+    "it": "sono io|sono (?:un |una )?(?:membro|amministrat\\w+|admin|parte|iscritt[oa])|ho|abbiamo|appartengo|"
+    "ho ricevuto|faccio parte",
 }
 # What of one's own has a state that nobody else's answer tells.
 _STATE = {
@@ -138,6 +172,7 @@ _LASTING = {
     "it": "definisci|definizione|significa|significato|spiega|spiegare|perché|come funziona|"
     "chi ha (?:scritto|inventato|scoperto|dipinto|composto)|capitale|sinonimo|traduci|tradurre",
 }
+_APOSTROPHES = str.maketrans("\u2019\u2018\u201b\u02bc\u00b4\u2010\u2011", "'''''--")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SUM = re.compile(r"\d\s*(?:[-+*/^×÷=%]|\*\*)\s*\d|[=√∑∫]|\d\s*%")
 # Numbers with a sign between them that are no sum: a day, a span of years, 24/7.
@@ -150,18 +185,30 @@ _DAY = re.compile(
 
 def staticity(text: str, language: str) -> Staticity:
     """The class of a question. `language` is its ISO 639-1 code, or '' where it is not known."""
-    said, days = _DAY.subn(" day ", text.replace("\u2019", "'").casefold())
+    said, days = _DAY.subn(" day ", _plain(text))
     holds = _holding(language if language in _OWN else "")
-    if holds["moment"].search(said) or holds["computed"].search(said) or _SUM.search(said):
+    if any(holds[name].search(said) for name in ("moment", "running", "computed")) or _SUM.search(said):
         return "never"
     if holds["amount"].search(said) and len(_NUMBER.findall(said)) + days > 1:
         return "never"
     own = holds["own"].search(said) is not None
     if own and holds["state"].search(said) and not holds["procedure"].search(said):
         return "never"
+    if holds["self"].search(said) and not holds["procedure"].search(said):
+        return "never"
     if own or holds["passing"].search(said):
         return "fast"
     return "static" if holds["lasting"].search(said) else "slow"
+
+
+def _plain(text: str) -> str:
+    """One form for what looks the same: NFKC, no signs without width, one blank for any white space."""
+    said = text
+    if not text.isascii():
+        said = unicodedata.normalize("NFKC", text)
+        said = "".join([sign for sign in said if unicodedata.category(sign) not in {"Cf", "Cc"} or sign.isspace()])
+        said = said.translate(_APOSTROPHES)
+    return " ".join(said.casefold().split())
 
 
 def ttl_s(of: Staticity, most: float) -> float:
@@ -176,6 +223,8 @@ def _holding(language: str) -> dict[str, re.Pattern[str]]:
         "moment": _MOMENT,
         "passing": _PASSING,
         "own": _OWN,
+        "running": _RUNNING,
+        "self": _SELF,
         "state": _STATE,
         "computed": _COMPUTED,
         "amount": _AMOUNT,

@@ -141,7 +141,8 @@ def report(state: Path | None, config_file: Path | None, as_json: bool) -> int:
 )
 @click.argument("cell")
 @where_options
-def reopen(state: Path | None, config_file: Path | None, cell: str) -> int:
+@json_option
+def reopen(state: Path | None, config_file: Path | None, cell: str, as_json: bool) -> int:
     """Serve similar answers of a cell again that labels closed or tightened.
 
     For after the reason is mended: what was labelled up to now counts no longer.
@@ -153,7 +154,11 @@ def reopen(state: Path | None, config_file: Path | None, cell: str) -> int:
     cache_promise.known(config, cell)
     with _noting(config.state_dir) as note:
         note({"act": "cache-reopen", "cell": cell})
-        cache_promise.reopen(config, cell)
+        opened = cache_promise.reopen(config, cell)
+    if as_json:
+        emit_json({"cell": cell, **asdict(opened)})
+    else:
+        click.echo(f"The labels of {cell} count anew from here on; a running node knows within five minutes.")
     return OK
 
 

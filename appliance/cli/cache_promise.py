@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from appliance.cli.common import CliError
 from appliance.cli.out import table
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from appliance.config import Config
     from appliance.decide.similar import Promise
     from appliance.similar.report import Row
+    from appliance.similar.watch import Opened
 
 _DAY_S = 86_400
 
@@ -92,8 +91,8 @@ def known(config: Config, cell: str) -> str:
     return similar.verifier.digest
 
 
-def reopen(config: Config, cell: str) -> None:
-    """Let labels of a cell up to now count no longer. Raises CliError."""
+def reopen(config: Config, cell: str) -> Opened:
+    """Let labels of a cell up to now count no longer; the look-up it is. Raises CliError."""
     import sqlite3
     from contextlib import closing
 
@@ -110,8 +109,9 @@ def reopen(config: Config, cell: str) -> None:
             counted = (seen.counts or {}).get(today) if seen is not None else None
             labelled = max((label.nth for label in seen.labels if label.day == today), default=0) if seen else 0
             nth = max(counted.look_ups if counted is not None else 0, labelled)
-            open_again(connection, verifier, cell, Opened(today, nth))
+            opened = Opened(today, nth)
+            open_again(connection, verifier, cell, opened)
             connection.commit()
     except sqlite3.Error as error:
         raise CliError(f"{path} cannot be written: {error}.", next_step="Check its owner and the disk.") from None
-    click.echo(f"The labels of {cell} count anew from here on; a running node knows within five minutes.")
+    return opened

@@ -1,8 +1,8 @@
 """Lays the words of two readings side by side: what is shared, what is left over on each side.
 
 Rules kept here:
-1. Words meet by key (stem or synonym), then by a slip of one letter in a long word, by a compound written apart,
-   by a long common beginning ('install', 'installation'); the last counts half.
+1. Words meet by key (stem or synonym), then by a slip of one letter in a long word that is known where the other is
+   not, by a compound written apart, by a long common beginning ('install', 'installation'); the last counts half.
 2. Symmetric: `align(a, b)` and `align(b, a)` leave the same words over.
 3. Of very many words left over only the first are tried against each other.
 
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from appliance.similar.reading import Reading
 
 MOST_TRIED = 12
-LONG_ENOUGH = 6  # letters of a word in which one may slip
+LONG_ENOUGH = 7  # letters of a word in which one may slip
+LONG_FOR_OTHER = 9
 COMMON_BEGINNING = 5
 
 
@@ -33,19 +34,26 @@ class Alignment:
 
 
 def one_slip(a: str, b: str) -> bool:
-    """One letter more, fewer or other, or two neighbours exchanged; words of fewer than LONG_ENOUGH never."""
+    """One letter more, fewer or other, or two neighbours exchanged; words of fewer than LONG_ENOUGH never.
+
+    Another letter, or one more or fewer that is not doubled, often makes another word: that takes LONG_FOR_OTHER.
+    """
     if len(a) > len(b):
         a, b = b, a
-    if len(a) < LONG_ENOUGH - 1 or len(b) < LONG_ENOUGH or len(b) - len(a) > 1 or len(b) > 40:
+    if len(a) < LONG_ENOUGH or len(b) - len(a) > 1 or len(b) > 40:
         return False
     at = 0
     while at < len(a) and a[at] == b[at]:
         at += 1
     if len(a) == len(b):
-        return a[at + 1 :] == b[at + 1 :] or (a[at : at + 2] == b[at : at + 2][::-1] and a[at + 2 :] == b[at + 2 :])
-    return a[at:] == b[at + 1 :]
+        if a[at + 1 :] == b[at + 1 :]:
+            return len(a) >= LONG_FOR_OTHER
+        return a[at : at + 2] == b[at : at + 2][::-1] and a[at + 2 :] == b[at + 2 :]
+    doubled = b[at] in {b[at - 1] if at else "", b[at + 1 : at + 2]}
+    return a[at:] == b[at + 1 :] and (doubled or len(b) >= LONG_FOR_OTHER)
 
 
+_PLURALS = frozenset({"s", "es", "en"})
 _OPPOSED_BEGINNINGS = frozenset(
     frozenset(pair.split())
     for pair in (
@@ -87,6 +95,7 @@ def align(a: Reading, b: Reading, negated: tuple[str, ...]) -> Alignment:
     turned = ""
     if left and right and len(left) <= MOST_TRIED and len(right) <= MOST_TRIED:
         pairs: list[tuple[int, int, int]] = []
+        named = {key for span in (*a.entities, *b.entities) for key in span}
         for i in left:
             one = a.forms[i]
             for j in right:
@@ -96,15 +105,15 @@ def align(a: Reading, b: Reading, negated: tuple[str, ...]) -> Alignment:
                 turn = _turned(one, other, negated)
                 if turn:
                     turned = max(turned, turn)
-                elif one[0] == other[0]:
-                    if not (a.known[i] and b.known[j]) and one_slip(one, other):
-                        pairs.append((0, i, j))
-                    elif _beginning(one, other):
+                elif one[0] != other[0] or a.keys[i] in named or b.keys[j] in named:
+                    continue
+                elif not (a.known[i] or b.known[j]):
+                    if _more(one, other) in _PLURALS:
                         pairs.append((1, i, j))
-                elif (
-                    not (a.known[i] and b.known[j]) and min(len(one), len(other)) > LONG_ENOUGH and one_slip(one, other)
-                ):
+                elif a.known[i] != b.known[j] and one_slip(one, other):
                     pairs.append((0, i, j))
+                elif _beginning(one, other):
+                    pairs.append((1, i, j))
         for how, i, j in sorted(pairs, key=lambda pair: (pair[0], *sorted((a.forms[pair[1]], b.forms[pair[2]])))):
             if i in left and j in right:
                 left.remove(i)
@@ -118,6 +127,13 @@ def align(a: Reading, b: Reading, negated: tuple[str, ...]) -> Alignment:
     return Alignment(tuple(left), tuple(right), slips, derived, turned)
 
 
+def _more(one: str, other: str) -> str:
+    """What the longer of two has more at its end, or '-'."""
+    if len(one) > len(other):
+        one, other = other, one
+    return other[len(one) :] if len(one) >= COMMON_BEGINNING and other.startswith(one) else "-"
+
+
 def _beginning(one: str, other: str) -> bool:
     least = min(len(one), len(other))
     if least < COMMON_BEGINNING:
@@ -125,6 +141,8 @@ def _beginning(one: str, other: str) -> bool:
     same = 0
     while same < least and one[same] == other[same]:
         same += 1
+    if len(one) == len(other) and one[same + 1 :] == other[same + 1 :]:
+        return False  # 'ethanal', 'ethanol'
     return same >= COMMON_BEGINNING and same >= 0.6 * max(len(one), len(other))
 
 

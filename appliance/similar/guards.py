@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import itertools
 
-from appliance.similar.alignment import Alignment, align, one_slip
+from appliance.similar.alignment import Alignment, align
 from appliance.similar.lexicon import LANGUAGES, lexicon
-from appliance.similar.reading import COMPASS, Reading
+from appliance.similar.reading import COMPASS, Reading, read
+from appliance.similar.surface import unlike
 
 GUARDS: tuple[str, ...] = (
     "language",
@@ -24,6 +25,9 @@ GUARDS: tuple[str, ...] = (
     "number",
     "unit",
     "sign",
+    "script",
+    "spelling",
+    "sentence",
     "negation",
     "quantifier",
     "modality",
@@ -81,6 +85,7 @@ _USED_ALIKE = frozenset(
     for pair in ("by with", "in during", "to zu", "in an", "an auf", "beside near", "in between")
 )  # fmt: skip
 LEAST_WEIGHT = 0.5  # of a word that cannot be exchanged
+MOST_WORDS = 20  # content words beside which one that differs weighs next to nothing
 MOST_MOVED = 24  # words whose places are compared
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
@@ -91,7 +96,11 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
         return ()
     if stored.language != asked.language or stored.language not in LANGUAGES:
         return ("language",)
-    found: set[str] = set()
+    found = unlike(stored.surface, asked.surface, stored.language)
+    if stored.surface.sentences != asked.surface.sentences:
+        found |= _sentences(stored, asked)
+    if stored.inner != asked.inner and _inner(stored, asked):
+        found.add("kind")
     if (stored.long or asked.long) and stored.plain != asked.plain:
         found.add("long")
     if stored.codes != asked.codes:
@@ -111,6 +120,8 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
     alignment = align(stored, asked, known.negated)
     if alignment.turned:
         found.add(alignment.turned)
+    if (alignment.left or alignment.right) and max(len(stored.keys), len(asked.keys)) > MOST_WORDS:
+        found.add("long")
     near = len(alignment.left) <= 1 and len(alignment.right) <= 1
     if stored.marks != asked.marks:
         _marks(stored, asked, found, near=near)
@@ -184,7 +195,19 @@ def _governed(stored: Reading, asked: Reading, found: set[str], *, near: bool) -
 
 def _quoted(stored: Reading, asked: Reading) -> bool:
     """Whether each quotation stands in the other text, if without its marks."""
-    return all(quote in asked.plain for quote in stored.quotes) and all(quote in stored.plain for quote in asked.quotes)
+    return all(_stands(quote, asked.plain) for quote in stored.quotes) and all(
+        _stands(quote, stored.plain) for quote in asked.quotes
+    )
+
+
+def _stands(quote: str, plain: str) -> bool:
+    """Whether `quote` stands in a text as whole words."""
+    at = plain.find(quote)
+    while at >= 0:
+        if not (plain[max(0, at - 1) : at].isalnum() or plain[at + len(quote) : at + len(quote) + 1].isalnum()):
+            return True
+        at = plain.find(quote, at + 1)
+    return False
 
 
 def _persons(stored: tuple[str, ...], asked: tuple[str, ...]) -> bool:
@@ -200,7 +223,7 @@ def _persons(stored: tuple[str, ...], asked: tuple[str, ...]) -> bool:
 def _names(stored: Reading, asked: Reading, found: set[str]) -> None:
     for a, b in ((stored, asked), (asked, stored)):
         for span in a.entities:
-            missing = [name for name in span if name not in b.names and not _misspelt(name, b)]
+            missing = [name for name in span if name not in b.names]
             # 'Barack Obama' may be called 'Obama', if nobody else of that name is there.
             called = span[-1] not in missing and COMPASS.isdisjoint(missing)
             alone = all(other[-1:] != span[-1:] or set(other) <= set(span) for other in b.entities)
@@ -209,8 +232,33 @@ def _names(stored: Reading, asked: Reading, found: set[str]) -> None:
                 return
 
 
-def _misspelt(name: str, reading: Reading) -> bool:
-    return any(not known and one_slip(name, form) for form, known in zip(reading.forms, reading.known, strict=True))
+def _inner(stored: Reading, asked: Reading) -> bool:
+    """Whether the questions inside differ. In three languages the word for 'what' is that for 'that', too."""
+    free = frozenset({"what"}) if stored.language in {"fr", "es", "it"} else frozenset()
+    return stored.inner - free != asked.inner - free
+
+
+def _sentences(stored: Reading, asked: Reading) -> set[str]:
+    """Of several sentences one may differ, and that must say the same by itself: the others hide what it asks."""
+    ours, theirs = stored.surface.sentences, asked.surface.sentences
+    if len(ours) != len(theirs):
+        return {"sentence"}
+    differ = [(one, other) for one, other in zip(ours, theirs, strict=True) if not _even(one, other)]
+    if not differ:
+        return set()
+    if len(differ) > 1:
+        return {"sentence"}
+    one, other = (read(text, stored.language) for text in differ[0])
+    found = set(objections(one, other))
+    return found if one.content == other.content else found | {"long"}
+
+
+def _even(one: str, other: str) -> bool:
+    """Whether two sentences are the same but for capitals, spaces and how they end."""
+    return (
+        one == other
+        or " ".join(one.split()).rstrip(".!?… ").casefold() == " ".join(other.split()).rstrip(".!?… ").casefold()
+    )
 
 
 def _places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool, plain: bool) -> None:

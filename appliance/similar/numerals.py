@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. No unit is converted: '5 km' and '5000 m' may ask for different answers.
-2. Trailing zeros stay ('3.10' is a version, not '3.1'); only signs of thousands go.
+2. Zeros stay ('3.10' is a version, not '3.1', and '007' a name); only signs of thousands go.
 
 It knows no language; the words come from its lists.
 """
@@ -27,7 +27,7 @@ def digits(text: str, *, comma_decimal: bool) -> str:
         text = text.replace(",", ".")
     elif _THOUSANDS_COMMA.fullmatch(text):
         text = text.replace(",", "")
-    return text.lstrip("0") if len(text) > 1 and text.isdigit() and text.strip("0") else text
+    return text
 
 
 def clock(text: str) -> str:

@@ -19,12 +19,16 @@ from appliance.similar import numerals
 from appliance.similar.framing import Spoken, spoken
 from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, Entry, Lexicon, entry, lexicon
 from appliance.similar.scan import Token, normal
+from appliance.similar.surface import Surface, surface
 
 __all__ = ["COMPASS", "LANGUAGES", "LONGEST", "Reading", "read"]
 
 LONGEST = 2_000  # characters
 NAME_WEIGHT = 1.4
-COMPASS = frozenset("north south east west new old nord sud ost sued norte sur este oeste est ovest".split())  # noqa: SIM905
+COMPASS = frozenset(
+    """north south east west new old nord sud ost sued norte sur este oeste est ovest democratic federal republic great
+    northern southern eastern western""".split()  # noqa: SIM905
+)
 _SHORT_UNITS = {
     "m": "m", "g": "g", "l": "l", "h": "h", "s": "s", "w": "w", "v": "v", "a": "a", "c": "celsius", "f": "fahrenheit",
     "k": "k", "b": "b", "t": "tonne",
@@ -36,6 +40,7 @@ _ORDINAL = frozenset(
 _COUNTED = frozenset({"number", "negation", "unit", "sign"})
 _ANYONE = frozenset({"i", "we", "you"})
 _ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9", "XI": "11", "XII": "12"}
+_WITH = re.compile(r"(?<!\S)w/(o)?(?!\S)|(?<!\S)w/(?=[^\W\d]{2})", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 _NEAR = 3  # words between 'have' and its participle
 _IDENTIFIER = re.compile(r"[a-z]{2,40}\d*(?:[A-Z][A-Za-z0-9]{0,40})+")  # 'getUser'; not 'iPhone'
@@ -70,11 +75,15 @@ class Reading:
     passive: bool = False
     empty: tuple[str, ...] = ()  # function words that are left, in order
     grams: frozenset[str] = frozenset()  # three letters each, of `forms`
+    inner: frozenset[str] = frozenset()  # kinds of question words inside, other than `kind`
+    surface: Surface = Surface()
 
 
 def read(text: str, language: str) -> Reading:
     """Reads `text`, which is in `language` (ISO 639-1). For one that is not in LANGUAGES only `plain` is made."""
     smooth = normal(text)
+    if language == "en" and "/" in smooth:
+        smooth = _WITH.sub(lambda found: "without " if found[1] else "with ", smooth)
     plain = _SPACE.sub(" ", smooth).strip().casefold()
     if language not in LANGUAGES:
         return Reading(text, language, plain)
@@ -82,7 +91,7 @@ def read(text: str, language: str) -> Reading:
     said = spoken(smooth[:LONGEST], known)
     walk = _Walk(said, known)
     walk.walk()
-    return walk.reading(text, plain, long=len(smooth) > LONGEST)
+    return walk.reading(text, plain, surface(text, smooth[:LONGEST], known), long=len(smooth) > LONGEST)
 
 
 class _Walk:
@@ -296,7 +305,7 @@ class _Walk:
             return False
         return not found.listed or found.folded in COMPASS
 
-    def reading(self, text: str, plain: str, *, long: bool) -> Reading:
+    def reading(self, text: str, plain: str, written: Surface, *, long: bool) -> Reading:
         """What was seen."""
         said, marks = self.said, self.marks
         if "tense:future" in marks and "condition:if" in marks and said.kind in {"what", "how"}:
@@ -307,6 +316,7 @@ class _Walk:
             zip(*self.words, strict=True) if self.words else ((),) * 8
         )
         letters = " ".join(forms)
+        kinds = self.lexicon.kind_words
         persons = _persons((*said.askers, *self.persons), said)
         return Reading(
             text, self.lexicon.language, plain, long, keys, forms, weights, governors, chained, gaps, nominal, common,
@@ -323,6 +333,8 @@ class _Walk:
             passive=self.passive and any(map(self.lexicon.is_participle, said.forms)),
             empty=tuple(self.empty),
             grams=frozenset([letters[at : at + 3] for at in range(max(1, len(letters) - 2))]),
+            inner=frozenset([kinds[form] for form in said.forms if form in kinds]) - {said.kind},
+            surface=written,
         )  # fmt: skip
 
 

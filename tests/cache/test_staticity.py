@@ -49,6 +49,23 @@ NEEDLESS = {
 SUMS = ("What is 2019-1-2?", "12/4", "144 / 12", "9-3", "1000-13-45", "What is 24/8?", "2019-01-12-3", "5*3/2", "50%")
 MOMENTS = ("Is the match live?", "Where can I watch it live?", "live score of the match", "What is the score?",
            "What's the score of the game?", "¿Qué clima hace en Lima?")  # fmt: skip
+STATES = {
+    "en": ("What's the time in Tokyo?", "What is the time in Tokyo?", "Tell me the time in Tokyo please",
+           "Is it raining in Bern?", "Do I have any unread emails?", "Am I an administrator of this system?",
+           "Which groups am I a member of?", "Please tell me which groups I am a member of", "Is the VPN working?",
+           "Is the server up?", "Is the mail server down?", "Who is on call in the office?", "Who is on call atm?",
+           "How many users are logged in?", "Who is winning the election?"),
+    "de": ("Bin ich ein Administrator hier?", "Habe ich ungelesene Nachrichten?", "Regnet es in Bern?",
+           "Wie viel Uhr ist es in Tokio?", "Wer hat Dienst im Büro?"),
+    "fr": ("Suis-je administrateur ?", "Ai-je des messages non lus ?", "Il pleut à Paris ?"),
+    "es": ("¿Tengo mensajes sin leer?", "¿Soy administrador aquí?", "¿Llueve en Madrid?"),
+    "it": ("Sono io l'amministratore?", "Ho messaggi non letti?", "Piove a Roma?"),
+}  # fmt: skip
+HIDDEN = ("What happened in the office last  week?", "What happened in the office last\u00a0week?",
+          "Who is on duty to\u200bday?", "Who is here \uff54\uff4f\uff44\uff41\uff59?",
+          "Who won the match this\nweek in Bern?", "Who is here to\u00adday?")  # fmt: skip
+ANYBODY = ("How do I have a file deleted?", "How can I see whether I have an update?", "What does the time value do?",
+           "How do I set up a server?", "What is the capital of Peru?", "What is a running mean?")  # fmt: skip
 SLOW = "Which team has the largest stadium?"
 
 
@@ -93,3 +110,20 @@ def test_every_text_has_a_class_and_lives_no_longer_than_the_host_allows(text: s
 @given(st.sampled_from([text for several in NEVER.values() for text in several]), st.text(max_size=20))
 def test_no_addition_makes_an_unknown_language_live_longer(text: str, more: str) -> None:
     assert staticity(f"{text} {more}", "") == "never"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_state_of_a_thing_or_of_who_asks_is_never_kept(language: str) -> None:
+    for text in STATES[language]:
+        assert staticity(text, language) == "never", text
+        assert staticity(text, "") == "never", text
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_no_blank_and_no_sign_without_width_hides_a_word(text: str) -> None:
+    assert staticity(text, "en") == "never"
+
+
+@pytest.mark.parametrize("text", ANYBODY)
+def test_a_way_of_doing_is_anybodys(text: str) -> None:
+    assert staticity(text, "en") != "never"

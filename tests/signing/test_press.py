@@ -409,7 +409,7 @@ def test_the_denials_of_the_starter_are_refused_by_its_policy() -> None:
     cards = {card.id: card for card in generation.cards}
     health = recipe.read(ROOT / "bundles/starter.yaml").recipe.health
     assert {prompt.card for prompt in health.prompts} == {"weir-desk"}
-    assert len(health.denials) == 3
+    assert len(health.denials) == 4
     for denial in health.denials:
         labels = read_labels({f"X-Weir-{name}": value for name, value in denial.labels.items()}, Limits())
         assert generation.policy.refusal(cards[denial.card], labels) is not None, denial.name

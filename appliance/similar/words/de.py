@@ -127,6 +127,7 @@ WORDS = Words(
         "format:steps": "schritt_für_schritt",
         "format:short": "kurz knapp",
         "format:long": "ausführlich detailliert im_detail",
+        "format:example": "mit_beispiel mit_einem_beispiel mit_beispielen ein_beispiel",
         "format:poem": "gedicht",
         "format:essay": "aufsatz",
         "tense:present": "ist sind bin hat haben gibt kann muss darf soll",

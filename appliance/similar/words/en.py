@@ -93,6 +93,7 @@ WORDS = Words(
             just_those just_these just_for just_my just_our no_one_but nobody_but purely""",
         "quantifier:both": "both",
         "quantifier:either": "either",
+        "quantifier:mean": "the_mean",
         "quantifier:half": "half",
         "quantifier:atleast": """at_least no_less_than not_less_than no_fewer_than or_more or_above or_over or_longer
             or_later or_older""",
@@ -126,6 +127,7 @@ WORDS = Words(
         "format:short": "briefly in_brief in_short concisely in_a_nutshell shortly",
         "format:long": "in_detail in_depth at_length detailed extensively",
         "format:essay": "essay",
+        "format:example": "with_an_example with_examples with_example an_example some_examples",
         "format:poem": "poem haiku sonnet limerick",
         "format:email": "as_an_email as_an_e_mail",
         "format:simply": "in_simple_terms for_beginners for_children for_kids in_plain_english in_plain_language",
@@ -178,6 +180,8 @@ WORDS = Words(
         "particle:back": "back",
         "particle:still": "still",
         "particle:even": "even",
+        "particle:here": "here",
+        "particle:instead": "instead",
         "particle:too": "too",
         "particle:enough": "enough",
         "person:i": "i me my mine myself",
@@ -258,7 +262,7 @@ WORDS = Words(
         obtain acquire
         receive; cost price; money cash; error mistake; issue problem trouble; doctor physician; lawyer
         attorney; kid child children kids; mother mom mum mommy mummy; father dad daddy; autumn fall_season;
-        holiday vacation holidays; trip journey; flat apartment; lift elevator; petrol gasoline gas; lorry
+        holiday vacation holidays; trip journey; flat apartment; lift elevator; petrol gasoline; lorry
         truck; rubbish garbage trash waste; biscuit cookie; pavement sidewalk; colour color; centre center;
         theatre theater; grey gray; tyre tire; aluminium aluminum; programme program; cheque check; maths math
         mathematics; defence defense; licence license; practise practice; organisation organization; jewellery
@@ -274,11 +278,12 @@ WORDS = Words(
         determine; explain describe; meaning definition define mean; difference differ distinction differences
         differentiate; advantage benefit advantages benefits pro pros; disadvantage drawback disadvantages
         drawbacks con cons; important significant; famous popular well_known; beautiful pretty; happy glad; sad
-        unhappy; ill sick unwell; illness sickness disease; cure treat treatment remedy; medicine medication
-        drug; exam examination; university college; pupil student; teacher instructor; city town; country
-        nation; usa us united_states america u_s_a; uk united_kingdom britain great_britain; eu european_union;
+        unhappy; ill sick unwell; illness sickness disease; treat treatment; cure remedy; carburettor carburetter
+        carburetor carburator; medicine medication
+        drug; exam examination; university college; teacher instructor; city town; country
+        nation; usa us united_states america u_s_a; uk united_kingdom; britain great_britain; eu european_union;
         un united_nations; ai artificial_intelligence; ml machine_learning; os operating_system; db database; js
-        javascript; ny new_york new_york_city nyc; method approach technique procedure; teach instruct; learn
+        javascript; ny new_york; nyc new_york_city; method approach technique procedure; teach instruct; learn
         study; increase raise boost grow; decrease reduce lower; improve enhance better_at; allow permit; forbid
         prohibit ban; need require; require need; want wish; use utilize utilise employ; keep retain; stop quit
         cease; try attempt; answer reply respond; shop store; weight kilos; lose_weight weight_loss slim_down;

@@ -99,6 +99,7 @@ WORDS = Words(
         "format:steps": "paso_a_paso",
         "format:short": "brevemente en_breve en_resumen",
         "format:long": "en_detalle detalladamente detallada detallado",
+        "format:example": "con_un_ejemplo con_ejemplos con_ejemplo un_ejemplo",
         "format:poem": "poema",
         "format:essay": "ensayo",
         "tense:present": "es son está están soy hay tiene",

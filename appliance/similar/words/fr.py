@@ -123,6 +123,7 @@ WORDS = Words(
         "format:steps": "étape_par_étape pas_à_pas",
         "format:short": "brièvement en_bref succinctement",
         "format:long": "en_détail en_détails détaillée détaillé",
+        "format:example": "avec_un_exemple avec_des_exemples avec_exemple un_exemple",
         "format:poem": "poème",
         "format:essay": "dissertation",
         "tense:present": "est sont suis es a ont fait",

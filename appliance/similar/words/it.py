@@ -114,6 +114,7 @@ WORDS = Words(
         "format:steps": "passo_passo passo_dopo_passo",
         "format:short": "brevemente in_breve",
         "format:long": "in_dettaglio nel_dettaglio dettagliatamente dettagliata dettagliato",
+        "format:example": "con_un_esempio con_esempi con_esempio un_esempio",
         "format:poem": "poesia",
         "format:essay": "saggio",
         "tense:present": "è sono ha hanno fa",
