@@ -86,13 +86,19 @@ def read(folder: Path) -> Health:
 
 
 def _same_files(folder: Path, known: Path, where: PurePath) -> bool:
-    """Whether all that lies there is the same: a runtime reads more than its card names (the embedder's manifest)."""
+    """Whether all files that lie there are the same: a runtime reads more than its card names (the embedder's manifest),
+    and nothing from the directories of other models below.
+    """
     try:
-        names = {entry.name for entry in (folder / where).iterdir()}
-        same = names == {entry.name for entry in (known / where).iterdir()}
+        names = _files(folder / where)
+        same = names == _files(known / where)
         return same and all((folder / where / name).samefile(known / where / name) for name in names)
     except OSError:
         return False
+
+
+def _files(where: Path) -> set[str]:
+    return {entry.name for entry in where.iterdir() if not entry.is_dir()}
 
 
 def by_card(health: Health) -> dict[str, list[Prompt]]:

@@ -63,6 +63,14 @@ def test_what_is_the_same_in_all_is_not_loaded_again(tmp_path: Path, good: Path)
     assert unproven(linked(tmp_path / "next", good), good) == set()
 
 
+def test_directories_of_other_models_below_do_not_count(tmp_path: Path, good: Path) -> None:
+    after = linked(tmp_path / "next", good)
+    for folder in (good, after):
+        (folder / "models/one/another").mkdir()
+        (folder / "models/one/another/m.gguf").write_bytes(b"of its own")
+    assert unproven(after, good) == set()
+
+
 @pytest.mark.parametrize(
     "over",
     [
