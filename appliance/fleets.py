@@ -17,16 +17,14 @@ from pathlib import Path
 
 import structlog
 
-from appliance.bundle.content import load_generation
 from appliance.bundle.in_force import InForce, in_force, marks
 from appliance.config import Config
-from appliance.decide.generation import Generation
 from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid
 from appliance.fleet import Fleet
+from appliance.hosted import generation_of
 from appliance.paths.openai_http import resolve_secret
 from appliance.paths.registry import PathContext
-from appliance.records.card import Place
 from appliance.store.audit.log import Audit
 
 log = structlog.get_logger("weir.fleets")
@@ -148,20 +146,3 @@ def _yielding_threads() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(usual)
-
-
-def generation_of(config: Config, content: Path) -> Generation:
-    """The content in a folder, narrowed by what the host states of itself and of its weights."""
-    generation = load_generation(
-        content,
-        home=Place(node="local", site=config.place.site, country=config.place.country, region=config.place.region),
-        weights={name: getattr(config.routing, name) for name in _stated(config)},
-    )
-    if not generation.cards:
-        raise ConfigInvalid(f"{content} holds no cards.", next_step="Import a bundle.")
-    return generation
-
-
-def _stated(config: Config) -> list[str]:
-    fields = ("business_value", "latency_weight", "quality_floor")
-    return [name for name in fields if getattr(config.routing, name) is not None]

@@ -86,8 +86,8 @@ def read(folder: Path) -> Health:
 
 
 def _same_files(folder: Path, known: Path, where: PurePath) -> bool:
-    """Whether all files that lie there are the same: a runtime reads more than its card names (the embedder's manifest),
-    and nothing from the directories of other models below.
+    """Whether all files that lie there are the same: a runtime reads more than its card names (the embedder's manifest).
+    What is in directories below is other models'.
     """
     try:
         names = _files(folder / where)

@@ -330,7 +330,7 @@ def means_of(config: Config, audit: Audit, asker: Asker | None = None, *, quiet:
     from appliance.bundle.manifest import ManifestInvalid
     from appliance.doctor.child import ask
     from appliance.errors import ConfigInvalid
-    from appliance.fleets import generation_of
+    from appliance.hosted import generation_of
 
     def check(folder: Path, known: Path | None) -> str:
         return models(folder, known) or (asker.ask(folder, known) if asker is not None else "")

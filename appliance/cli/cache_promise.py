@@ -22,7 +22,7 @@ def rows_of(config: Config) -> tuple[Row, ...]:
     """What is promised by the content in force, by cell, and what this node saw of it; empty where nothing is."""
     from appliance.bundle.in_force import in_force
     from appliance.cache.erasure import reading
-    from appliance.fleets import generation_of
+    from appliance.hosted import generation_of
     from appliance.similar.report import report
     from appliance.store.similar_labels import read_seen
 
@@ -80,7 +80,7 @@ def _between(row: Row) -> str:
 def known(config: Config, cell: str) -> str:
     """The verifier whose labels of the cell count. Raises CliError where nothing is promised for it."""
     from appliance.bundle.in_force import in_force
-    from appliance.fleets import generation_of
+    from appliance.hosted import generation_of
 
     folder = in_force(config.state_dir).folder
     similar = generation_of(config, folder).similar if folder is not None else None

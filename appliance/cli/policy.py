@@ -168,7 +168,7 @@ def explain(
 def _explained(config: Config, only: str | None, asking: Callable[[ModelCard], Use]) -> list[dict[str, Any]]:
     import time
 
-    from appliance.fleets import generation_of
+    from appliance.hosted import generation_of
 
     generation = generation_of(config, content_in_force(config.state_dir))
     if only is not None and only not in generation.card_by_id:

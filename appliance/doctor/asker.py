@@ -116,7 +116,7 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
     from appliance.config import load
     from appliance.egress import Destination, Egress
     from appliance.errors import WeirError
-    from appliance.fleets import generation_of
+    from appliance.hosted import generation_of
     from appliance.outbound import is_loopback
     from appliance.paths.openai_http import resolve_secret
     from appliance.paths.registry import PathContext
