@@ -86,7 +86,7 @@ def read(folder: Path) -> Health:
 
 
 def _same_files(folder: Path, known: Path, where: PurePath) -> bool:
-    """Whether all files that lie there are the same: a runtime reads more than its card names (an embedder its manifest).
+    """Whether all files there are the same: a runtime reads more than its card names (the embedder its manifest).
     What is in directories below is other models'.
     """
     try:
