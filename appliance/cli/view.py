@@ -51,7 +51,7 @@ def brief(record: Json) -> Brief:
         path=path,
         tier=str(outcome.get("tier") or record.get("tier") or tiers.get(path, "")),
         status=str(outcome.get("status") or ("planned" if planned else "refused")),
-        reason=reason_of(decision),
+        reason=reason_of(decision, outcome),
         seconds=_number(outcome.get("seconds")),
         tokens=sum(tokens) if tokens else None,
         cost=_number(outcome.get("cost")),
@@ -76,9 +76,14 @@ def planned(record: Json) -> list[str]:
     return step_paths(_decision(record))
 
 
-def reason_of(decision: Json) -> str:
-    """Why the plan was chosen, or why nothing was."""
+def reason_of(decision: Json, outcome: Json) -> str:
+    """Why the plan was chosen, or why nothing was.
+
+    As in the response's header, 'below-floor' stands only where the answer was, whatever was expected of the plan.
+    """
     chosen = decision.get("chosen")
+    if chosen == "below-floor" and outcome.get("status") == "answered" and not outcome.get("below_floor"):
+        return "best-utility"
     text = decision.get("reason") or (chosen if isinstance(chosen, str) else "")
     refusal = decision.get("refusal")
     return f"{text}: {refusal}" if refusal else str(text or "")

@@ -320,3 +320,13 @@ def test_tail_follows_and_waits_for_a_node_that_went_away(weir: Weir) -> None:
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("below", "said"), [(False, "best-utility"), (True, "below-floor")])
+def test_an_answer_that_met_the_floor_is_not_said_to_be_below_it(below: bool, said: str) -> None:
+    from appliance.cli.view import brief
+
+    row = record("dec-9")
+    row["decision"] = {**row.get("decision", {}), "chosen": "below-floor", "reason": ""}
+    row["outcome"]["below_floor"] = below
+    assert brief(row).reason == said
