@@ -16,7 +16,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from appliance.cache.partition import MOST_CHARACTERS, last_turn, partition_of
 from appliance.cache.semantic import Near, SemanticCache
 from appliance.cache.staticity import Staticity, staticity
 from appliance.decide.generation import Generation
-from appliance.decide.similar import Promise, Similar
+from appliance.decide.similar import Similar
 from appliance.features.classify import Classifier
 from appliance.features.embedder import Floats
 from appliance.records.decision import CacheHit
@@ -155,7 +155,7 @@ class Semantic:
         if similar is None or fits(similar.verifier, question.embedder):
             return None
         cell = similar.promise.cell(question.task)
-        stated = cell.at(self._budgets(similar.promise).get(question.task)) if cell is not None else None
+        stated = cell.at(similar.promise.budgets(self._max_wrong).get(question.task)) if cell is not None else None
         if stated is None:
             return None
         now, labels = self._clock(), request.labels
@@ -223,7 +223,9 @@ class Semantic:
             self.write()  # of those before, so that it is read here
             self._store.writer.flush()
             seen = self._read(verifier)
-            standing = Standing(similar.promise, seen, share=self._share, deltas=self._budgets(similar.promise))
+            standing = Standing(
+                similar.promise, seen, share=self._share, deltas=similar.promise.budgets(self._max_wrong)
+            )
             opened = {task: one.opened for task, one in seen.items() if one.opened is not None}
             held = Held(standing, verifier, opened)
             with self._lock:
@@ -231,11 +233,6 @@ class Semantic:
                 while len(self._held) > _GENERATIONS:
                     self._held.popitem(last=False)
         return held
-
-    def _budgets(self, promise: Promise) -> Mapping[str, float]:
-        """The operator may only tighten."""
-        most = self._max_wrong
-        return {} if most is None else {task: min(cell.delta, most) for task, cell in promise.cells.items()}
 
     def _read(self, verifier: str) -> dict[str, Seen]:
         with closing(sqlite3.connect(f"file:{self._store.cache_path}?mode=ro", uri=True, timeout=5)) as connection:

@@ -17,6 +17,7 @@ from appliance.paths.guard import Guarded
 from appliance.paths.prefixes import links_of_prompt, salt_of
 from appliance.records.decision import PathState, Snapshot, StepOutcome
 from appliance.records.request import Request
+from appliance.records.value import changed
 from appliance.turns import Turns
 
 _WINDOW = 64
@@ -94,25 +95,14 @@ def _state(
 ) -> PathState:
     readiness = path.ready()
     queued = readiness.queued + (turns.waiting if turns is not None else 0)
+    state = PathState(
+        name, readiness.ok, readiness.reason, readiness.busy, queued, readiness.slots, cached_prompt_tokens=cached
+    )
     if figures is None or now - figures.at > _FRESH_S:
-        return PathState(
-            name,
-            readiness.ok,
-            readiness.reason,
-            readiness.busy,
-            queued,
-            readiness.slots,
-            cached_prompt_tokens=cached,
-        )
-    return PathState(
-        name,
-        readiness.ok,
-        readiness.reason,
-        readiness.busy,
-        queued,
-        readiness.slots,
-        figures.first_p50,
-        figures.first_p95,
-        figures.rate_p50,
-        cached,
+        return state
+    return changed(
+        state,
+        first_token_s=figures.first_p50,
+        first_token_p95_s=figures.first_p95,
+        decode_tokens_per_s=figures.rate_p50,
     )

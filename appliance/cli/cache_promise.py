@@ -11,7 +11,7 @@ from appliance.cli.out import table
 
 if TYPE_CHECKING:
     from appliance.config import Config
-    from appliance.decide.similar import Promise
+    from appliance.decide.similar import Similar
     from appliance.similar.report import Row
     from appliance.similar.watch import Opened
 
@@ -20,24 +20,26 @@ _DAY_S = 86_400
 
 def rows_of(config: Config) -> tuple[Row, ...]:
     """What is promised by the content in force, by cell, and what this node saw of it; empty where nothing is."""
-    from appliance.bundle.in_force import in_force
     from appliance.cache.erasure import reading
-    from appliance.hosted import generation_of
     from appliance.similar.report import report
     from appliance.store.similar_labels import read_seen
 
-    folder = in_force(config.state_dir).folder
-    similar = generation_of(config, folder).similar if folder is not None else None
+    similar = _in_force(config)
     if similar is None or not config.cache.similar:
         return ()
     with reading(config.state_dir) as connection:
         seen = read_seen(connection, similar.verifier.digest) if connection is not None else {}
-    return report(similar.promise, seen, today=int(time.time() // _DAY_S), deltas=_budgets(config, similar.promise))
+    deltas = similar.promise.budgets(config.cache.max_wrong)
+    return report(similar.promise, seen, today=int(time.time() // _DAY_S), deltas=deltas)
 
 
-def _budgets(config: Config, promise: Promise) -> dict[str, float] | None:
-    most = config.cache.max_wrong
-    return None if most is None else {name: min(cell.delta, most) for name, cell in promise.cells.items()}
+def _in_force(config: Config) -> Similar | None:
+    """What the content in force says of similar answers."""
+    from appliance.bundle.in_force import in_force
+    from appliance.hosted import generation_of
+
+    folder = in_force(config.state_dir).folder
+    return generation_of(config, folder).similar if folder is not None else None
 
 
 def shown(rows: tuple[Row, ...]) -> str:
@@ -79,11 +81,7 @@ def _between(row: Row) -> str:
 
 def known(config: Config, cell: str) -> str:
     """The verifier whose labels of the cell count. Raises CliError where nothing is promised for it."""
-    from appliance.bundle.in_force import in_force
-    from appliance.hosted import generation_of
-
-    folder = in_force(config.state_dir).folder
-    similar = generation_of(config, folder).similar if folder is not None else None
+    similar = _in_force(config)
     if similar is None or cell not in similar.promise.cells:
         raise CliError(
             f"Nothing is promised for a cell {cell!r}.", code="not_found", next_step="'weir cache report' names them."

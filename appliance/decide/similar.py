@@ -171,6 +171,12 @@ class Promise(Frozen):
         """Of a cell's id ('task/difficulty') or a task's; None where it is not named, which abstains."""
         return self.cells.get(cell.partition("/")[0])
 
+    def budgets(self, most: float | None) -> dict[str, float]:
+        """The budget of each task where an operator allows `most` wrong of all look-ups (None: he says nothing, and
+        nothing is returned). He may only tighten.
+        """
+        return {} if most is None else {task: min(cell.delta, most) for task, cell in self.cells.items()}
+
 
 class Similar(Frozen):
     """Both, as a generation carries them."""
