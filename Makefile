@@ -23,7 +23,7 @@ setup:
 
 # Writes the lock file anew; hashes, and no index address.
 lock:
-	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev --extra build \
+	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev --extra build --extra providers \
 	  pyproject.toml -o packaging/requirements.lock
 
 clean:
