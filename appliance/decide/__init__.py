@@ -39,9 +39,9 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)
-    plans = list(enumerate_plans(asked, features, generation, eligible, floor))
+    plans = enumerate_plans(asked, features, generation, eligible, floor)
     if snapshot.budget_left is not None:
-        affordable = [plan for plan in plans if plan.expected.cost <= snapshot.budget_left]
+        affordable = [plan for plan in plans if plan.cost <= snapshot.budget_left]
         plans = affordable or plans[: len(eligible)]
     good = [plan for plan in plans if plan.meets_floor]
     below = not good
@@ -52,7 +52,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         if not plans:
             return _refused(asked, generation, floor, found, quality=True)
     # Utility first; the shorter plan on a tie, then the order of the cards, so that the choice is one value.
-    best = max(good or plans, key=lambda plan: (plan.expected.utility, -len(plan.steps)))
+    best = max(good or plans, key=lambda plan: (plan.utility, -len(plan.steps)))
     chosen: Chosen = "best-utility"
     if named:
         chosen = "named"

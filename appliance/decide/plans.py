@@ -10,8 +10,9 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from itertools import permutations
+from typing import NamedTuple
 
 from appliance.decide.estimate import preferred
 from appliance.decide.generation import GateLevel, Generation
@@ -20,13 +21,35 @@ from appliance.records.features import Features
 from appliance.records.value import value
 
 
-@value(slots=True)
-class Plan:
-    """Steps with what is expected of them together."""
+class Plan(NamedTuple):
+    """Steps with what is expected of them together, as `Estimate` has it. Many are weighed for the one that is taken,
+    so the value of its figures is made when it is asked for.
+    """
 
     steps: tuple[Step, ...]
-    expected: Estimate
     meets_floor: bool
+    p_good: float
+    p_good_low: float
+    cost: float
+    latency_s: float
+    latency_p95_s: float
+    utility: float
+
+    @property
+    def expected(self) -> Estimate:
+        return Estimate(*self[2:])
+
+
+class _End(NamedTuple):
+    """A path after which nothing comes: its one step, and the figures of the plan that is nothing else."""
+
+    steps: tuple[Step, ...]
+    meets_floor: bool
+    p_good: float
+    p_good_low: float
+    cost: float
+    latency_s: float
+    latency_p95_s: float
 
 
 @value(slots=True)
@@ -42,17 +65,21 @@ class _Gated:
 
 def enumerate_plans(
     asked: Asked, features: Features, generation: Generation, eligible: tuple[Candidate, ...], floor: float
-) -> Iterator[Plan]:
+) -> list[Plan]:
     """Every plan within the deadline, in a fixed order."""
-    ends = [(candidate, last_step(candidate, generation, floor)) for candidate in eligible]
-    for candidate, step in ends:
-        expected = candidate.estimate
-        assert expected is not None  # eligible candidates have one
-        yield Plan((step,), expected, expected.p_good_low >= floor)
+    ends, plans = [], []
+    for candidate in eligible:
+        step, final = last_step(candidate, generation, floor), candidate.estimate
+        assert final is not None  # eligible candidates have one
+        low = final.p_good_low
+        end = _End((step,), low >= floor, final.p_good, low, final.cost, final.latency_s, final.latency_p95_s)
+        ends.append(end)
+        plans.append(Plan(*end, final.utility))
     fronts = [gated for c in eligible if (gated := _gated(c, features, generation, floor)) is not None]
     for length in range(1, generation.weights.max_steps if fronts else 1):
         for front in permutations(fronts, length):
-            yield from _cascades(asked, generation, front, ends, floor)
+            plans += _cascades(asked, generation, front, ends)
+    return plans
 
 
 def _gated(candidate: Candidate, features: Features, generation: Generation, floor: float) -> _Gated | None:
@@ -81,34 +108,30 @@ def last_step(candidate: Candidate, generation: Generation, floor: float) -> Ste
     return Step(path, redacted=redacted) if found is None else Step(path, found[0], found[1].threshold, redacted)
 
 
-def _cascades(
-    asked: Asked, generation: Generation, front: tuple[_Gated, ...], ends: list[tuple[Candidate, Step]], floor: float
-) -> Iterator[Plan]:
+def _cascades(asked: Asked, generation: Generation, front: tuple[_Gated, ...], ends: list[_End]) -> list[Plan]:
     """The plans that begin with `front`: what stands before is summed up once."""
     reach, mean, low, money, middle, high = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for gated in front:
+        expected = gated.expected
         mean += reach * gated.accept * gated.right
         low += reach * gated.accept * min(gated.right, gated.floor)
-        money += reach * gated.expected.cost
-        middle += reach * gated.expected.latency_s
-        high += gated.expected.latency_p95_s
+        money += reach * expected.cost
+        middle += reach * expected.latency_s
+        high += expected.latency_p95_s
         reach *= 1.0 - gated.accept
-    steps = tuple(gated.step for gated in front)
+    steps = tuple([gated.step for gated in front])
     used = {step.path for step in steps}
-    deadline = asked.labels.deadline_s
+    latest = math.inf if asked.labels.deadline_s is None else asked.labels.deadline_s - high
     value, delay = preferred(asked, generation.weights)
-    for last, step in ends:
-        final = last.estimate
-        if last.path in used or final is None:
+    plans = []
+    for last, meets_floor, final_mean, final_low, final_money, final_middle, final_high in ends:
+        if last[0].path in used or final_high > latest:
             continue
-        latest = high + final.latency_p95_s
-        if deadline is not None and latest > deadline:
-            continue
-        right, spent = mean + reach * final.p_good, money + reach * final.cost
-        waited = middle + reach * final.latency_s
-        utility = value * right - spent - delay * waited
-        expected = Estimate(right, low + reach * final.p_good_low, spent, waited, latest, utility)
-        yield Plan((*steps, step), expected, final.p_good_low >= floor)
+        right, spent = mean + reach * final_mean, money + reach * final_money
+        waited = middle + reach * final_middle
+        figures = (right, low + reach * final_low, spent, waited, high + final_high)
+        plans.append(Plan(steps + last, meets_floor, *figures, value * right - spent - delay * waited))
+    return plans
 
 
 def acceptance(level: GateLevel, features: Features) -> tuple[float, float]:
