@@ -48,6 +48,7 @@ from appliance.paths.contract import (
     ExecutionPath,
     Job,
     PathError,
+    Reasoning,
     Signals,
     Text,
     ToolCall,
@@ -384,6 +385,8 @@ class _Run:
                 self._signals = chunk
         elif isinstance(chunk, ToolCall):
             self._called_tools.add(chunk.index)
+        elif isinstance(chunk, Reasoning):
+            self._tokens += chunk.tokens
         elif isinstance(chunk, Vector):
             wanted = self._execution._request.dimensions
             if wanted is not None and len(chunk.values) != wanted:

@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. A path knows nothing of policy, price, retry, cache or fallback.
-2. `stream` yields Text, ToolCall, Embedding or Signals chunks and ends with exactly one Done.
+2. `stream` yields Text, Reasoning, ToolCall, Vector or Signals chunks and ends with exactly one Done.
 3. Only PathError escapes (`guard.Guarded` sees to it), and closing the iterator cancels the runtime.
 4. `ready` is cheap and does no I/O.
 
@@ -20,6 +20,7 @@ from appliance.records.chunks import (
     Chunk,
     Done,
     FinishReason,
+    Reasoning,
     Signals,
     Text,
     TokenLogprob,
@@ -39,6 +40,7 @@ __all__ = [
     "PathError",
     "PathFault",
     "Readiness",
+    "Reasoning",
     "Signals",
     "Text",
     "TokenLogprob",
