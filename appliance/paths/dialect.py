@@ -112,10 +112,10 @@ class Dialect(Protocol):
 class EventReading:
     """A `Reading` of server-sent events: a dialect says what one event holds."""
 
-    __slots__ = ("_parser", "ended", "failed", "finished", "usage", "wanted")
+    __slots__ = ("_parse", "ended", "failed", "finished", "usage", "wanted")
 
     def __init__(self, wanted: int = 1) -> None:
-        self._parser = EventParser()
+        self._parse = EventParser().feed
         self.wanted = wanted
         self.usage: Usage | None = None
         self.finished: dict[int, FinishReason] = {}
@@ -129,7 +129,7 @@ class EventReading:
     def feed(self, block: bytes) -> list[Chunk]:
         chunks: list[Chunk] = []
         try:
-            for name, data in self._parser.feed(block):
+            for name, data in self._parse(block):
                 self.event(name, data, chunks)
                 if self.ended:
                     break

@@ -189,22 +189,20 @@ class Answered(EventReading):
 
     def whole(self, raw: bytes) -> list[Chunk]:
         chunks: list[Chunk] = []
-        self._read(raw, "message", chunks)
+        self.event(b"", raw, chunks, "message")
         return chunks
 
-    def event(self, name: bytes, data: bytes, chunks: list[Chunk]) -> None:
+    def event(self, name: bytes, data: bytes, chunks: list[Chunk], key: str = "delta") -> None:
+        """`key` is where a choice holds what was said: a whole answer is one event with 'message'."""
         if data == b"[DONE]":
             self.ended = True
-        elif name == b"error":
+            return
+        if name == b"error":
             raise ErrorEvent(data)
-        else:
-            self._read(data, "delta", chunks)
-
-    def _read(self, raw: bytes, key: str, chunks: list[Chunk]) -> None:
         try:
-            found = orjson.loads(raw)
+            found = orjson.loads(data)
             if found.get("error"):
-                raise ErrorEvent(raw)
+                raise ErrorEvent(data)
             usage = found.get("usage")
             if usage:
                 self.usage = _usage(usage)
@@ -225,22 +223,19 @@ class Answered(EventReading):
         if self._chat:
             said = choice.get(key) or {}
             text = said.get("content")
-            calls = said.get("tool_calls")
-            thought = said.get("reasoning_content") or said.get("reasoning")
-            if thought:
-                if type(thought) is not str:
-                    raise BrokenAnswer("reasoning is not text")
-                chunks.append(Reasoning(thought, index, 1 if key == "delta" else self._thought_each()))
-            refusal = said.get("refusal")
-            if refusal:
-                self.refusals.add(index)
-                text = f"{text or ''}{refusal}"
+            if text is None or len(said) > 1:  # most deltas hold a piece of text and nothing else
+                calls = said.get("tool_calls")
+                self._thought(said, index, key, chunks)
+                refusal = said.get("refusal")
+                if refusal:
+                    self.refusals.add(index)
+                    text = f"{text or ''}{refusal}"
         else:
             text = choice.get("text")
         if text:
             if type(text) is not str:
                 raise BrokenAnswer("content is not text")
-            tokens = len(logprobs) or (1 if key == "delta" else self._tokens_each())
+            tokens = len(logprobs) if logprobs else 1 if key == "delta" else self._tokens_each()
             chunks.append(Text(text, index, tokens, logprobs))
         if calls:
             for position, call in enumerate(calls):
@@ -249,6 +244,14 @@ class Answered(EventReading):
         reason = choice.get("finish_reason")
         if reason:
             self.finished[index] = _FINISH.get(reason, "stop")
+
+    def _thought(self, said: Any, index: int, key: str, chunks: list[Chunk]) -> None:
+        thought = said.get("reasoning_content") or said.get("reasoning")
+        if not thought:
+            return
+        if type(thought) is not str:
+            raise BrokenAnswer("reasoning is not text")
+        chunks.append(Reasoning(thought, index, 1 if key == "delta" else self._thought_each()))
 
     def _tokens_each(self) -> int:
         usage = self.usage

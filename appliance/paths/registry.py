@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PathContext:
-    """What runtimes need of the node. `secrets` turns 'env:NAME' or 'file:/path' into a key; None: the usual
-    way.
-    """
+    """What runtimes need of the node. `secrets` turns a card's reference into a key; None: the usual way."""
 
     content_dir: Path
     egress: Egress

@@ -103,12 +103,13 @@ def _address(url: str) -> str:
 class Endpoint(Frozen):
     """Where and how a server is spoken to. The key is a reference, never a value:
 
-    `secret:NAME` is what the host's configuration calls so; `env:NAME` and `file:/path` are direct.
+    `secret:NAME` is what the host's configuration calls so; `env:NAME`, `file:/path` and `credential:NAME` (systemd's)
+    are direct.
     """
 
     base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)]
     model: str
-    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret):.+")] = None
+    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret|credential):.+")] = None
     flavour: Literal["openai", "azure"] = "openai"
     api_version: str = ""
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
