@@ -28,7 +28,8 @@ from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
 from appliance.decide.labels import Detectors, raised, to_carry
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
-from appliance.execute import Execution, refuse
+from appliance.execute import Execution
+from appliance.failures import refuse
 from appliance.flight import Fare, Flight
 from appliance.policy import Store
 from appliance.records.answer import Answer

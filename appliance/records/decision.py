@@ -208,8 +208,30 @@ class Judgement:
 
 
 @value
+class Attempt:
+    """One try at a step that failed and was followed by another at the same path.
+
+    `seconds` it took, and `waited_s` passed before the next. What it used and cost is part of the step's.
+    """
+
+    fault: str
+    message: str
+    seconds: float
+    waited_s: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float = 0.0
+    cost_known: bool = True
+    member: str = ""
+
+
+@value
 class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
+
+    `attempts` are those before the last; tokens and cost are of all of them together. Without `cost_known` some of it
+    is an estimate, because a call ended before its provider said what it had used.
 
     `redacted` counts by kind what was replaced in what it was sent. `shared`: another request, identical and at work at
     the same time, ran it, and its record has the costs.
@@ -232,6 +254,8 @@ class StepOutcome:
     min_logprob: float | None = None
     redacted: tuple[tuple[FindingKind, int], ...] = ()
     shared: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    cost_known: bool = True
 
 
 @value
