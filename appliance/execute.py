@@ -17,6 +17,7 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -37,6 +38,7 @@ from appliance.records.request import Request
 from appliance.redact import NotRedactable, Redaction
 from appliance.run import Run
 from appliance.turns import Turns
+from appliance.upstreams import Upstream
 
 Clock = Callable[[], float]
 Redact = Callable[[Request, Features], Awaitable[Redaction]]
@@ -57,6 +59,8 @@ class Execution:
         began: float | None = None,  # by `clock`, where the deadline counts from; None: now
         now: float | None = None,  # Unix seconds at which policy was asked
         turns: Mapping[str, Turns] | None = None,  # by path; who is not in it takes what comes
+        upstreams: Mapping[str, Upstream] | None = None,  # by path; who is not in it is asked once, and always
+        draw: Callable[[], float] = random.random,  # uniform in [0, 1)
         weight: int = 1,  # of the tenant where a path is contended
         redact: Redact | None = None,  # None: nothing can be redacted
     ) -> None:
@@ -68,6 +72,8 @@ class Execution:
         self.clock = clock
         self._now = now
         self.turns = turns or {}
+        self.upstreams = upstreams or {}
+        self.draw = draw
         self._weight = weight
         self._redact = redact
         self._redaction: Redaction | PathError | None = None
@@ -80,9 +86,14 @@ class Execution:
         self.judgement: Judgement | None = None
         self._weak: list[tuple[float, str, list[Chunk]]] = []
 
-    def _late(self) -> bool:
+    def left_s(self) -> float | None:
+        """Seconds until the caller's deadline; None where there is none."""
         deadline = self.request.labels.deadline_s
-        return deadline is not None and self.clock() - self._began >= deadline
+        return None if deadline is None else deadline - (self.clock() - self._began)
+
+    def _late(self) -> bool:
+        left = self.left_s()
+        return left is not None and left <= 0
 
     async def whole(self) -> list[Chunk]:
         """The served answer, for a caller who wants no stream. Raises a WeirError where there is none."""
@@ -124,7 +135,7 @@ class Execution:
         """Whether this run answered. Raises where it broke off after something of it was sent."""
         if run.status == "rejected":
             self._weak.append((run.judgement.p_good if run.judgement else 0.0, run.step.path, run.held))
-        elif run.status != "answered" and run.sent:
+        elif run.status != "answered" and run.said:
             raise broken_off(self.outcomes)
         return run.status == "answered"
 
@@ -157,16 +168,24 @@ class Execution:
         imagined = StepOutcome(step.path, "rejected")
         return next_step(self.decision, (*self.outcomes, imagined)) is not None
 
+    def has_another(self, step: Step) -> bool:
+        """Whether another path could answer if this step's fails."""
+        outcomes = (*self.outcomes, StepOutcome(step.path, "failed"))
+        while (other := next_step(self.decision, outcomes)) is not None:
+            upstream = self.upstreams.get(other.path)
+            if other.path in self.paths and (upstream is None or not upstream.refuses()):
+                return True
+            outcomes += (StepOutcome(other.path, "failed"),)
+        return False
+
     async def take_turn(self, turns: Turns) -> None:
         """Wait until the path takes this request. Raises PathError."""
         request = self.request
-        deadline = request.labels.deadline_s
-        left = None if deadline is None else deadline - (self.clock() - self._began)
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(self.left_s()):
                 await turns.take(request.tenant, self._weight, request.n)
         except TimeoutError:
-            raise PathError("timeout", "The job's time ran out before its turn came.") from None
+            raise PathError("timeout", "The job's time ran out before its turn came.", sent=False) from None
 
     async def redaction(self) -> Redaction:
         """What is sent in the request's place where a step may have it redacted only. Raises PathError."""
@@ -174,7 +193,10 @@ class Execution:
             try:
                 if self._redact is None:
                     raise NotRedactable("nobody here redacts")
-                self._redaction = await self._redact(self.request, self.features)
+                async with asyncio.timeout(self.left_s()):
+                    self._redaction = await self._redact(self.request, self.features)
+            except TimeoutError:
+                raise PathError("timeout", "The job's time ran out while it was redacted.", sent=False) from None
             except NotRedactable as error:
                 self._redaction = PathError("redaction", f"It may be sent redacted only, and cannot be: {error}.")
         if isinstance(self._redaction, PathError):
@@ -204,11 +226,12 @@ class Execution:
             redacted=None if redaction is None else redaction.found,
         )
 
-    def job(self, step: Step, hold: bool, redaction: Redaction | None, meter: Meter) -> Job:
+    def job(self, step: Step, hold: bool, redaction: Redaction | None, meter: Meter, member: int) -> Job:
         """What the path of this step is asked to do."""
         request = self.request if redaction is None else redaction.request
-        deadline = request.labels.deadline_s
-        left = None if deadline is None else max(0.0, deadline - (self.clock() - self._began))
+        card, left = self.generation.card_by_id[step.path], self.left_s()
+        # What is told piece by piece can be counted, and compared with another's, before it is whole.
+        piecewise = self.decision.hedge is not None or (card.endpoint is not None and card.endpoint.continuous_usage)
         return Job(
             id=request.id,
             kind=request.kind,
@@ -221,12 +244,13 @@ class Execution:
             tool_choice=request.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls,
             n=request.n,
-            signals=step.gate != "" and self.generation.card_by_id[step.path].capabilities.signals,
-            stream=request.stream and not hold,
-            deadline_s=left,
+            signals=step.gate != "" and card.capabilities.signals,
+            stream=piecewise or (request.stream and not hold),
+            deadline_s=None if left is None else max(0.0, left),
             tenant_salt=salt_of(self.request),
             forwarded=_passed_on(request),
             meter=meter,
+            member=member,
         )
 
 

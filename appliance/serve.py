@@ -129,6 +129,7 @@ class Serving:
                 now=self._now,
                 draw=self._draw,
                 turns=fleet.turns,
+                upstreams=fleet.upstreams,
                 budget_left=left,
                 request=self.request,
             )
@@ -308,7 +309,9 @@ class Serving:
             now=self._now,
             redact=partial(_redacted, self._node, self._generation.detectors),
             turns=fleet.turns,
+            upstreams=fleet.upstreams,
             weight=self._account.weight,
+            draw=self._node.draw,
         )
 
     def _seen(self, chunk: Chunk) -> Chunk:

@@ -96,6 +96,7 @@ class Job:
     `inputs` is for embeddings and classification (one vector or distribution each). `signals` asks for token
     statistics; `deadline_s` is the time left, in seconds, when the job was made. `tenant_salt` parts prefix reuse.
     `meter` is written by the path while it reads, where what it is told or counts may outlive a call that breaks off.
+    `member` is the one it is for, where a path has several (`paths.pool`).
     """
 
     id: str
@@ -115,6 +116,7 @@ class Job:
     tenant_salt: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter, compare=False)
+    member: int = 0
 
 
 @value(slots=True)

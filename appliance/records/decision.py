@@ -178,6 +178,14 @@ class Step:
 
 
 @value
+class Hedge:
+    """What is asked as well where the plan's only step has given no token after `after_s` seconds."""
+
+    step: Step
+    after_s: float
+
+
+@value
 class Decision:
     """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind."""
 
@@ -191,6 +199,7 @@ class Decision:
     candidates: tuple[Candidate, ...] = ()
     refusal: Refusal = ""
     plans_weighed: int = 0
+    hedge: Hedge | None = None
 
     @property
     def below_floor(self) -> bool:
@@ -231,7 +240,8 @@ class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
 
     `attempts` are those before the last; tokens and cost are of all of them together. Without `cost_known` some of it
-    is an estimate, because a call ended before its provider said what it had used.
+    is an estimate, because a call ended before its provider said what it had used. `member` is the one that was asked
+    last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
     `redacted` counts by kind what was replaced in what it was sent. `shared`: another request, identical and at work at
     the same time, ran it, and its record has the costs.
@@ -256,6 +266,8 @@ class StepOutcome:
     shared: bool = False
     attempts: tuple[Attempt, ...] = ()
     cost_known: bool = True
+    member: str = ""
+    hedged: bool = False
 
 
 @value
