@@ -62,6 +62,12 @@ def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     return _http(card, context, OpenAIDialect())
 
 
+def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.anthropic_http import AnthropicDialect
+
+    return _http(card, context, AnthropicDialect(card))
+
+
 def _http(card: ModelCard, context: PathContext, dialect: Dialect) -> ExecutionPath:
     from appliance.paths.http import HttpPath
     from appliance.paths.secrets import resolve_secret
@@ -73,6 +79,7 @@ RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
     "llama_cpp": _llama_cpp,
     "onnx": _onnx,
     "openai_http": _openai_http,
+    "anthropic_http": _anthropic_http,
 }
 
 

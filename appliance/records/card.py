@@ -55,6 +55,7 @@ class Capabilities(Frozen):
     penalties: bool = False
     logit_bias: bool = False
     top_k: bool = False
+    reasoning: Literal["none", "effort", "budget"] = "none"  # how it is told how much to think
 
 
 class Price(Frozen):
