@@ -44,6 +44,8 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+# What a server says that gave up and still ends its stream as if it had not: vLLM, OpenRouter, DeepSeek.
+_GAVE_UP = frozenset(("abort", "error", "insufficient_system_resource"))
 
 
 def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False) -> dict[str, Any]:
@@ -206,8 +208,12 @@ class Answered(EventReading):
             usage = found.get("usage")
             if usage:
                 self.usage = _usage(usage)
-            for choice in found.get("choices") or ():
-                self._choice(choice, key, chunks)
+            choices = found.get("choices")
+            if choices:
+                for choice in choices:
+                    self._choice(choice, key, chunks)
+            elif found.get("object") == "error":  # as vLLM said it before 0.10
+                raise ErrorEvent(data)
         except (ErrorEvent, BrokenAnswer):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
@@ -238,11 +244,17 @@ class Answered(EventReading):
             tokens = len(logprobs) if logprobs else 1 if key == "delta" else self._tokens_each()
             chunks.append(Text(text, index, tokens, logprobs))
         if calls:
-            for position, call in enumerate(calls):
+            for position, call in enumerate([calls] if type(calls) is dict else calls):  # TGI has a single one bare
                 # In a whole message the position is implied; the delta form says it.
-                chunks.append(ToolCall(call if "index" in call else {"index": position, **call}, index))
+                delta = call if "index" in call else {"index": position, **call}
+                function = call.get("function")
+                if function is not None and type(function.get("arguments")) is dict:  # TGI's, as an object
+                    delta = {**delta, "function": {**function, "arguments": _dumped(function["arguments"])}}
+                chunks.append(ToolCall(delta, index))
         reason = choice.get("finish_reason")
         if reason:
+            if reason in _GAVE_UP:
+                raise ErrorEvent(orjson.dumps({"error": choice.get("error") or {"code": reason}}))
             self.finished[index] = _FINISH.get(reason, "stop")
 
     def _thought(self, said: Any, index: int, key: str, chunks: list[Chunk]) -> None:
@@ -259,6 +271,10 @@ class Answered(EventReading):
 
     def _thought_each(self) -> int:
         return max(1, self.usage.reasoning_tokens // self.wanted) if self.usage else 1
+
+
+def _dumped(arguments: dict[str, Any]) -> str:
+    return orjson.dumps(arguments).decode()
 
 
 class Embedded(EventReading):

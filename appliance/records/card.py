@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 Tier = Literal["cache", "reuse", "device", "site", "sovereign", "frontier"]
 TIERS: tuple[Tier, ...] = ("cache", "reuse", "device", "site", "sovereign", "frontier")
+Flavour = Literal["openai", "azure", "vllm", "tgi", "llama_server", "openrouter", "huggingface", "weir"]
 Modality = Literal["chat", "completion", "embedding", "classification", "image", "video"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -123,8 +124,10 @@ class Endpoint(Frozen):
     base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)]
     model: str
     api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret|credential):.+")] = None
-    flavour: Literal["openai", "azure"] = "openai"
+    flavour: Flavour = "openai"
     api_version: str = ""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""  # AWS's name of it, which calls to it are signed for
+    input_type: Literal["search_document", "search_query", "classification", "clustering"] = "search_document"
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0
