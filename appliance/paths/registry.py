@@ -18,6 +18,7 @@ from appliance.errors import ConfigInvalid
 from appliance.features.embedder import Shelf
 from appliance.paths.contract import ExecutionPath
 from appliance.paths.guard import Guarded
+from appliance.paths.pool import Pool
 
 if TYPE_CHECKING:
     from appliance.egress import Egress
@@ -76,6 +77,12 @@ def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     return _http(card, context, CohereDialect())
 
 
+def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.anthropic_http import AnthropicDialect
+
+    return _http(card, context, AnthropicDialect(card))
+
+
 def _http(card: ModelCard, context: PathContext, dialect: Dialect) -> ExecutionPath:
     from appliance.paths.http import HttpPath
     from appliance.paths.secrets import resolve_secret
@@ -87,6 +94,7 @@ RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
     "llama_cpp": _llama_cpp,
     "onnx": _onnx,
     "openai_http": _openai_http,
+    "anthropic_http": _anthropic_http,
     "bedrock_http": _bedrock_http,
     "cohere_http": _cohere_http,
 }
@@ -102,9 +110,19 @@ def build_path(card: ModelCard, context: PathContext) -> ExecutionPath:
             next_step=f"Known runtimes: {', '.join(sorted(RUNTIMES))}.",
         )
     try:
-        return Guarded(factory(card, context))
+        return Guarded(_pooled(card, context, factory))
     except ValueError as error:  # the runtimes' constructors name what the card lacks
         raise ConfigInvalid(f"Card {card.id} cannot be used: {error}.") from error
+
+
+def _pooled(
+    card: ModelCard, context: PathContext, factory: Callable[[ModelCard, PathContext], ExecutionPath]
+) -> ExecutionPath:
+    """The path itself; or where its card names several members, a pool of them."""
+    if card.endpoint is None or not card.endpoint.members:
+        return factory(card, context)
+    cards = [card.model_copy(update={"endpoint": one}) for one in card.endpoint.pool]
+    return Pool(card, tuple(factory(one, context) for one in cards))
 
 
 def moved(path: ExecutionPath, content_dir: Path) -> None:
