@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from appliance.decide.candidates import candidates, outside
 from appliance.decide.generation import Generation
+from appliance.decide.hedging import hedge_of
 from appliance.decide.plans import Plan, enumerate_plans, last_step
 from appliance.records.decision import (
     Asked,
@@ -60,16 +61,18 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         chosen = "below-floor"
     elif len(plans) == 1:
         chosen = "only-path"
+    fallbacks = _fallbacks(best, eligible, generation, floor, strict=strict)
     return Decision(
         id=asked.id,
         generation=generation.id,
         chosen=chosen,
         steps=best.steps,
-        fallbacks=_fallbacks(best, eligible, generation, floor, strict=strict),
+        fallbacks=fallbacks,
         floor=floor,
         expected=best.expected,
         candidates=found,
         plans_weighed=len(plans),
+        hedge=hedge_of(best.steps, fallbacks, eligible, generation, snapshot),
     )
 
 
@@ -85,7 +88,8 @@ def next_step(decision: Decision, outcomes: tuple[StepOutcome, ...]) -> Step | N
     for step in decision.steps:
         if step.path not in tried:
             return step
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    # One that was stopped because another spoke first stands for nothing any more, like one that failed.
+    failed = sum(outcome.status in ("failed", "cancelled") for outcome in outcomes)
     if not failed:
         return None
     spare = [step for step in decision.fallbacks if step.path not in tried]
