@@ -533,14 +533,16 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
 
 
 def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
-    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
+    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be, nor
+    which nodes it came through.
+    """
     labels = request.labels
     return Asked(
         request.id,
         request.kind,
         request.model,
         request.preference,
-        replace(labels, conversation="") if labels.conversation else labels,
+        replace(labels, conversation="", via=()) if labels.conversation or labels.via else labels,
         request.tenant,
         request.n,
         raised_by,

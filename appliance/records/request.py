@@ -88,6 +88,7 @@ class Labels:
     rights: Rights = ""  # what others hold in the content
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
     conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
+    via: tuple[str, ...] = field(default=(), repr=False)  # nodes that it came through, each by its id. In no record
 
 
 @value
