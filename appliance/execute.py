@@ -26,8 +26,9 @@ from typing import Any
 
 from appliance.decide import next_step
 from appliance.decide.candidates import kinds_of
-from appliance.decide.estimate import p_good, price_of
+from appliance.decide.estimate import p_good
 from appliance.decide.generation import Generation
+from appliance.decide.price import price_of
 from appliance.errors import (
     AuditUnavailable,
     BadRequest,
@@ -451,9 +452,7 @@ class _Run:
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
             # What broke off, or was abandoned, is charged by estimate; what never reached its path costs nothing.
-            cost=price_of(card.price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
-            if begun
-            else 0.0,
+            cost=price_of(card.price, usage) if begun else 0.0,
             finish_reason=self._done.finish_reasons[0] if self._done and self._done.finish_reasons else "",
             device=self._done.device if self._done else "",
             judgement=self.judgement,
