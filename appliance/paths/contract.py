@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. A path knows nothing of policy, price, retry, cache or fallback.
-2. `stream` yields Text, ToolCall, Embedding or Signals chunks and ends with exactly one Done.
+2. `stream` yields Text, Reasoning, ToolCall, Vector or Signals chunks and ends with exactly one Done.
 3. Only PathError escapes (`guard.Guarded` sees to it), and closing the iterator cancels the runtime.
 4. `ready` is cheap and does no I/O.
 
@@ -15,11 +15,13 @@ from collections.abc import AsyncIterator
 from dataclasses import field
 from typing import Any, Literal, Protocol
 
+from appliance.paths.meter import Meter
 from appliance.records.card import ModelCard
 from appliance.records.chunks import (
     Chunk,
     Done,
     FinishReason,
+    Reasoning,
     Signals,
     Text,
     TokenLogprob,
@@ -36,9 +38,11 @@ __all__ = [
     "ExecutionPath",
     "FinishReason",
     "Job",
+    "Meter",
     "PathError",
     "PathFault",
     "Readiness",
+    "Reasoning",
     "Signals",
     "Text",
     "TokenLogprob",
@@ -63,16 +67,26 @@ PathFault = Literal[
 
 
 class PathError(Exception):
-    """The only exception that leaves a path. The message is safe to show: no prompt, secret or traceback."""
+    """The only exception that leaves a path. The message is safe to show: no prompt, secret or traceback.
+
+    `sent`: whether whoever was asked may have done work; False only where it is known that it did none.
+    """
 
     def __init__(
-        self, fault: PathFault, message: str, *, retry_after_s: float | None = None, param: str | None = None
+        self,
+        fault: PathFault,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        param: str | None = None,
+        sent: bool = True,
     ) -> None:
         super().__init__(message)
         self.fault: PathFault = fault
         self.message = message
         self.retry_after_s = retry_after_s
         self.param = param
+        self.sent = sent
 
 
 @value(slots=True)
@@ -81,6 +95,8 @@ class Job:
 
     `inputs` is for embeddings and classification (one vector or distribution each). `signals` asks for token
     statistics; `deadline_s` is the time left, in seconds, when the job was made. `tenant_salt` parts prefix reuse.
+    `meter` is written by the path while it reads, where what it is told or counts may outlive a call that breaks off.
+    `member` is the one it is for, where a path has several (`paths.pool`).
     """
 
     id: str
@@ -99,6 +115,8 @@ class Job:
     deadline_s: float | None = None
     tenant_salt: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter, compare=False)
+    member: int = 0
 
 
 @value(slots=True)

@@ -18,9 +18,11 @@ from appliance.errors import ConfigInvalid
 from appliance.features.embedder import Shelf
 from appliance.paths.contract import ExecutionPath
 from appliance.paths.guard import Guarded
+from appliance.paths.pool import Pool
 
 if TYPE_CHECKING:
     from appliance.egress import Egress
+    from appliance.paths.dialect import Dialect
     from appliance.records.card import ModelCard
 
 
@@ -57,9 +59,16 @@ def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
-    from appliance.paths.openai_http import OpenAIHttpPath, resolve_secret
+    from appliance.paths.openai_http import OpenAIDialect
 
-    return OpenAIHttpPath(card, context.egress, context.secrets or resolve_secret)
+    return _http(card, context, OpenAIDialect())
+
+
+def _http(card: ModelCard, context: PathContext, dialect: Dialect) -> ExecutionPath:
+    from appliance.paths.http import HttpPath
+    from appliance.paths.secrets import resolve_secret
+
+    return HttpPath(card, context.egress, dialect, context.secrets or resolve_secret)
 
 
 RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
@@ -79,9 +88,19 @@ def build_path(card: ModelCard, context: PathContext) -> ExecutionPath:
             next_step=f"Known runtimes: {', '.join(sorted(RUNTIMES))}.",
         )
     try:
-        return Guarded(factory(card, context))
+        return Guarded(_pooled(card, context, factory))
     except ValueError as error:  # the runtimes' constructors name what the card lacks
         raise ConfigInvalid(f"Card {card.id} cannot be used: {error}.") from error
+
+
+def _pooled(
+    card: ModelCard, context: PathContext, factory: Callable[[ModelCard, PathContext], ExecutionPath]
+) -> ExecutionPath:
+    """The path itself; or where its card names several members, a pool of them."""
+    if card.endpoint is None or not card.endpoint.members:
+        return factory(card, context)
+    cards = [card.model_copy(update={"endpoint": one}) for one in card.endpoint.pool]
+    return Pool(card, tuple(factory(one, context) for one in cards))
 
 
 def moved(path: ExecutionPath, content_dir: Path) -> None:

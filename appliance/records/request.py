@@ -19,6 +19,7 @@ Classification = Literal["public", "internal", "restricted", "secret"]
 Purpose = Literal["", "commercial", "research", "high-risk"]
 Rights = Literal["", "licensed", "reserved"]
 AND = " & "  # between residencies that are demanded together
+THINKING = frozenset(("thinking", "redacted_thinking"))  # types of parts that only providers that ask for them get
 LOCAL = "local"  # the tenant of a node that has none: whoever is on this host
 # Each tighter than the last.
 CLASSIFICATIONS: tuple[Classification, ...] = ("public", "internal", "restricted", "secret")
@@ -27,7 +28,10 @@ RIGHTS: tuple[Rights, ...] = ("", "licensed", "reserved")
 
 @value(slots=True)
 class Message:
-    """One chat turn. `content` is text; `parts` keeps the wire form of non-text content for paths that take it."""
+    """One chat turn. `content` is text; `parts` keeps the wire form of non-text content for paths that take it.
+
+    Earlier thinking of an assistant stands in `parts` in Anthropic's form (`THINKING`), and in `content` not at all.
+    """
 
     role: str
     content: str

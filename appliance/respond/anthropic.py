@@ -21,7 +21,7 @@ import orjson
 from appliance.errors import UpstreamFailed, WeirError
 from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
-from appliance.records.chunks import Chunk, Done, Signals, Text, ToolCall, Usage
+from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, ToolCall, Usage
 from appliance.respond.bodies import AUTO
 from appliance.respond.forms import write
 
@@ -118,7 +118,7 @@ class MessageStream:
             return start + self._call(chunk.delta)
         if isinstance(chunk, Done):
             return start + self._done(chunk)
-        assert isinstance(chunk, Signals), "a vector in a stream of text"
+        assert isinstance(chunk, Signals | Reasoning), "a vector in a stream of text"
         return start
 
     def fail(self, error: WeirError) -> bytes:

@@ -13,7 +13,7 @@ from appliance.decide import decide
 from appliance.decide.generation import Generation
 from appliance.decide.preferences import bears
 from appliance.errors import PreferenceUnmet, UnknownModel
-from appliance.execute import refuse
+from appliance.failures import refuse
 from appliance.records.decision import Asked, CacheHit, Decision, Outcome, PathState, Snapshot
 from appliance.records.features import Features
 from appliance.records.record import Record, from_json, to_json
