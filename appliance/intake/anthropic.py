@@ -17,10 +17,10 @@ from typing import Any
 from appliance.errors import Unsupported
 from appliance.intake.blocks import read_conversation
 from appliance.intake.body import read_object
-from appliance.intake.fields import array, choice, flag, integer, missing, number, obj, refused, shown, text
+from appliance.intake.fields import array, choice, flag, integer, missing, number, obj, refuse, refused, shown, text
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
-from appliance.intake.parameters import CHAT, Draft, Take, read_parameters, refuse
+from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
 from appliance.intake.parse import finish
 from appliance.intake.shapes import chosen_tool, has_tool, read_schema
 from appliance.records.request import LOCAL, Format, Request

@@ -32,6 +32,7 @@ from appliance.intake.fields import (
     text,
     wrong,
 )
+from appliance.intake.fields import refuse as _refuse
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
 from appliance.intake.shapes import read_format, read_guided_json, read_pattern, read_tool_choice, read_tools
@@ -132,17 +133,6 @@ def _words(*known: str) -> Take:
 
 def _ignore(draft: Draft, name: str, value: object) -> None:
     """Accepted, and without meaning here: it asks for nothing that changes an answer."""
-
-
-def refuse(why: str, *, unless: tuple[object, ...] = ()) -> Take:
-    """Refused by name, except for values that ask for nothing."""
-
-    def take(_: Draft, name: str, value: object) -> None:
-        if not any(type(value) is type(trivial) and value == trivial for trivial in unless):
-            raise Unsupported(f"Parameter '{name}' is not supported.", param=name, next_step=why)
-
-    take.refuses = True  # type: ignore[attr-defined]  # read by `_unknown`: nobody is led to a refused name
-    return take
 
 
 # -- interpreted ------------------------------------------------------------------------------------------
@@ -338,14 +328,14 @@ _SAMPLING: dict[str, Take] = {
     "guided_regex": _regex,
     "regex": _regex,
     "cache_prompt": _ignore,
-    "guided_choice": refuse("Use 'regex' with alternatives instead."),
-    "guided_grammar": refuse("Use 'response_format' or 'regex' instead."),
-    "grammar": refuse("Use 'response_format' or 'regex' instead."),
-    "json_schema": refuse("Use 'response_format' or 'guided_json' instead."),
-    "ignore_eos": refuse("Leave it out.", unless=(False,)),
-    "min_tokens": refuse("Leave it out.", unless=(0,)),
-    "extra_body": refuse("It is an argument of the SDK: put its content at the top level of the body."),
-    "provider": refuse("State where a request may go in X-Weir-* headers."),
+    "guided_choice": _refuse("Use 'regex' with alternatives instead."),
+    "guided_grammar": _refuse("Use 'response_format' or 'regex' instead."),
+    "grammar": _refuse("Use 'response_format' or 'regex' instead."),
+    "json_schema": _refuse("Use 'response_format' or 'guided_json' instead."),
+    "ignore_eos": _refuse("Leave it out.", unless=(False,)),
+    "min_tokens": _refuse("Leave it out.", unless=(0,)),
+    "extra_body": _refuse("It is an argument of the SDK: put its content at the top level of the body."),
+    "provider": _refuse("State where a request may go in X-Weir-* headers."),
 }
 
 CHAT: dict[str, Take] = _SAMPLING | {
@@ -370,22 +360,22 @@ CHAT: dict[str, Take] = _SAMPLING | {
     "modalities": _modalities,
     "chat_template_kwargs": _forward(obj),
     # refused
-    "store": refuse("Weir keeps no conversations for later: leave it out or send false.", unless=(False,)),
-    "audio": refuse("Answers are text: leave it out."),
-    "moderation": refuse("Its result could not be returned: leave it out."),
-    "functions": refuse("Use 'tools' instead."),
-    "function_call": refuse("Use 'tool_choice' instead."),
-    "prompt": refuse("POST /v1/completions takes a prompt; here send 'messages'."),
-    "input": refuse("POST /v1/embeddings takes an input; here send 'messages'."),
+    "store": _refuse("Weir keeps no conversations for later: leave it out or send false.", unless=(False,)),
+    "audio": _refuse("Answers are text: leave it out."),
+    "moderation": _refuse("Its result could not be returned: leave it out."),
+    "functions": _refuse("Use 'tools' instead."),
+    "function_call": _refuse("Use 'tool_choice' instead."),
+    "prompt": _refuse("POST /v1/completions takes a prompt; here send 'messages'."),
+    "input": _refuse("POST /v1/embeddings takes an input; here send 'messages'."),
 }
 
 COMPLETION: dict[str, Take] = _SAMPLING | {
     "prompt": _later,
     "logprobs": _logprobs_count,
     "best_of": _best_of,
-    "echo": refuse("Prepend the prompt yourself.", unless=(False,)),
-    "suffix": refuse("Filling in is not offered: put all of the text into the prompt.", unless=("",)),
-    "messages": refuse("POST /v1/chat/completions takes messages; here send 'prompt'."),
+    "echo": _refuse("Prepend the prompt yourself.", unless=(False,)),
+    "suffix": _refuse("Filling in is not offered: put all of the text into the prompt.", unless=("",)),
+    "messages": _refuse("POST /v1/chat/completions takes messages; here send 'prompt'."),
 }
 
 EMBEDDING: dict[str, Take] = {
@@ -394,7 +384,7 @@ EMBEDDING: dict[str, Take] = {
     "encoding_format": _encoding,
     "dimensions": _dimensions,
     "user": _user,
-    "stream": refuse("Embeddings come in one piece.", unless=(False,)),
+    "stream": _refuse("Embeddings come in one piece.", unless=(False,)),
 }
 
 

@@ -18,10 +18,10 @@ import orjson
 
 from appliance.errors import Unsupported
 from appliance.intake.body import read_object
-from appliance.intake.fields import array, choice, flag, integer, missing, obj, refused, text, wrong
+from appliance.intake.fields import array, choice, flag, integer, missing, obj, refuse, refused, text, wrong
 from appliance.intake.items import read_input
 from appliance.intake.limits import Limits
-from appliance.intake.parameters import CHAT, Draft, Take, read_parameters, refuse
+from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
 from appliance.intake.parse import finish
 from appliance.intake.shapes import check_function, has_tool, read_named_schema
 from appliance.records.request import LOCAL, Echo, Format, Request
