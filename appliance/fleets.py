@@ -23,8 +23,8 @@ from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid
 from appliance.fleet import Fleet
 from appliance.hosted import generation_of
-from appliance.paths.openai_http import resolve_secret
 from appliance.paths.registry import PathContext
+from appliance.paths.secrets import resolve_secret
 from appliance.store.audit.log import Audit
 
 log = structlog.get_logger("weir.fleets")

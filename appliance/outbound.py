@@ -82,7 +82,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """One address that is posted to: what connects there, and the head of every request up to the body's length."""
+    """One address that is posted to: what connects there, and the head that every request has, without the length."""
 
     place: _Place
     request: ClientRequest
@@ -169,14 +169,15 @@ class Session:
         """An answer, to be closed or used with `async with`. Raises as `post`."""
         return await self._inner.get(url, allow_redirects=allow_redirects, headers=headers)
 
-    async def post(self, url: URL, body: bytes) -> Answer | ClientResponse:
-        """The answer to a POST, to be closed; no redirect is followed, nothing is sent again.
+    async def post(self, url: URL, body: bytes, headers: Mapping[str, str] | None = None) -> Answer | ClientResponse:
+        """The answer to a POST, to be closed; no redirect is followed, nothing is sent again. `headers` are this one's.
 
         Raises AuditUnavailable before anything has left, and aiohttp's ClientError, or OSError, whatever the network
         does.
         """
         if len(body) > ONE_WRITE_BYTES:
-            return await self._inner.post(url, data=io.BytesIO(body), allow_redirects=False)
+            return await self._inner.post(url, data=io.BytesIO(body), allow_redirects=False, headers=headers)
+        own = _head([f"{name}: {value}" for name, value in headers.items()]) if headers else b""
         address = self._addresses.get(url) or self._address(url)
         await self._write_down(address.place, body)
         if self._inner.closed:
@@ -190,7 +191,7 @@ class Session:
             if protocol is None or transport is None or transport.is_closing():
                 raise aiohttp.ClientConnectionResetError("Cannot write to a transport that closes")
             protocol.set_response_params(read_until_eof=True)
-            transport.write(b"%b%d\r\n\r\n%b" % (address.head, len(body), body))
+            transport.write(b"%b%bContent-Length: %d\r\n\r\n%b" % (address.head, own, len(body), body))
             while True:
                 message, content = await protocol.read()
                 if not 100 <= message.code <= 199 or message.code == 101:
@@ -209,12 +210,9 @@ class Session:
         )
         del request.headers[hdrs.CONTENT_LENGTH]
         lines = [f"POST {url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
-        if any("\r" in line or "\n" in line or "\0" in line for line in lines):
-            raise ValueError("a header holds a line break")
         if len(self._addresses) >= _HEADS_KEPT:
             self._addresses.clear()
-        head = "\r\n".join([*lines, "Content-Length: "]).encode()
-        made = self._addresses[url] = _Address(_Place.of(url), request, head)
+        made = self._addresses[url] = _Address(_Place.of(url), request, _head(lines))
         return made
 
     async def _write_down(self, place: _Place, body: bytes) -> None:
@@ -228,6 +226,12 @@ class Session:
         """Rule 1 for what aiohttp sends by itself."""
         await self._write_down(_Place.of(request.url), await _whole(request))
         return await handler(request)
+
+
+def _head(lines: list[str]) -> bytes:
+    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+        raise ValueError("a header holds a line break")
+    return "".join([f"{line}\r\n" for line in lines]).encode()
 
 
 async def _whole(request: ClientRequest) -> bytes:

@@ -118,8 +118,8 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
     from appliance.errors import WeirError
     from appliance.hosted import generation_of
     from appliance.outbound import is_loopback
-    from appliance.paths.openai_http import resolve_secret
     from appliance.paths.registry import PathContext
+    from appliance.paths.secrets import resolve_secret
     from appliance.store.audit.log import Audit
 
     config = load(state_dir, file=config_file)

@@ -33,19 +33,16 @@ _TOO_LONG = re.compile(
 
 def error_of(status: int, headers: Mapping[str, str], raw: bytes, *, hidden: str = "") -> PathError:
     """The PathError for an HTTP error. `hidden` is the key: whatever contains it is left out."""
-    try:
-        found = orjson.loads(raw) if raw else {}
-    except ValueError:
-        found = {}
-    code, kind, param, prose = _error_fields(found, hidden)
+    code, kind, param, prose = _error_fields(_read(raw), hidden)
     fault, sentence = _fault(status, code, kind, prose)
     said = ", ".join(value for value in (code, kind) if value)
     message = f"{sentence} (HTTP {status}{': ' + said if said else ''})"[:300]
     return PathError(fault, message, retry_after_s=retry_after(headers), param=param)
 
 
-def error_event(found: dict[str, Any], *, hidden: str = "") -> PathError:
+def error_event(raw: bytes, *, hidden: str = "") -> PathError:
     """The PathError for an error that came inside a stream; its `code` may be an HTTP status."""
+    found = _read(raw)
     error = found.get("error")
     code_found = error.get("code") if isinstance(error, dict) else None
     status = code_found if isinstance(code_found, int) and 400 <= code_found < 600 else 500
@@ -55,8 +52,16 @@ def error_event(found: dict[str, Any], *, hidden: str = "") -> PathError:
     return PathError(fault, f"{sentence} (inside the stream{': ' + said if said else ''})"[:300], param=param)
 
 
-def _error_fields(found: Any, hidden: str) -> tuple[str, str, str | None, str]:
-    error = found.get("error", found) if isinstance(found, dict) else {}
+def _read(raw: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(raw)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _error_fields(found: dict[str, Any], hidden: str) -> tuple[str, str, str | None, str]:
+    error = found.get("error", found)
     if not isinstance(error, dict):  # TGI: {"error": "prose", "error_type": "validation"}
         error = {"message": error, "type": found.get("error_type")}
 

@@ -6,9 +6,9 @@ Rules kept here:
 3. What has no order of its own (tools, the fields of their schemas) is sent in one order, so that servers find the
    beginning of a prompt that they computed before. Messages keep theirs, and nothing of the moment is added.
 
-Not carried, because the contract has no place for it: reasoning text that some servers send beside the
-content. A refusal arrives as Text, with 'content_filter' as its finish reason, so that nobody takes it for an
-answer in form. It opens no connection.
+Thinking is read under both names that servers give it, `reasoning_content` (DeepSeek, vLLM before 0.11) and `reasoning`
+(vLLM since, OpenRouter); earlier thinking is not sent back. A refusal arrives as Text, with 'content_filter' as its
+finish reason, so that nobody takes it for an answer in form. It opens no connection.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from appliance.paths.contract import (
     Chunk,
     FinishReason,
     Job,
+    Reasoning,
     Text,
     TokenLogprob,
     ToolCall,
     Usage,
     Vector,
 )
+from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.records.request import Format, Message, Sampling
+from appliance.records.request import THINKING, Format, Message, Sampling
 
 MAX_CHOICES = 128
 
@@ -42,10 +44,6 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-
-
-class BrokenAnswer(ValueError):
-    """The server's answer is not in the format."""
 
 
 def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False) -> dict[str, Any]:
@@ -88,10 +86,13 @@ _NOTHING_SAID = Job.__dataclass_fields__["sampling"].default
 
 def _message(message: Message) -> dict[str, Any]:
     content: Any = message.content
-    if message.parts:
+    parts = message.parts
+    if parts and message.role == "assistant":
+        parts = tuple([part for part in parts if part.get("type") not in THINKING])
+    if parts:
         # Parts may be the whole content or only what is not text; text is not sent twice.
-        whole = not content or any(part.get("type") in ("text", "input_text") for part in message.parts)
-        content = list(message.parts) if whole else [{"type": "text", "text": content}, *message.parts]
+        whole = not content or any(part.get("type") in ("text", "input_text") for part in parts)
+        content = list(parts) if whole else [{"type": "text", "text": content}, *parts]
     made: dict[str, Any] = {"role": message.role, "content": content}
     if message.name is not None:
         made["name"] = message.name
@@ -139,11 +140,15 @@ def _format(body: dict[str, Any], form: Format) -> None:
 
 
 def _usage(found: Any) -> Usage:
-    details = found.get("prompt_tokens_details") or {}
+    prompt = found.get("prompt_tokens_details") or {}
+    completion = found.get("completion_tokens_details") or {}
     return Usage(
         int(found.get("prompt_tokens") or 0),
         int(found.get("completion_tokens") or 0),
-        int(details.get("cached_tokens") or 0),
+        # DeepSeek has a name of its own beside the prompt's.
+        int(prompt.get("cached_tokens") or found.get("prompt_cache_hit_tokens") or 0),
+        int(completion.get("reasoning_tokens") or 0),
+        int(prompt.get("cache_write_tokens") or 0),
     )
 
 
@@ -166,64 +171,45 @@ def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:
     )
 
 
-class Reading:
-    """What has been read of one generative answer, streamed or whole.
+class Answered(EventReading):
+    """What has been read of one generative answer. `refusals` are choices that refused; `[DONE]` ends a stream."""
 
-    `usage` is None until the provider says it. `refusals` are choices that refused; `ended` is set by
-    `[DONE]`.
-    """
-
-    __slots__ = ("_chat", "ended", "finished", "refusals", "usage", "wanted")
+    __slots__ = ("_chat", "refusals")
 
     def __init__(self, job: Job) -> None:
+        super().__init__(job.n)
         self._chat = job.kind == "chat"
-        self.wanted = job.n
-        self.usage: Usage | None = None
-        self.finished: dict[int, FinishReason] = {}
         self.refusals: set[int] = set()
-        self.ended = False
-
-    @property
-    def complete(self) -> bool:
-        """Every choice said why it ended."""
-        return len(self.finished) >= self.wanted
 
     def reasons(self) -> tuple[FinishReason, ...]:
-        """One finish reason per choice. Raises BrokenAnswer if one is missing."""
-        try:
-            return tuple(
-                "content_filter" if index in self.refusals else self.finished[index] for index in range(self.wanted)
-            )
-        except KeyError:
-            raise BrokenAnswer("a choice has no finish reason") from None
+        reasons = super().reasons()
+        if not self.refusals:
+            return reasons
+        return tuple(["content_filter" if index in self.refusals else reason for index, reason in enumerate(reasons)])
 
     def whole(self, raw: bytes) -> list[Chunk]:
-        """Chunks of an answer that came in one piece."""
-        return self._read(raw, "message")
+        chunks: list[Chunk] = []
+        self._read(raw, "message", chunks)
+        return chunks
 
-    def event(self, name: bytes, data: bytes) -> list[Chunk]:
-        """Chunks of one streamed event. Raises ErrorEvent if the event is an error."""
-        if self.ended:
-            return []
+    def event(self, name: bytes, data: bytes, chunks: list[Chunk]) -> None:
         if data == b"[DONE]":
             self.ended = True
-            return []
-        if name == b"error":
-            raise ErrorEvent({})
-        return self._read(data, "delta")
+        elif name == b"error":
+            raise ErrorEvent(data)
+        else:
+            self._read(data, "delta", chunks)
 
-    def _read(self, raw: bytes, key: str) -> list[Chunk]:
+    def _read(self, raw: bytes, key: str, chunks: list[Chunk]) -> None:
         try:
             found = orjson.loads(raw)
             if found.get("error"):
-                raise ErrorEvent(found)
+                raise ErrorEvent(raw)
             usage = found.get("usage")
             if usage:
                 self.usage = _usage(usage)
-            chunks: list[Chunk] = []
             for choice in found.get("choices") or ():
                 self._choice(choice, key, chunks)
-            return chunks
         except (ErrorEvent, BrokenAnswer):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
@@ -240,6 +226,11 @@ class Reading:
             said = choice.get(key) or {}
             text = said.get("content")
             calls = said.get("tool_calls")
+            thought = said.get("reasoning_content") or said.get("reasoning")
+            if thought:
+                if type(thought) is not str:
+                    raise BrokenAnswer("reasoning is not text")
+                chunks.append(Reasoning(thought, index, 1 if key == "delta" else self._thought_each()))
             refusal = said.get("refusal")
             if refusal:
                 self.refusals.add(index)
@@ -260,15 +251,24 @@ class Reading:
             self.finished[index] = _FINISH.get(reason, "stop")
 
     def _tokens_each(self) -> int:
-        return max(1, self.usage.completion_tokens // self.wanted) if self.usage else 1
+        usage = self.usage
+        return max(1, (usage.completion_tokens - usage.reasoning_tokens) // self.wanted) if usage else 1
+
+    def _thought_each(self) -> int:
+        return max(1, self.usage.reasoning_tokens // self.wanted) if self.usage else 1
 
 
-class ErrorEvent(Exception):
-    """The server sent an error where an answer was due; `found` is its body."""
+class Embedded(EventReading):
+    """What has been read of `wanted` embeddings, which come in one piece."""
 
-    def __init__(self, found: dict[str, Any]) -> None:
-        super().__init__("the server sent an error")
-        self.found = found
+    __slots__ = ()
+
+    def whole(self, raw: bytes) -> list[Chunk]:
+        vectors, self.usage = read_embeddings(raw, self.wanted)
+        return [*vectors]
+
+    def reasons(self) -> tuple[FinishReason, ...]:
+        return ("stop",)
 
 
 def read_embeddings(raw: bytes, wanted: int) -> tuple[list[Vector], Usage | None]:

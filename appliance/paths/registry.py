@@ -21,6 +21,7 @@ from appliance.paths.guard import Guarded
 
 if TYPE_CHECKING:
     from appliance.egress import Egress
+    from appliance.paths.dialect import Dialect
     from appliance.records.card import ModelCard
 
 
@@ -57,9 +58,16 @@ def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
-    from appliance.paths.openai_http import OpenAIHttpPath, resolve_secret
+    from appliance.paths.openai_http import OpenAIDialect
 
-    return OpenAIHttpPath(card, context.egress, context.secrets or resolve_secret)
+    return _http(card, context, OpenAIDialect())
+
+
+def _http(card: ModelCard, context: PathContext, dialect: Dialect) -> ExecutionPath:
+    from appliance.paths.http import HttpPath
+    from appliance.paths.secrets import resolve_secret
+
+    return HttpPath(card, context.egress, dialect, context.secrets or resolve_secret)
 
 
 RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,19 @@ from typing import Any
 import pytest
 
 from appliance.egress import Destination, Egress
+from appliance.paths.breaker import Breaker
 from appliance.paths.contract import Done, Job, PathError, Text, TokenLogprob, Usage, Vector
 from appliance.paths.guard import Guarded
-from appliance.paths.openai_http import Breaker, OpenAIHttpPath, resolve_secret
+from appliance.paths.http import HttpPath
+from appliance.paths.openai_http import OpenAIDialect
+from appliance.paths.secrets import resolve_secret
 from appliance.records.card import Capabilities
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.upstream import HELLO, KEY, PROMPT, SHORT, card_for, collect, served, started, streamed, text
 from tests.standins.ledger import MemoryLedger
 from tests.standins.openai_server import MODES, Behaviour, OpenAIStandIn
+
+LIMITED = Job(id="j", kind="chat", messages=HELLO.messages, sampling=Sampling(max_tokens=3))
 
 
 async def fault(path: Any, job: Job = HELLO) -> PathError:
@@ -49,10 +55,10 @@ async def test_azure_is_spoken_to_by_deployment_with_its_own_header() -> None:
             assert text(await collect(path)) == PROMPT
         assert server.headers[0]["api-key"] == KEY
         assert "Authorization" not in server.headers[0]
-        assert path._urls["chat"].raw_path_qs == (
-            "/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21"
-        )
-        assert path._max_key == "max_completion_tokens"
+        assert card.endpoint is not None
+        call = OpenAIDialect().call(LIMITED, card.endpoint, streaming=False)
+        assert call.url.raw_path_qs == "/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21"
+        assert json.loads(call.body)["max_completion_tokens"] == 3
 
 
 @pytest.mark.parametrize(
@@ -65,9 +71,11 @@ async def test_azure_is_spoken_to_by_deployment_with_its_own_header() -> None:
     ],
 )
 def test_the_address_and_the_name_of_the_limit(base: str, address: str, limit: str) -> None:
-    path = OpenAIHttpPath(card_for(base), Egress(frozenset(), MemoryLedger()))
-    assert str(path._urls["chat"]) == address
-    assert path._max_key == limit
+    endpoint = card_for(base).endpoint
+    assert endpoint is not None
+    call = OpenAIDialect().call(LIMITED, endpoint, streaming=False)
+    assert str(call.url) == address
+    assert json.loads(call.body)[limit] == 3
 
 
 @pytest.mark.asyncio
@@ -290,7 +298,7 @@ def test_the_breaker_lets_one_probe_through_and_rests_a_minute_at_most() -> None
 async def test_an_unlisted_server_is_not_spoken_to() -> None:
     async with OpenAIStandIn() as server:
         egress = Egress(frozenset({Destination.parse("https://elsewhere.example")}), MemoryLedger())
-        path = OpenAIHttpPath(card_for(server.base_url), egress)
+        path = HttpPath(card_for(server.base_url), egress, OpenAIDialect())
         with pytest.raises(PathError) as caught:
             await path.start()
         assert caught.value.fault == "unavailable"

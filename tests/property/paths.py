@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.paths.breaker import Breaker
 from appliance.paths.contract import (
     Chunk,
     Done,
@@ -24,7 +25,6 @@ from appliance.paths.contract import (
     Usage,
     Vector,
 )
-from appliance.paths.openai_http import Breaker
 from appliance.records.card import ModelCard
 from appliance.records.departure import Departure, current_departure
 

@@ -1,0 +1,285 @@
+"""The path to any server that answers over HTTP: one transport for all, what differs is said by a `Dialect`.
+
+Rules kept here:
+1. One job is one HTTP request, through a session that Egress made; redirects are not followed.
+2. Four clocks: connecting, the first byte, the gap between bytes (the card's), and the job's deadline over
+   all.
+3. The key is resolved at `start`, and is in no error, log or repr.
+4. After repeated failures to connect the path rests, and one job at a time tries whether the server is back.
+
+When the provider states no usage, Done carries `Usage()`, all zero: the caller counts, `usage_missing` says
+how often. It does not retry, fall back or count money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+
+from appliance.egress import Egress, EgressRefused
+from appliance.errors import AuditUnavailable
+from appliance.outbound import Answer, Session
+from appliance.paths.breaker import Breaker
+from appliance.paths.clock import Clock
+from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Usage
+from appliance.paths.dialect import BrokenAnswer, Call, Dialect, ErrorEvent, Reading
+from appliance.paths.secrets import resolve_secret
+from appliance.paths.sse import EventTooLarge
+from appliance.records.card import ModelCard
+
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+DRAIN_S = 0.02  # how long a finished stream may take to close, so that its connection is kept
+
+_SHUT = "This server may not be reached: egress.deny_all stands in weir.yaml, or no card names it."
+
+
+class HttpPath:
+    """One model behind one server, as its card's `endpoint` says, spoken to in `dialect`.
+
+    `secrets` turns the card's key reference into the key; `wall` is the signer's time, in Unix seconds. Raises
+    ValueError for a card without an endpoint.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        egress: Egress,
+        dialect: Dialect,
+        secrets: Callable[[str], str] = resolve_secret,
+        *,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        if card.endpoint is None:
+            raise ValueError(f"a card of runtime {card.runtime} has an endpoint")
+        self._card = card
+        self._endpoint = card.endpoint
+        self._egress = egress
+        self._dialect = dialect
+        self._secrets = secrets
+        self._limit = max_response_bytes
+        self._breaker = Breaker(clock)
+        self._wall = wall
+        self._session: Session | None = None
+        self._key = ""
+        self._busy = 0
+        self.usage_missing = 0
+        self._kinds = dialect.kinds & frozenset(card.modalities)
+
+    @property
+    def card(self) -> ModelCard:
+        return self._card
+
+    def __repr__(self) -> str:
+        return f"HttpPath({self._card.id!r})"
+
+    async def start(self) -> None:
+        """Resolve the key and make the session; connects to nothing. Raises PathError 'auth' or
+        'unavailable'.
+        """
+        if self._session is not None:
+            return
+        endpoint = self._endpoint
+        if endpoint.api_key_ref is not None:
+            self._key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+        # The server's bodies are small and often local: unpacking them costs more than it saves.
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "weir"}
+        headers |= self._dialect.headers(endpoint, self._key)
+        try:
+            self._session = self._egress.session_for(
+                endpoint.base_url,
+                limit=endpoint.max_concurrent,
+                connect_timeout_s=endpoint.connect_timeout_s,
+                headers=headers,
+            )
+        except EgressRefused:
+            raise PathError(
+                "unavailable",
+                _SHUT,
+            ) from None
+
+    async def stop(self) -> None:
+        """Close the session; jobs still running end with an error."""
+        session, self._session, self._key = self._session, None, ""
+        if session is not None:
+            await session.close()
+
+    def ready(self) -> Readiness:
+        busy, slots = self._busy, self._endpoint.max_concurrent
+        if self._session is None or self._session.closed:
+            return Readiness(False, "not started", busy, 0, slots)
+        if self._breaker.wait_s():
+            return Readiness(False, "resting after failures to connect", busy, 0, slots)
+        return Readiness(True, "", busy, 0, slots)
+
+    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        session = self._admit(job)
+        self._busy += 1
+        self._breaker.enter()
+        response: Answer | aiohttp.ClientResponse | None = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
+        gap = self._endpoint.gap_timeout_s
+        clock = Clock(min(now + self._endpoint.first_byte_timeout_s, ends_at))
+        try:
+            dialect = self._dialect
+            streaming = job.stream and job.kind != "embedding" and self._card.capabilities.streaming
+            call = self._call(job, streaming)
+            headers = call.headers
+            if dialect.signs:
+                headers = {**headers, **dialect.authorize(call, self._key, self._wall())}
+            reading = dialect.reading(job)
+            raw = b""
+            with clock:
+                response = await session.post(call.url, call.body, headers)
+                self._breaker.reached()
+                streaming = (
+                    streaming
+                    and response.status == 200
+                    and response.headers.get("Content-Type", "").startswith(dialect.stream_type)
+                )
+                if not streaming:
+                    raw = await self._whole(response, clock, ends_at)
+            if not streaming:
+                for chunk in reading.whole(raw):
+                    yield chunk
+                yield self._done(reading)
+                return
+            content = response.content
+            size = 0
+            while not reading.ended:
+                block = content.read_nowait(-1)
+                if not block:
+                    if size:  # the first piece has the first byte's time
+                        clock.move(min(loop.time() + gap, ends_at))
+                    with clock:
+                        block = await content.readany()
+                    if not block:
+                        break
+                size += len(block)
+                if size > self._limit:
+                    raise EventTooLarge
+                for chunk in reading.feed(block):
+                    yield chunk
+                if reading.failed is not None:
+                    raise reading.failed
+            if not reading.ended:
+                reading.end()
+            done = self._done(reading)
+            if not content.at_eof():
+                clock.move(loop.time() + DRAIN_S)
+                await _drain(content, clock)
+            yield done
+        except (PathError, asyncio.CancelledError, GeneratorExit):
+            raise
+        except AuditUnavailable as error:
+            raise PathError("audit", error.message) from None
+        except ErrorEvent as error:
+            raise self._dialect.error(200, {}, error.raw, self._key) from None
+        except (BrokenAnswer, EventTooLarge):
+            raise PathError("broken_stream", "The server's answer is malformed, cut short or too large.") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._fault(error, begun=response is not None) from None
+        finally:
+            clock.stop()
+            self._busy -= 1
+            self._breaker.given_up()
+            if response is not None:
+                response.close()  # without effect once all was read: the connection is back in its pool
+
+    def _admit(self, job: Job) -> Session:
+        session = self._session
+        if session is None or session.closed:
+            raise PathError("unavailable", "The path is not started.")
+        if job.kind not in self._kinds:
+            raise PathError("unsupported", f"The path does not serve {job.kind}.", param="model")
+        claims = self._card.capabilities
+        if job.format.kind == "regex" and not claims.regex:
+            raise PathError("unsupported", "The path does not constrain answers to a pattern.", param="response_format")
+        if job.signals and not claims.signals:
+            raise PathError("unsupported", "The path gives no token statistics.")
+        wait = self._breaker.wait_s()
+        if wait:
+            raise PathError("unavailable", "The server could not be reached repeatedly.", retry_after_s=wait)
+        if self._busy >= self._endpoint.max_concurrent:
+            raise PathError("overloaded", "Every slot of the path is busy.")
+        return session
+
+    def _call(self, job: Job, streaming: bool) -> Call:
+        try:
+            return self._dialect.call(job, self._endpoint, streaming)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
+
+    async def _whole(self, response: Answer | aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
+        """The body of an answer that is not streamed. Raises PathError for every status but 200."""
+        content = response.content
+        limit = self._limit if response.status == 200 else MAX_ERROR_BYTES
+        blocks: list[bytes] = []
+        size = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            if not content.is_eof():
+                clock.move(min(loop.time() + self._endpoint.gap_timeout_s, ends_at))
+            block = await content.readany()
+            if not block:
+                break
+            blocks.append(block)
+            size += len(block)
+            if size > limit:
+                if response.status == 200:
+                    raise EventTooLarge
+                break
+            if content.at_eof():
+                break
+        raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        if response.status != 200:
+            raise self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], self._key)
+        return raw
+
+    def _done(self, reading: Reading) -> Done:
+        usage = reading.usage
+        if usage is None:
+            self.usage_missing += 1
+            usage = Usage()
+        return Done(usage, reading.reasons())
+
+    def _fault(self, error: Exception, *, begun: bool) -> PathError:
+        """In our words: aiohttp's name addresses."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            self._breaker.missed()
+            return PathError("timeout", "The server did not accept the connection in time.")
+        if isinstance(error, aiohttp.ClientSSLError):  # before its base, whose os_error it lacks
+            self._breaker.missed()
+            return PathError("unavailable", "The server's certificate or TLS is not acceptable.")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            if isinstance(error.os_error, EgressRefused):
+                return PathError(
+                    "unavailable",
+                    _SHUT,
+                )
+            self._breaker.missed()
+            return PathError("unavailable", "The server could not be reached.")
+        if isinstance(error, TimeoutError):
+            return PathError("timeout", "The server did not answer in time.")
+        if begun:
+            return PathError("broken_stream", "The server's answer broke off.")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return PathError("broken_stream", "The server does not speak HTTP.")
+        self._breaker.missed()
+        return PathError("unavailable", "The server closed the connection before it answered.")
+
+
+async def _drain(content: aiohttp.StreamReader, clock: Clock) -> None:
+    try:
+        with clock:
+            while await content.readany():
+                pass
+    except (TimeoutError, aiohttp.ClientError):
+        return  # the connection is closed instead of kept
