@@ -488,8 +488,8 @@ class Node:
         if self.audit.trouble:
             reasons.append(f"nothing leaves this host, because the audit is not written: {self.audit.trouble}")
         serving = 0
-        for name, path in self.paths.items():
-            ready = path.ready()
+        for name in self.paths:
+            ready = self.fleet.ready(name)
             serving += ready.ok
             if not ready.ok:
                 reasons.append(f"{name}: {ready.reason or 'not ready'}")
@@ -538,7 +538,8 @@ class Node:
         return [f"{root.words}: its keys are nobody's"] if root is not None and root.evaluation else []
 
     def _path_status(self, name: str, path: ExecutionPath) -> dict[str, object]:
-        card, ready = path.card, path.ready()
+        card, ready = path.card, self.fleet.ready(name)
+        upstream = self.fleet.upstreams.get(name)
         return {
             "id": name,
             "tier": card.tier,
@@ -551,6 +552,7 @@ class Node:
             "slots": ready.slots,
             "device": self.devices.get(name, ""),
             "accelerator_claimed": card.accelerator,
+            "members": upstream.told() if upstream is not None else [],
         }
 
 

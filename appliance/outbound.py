@@ -7,9 +7,9 @@ Rules kept here:
 3. `post` writes head and body in one piece on aiohttp's connections and reads with aiohttp's parser. Pool, TLS, names,
    clocks and errors are aiohttp's; its request and response objects, which cost more than all of these, are left out.
 
-Sessions are made by `egress`, whose connectors reach listed destinations only. `post` uses members of aiohttp that its
-documentation does not name: `BaseConnector.connect`, and `set_response_params` and `read` of a connection's protocol.
-The tests of `paths.openai_http` fail where they change.
+Sessions are made by `egress`, whose connectors reach listed destinations only. `post` and `rest_of` use members of
+aiohttp that its documentation does not name: `BaseConnector.connect`, `set_response_params` and `read` of a
+connection's protocol, `_read_nowait` of a body. The tests of `paths.http` fail where they change.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Address:
 class Answer:
     """A server's answer, its head read. Its connection goes back to the pool when all of `content` was read."""
 
-    __slots__ = ("_connection", "content", "headers", "status")
+    __slots__ = ("_connection", "_hung_up", "content", "headers", "status")
 
     def __init__(
         self, status: int, headers: CIMultiDictProxy[str], content: aiohttp.StreamReader, connection: Connection
@@ -101,22 +101,39 @@ class Answer:
         self.headers = headers
         self.content = content
         self._connection: Connection | None = connection
+        self._hung_up = False
         content.on_eof(self._read)
 
     def _read(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             transport = connection.transport
-            if transport is not None and transport.get_write_buffer_size():
+            if self._hung_up or (transport is not None and transport.get_write_buffer_size()):
                 connection.close()  # answered before all was sent: another request would wait behind the rest
             else:
                 connection.release()
+
+    def hang_up(self) -> bool:
+        """Tell the server that nothing more comes from here, and go on reading. False where the connection cannot say
+        that, as under TLS, or is gone: `close` is all that is left. What was hung up is not used again.
+        """
+        transport = self._connection.transport if self._connection is not None else None
+        if transport is None or transport.is_closing() or not transport.can_write_eof():
+            return False
+        self._hung_up = True
+        transport.write_eof()
+        return True
 
     def close(self) -> None:
         """End the connection, where not all was read."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def rest_of(content: aiohttp.StreamReader) -> bytes:
+    """What had come before the connection broke, and was not read: `content` itself gives its error only."""
+    return content._read_nowait(-1)
 
 
 class Session:

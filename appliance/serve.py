@@ -28,7 +28,8 @@ from appliance.decide.candidates import kinds_of
 from appliance.decide.estimate import price_of
 from appliance.decide.labels import Detectors, raised, to_carry
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
-from appliance.execute import Execution, refuse
+from appliance.execute import Execution
+from appliance.failures import refuse
 from appliance.flight import Fare, Flight
 from appliance.policy import Store
 from appliance.records.answer import Answer
@@ -128,6 +129,7 @@ class Serving:
                 now=self._now,
                 draw=self._draw,
                 turns=fleet.turns,
+                upstreams=fleet.upstreams,
                 budget_left=left,
                 request=self.request,
             )
@@ -307,7 +309,9 @@ class Serving:
             now=self._now,
             redact=partial(_redacted, self._node, self._generation.detectors),
             turns=fleet.turns,
+            upstreams=fleet.upstreams,
             weight=self._account.weight,
+            draw=self._node.draw,
         )
 
     def _seen(self, chunk: Chunk) -> Chunk:

@@ -26,7 +26,7 @@ from appliance.decide.similar import Promise, Similar, Verifier
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
 from appliance.policy import MAX_BYTES, Policy, read_policy
-from appliance.records.card import ModelCard, Place
+from appliance.records.card import Endpoint, ModelCard, Place
 from appliance.similar.measures import NAMES
 from appliance.similar.promise import claims
 
@@ -171,7 +171,7 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> li
             findings.append(f"cards: '{card.id}' names gate '{card.gate}', which is not there")
         if card.runtime == "openai_http" and card.endpoint is None:
             findings.append(f"cards: '{card.id}' has runtime openai_http but no endpoint")
-        if card.tier == "device" and card.endpoint is not None and not _on_loopback(card.endpoint.base_url):
+        if card.tier == "device" and card.endpoint is not None and not _all_on_loopback(card.endpoint):
             findings.append(f"cards: '{card.id}' is of tier device, but its endpoint is not on this host")
         if any(gate.id == card.gate and gate.model != card.id for gate in gates):
             findings.append(f"cards: '{card.id}' names gate '{card.gate}', which was fitted for another model")
@@ -185,6 +185,10 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> li
         if not len(gate.mean) == len(gate.scale) == len(gate.weights) == len(gate.features):
             findings.append(f"gates: '{gate.id}' has vectors of different lengths")
     return findings
+
+
+def _all_on_loopback(endpoint: Endpoint) -> bool:
+    return all(_on_loopback(one.base_url) for one in endpoint.pool)
 
 
 def _on_loopback(url: str) -> bool:

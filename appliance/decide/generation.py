@@ -13,6 +13,7 @@ from functools import cached_property
 
 from pydantic import Field
 
+from appliance.decide.failing import Failing
 from appliance.decide.labels import Detectors
 from appliance.decide.similar import Similar
 from appliance.policy import Policy
@@ -84,6 +85,7 @@ class Weights(Frozen):
     prior_n: float = 4.0  # strength of the card's default against its cell figures
     max_steps: int = 3
     frontier: Reference = Reference()
+    failing: Failing = Failing()
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
 
     async def asked() -> Answers:
         generation = generation_of(config, folder)
-        endpoints = [card.endpoint for card in generation.cards if card.endpoint is not None]
+        endpoints = [one for card in generation.cards if card.endpoint is not None for one in card.endpoint.pool]
         listed = frozenset(Destination.parse(endpoint.base_url) for endpoint in endpoints)
         if config.egress.deny_all:
             listed = frozenset(each for each in listed if is_loopback(each.host))

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from dataclasses import field
 from typing import Any, Literal, Protocol
 
+from appliance.paths.meter import Meter
 from appliance.records.card import ModelCard
 from appliance.records.chunks import (
     Chunk,
@@ -37,6 +38,7 @@ __all__ = [
     "ExecutionPath",
     "FinishReason",
     "Job",
+    "Meter",
     "PathError",
     "PathFault",
     "Readiness",
@@ -65,16 +67,26 @@ PathFault = Literal[
 
 
 class PathError(Exception):
-    """The only exception that leaves a path. The message is safe to show: no prompt, secret or traceback."""
+    """The only exception that leaves a path. The message is safe to show: no prompt, secret or traceback.
+
+    `sent`: whether whoever was asked may have done work; False only where it is known that it did none.
+    """
 
     def __init__(
-        self, fault: PathFault, message: str, *, retry_after_s: float | None = None, param: str | None = None
+        self,
+        fault: PathFault,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        param: str | None = None,
+        sent: bool = True,
     ) -> None:
         super().__init__(message)
         self.fault: PathFault = fault
         self.message = message
         self.retry_after_s = retry_after_s
         self.param = param
+        self.sent = sent
 
 
 @value(slots=True)
@@ -83,6 +95,8 @@ class Job:
 
     `inputs` is for embeddings and classification (one vector or distribution each). `signals` asks for token
     statistics; `deadline_s` is the time left, in seconds, when the job was made. `tenant_salt` parts prefix reuse.
+    `meter` is written by the path while it reads, where what it is told or counts may outlive a call that breaks off.
+    `member` is the one it is for, where a path has several (`paths.pool`).
     """
 
     id: str
@@ -101,6 +115,8 @@ class Job:
     deadline_s: float | None = None
     tenant_salt: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter, compare=False)
+    member: int = 0
 
 
 @value(slots=True)

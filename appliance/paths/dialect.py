@@ -61,6 +61,11 @@ class Reading(Protocol):
         """Whether every choice said why it ended."""
         ...
 
+    @property
+    def partial(self) -> bool:
+        """Whether a piece of the answer has begun to come that is not whole."""
+        ...
+
     def feed(self, block: bytes) -> list[Chunk]:
         """The chunks that a block of a stream completes. Raises BrokenAnswer, ErrorEvent or EventTooLarge."""
         ...
@@ -125,6 +130,10 @@ class EventReading:
     @property
     def complete(self) -> bool:
         return len(self.finished) >= self.wanted
+
+    @property
+    def partial(self) -> bool:
+        return self._parser.partial
 
     def feed(self, block: bytes) -> list[Chunk]:
         chunks: list[Chunk] = []

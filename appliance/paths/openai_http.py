@@ -45,6 +45,8 @@ class OpenAIDialect:
         body = build_body(job, endpoint.model, max_key=max_key, streaming=streaming)
         if endpoint.cache_salt and job.kind != "embedding":
             body["cache_salt"] = job.tenant_salt
+        if endpoint.continuous_usage and streaming:
+            body["stream_options"]["continuous_usage_stats"] = True
         return Call(url, orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:

@@ -18,6 +18,7 @@ from appliance.errors import ConfigInvalid
 from appliance.features.embedder import Shelf
 from appliance.paths.contract import ExecutionPath
 from appliance.paths.guard import Guarded
+from appliance.paths.pool import Pool
 
 if TYPE_CHECKING:
     from appliance.egress import Egress
@@ -87,9 +88,19 @@ def build_path(card: ModelCard, context: PathContext) -> ExecutionPath:
             next_step=f"Known runtimes: {', '.join(sorted(RUNTIMES))}.",
         )
     try:
-        return Guarded(factory(card, context))
+        return Guarded(_pooled(card, context, factory))
     except ValueError as error:  # the runtimes' constructors name what the card lacks
         raise ConfigInvalid(f"Card {card.id} cannot be used: {error}.") from error
+
+
+def _pooled(
+    card: ModelCard, context: PathContext, factory: Callable[[ModelCard, PathContext], ExecutionPath]
+) -> ExecutionPath:
+    """The path itself; or where its card names several members, a pool of them."""
+    if card.endpoint is None or not card.endpoint.members:
+        return factory(card, context)
+    cards = [card.model_copy(update={"endpoint": one}) for one in card.endpoint.pool]
+    return Pool(card, tuple(factory(one, context) for one in cards))
 
 
 def moved(path: ExecutionPath, content_dir: Path) -> None:

@@ -100,6 +100,18 @@ def _address(url: str) -> str:
     return url
 
 
+class Member(Frozen):
+    """One of several addresses, or keys, of one provider, in the place that the card declares.
+
+    What it leaves out is as the endpoint says. `weight`: how much it takes beside the others.
+    """
+
+    name: str = ""
+    base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
+    api_key_ref: Annotated[str, Field(pattern=r"^(env|file|secret):.+")] | None = None
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
 class Endpoint(Frozen):
     """Where and how a server is spoken to. The key is a reference, never a value:
 
@@ -116,6 +128,23 @@ class Endpoint(Frozen):
     gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     max_concurrent: Annotated[int, Field(ge=1)] = 64
     cache_salt: bool = False  # it takes vLLM's `cache_salt`: prefixes are reused within a tenant's salt only
+    continuous_usage: bool = False  # it takes vLLM's `continuous_usage_stats`: every chunk says what was used so far
+    metrics: Literal["", "vllm", "tgi"] = ""  # whose figures of its load it shows, under /metrics
+    members: tuple[Member, ...] = ()  # none: itself alone
+
+    @property
+    def pool(self) -> tuple[Endpoint, ...]:
+        """The endpoint of each of its members, `max_concurrent` at each."""
+        return tuple(
+            self.model_copy(
+                update={
+                    "base_url": one.base_url or self.base_url,
+                    "api_key_ref": one.api_key_ref or self.api_key_ref,
+                    "members": (),
+                }
+            )
+            for one in self.members
+        ) or (self,)
 
 
 class LlamaSettings(Frozen):

@@ -178,6 +178,14 @@ class Step:
 
 
 @value
+class Hedge:
+    """What is asked as well where the plan's only step has given no token after `after_s` seconds."""
+
+    step: Step
+    after_s: float
+
+
+@value
 class Decision:
     """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind."""
 
@@ -191,6 +199,7 @@ class Decision:
     candidates: tuple[Candidate, ...] = ()
     refusal: Refusal = ""
     plans_weighed: int = 0
+    hedge: Hedge | None = None
 
     @property
     def below_floor(self) -> bool:
@@ -208,8 +217,31 @@ class Judgement:
 
 
 @value
+class Attempt:
+    """One try at a step that failed and was followed by another at the same path.
+
+    `seconds` it took, and `waited_s` passed before the next. What it used and cost is part of the step's.
+    """
+
+    fault: str
+    message: str
+    seconds: float
+    waited_s: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float = 0.0
+    cost_known: bool = True
+    member: str = ""
+
+
+@value
 class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
+
+    `attempts` are those before the last; tokens and cost are of all of them together. Without `cost_known` some of it
+    is an estimate, because a call ended before its provider said what it had used. `member` is the one that was asked
+    last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
     `redacted` counts by kind what was replaced in what it was sent. `shared`: another request, identical and at work at
     the same time, ran it, and its record has the costs.
@@ -232,6 +264,10 @@ class StepOutcome:
     min_logprob: float | None = None
     redacted: tuple[tuple[FindingKind, int], ...] = ()
     shared: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    cost_known: bool = True
+    member: str = ""
+    hedged: bool = False
 
 
 @value
