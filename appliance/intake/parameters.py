@@ -31,6 +31,7 @@ from appliance.intake.fields import (
     text,
     wrong,
 )
+from appliance.intake.fields import refuse as _refuse
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
 from appliance.intake.preferences import model, models, provider
@@ -130,17 +131,6 @@ def _words(*known: str) -> Take:
 
 def _ignore(draft: Draft, name: str, value: object) -> None:
     """Accepted, and without meaning here: it asks for nothing that changes an answer."""
-
-
-def _refuse(why: str, *, unless: tuple[object, ...] = ()) -> Take:
-    """Refused by name, except for values that ask for nothing."""
-
-    def take(_: Draft, name: str, value: object) -> None:
-        if not any(type(value) is type(trivial) and value == trivial for trivial in unless):
-            raise Unsupported(f"Parameter '{name}' is not supported.", param=name, next_step=why)
-
-    take.refuses = True  # type: ignore[attr-defined]  # read by `_unknown`: nobody is led to a refused name
-    return take
 
 
 # -- interpreted ------------------------------------------------------------------------------------------

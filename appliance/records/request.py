@@ -92,6 +92,19 @@ class Labels:
     conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
 
 
+@value(slots=True)
+class Echo:
+    """What of a request its answer is written with, on a wire that gives a request back in its answer. Part of no
+    digest and of no record.
+
+    `fields` are JSON members as text, without the outer brackets; `summary` and `seal` say how thinking is shown.
+    """
+
+    fields: str = field(repr=False)
+    summary: bool = False
+    seal: bool = False
+
+
 @value
 class Providers:
     """Whose paths a caller wants, in which order and at what price: OpenRouter's `provider` object. Every field narrows
@@ -153,6 +166,7 @@ class Request:
     tenant: str = LOCAL
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
+    echo: Echo | None = None
     digest: str = ""  # SHA-256 of the canonical content, the exact cache's key material; '' under no-store
 
 
