@@ -136,7 +136,7 @@ def _price(card: ModelCard, what: Priced) -> float:
         return price.input_per_million
     if what == "completion":
         return price.output_per_million
-    return price.per_request if what == "request" else 0.0
+    return price.per_request if what == "request" else price.per_image
 
 
 @lru_cache(maxsize=1024)

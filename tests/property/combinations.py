@@ -66,6 +66,7 @@ _UNREADABLE_BODIES: tuple[dict[str, Any], ...] = (
     {"extra_body": {"provider": {"order": ["frontier/one"]}}},
     {"tenant": "other"},
 )
+AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
 # What narrows and orders, and widens nothing.
 PREFERENCES: tuple[dict[str, Any], ...] = (
     {"provider": {"order": ["frontier/one"], "allow_fallbacks": True, "data_collection": "allow"}},
@@ -138,6 +139,10 @@ class Combination:
     @property
     def prefers(self) -> bool:
         return "models" in self.more or bool(self.more.get("provider"))
+
+    @property
+    def any_will_do(self) -> bool:
+        return any(name in AUTO for name in (self.model, *self.more.get("models", ())))
 
     @property
     def among(self) -> set[str]:

@@ -125,7 +125,7 @@ class Case:
 
     @property
     def named(self) -> bool:
-        return "auto" not in self.each.among
+        return not self.each.any_will_do
 
     @property
     def keepable(self) -> bool:
