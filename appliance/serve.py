@@ -31,6 +31,7 @@ from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution
 from appliance.failures import refuse
 from appliance.flight import Fare, Flight
+from appliance.intake.canon import WITHOUT_INFLUENCE
 from appliance.policy import Store
 from appliance.records.answer import Answer
 from appliance.records.card import ModelCard, Place
@@ -121,7 +122,7 @@ class Serving:
             self._weigh(match.entry, match.hit(self._now))
         if self.decision is None:
             fleet = self._fleet
-            named = fleet.paths.get(self.request.model)
+            named = fleet.paths.get(self.request.model) if not self.request.models else None
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
             self.snapshot = take_snapshot(
@@ -538,7 +539,8 @@ def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | N
     """The part of a request that decides and may be recorded; what its caller calls the conversation may not be, nor
     which nodes it came through.
     """
-    labels = request.labels
+    labels, providers = request.labels, request.providers
+    whole = providers is not None and providers.require_parameters
     return Asked(
         request.id,
         request.kind,
@@ -549,6 +551,9 @@ def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | N
         request.n,
         raised_by,
         scope,
+        request.models,
+        providers,
+        tuple(sorted(request.forwarded.keys() - WITHOUT_INFLUENCE)) if whole else (),
     )
 
 
