@@ -148,6 +148,13 @@ class LabelConflict(WeirError):
     kind: ClassVar[Kind] = "policy"
 
 
+class PreferenceUnmet(BadRequest):
+    """Policy permits paths, and the caller's own preferences leave none of them; `param` names one that does."""
+
+    code = "preference_unmet"
+    status = 404
+
+
 class PolicyRefused(WeirError):
     """Policy leaves no path for this request."""
 

@@ -266,7 +266,9 @@ class Node:
         or where `similar` questions are to be looked for; one that is not `watched` counts for nothing.
         """
         named = fleet.generation.card_by_id.get(request.model)
-        needless = request.model != "auto" and not (named is not None and named.gate)  # a gate reads the task too
+        needless = "auto" not in (request.model, *request.models) and not (
+            named is not None and named.gate
+        )  # a gate reads the task too
         similar = similar and self.config.cache.similar and self.semantic.asks(request, fleet.generation)
         classifier = fleet.classifier
         if (needless and not similar) or request.kind == "embedding" or classifier is None:

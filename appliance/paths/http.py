@@ -220,7 +220,7 @@ class HttpPath:
             if response is not None:
                 try:
                     if listening and not reading.ended:
-                        if isinstance(response, Answer):
+                        if isinstance(response, Answer) and response.content.exception() is None:
                             await _hang_up(response, reading, meter)
                         meter.cut = reading.partial
                 finally:

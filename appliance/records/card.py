@@ -10,8 +10,10 @@ The JSON Schema under `models/contract/` is generated from these classes.
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -59,14 +61,82 @@ class Capabilities(Frozen):
     reasoning: Literal["none", "effort", "budget"] = "none"  # how it is told how much to think
 
 
-class Price(Frozen):
-    """Money in `currency`; tokens per million."""
+def _of_six_places(value: float) -> float:
+    return _of_places(value, 6)
 
-    currency: str = "USD"
-    input_per_million: NonNegative = 0.0
-    cached_input_per_million: NonNegative = 0.0
-    output_per_million: NonNegative = 0.0
-    per_request: NonNegative = 0.0
+
+def _of_twelve_places(value: float) -> float:
+    return _of_places(value, 12)
+
+
+def _of_places(value: float, places: int) -> float:
+    if _scaled(value, places) != Decimal(repr(value)).scaleb(places):
+        raise ValueError(f"has more than {places} decimal places, so that costs could not be exact")
+    return value
+
+
+def _scaled(value: float, places: int) -> int:
+    """The number as it was written, times ten to the power of `places`."""
+    return int(Decimal(repr(value)).scaleb(places))
+
+
+def _else(stated: float | None, other: float) -> float:
+    return other if stated is None else stated
+
+
+PerMillion = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False), AfterValidator(_of_six_places)]
+PerOne = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False), AfterValidator(_of_twelve_places)]
+
+
+class Rates(NamedTuple):
+    """A price in picos: of one token, one request, one image in, one second."""
+
+    input: int
+    cached: int
+    write: int
+    output: int
+    reasoning: int
+    request: int
+    image: int
+    second: int
+
+
+class Price(Frozen):
+    """Money in `currency`; tokens per million, to the sixth decimal place, all else for one, to the twelfth.
+
+    What is not stated of cached, written and reasoning tokens costs what input and output do; 0 is free. `as_of` is
+    the day on which it was read from `source`, such as a provider's page; `weir doctor` warns of prices that are old.
+    """
+
+    currency: Annotated[str, Field(max_length=16)] = "USD"
+    input_per_million: PerMillion = 0.0
+    cached_input_per_million: PerMillion | None = None
+    cache_write_per_million: PerMillion | None = None
+    output_per_million: PerMillion = 0.0
+    reasoning_per_million: PerMillion | None = None
+    per_request: PerOne = 0.0
+    per_image: PerOne = 0.0
+    per_second: PerOne = 0.0
+    as_of: date | None = None
+    source: Annotated[str, Field(max_length=200)] = ""
+
+    @cached_property
+    def rates(self) -> Rates:
+        """What is computed with; a price per million in millionths is one of a token in picos."""
+        tokens = (
+            self.input_per_million,
+            _else(self.cached_input_per_million, self.input_per_million),
+            _else(self.cache_write_per_million, self.input_per_million),
+            self.output_per_million,
+            _else(self.reasoning_per_million, self.output_per_million),
+        )
+        ones = (self.per_request, self.per_image, self.per_second)
+        return Rates(*(_scaled(price, 6) for price in tokens), *(_scaled(price, 12) for price in ones))
+
+    @cached_property
+    def free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not any(self.rates)
 
 
 class Speed(Frozen):
