@@ -139,6 +139,9 @@ class HttpPath:
             raw = b""
             with clock:
                 response = await session.post(call.url, call.body, headers)
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise BrokenAnswer("packed, though it was asked not to be")
+                reading.head(response.headers)
                 streaming = (
                     streaming
                     and response.status == 200
