@@ -199,6 +199,8 @@ class Endpoint(Frozen):
     api_version: str = ""
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""  # AWS's name of it, which calls to it are signed for
     input_type: Literal["search_document", "search_query", "classification", "clustering"] = "search_document"
+    # Where the key, a service account, is exchanged for the tokens that calls are authorized with (Google's Vertex).
+    token_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0
@@ -207,6 +209,11 @@ class Endpoint(Frozen):
     continuous_usage: bool = False  # it takes vLLM's `continuous_usage_stats`: every chunk says what was used so far
     metrics: Literal["", "vllm", "tgi"] = ""  # whose figures of its load it shows, under /metrics
     members: tuple[Member, ...] = ()  # none: itself alone
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All that is spoken to for its sake."""
+        return (*(one.base_url for one in self.pool), *((self.token_url,) if self.token_url else ()))
 
     @property
     def pool(self) -> tuple[Endpoint, ...]:
