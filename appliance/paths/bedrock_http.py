@@ -206,6 +206,10 @@ class BedrockReading(Said):
     def complete(self) -> bool:
         return self.finish is not None
 
+    @property
+    def partial(self) -> bool:
+        return not self._frames.empty
+
     def feed(self, block: bytes) -> list[Chunk]:
         chunks: list[Chunk] = []
         try:
