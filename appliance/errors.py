@@ -200,6 +200,14 @@ class NotGoodEnough(WeirError):
     kind: ClassVar[Kind] = "quality"
 
 
+class InACircle(WeirError):
+    """The request comes from a node that this one asked: to ask it again would not end."""
+
+    code = "in_a_circle"
+    status = 508
+    kind = "bad_request"
+
+
 class UpstreamFailed(WeirError):
     """Every step of the plan failed; `details` has each path's reason."""
 

@@ -586,7 +586,9 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
 
 
 def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
-    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
+    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be, nor
+    which nodes it came through.
+    """
     labels, providers = request.labels, request.providers
     whole = providers is not None and providers.require_parameters
     return Asked(
@@ -594,7 +596,7 @@ def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | N
         request.kind,
         request.model,
         request.preference,
-        replace(labels, conversation="") if labels.conversation else labels,
+        replace(labels, conversation="", via=()) if labels.conversation or labels.via else labels,
         request.tenant,
         request.n,
         raised_by,

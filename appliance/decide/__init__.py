@@ -13,6 +13,7 @@ from appliance.decide.candidates import candidates, outside
 from appliance.decide.composing import affordable, composable, composed, within
 from appliance.decide.courses import Course, by_strategy, course
 from appliance.decide.generation import Generation
+from appliance.decide.hedging import hedge_of
 from appliance.decide.plans import Plan, enumerate_plans, last_step
 from appliance.decide.preferences import named, unfit, unmet
 from appliance.decide.ranks import Rank, by_preference
@@ -93,16 +94,19 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         chosen = "named"
     elif not best.meets_floor and chosen != "named":
         chosen = "below-floor"
+    steps = best.steps if rank is None else _told(best.steps, rank)
+    fallbacks = _fallbacks(best, eligible, generation, floor, rank, strict=strict) if spare else ()
     return Decision(
         id=asked.id,
         generation=generation.id,
         chosen=chosen,
-        steps=best.steps if rank is None else _told(best.steps, rank),
-        fallbacks=_fallbacks(best, eligible, generation, floor, rank, strict=strict) if spare else (),
+        steps=steps,
+        fallbacks=fallbacks,
         floor=floor,
         expected=best.expected,
         candidates=found,
         plans_weighed=len(plans),
+        hedge=hedge_of(steps, fallbacks, eligible, generation, snapshot),
         strategy=way.name if way is not None else "",
     )
 
@@ -152,7 +156,8 @@ def next_step(decision: Decision, outcomes: tuple[StepOutcome, ...]) -> Step | N
     for step in decision.steps:
         if step.path not in tried:
             return step
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    # One that was stopped because another spoke first stands for nothing any more, like one that failed.
+    failed = sum(outcome.status in ("failed", "cancelled") for outcome in outcomes)
     if not failed:
         return None
     spare = [step for step in decision.fallbacks if step.path not in tried]

@@ -90,6 +90,7 @@ class Labels:
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
     strategy: str = ""  # of the content, that chooses the paths; '' (not stated)
     conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
+    via: tuple[str, ...] = field(default=(), repr=False)  # nodes that it came through, each by its id. In no record
 
 
 @value(slots=True)
