@@ -10,7 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 from appliance.decide.candidates import candidates, outside
-from appliance.decide.composing import affordable, composable, composed, within
+from appliance.decide.composing import beyond, composable, composed, within
 from appliance.decide.courses import Course, by_strategy, course
 from appliance.decide.generation import Generation
 from appliance.decide.hedging import hedge_of
@@ -123,7 +123,7 @@ def _composed(
         if not any(all(reason.code == "context" for reason in c.reasons) for c in found):
             return None  # it is not its length that is in the way
     made = composed(way, asked, features, generation, snapshot, floor)
-    words = made.words or affordable(made, asked, snapshot)
+    words = made.words or beyond(made, asked, snapshot)
     if words:
         kept = all(candidate.eligible for candidate in made.found)
         kind: Refusal = "capacity" if kept or not made.words else _refusal_kind(asked, made.found)

@@ -63,7 +63,7 @@ def within(course: Course, features: Features) -> tuple[frozenset[str], str] | N
     return None if "auto" in named else (named, f"the strategy '{course.name}' names others")
 
 
-def affordable(made: Composition, asked: Asked, snapshot: Snapshot) -> str:
+def beyond(made: Composition, asked: Asked, snapshot: Snapshot) -> str:
     """In words why all calls together cannot be made; '' where they can."""
     expected, left, deadline = made.expected, snapshot.budget_left, asked.labels.deadline_s
     if expected is None:
