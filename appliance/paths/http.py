@@ -165,7 +165,7 @@ class HttpPath:
                     secret = self._key if self._tokens is None else await self._tokens.current(self._wall())
                     headers = {**headers, **dialect.authorize(call, secret, self._wall())}
                 response = await session.post(call.url, call.body, headers, sending)
-                if response.headers.get("Content-Encoding", "identity") != "identity":
+                if response.status == 200 and response.headers.get("Content-Encoding", "identity") != "identity":
                     raise BrokenAnswer("packed, though it was asked not to be")
                 reading.head(response.headers)
                 streaming = (
