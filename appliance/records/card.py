@@ -50,6 +50,9 @@ class Capabilities(Frozen):
     logprobs: bool = False
     signals: bool = False
     images_in: bool = False
+    files_in: bool = False  # documents that are no text, such as PDFs
+    reasoning: bool = False  # thinks where it is asked to
+    prefill: bool = False  # goes on with an answer that is begun for it
     seed: bool = False
     multiple: bool = False  # n > 1
     penalties: bool = False
