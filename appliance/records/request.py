@@ -64,11 +64,10 @@ class Sampling:
 
 @value(slots=True)
 class Thinking:
-    """How a model is to think before it answers, where a caller says so. `budget_tokens` of an explicit budget, None
+    """A model is to think before it answers. `budget_tokens` of an explicit budget, None
     where the model decides; `show`: as text, else only what seals it.
     """
 
-    on: bool
     budget_tokens: int | None = None
     show: bool = True
 
