@@ -190,9 +190,7 @@ async def test_thinking_is_shown_on_openais_wire(name: str, start: Start, monkey
     provider = PROVIDERS[name]
     monkeypatch.setenv("K", provider.secret)
     async with provider.stand_in(Behaviour(key=provider.key)) as server:
-        made = provider.card(server.base_url)
-        thinks = made.capabilities.model_copy(update={"reasoning": "effort"})
-        card = card_of(made.model_copy(update={"capabilities": thinks}))
+        card = card_of(provider.card(server.base_url, thinking="effort"))
         async with start(card) as weir, weir.client() as client:
             answer = await client.chat.completions.create(model="auto", messages=HELLO, reasoning_effort="low")
             message = answer.choices[0].message.model_dump()
