@@ -240,7 +240,11 @@ def _wrong(body: dict[str, Any]) -> str:
         if any(not isinstance(one["response"], dict) or not one["name"] for one in results):
             return "Invalid value at 'function_response'"
         called = [part for part in parts if "functionCall" in part]
-        if called and "thinkingLevel" in thinking and called[0].get("thoughtSignature") not in (SIGNATURE, NO_SIGNATURE):
+        if (
+            called
+            and "thinkingLevel" in thinking
+            and called[0].get("thoughtSignature") not in (SIGNATURE, NO_SIGNATURE)
+        ):
             return "Function call is missing a thought_signature in functionCall parts."
         if any(part.get("thoughtSignature", SIGNATURE) not in (SIGNATURE, NO_SIGNATURE) for part in parts):
             return "Corrupted thought signature."
@@ -251,9 +255,14 @@ def _wrong(body: dict[str, Any]) -> str:
 def _as_openai(body: dict[str, Any]) -> dict[str, Any]:
     """As far as an answer depends on it, the body in the words of the answer book."""
     settings = body.get("generationConfig", {})
-    messages = [{"role": "system", "content": part["text"]} for part in body.get("systemInstruction", {}).get("parts", [])]
+    messages = [
+        {"role": "system", "content": part["text"]} for part in body.get("systemInstruction", {}).get("parts", [])
+    ]
     for content in body["contents"]:
-        said = [part.get("text") or json.dumps(part.get("functionResponse", {}).get("response", "")) for part in content["parts"]]
+        said = [
+            part.get("text") or json.dumps(part.get("functionResponse", {}).get("response", ""))
+            for part in content["parts"]
+        ]
         texts = [text for text in said if text not in ("", '""')]
         messages.append({"role": "user" if content["role"] == "user" else "assistant", "content": " ".join(texts)})
     declared = [one for tool in body.get("tools") or [] for one in tool["functionDeclarations"]]
