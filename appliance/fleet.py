@@ -23,13 +23,14 @@ from appliance.decide.generation import Generation
 from appliance.egress import Destination
 from appliance.errors import WeirError
 from appliance.features.classify import Classifier
-from appliance.paths.contract import ExecutionPath, PathError
+from appliance.paths.contract import ExecutionPath, PathError, Readiness
 from appliance.paths.guard import Guarded
 from appliance.paths.onnx import OnnxPath
 from appliance.paths.registry import PathContext, build_path, moved
 from appliance.records.card import ModelCard
-from appliance.snapshot import LiveFigures
+from appliance.snapshot import LiveFigures, readiness
 from appliance.turns import Turns
+from appliance.upstreams import Upstream
 
 log = structlog.get_logger("weir.fleet")
 PATIENCE_S = 600.0  # for the requests of a fleet that was replaced
@@ -48,6 +49,7 @@ class Fleet:
         self.paths: dict[str, ExecutionPath] = {}
         self.figures: dict[str, LiveFigures] = {}
         self.turns: dict[str, Turns] = {}
+        self.upstreams: dict[str, Upstream] = {}
         self.classifier: Classifier | None = None
         self.problems: list[str] = []
         self._ran: frozenset[str] = frozenset()  # models of this host that were seen to run
@@ -57,7 +59,8 @@ class Fleet:
     def destinations(self, *, deny_all: bool) -> frozenset[Destination]:
         """What may be connected to: the endpoints of the cards, loopback alone while the host denies all else."""
         cards = () if self.safe else self.generation.cards
-        wanted = {Destination.parse(card.endpoint.base_url) for card in cards if card.endpoint is not None}
+        endpoints = [card.endpoint for card in cards if card.endpoint is not None]
+        wanted = {Destination.parse(address) for endpoint in endpoints for address in endpoint.addresses}
         if deny_all:
             wanted = {d for d in wanted if d.host in ("127.0.0.1", "::1", "localhost")}
         return frozenset(wanted)
@@ -81,7 +84,17 @@ class Fleet:
         self.paths[name], self.figures[name] = path, before.figures[name]
         if name in before.turns:
             self.turns[name] = before.turns[name]
+        if name in before.upstreams:
+            same = before.generation.weights.failing.breaking == self.generation.weights.failing.breaking
+            self.upstreams[name] = before.upstreams[name] if same else self._upstream(card)
         return True
+
+    def _upstream(self, card: ModelCard) -> Upstream:
+        return Upstream(card, self.generation.weights.failing.breaking)
+
+    def ready(self, name: str) -> Readiness:
+        """Whether a path takes jobs now, its upstream's breakers among what may stand against it."""
+        return readiness(self.paths[name], self.upstreams.get(name))
 
     def _build(self, card: ModelCard, context: PathContext) -> bool:
         name = card.id
@@ -91,6 +104,8 @@ class Fleet:
             self.problems.append(f"{name}: {error}")
             return False
         self.figures[name] = LiveFigures()
+        if card.endpoint is not None:
+            self.upstreams[name] = self._upstream(card)
         room = _room(card)
         if room:
             self.turns[name] = Turns(room, QUEUE_PER_PLACE * room)
@@ -181,4 +196,4 @@ def _room(card: ModelCard) -> int:
     """
     if card.runtime == "llama_cpp":
         return card.llama.sequences + 2
-    return card.endpoint.max_concurrent if card.endpoint is not None else 0
+    return card.endpoint.max_concurrent * len(card.endpoint.pool) if card.endpoint is not None else 0

@@ -23,26 +23,31 @@ from appliance.cache.exact import PATH_ID as EXACT
 from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.cache.partition import MOST_CHARACTERS, last_turn
 from appliance.cache.staticity import Staticity, staticity, ttl_s
+from appliance.compose import Composing
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
-from appliance.decide.estimate import price_of
 from appliance.decide.labels import Detectors, raised, to_carry
+from appliance.decide.price import price_of
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
-from appliance.execute import Execution, refuse
-from appliance.flight import Fare, Flight
+from appliance.execute import Execution
+from appliance.failures import refuse
+from appliance.features.describe import describe
+from appliance.flight import Executing, Fare, Flight
+from appliance.intake.canon import WITHOUT_INFLUENCE
 from appliance.policy import Store
 from appliance.records.answer import Answer
 from appliance.records.card import ModelCard, Place
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
+from appliance.records.money import total
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
 from appliance.records.tenant import Scope
 from appliance.records.value import changed
 from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
-from appliance.respond.headers import HeaderFacts
+from appliance.respond.headers import HeaderFacts, weir_headers
 from appliance.semantic import Match, Question
 from appliance.snapshot import take_snapshot
 from appliance.tenancy.accounts import Account
@@ -85,7 +90,7 @@ class Serving:
         self._now = now
         self._draw = draw
         self._began = time.perf_counter()
-        self._execution: Execution | None = None
+        self._execution: Executing | None = None
         self._flight: Flight | None = None  # where the execution may be shared
         self._fare = Fare(())
         self._joined = False  # one that another began
@@ -119,7 +124,7 @@ class Serving:
             self._weigh(match.entry, match.hit(self._now))
         if self.decision is None:
             fleet = self._fleet
-            named = fleet.paths.get(self.request.model)
+            named = fleet.paths.get(self.request.model) if not self.request.models else None
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
             self.snapshot = take_snapshot(
@@ -128,11 +133,15 @@ class Serving:
                 now=self._now,
                 draw=self._draw,
                 turns=fleet.turns,
+                upstreams=fleet.upstreams,
                 budget_left=left,
                 request=self.request,
             )
             if match is not None and match.drawn is not None:
                 self.snapshot = replace(self.snapshot, cache=match.hit(self._now))
+            strategies = self._generation.strategies
+            if strategies is not None and strategies.sticky:
+                self.asked = changed(self.asked, thread=self._node.conversations.thread(self.request))
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
             if self.decision.refusal and match is not None and match.serve:
                 self._weigh(match.entry, replace(match.hit(self._now), anew=False))  # nobody can make it anew
@@ -159,7 +168,7 @@ class Serving:
         account, features = self._account, self.features
         if self.snapshot.budget_left is not None:
             costs = {c.path: c.estimate.cost for c in decision.candidates if c.estimate is not None}
-            self._set_aside = sum(costs.get(step.path, 0.0) for step in decision.steps)
+            self._set_aside = sum(costs.get(step.path, 0.0) * step.times for step in decision.calls)
             account.set_aside(self._set_aside)
         if decision.steps:
             self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
@@ -266,7 +275,7 @@ class Serving:
             if carried is not None and detectors.sticky_s:
                 self._node.conversations.note(self.request, carried, self._now)
 
-    def _begin(self, decision: Decision) -> tuple[Execution, Flight | None]:
+    def _begin(self, decision: Decision) -> tuple[Executing, Flight | None]:
         """What runs the decision; and where others may share it, or this request may share that of another, its flight.
 
         `_end` must follow.
@@ -295,20 +304,13 @@ class Serving:
             return self._fare.steps
         return self._execution.outcomes if self._execution is not None else ()
 
-    def _begun(self, decision: Decision) -> Execution:
-        fleet = self._fleet
-        return Execution(
-            self.request,
-            self.features,
-            decision,
-            self._generation,
-            fleet.paths,
-            began=self._began,
-            now=self._now,
-            redact=partial(_redacted, self._node, self._generation.detectors),
-            turns=fleet.turns,
-            weight=self._account.weight,
-        )
+    def _begun(self, decision: Decision) -> Executing:
+        node, fleet, generation = self._node, self._fleet, self._generation
+        begin = partial(_begun, node, fleet, self._began, self._now, self._account.weight)
+        if not (decision.steps and decision.steps[0].compose):
+            return begin(self.request, self.features, decision)
+        look = partial(_looked, node, generation.detectors, self.asked, self.features, self._carried)
+        return Composing(self.request, decision, generation, self.snapshot, look=look, begin=begin)
 
     def _seen(self, chunk: Chunk) -> Chunk:
         if isinstance(chunk, Done):
@@ -384,6 +386,16 @@ class Serving:
         """What the body names as its model: the path that made the answer, also where it came from the cache."""
         return self._entry.answer.model if self._entry is not None else self.path
 
+    def headers(self) -> dict[str, str]:
+        """What the response headers say, as far as it is known when they are sent."""
+        return weir_headers(self.facts())
+
+    def early_headers(self) -> dict[str, str]:
+        """Those of an answer of which nobody knows yet who gives it."""
+        facts = self.facts()
+        known = HeaderFacts(facts.decision, cache=facts.cache, policy=facts.policy)
+        return weir_headers(known)
+
     def facts(self) -> HeaderFacts:
         """What the response headers say, as far as it is known when they are sent."""
         path = self.path
@@ -395,7 +407,10 @@ class Serving:
         if execution is not None and execution.below_floor:
             reason = "below-floor"
         elif reason == "below-floor" and execution is not None and execution.judgement is not None:
-            reason = "best-utility"  # less was expected of the plan than its gate then accepted
+            # less was expected of the plan than its gate then accepted
+            reason = "strategy" if decision is not None and decision.strategy else "best-utility"
+        if decision is not None and hit is None:
+            reason += _why(decision, path)
         return HeaderFacts(
             decision=self.request.id,
             path=path,
@@ -405,7 +420,7 @@ class Serving:
             cache=self._cache_word(),
             cache_age_s=hit.age_s if hit else None,
             cache_score=hit.score if hit and hit.path != EXACT else None,
-            cost=sum(step.cost for step in steps) if hit or (steps and not self._running) else None,
+            cost=total(step.cost for step in steps) if hit or (steps and not self._running) else None,
             currency=self._generation.weights.currency,
             device=self._done.device if self._done else "",
             policy=self._generation.id,
@@ -481,14 +496,13 @@ class Serving:
             steps = (StepOutcome(hit.path, "answered", first_token_s=seconds, seconds=seconds),)
         elif execution is not None:
             steps, below = self._steps, execution.below_floor
-            cost = sum(step.cost for step in steps)
+            cost = total(step.cost for step in steps)
         status: Status = "answered"
         code = ""
         if error is not None:
             status, code, http_status = ended(error)
             if status == "failed" and self.decision is not None and self.decision.refusal != "":
                 status = "refused"
-        usage = self._done.usage if self._done is not None else Usage()
         path = self.path if status == "answered" else ""
         card = self._generation.card_by_id.get(path)
         return Outcome(
@@ -498,15 +512,68 @@ class Serving:
             steps=steps,
             seconds=seconds,
             cost=cost,
-            frontier_cost=price_of(
-                self._generation.weights.frontier.price, usage.prompt_tokens, 0, usage.completion_tokens
-            )
-            if status == "answered"
-            else 0.0,
+            frontier_cost=self._frontier_cost() if status == "answered" else 0.0,
             below_floor=below,
             error_code=code,
             http_status=http_status,
         )
+
+    def _frontier_cost(self) -> float:
+        """What the same tokens cost at the named frontier model, nothing of them cached there."""
+        used = self._done.usage if self._done is not None else Usage()
+        alike = Usage(used.prompt_tokens, used.completion_tokens)
+        return price_of(self._generation.weights.frontier.price, alike)
+
+
+def _why(decision: Decision, path: str) -> str:
+    """What is said of the step that answers besides the reason of the plan."""
+    said = f"; strategy={decision.strategy}" if decision.strategy else ""
+    for step in (*decision.steps, *decision.fallbacks):
+        if step.why and (step.path == path or step.compose):
+            return f"{said}; {step.why}"
+    return said
+
+
+def _begun(
+    node: Node,
+    fleet: Fleet,
+    began: float,
+    now: float,
+    weight: int,
+    request: Request,
+    features: Features,
+    decision: Decision,
+) -> Execution:
+    """Not a method, like all that outlives its request by a moment: see `_redacted`."""
+    return Execution(
+        request,
+        features,
+        decision,
+        fleet.generation,
+        fleet.paths,
+        began=began,
+        now=now,
+        redact=partial(_redacted, node, fleet.generation.detectors),
+        turns=fleet.turns,
+        upstreams=fleet.upstreams,
+        weight=weight,
+        draw=node.draw,
+    )
+
+
+async def _looked(
+    node: Node, detectors: Detectors, asked: Asked, features: Features, carried: Carried | None, request: Request
+) -> tuple[Request, Asked, Features]:
+    """A request that is made for a call of a composed answer: labelled by what is found in it and in the whole."""
+    given = asked.labels if asked.raised is None else replace(asked.labels, classification=asked.raised.given)
+    found = dict(features.findings)
+    for kind, count in await node.detect(request):
+        found[kind] = max(count, found.get(kind, 0))
+    findings = tuple(found.items())
+    labels, by = raised(replace(request.labels, classification=given.classification), findings, detectors, carried)
+    request = changed(request, labels=labels)
+    described = changed(describe(request), cells=features.cells, findings=findings)
+    return request, asked_of(request, by, asked.scope), described
 
 
 async def _redacted(node: Node, detectors: Detectors, request: Request, features: Features) -> Redaction:
@@ -529,18 +596,25 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
 
 
 def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
-    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
-    labels = request.labels
+    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be, nor
+    which nodes it came through.
+    """
+    labels, providers = request.labels, request.providers
+    whole = providers is not None and providers.require_parameters
     return Asked(
         request.id,
         request.kind,
         request.model,
         request.preference,
-        replace(labels, conversation="") if labels.conversation else labels,
+        replace(labels, conversation="", via=()) if labels.conversation or labels.via else labels,
         request.tenant,
         request.n,
         raised_by,
         scope,
+        request.models,
+        providers,
+        tuple(sorted(request.forwarded.keys() - WITHOUT_INFLUENCE)) if whole else (),
+        labels.strategy or request.strategy,
     )
 
 

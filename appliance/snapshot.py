@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from appliance.paths.contract import ExecutionPath
+from appliance.paths.contract import ExecutionPath, Readiness
 from appliance.paths.guard import Guarded
 from appliance.paths.prefixes import links_of_prompt, salt_of
 from appliance.records.decision import PathState, Snapshot, StepOutcome
 from appliance.records.request import Request
 from appliance.records.value import changed
 from appliance.turns import Turns
+from appliance.upstreams import Upstream
 
 _WINDOW = 64
 _ENOUGH = 8
@@ -40,8 +41,8 @@ class LiveFigures:
 
     def note(self, outcome: StepOutcome) -> None:
         """Take in one finished step; failures say nothing of speed."""
-        if outcome.status not in ("answered", "rejected") or outcome.first_token_s is None:
-            return
+        if outcome.status not in ("answered", "rejected") or outcome.first_token_s is None or outcome.attempts:
+            return  # with what was tried before, its times are not the path's
         spent = outcome.seconds - outcome.first_token_s
         if outcome.completion_tokens > 4 and spent <= 1e-3:
             return  # it came in one piece: its first token is its last
@@ -64,14 +65,15 @@ def take_snapshot(
     now: float,
     draw: float,
     turns: Mapping[str, Turns] | None = None,
+    upstreams: Mapping[str, Upstream] | None = None,
     budget_left: float | None = None,
     request: Request | None = None,
 ) -> Snapshot:
     """One look at every path, at who waits for a turn there, and at what it holds of the prompt of `request`."""
-    waiting = turns or {}
+    waiting, servers = turns or {}, upstreams or {}
     cached = _cached(paths, request) if request is not None and len(paths) > 1 else {}
     states = tuple(
-        _state(name, path, figures.get(name), waiting.get(name), now, cached.get(name, 0))
+        _state(name, readiness(path, servers.get(name)), figures.get(name), waiting.get(name), now, cached.get(name, 0))
         for name, path in paths.items()
     )
     return Snapshot(now, draw, states, budget_left=budget_left)
@@ -90,14 +92,18 @@ def _cached(paths: Mapping[str, ExecutionPath], request: Request) -> dict[str, i
     return {name: held.expected(links) for name, held in rivals.items()} if links else {}
 
 
+def readiness(path: ExecutionPath, upstream: Upstream | None) -> Readiness:
+    """Whether a path takes jobs now, its upstream's breakers among what may stand against it."""
+    found = path.ready()
+    why = upstream.refuses() if upstream is not None and found.ok else ""
+    return Readiness(False, why, found.busy, found.queued, found.slots) if why else found
+
+
 def _state(
-    name: str, path: ExecutionPath, figures: LiveFigures | None, turns: Turns | None, now: float, cached: int
+    name: str, found: Readiness, figures: LiveFigures | None, turns: Turns | None, now: float, cached: int
 ) -> PathState:
-    readiness = path.ready()
-    queued = readiness.queued + (turns.waiting if turns is not None else 0)
-    state = PathState(
-        name, readiness.ok, readiness.reason, readiness.busy, queued, readiness.slots, cached_prompt_tokens=cached
-    )
+    queued = found.queued + (turns.waiting if turns is not None else 0)
+    state = PathState(name, found.ok, found.reason, found.busy, queued, found.slots, cached_prompt_tokens=cached)
     if figures is None or now - figures.at > _FRESH_S:
         return state
     return changed(

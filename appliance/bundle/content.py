@@ -5,8 +5,8 @@ Rules kept here:
 2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
 3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
-Layout: `cards/*.json`, `policy/` (see `policy.load`), `detectors.json`, `router/weights.json`, `router/gate-*.json`,
-`similar/verifier.json` with `similar/promise.json`, `models/…`.
+Layout: `cards/*.json`, `policy/` (see `policy.load`), `detectors.json`, `router/weights.json`,
+`router/strategies.json`, `router/gate-*.json`, `similar/verifier.json` with `similar/promise.json`, `models/…`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from pydantic import BaseModel, ValidationError
 from appliance.decide.generation import Gate, Generation, Weights
 from appliance.decide.labels import Detectors
 from appliance.decide.similar import Promise, Similar, Verifier
+from appliance.decide.strategies import Strategies
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
 from appliance.policy import MAX_BYTES, Policy, read_policy
-from appliance.records.card import ModelCard, Place
+from appliance.records.card import Endpoint, ModelCard, Place
 from appliance.similar.measures import NAMES
 from appliance.similar.promise import claims
 
@@ -53,7 +54,13 @@ def load_generation(
     gates = [
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
     ]
-    findings += _cross_check(cards, gates, weighed.currency if weighed is not None else "")
+    findings += _cross_check(cards, gates)
+    findings += _currencies(cards, weighed) if weighed is not None else []
+    strategies_path = content_dir / "router" / "strategies.json"
+    strategies = _read(strategies_path, Strategies, findings) if strategies_path.exists() else None
+    if strategies is not None:
+        paths = {card.id for card in cards if card.tier not in ("cache", "reuse")}
+        findings += [f"strategies.json: {words}" for words in strategies.strangers(paths)]
     similar = _read_similar(content_dir / "similar", cards, findings)
     if findings or policy is None or detectors is None or weighed is None:
         raise ConfigInvalid(
@@ -67,8 +74,8 @@ def load_generation(
         policy = policy.at_home(home)
         cards = [_at_home(card, home) for card in cards]
     policy.prepare(cards)
-    id = _digest(policy, detectors, weighed, cards, gates, similar)
-    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors, similar)
+    id = _digest(policy, detectors, weighed, cards, gates, similar, strategies)
+    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors, similar, strategies)
 
 
 def cards_in(content_dir: Path) -> dict[str, ModelCard]:
@@ -160,7 +167,18 @@ def _read_similar(folder: Path, cards: list[ModelCard], findings: list[str]) -> 
     return Similar(verifier=verifier, promise=promise)
 
 
-def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> list[str]:
+def _currencies(cards: list[ModelCard], weights: Weights) -> list[str]:
+    """Prices that cannot be compared with what a good answer is worth. Nothing is converted: no rate would be true."""
+    priced = [(f"cards: '{card.id}'", card.price) for card in cards]
+    priced.append(("router/weights.json: the frontier", weights.frontier.price))
+    return [
+        f"{name} is priced in {price.currency}, the weights in {weights.currency}"
+        for name, price in priced
+        if price.currency != weights.currency and not price.free
+    ]
+
+
+def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
     findings = []
     seen: set[str] = set()
     for card in cards:
@@ -171,12 +189,10 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> li
             findings.append(f"cards: '{card.id}' names gate '{card.gate}', which is not there")
         if card.runtime == "openai_http" and card.endpoint is None:
             findings.append(f"cards: '{card.id}' has runtime openai_http but no endpoint")
-        if card.tier == "device" and card.endpoint is not None and not _on_loopback(card.endpoint.base_url):
+        if card.tier == "device" and card.endpoint is not None and not _all_on_loopback(card.endpoint):
             findings.append(f"cards: '{card.id}' is of tier device, but its endpoint is not on this host")
         if any(gate.id == card.gate and gate.model != card.id for gate in gates):
             findings.append(f"cards: '{card.id}' names gate '{card.gate}', which was fitted for another model")
-        if currency and card.price.currency != currency:
-            findings.append(f"cards: '{card.id}' is priced in {card.price.currency}, the weights in {currency}")
     for gate in gates:
         if not all(scale > 0 for scale in gate.scale):
             findings.append(f"gates: '{gate.id}' has a scale that is not above 0")
@@ -185,6 +201,10 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> li
         if not len(gate.mean) == len(gate.scale) == len(gate.weights) == len(gate.features):
             findings.append(f"gates: '{gate.id}' has vectors of different lengths")
     return findings
+
+
+def _all_on_loopback(endpoint: Endpoint) -> bool:
+    return all(map(_on_loopback, endpoint.addresses))
 
 
 def _on_loopback(url: str) -> bool:
@@ -201,8 +221,9 @@ def _digest(
     cards: list[ModelCard],
     gates: list[Gate],
     similar: Similar | None,
+    strategies: Strategies | None,
 ) -> str:
-    content = {
+    content: dict[str, object] = {
         "policy": {"files": policy.digest, "home": policy.home.model_dump(mode="json")},
         "detectors": detectors.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json"),
@@ -210,4 +231,6 @@ def _digest(
         "gates": [gate.model_dump(mode="json") for gate in gates],
         "similar": similar.model_dump(mode="json") if similar is not None else None,
     }
+    if strategies is not None:
+        content["strategies"] = strategies.model_dump(mode="json")
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -80,7 +80,8 @@ def _closed(generation: Generation, card: ModelCard, context: PathContext, now: 
     if generation.policy.refusal(card, _PUBLIC, now) is not None:
         return "the policy lets no public request go there"
     assert card.endpoint is not None
-    return "" if context.egress.permits(card.endpoint.base_url) else "the door is closed to it (egress.deny_all)"
+    open_to = all(map(context.egress.permits, card.endpoint.addresses))
+    return "" if open_to else "the door is closed to it (egress.deny_all)"
 
 
 async def _server(

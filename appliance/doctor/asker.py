@@ -118,8 +118,8 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
     from appliance.errors import WeirError
     from appliance.hosted import generation_of
     from appliance.outbound import is_loopback
-    from appliance.paths.openai_http import resolve_secret
     from appliance.paths.registry import PathContext
+    from appliance.paths.secrets import resolve_secret
     from appliance.store.audit.log import Audit
 
     config = load(state_dir, file=config_file)
@@ -131,7 +131,7 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
     async def asked() -> Answers:
         generation = generation_of(config, folder)
         endpoints = [card.endpoint for card in generation.cards if card.endpoint is not None]
-        listed = frozenset(Destination.parse(endpoint.base_url) for endpoint in endpoints)
+        listed = frozenset(Destination.parse(address) for endpoint in endpoints for address in endpoint.addresses)
         if config.egress.deny_all:
             listed = frozenset(each for each in listed if is_loopback(each.host))
         audit = Audit(state_dir)

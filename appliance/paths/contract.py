@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. A path knows nothing of policy, price, retry, cache or fallback.
-2. `stream` yields Text, ToolCall, Embedding or Signals chunks and ends with exactly one Done.
+2. `stream` yields Text, Reasoning, ToolCall, Vector or Signals chunks and ends with exactly one Done.
 3. Only PathError escapes (`guard.Guarded` sees to it), and closing the iterator cancels the runtime.
 4. `ready` is cheap and does no I/O.
 
@@ -15,11 +15,13 @@ from collections.abc import AsyncIterator
 from dataclasses import field
 from typing import Any, Literal, Protocol
 
+from appliance.paths.meter import Meter
 from appliance.records.card import ModelCard
 from appliance.records.chunks import (
     Chunk,
     Done,
     FinishReason,
+    Reasoning,
     Signals,
     Text,
     TokenLogprob,
@@ -27,7 +29,7 @@ from appliance.records.chunks import (
     Usage,
     Vector,
 )
-from appliance.records.request import Format, Kind, Message, Sampling
+from appliance.records.request import LOCAL, Format, Kind, Labels, Message, Sampling, Thinking
 from appliance.records.value import value
 
 __all__ = [
@@ -36,9 +38,11 @@ __all__ = [
     "ExecutionPath",
     "FinishReason",
     "Job",
+    "Meter",
     "PathError",
     "PathFault",
     "Readiness",
+    "Reasoning",
     "Signals",
     "Text",
     "TokenLogprob",
@@ -56,6 +60,8 @@ PathFault = Literal[
     "unsupported",  # a capability the card did not claim
     "auth",  # key missing or refused
     "broken_stream",  # ended without Done, or malformed
+    "policy",  # another node's policy refuses it: try another path
+    "quality",  # another node has nothing that meets the quality floor: try another path
     "redaction",  # what would leave cannot be redacted, so nothing left: try another
     "audit",  # what would leave could not be written down first: nothing left, try another
     "internal",
@@ -63,16 +69,26 @@ PathFault = Literal[
 
 
 class PathError(Exception):
-    """The only exception that leaves a path. The message is safe to show: no prompt, secret or traceback."""
+    """The only exception that leaves a path. The message is safe to show: no prompt, secret or traceback.
+
+    `sent`: whether whoever was asked may have done work; False only where it is known that it did none.
+    """
 
     def __init__(
-        self, fault: PathFault, message: str, *, retry_after_s: float | None = None, param: str | None = None
+        self,
+        fault: PathFault,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        param: str | None = None,
+        sent: bool = True,
     ) -> None:
         super().__init__(message)
         self.fault: PathFault = fault
         self.message = message
         self.retry_after_s = retry_after_s
         self.param = param
+        self.sent = sent
 
 
 @value(slots=True)
@@ -81,6 +97,8 @@ class Job:
 
     `inputs` is for embeddings and classification (one vector or distribution each). `signals` asks for token
     statistics; `deadline_s` is the time left, in seconds, when the job was made. `tenant_salt` parts prefix reuse.
+    `meter` is written by the path while it reads, where what it is told or counts may outlive a call that breaks off.
+    `member` is the one it is for, where a path has several (`paths.pool`).
     """
 
     id: str
@@ -93,12 +111,18 @@ class Job:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
+    thinking: Thinking | None = None
+    continues: bool = False  # the answer goes on where the last message, the assistant's own, ends
     n: int = 1
     signals: bool = False
     stream: bool = False  # a hint: the caller wants tokens as they come
     deadline_s: float | None = None
     tenant_salt: str = ""
+    tenant: str = LOCAL
+    labels: Labels = Labels()  # of the request, for paths that lead to another node
     forwarded: dict[str, Any] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter, compare=False)
+    member: int = 0
 
 
 @value(slots=True)

@@ -26,6 +26,7 @@ from appliance.paths.contract import (
     Job,
     PathError,
     Readiness,
+    Reasoning,
     Signals,
     Text,
     ToolCall,
@@ -35,7 +36,7 @@ from appliance.paths.prefixes import Links, Prefixes, links_of_prompt
 from appliance.records.card import ModelCard
 
 _log = logging.getLogger("weir.paths")
-_KNOWN = (Text, ToolCall, Vector, Signals)
+_KNOWN = (Text, Reasoning, ToolCall, Vector, Signals)
 
 
 class Guarded:

@@ -6,9 +6,9 @@ Rules kept here:
 3. What has no order of its own (tools, the fields of their schemas) is sent in one order, so that servers find the
    beginning of a prompt that they computed before. Messages keep theirs, and nothing of the moment is added.
 
-Not carried, because the contract has no place for it: reasoning text that some servers send beside the
-content. A refusal arrives as Text, with 'content_filter' as its finish reason, so that nobody takes it for an
-answer in form. It opens no connection.
+Thinking is read under both names that servers give it, `reasoning_content` (DeepSeek, vLLM before 0.11) and `reasoning`
+(vLLM since, OpenRouter); earlier thinking is not sent back. A refusal arrives as Text, with 'content_filter' as its
+finish reason, so that nobody takes it for an answer in form. It opens no connection.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from appliance.paths.contract import (
     Chunk,
     FinishReason,
     Job,
+    Reasoning,
     Text,
     TokenLogprob,
     ToolCall,
     Usage,
     Vector,
 )
+from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.records.request import Format, Message, Sampling
+from appliance.records.request import THINKING, Format, Message, Sampling
 
 MAX_CHOICES = 128
 
@@ -42,10 +44,8 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-
-
-class BrokenAnswer(ValueError):
-    """The server's answer is not in the format."""
+# What a server says that gave up and still ends its stream as if it had not: vLLM, OpenRouter, DeepSeek.
+_GAVE_UP = frozenset(("abort", "error", "insufficient_system_resource"))
 
 
 def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False) -> dict[str, Any]:
@@ -71,6 +71,8 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
         _sampling(body, job.sampling, max_key, chat=job.kind == "chat")
     if job.format.kind != "text":
         _format(body, job.format)
+    if job.continues:  # vLLM's and SGLang's names; others go on with a last message of the assistant's by themselves
+        body["continue_final_message"], body["add_generation_prompt"] = True, False
     if job.n != 1:
         body["n"] = job.n
     if streaming:
@@ -88,10 +90,13 @@ _NOTHING_SAID = Job.__dataclass_fields__["sampling"].default
 
 def _message(message: Message) -> dict[str, Any]:
     content: Any = message.content
-    if message.parts:
+    parts = message.parts
+    if parts and message.role == "assistant":
+        parts = tuple([part for part in parts if part.get("type") not in THINKING])
+    if parts:
         # Parts may be the whole content or only what is not text; text is not sent twice.
-        whole = not content or any(part.get("type") in ("text", "input_text") for part in message.parts)
-        content = list(message.parts) if whole else [{"type": "text", "text": content}, *message.parts]
+        whole = not content or any(part.get("type") in ("text", "input_text") for part in parts)
+        content = list(parts) if whole else [{"type": "text", "text": content}, *parts]
     made: dict[str, Any] = {"role": message.role, "content": content}
     if message.name is not None:
         made["name"] = message.name
@@ -139,11 +144,15 @@ def _format(body: dict[str, Any], form: Format) -> None:
 
 
 def _usage(found: Any) -> Usage:
-    details = found.get("prompt_tokens_details") or {}
+    prompt = found.get("prompt_tokens_details") or {}
+    completion = found.get("completion_tokens_details") or {}
     return Usage(
         int(found.get("prompt_tokens") or 0),
         int(found.get("completion_tokens") or 0),
-        int(details.get("cached_tokens") or 0),
+        # DeepSeek has a name of its own beside the prompt's.
+        int(prompt.get("cached_tokens") or found.get("prompt_cache_hit_tokens") or 0),
+        int(completion.get("reasoning_tokens") or 0),
+        int(prompt.get("cache_write_tokens") or 0),
     )
 
 
@@ -166,64 +175,48 @@ def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:
     )
 
 
-class Reading:
-    """What has been read of one generative answer, streamed or whole.
+class Answered(EventReading):
+    """What has been read of one generative answer. `refusals` are choices that refused; `[DONE]` ends a stream."""
 
-    `usage` is None until the provider says it. `refusals` are choices that refused; `ended` is set by
-    `[DONE]`.
-    """
-
-    __slots__ = ("_chat", "ended", "finished", "refusals", "usage", "wanted")
+    __slots__ = ("_asked", "_chat", "refusals")
 
     def __init__(self, job: Job) -> None:
+        super().__init__(job.n)
         self._chat = job.kind == "chat"
-        self.wanted = job.n
-        self.usage: Usage | None = None
-        self.finished: dict[int, FinishReason] = {}
+        self._asked = job.sampling.stop
         self.refusals: set[int] = set()
-        self.ended = False
-
-    @property
-    def complete(self) -> bool:
-        """Every choice said why it ended."""
-        return len(self.finished) >= self.wanted
 
     def reasons(self) -> tuple[FinishReason, ...]:
-        """One finish reason per choice. Raises BrokenAnswer if one is missing."""
-        try:
-            return tuple(
-                "content_filter" if index in self.refusals else self.finished[index] for index in range(self.wanted)
-            )
-        except KeyError:
-            raise BrokenAnswer("a choice has no finish reason") from None
+        reasons = super().reasons()
+        if not self.refusals:
+            return reasons
+        return tuple(["content_filter" if index in self.refusals else reason for index, reason in enumerate(reasons)])
 
     def whole(self, raw: bytes) -> list[Chunk]:
-        """Chunks of an answer that came in one piece."""
-        return self._read(raw, "message")
+        chunks: list[Chunk] = []
+        self.event(b"", raw, chunks, "message")
+        return chunks
 
-    def event(self, name: bytes, data: bytes) -> list[Chunk]:
-        """Chunks of one streamed event. Raises ErrorEvent if the event is an error."""
-        if self.ended:
-            return []
+    def event(self, name: bytes, data: bytes, chunks: list[Chunk], key: str = "delta") -> None:
+        """`key` is where a choice holds what was said: a whole answer is one event with 'message'."""
         if data == b"[DONE]":
             self.ended = True
-            return []
+            return
         if name == b"error":
-            raise ErrorEvent({})
-        return self._read(data, "delta")
-
-    def _read(self, raw: bytes, key: str) -> list[Chunk]:
+            raise ErrorEvent(data)
         try:
-            found = orjson.loads(raw)
+            found = orjson.loads(data)
             if found.get("error"):
-                raise ErrorEvent(found)
+                raise ErrorEvent(data)
             usage = found.get("usage")
             if usage:
                 self.usage = _usage(usage)
-            chunks: list[Chunk] = []
-            for choice in found.get("choices") or ():
-                self._choice(choice, key, chunks)
-            return chunks
+            choices = found.get("choices")
+            if choices:
+                for choice in choices:
+                    self._choice(choice, key, chunks)
+            elif found.get("object") == "error":  # as vLLM said it before 0.10
+                raise ErrorEvent(data)
         except (ErrorEvent, BrokenAnswer):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
@@ -239,36 +232,68 @@ class Reading:
         if self._chat:
             said = choice.get(key) or {}
             text = said.get("content")
-            calls = said.get("tool_calls")
-            refusal = said.get("refusal")
-            if refusal:
-                self.refusals.add(index)
-                text = f"{text or ''}{refusal}"
+            if text is None or len(said) > 1:  # most deltas hold a piece of text and nothing else
+                calls = said.get("tool_calls")
+                self._thought(said, index, key, chunks)
+                refusal = said.get("refusal")
+                if refusal:
+                    self.refusals.add(index)
+                    text = f"{text or ''}{refusal}"
         else:
             text = choice.get("text")
         if text:
             if type(text) is not str:
                 raise BrokenAnswer("content is not text")
-            tokens = len(logprobs) or (1 if key == "delta" else self._tokens_each())
+            tokens = len(logprobs) if logprobs else 1 if key == "delta" else self._tokens_each()
             chunks.append(Text(text, index, tokens, logprobs))
         if calls:
-            for position, call in enumerate(calls):
+            for position, call in enumerate([calls] if type(calls) is dict else calls):  # TGI has a single one bare
                 # In a whole message the position is implied; the delta form says it.
-                chunks.append(ToolCall(call if "index" in call else {"index": position, **call}, index))
+                delta = call if "index" in call else {"index": position, **call}
+                function = call.get("function")
+                if function is not None and type(function.get("arguments")) is dict:  # TGI's, as an object
+                    delta = {**delta, "function": {**function, "arguments": _dumped(function["arguments"])}}
+                chunks.append(ToolCall(delta, index))
         reason = choice.get("finish_reason")
         if reason:
+            if reason in _GAVE_UP:
+                raise ErrorEvent(orjson.dumps({"error": choice.get("error") or {"code": reason}}))
             self.finished[index] = _FINISH.get(reason, "stop")
+            stop = choice.get("stop_reason") or choice.get("matched_stop")  # vLLM's and SGLang's; the id of an end too
+            if type(stop) is str and stop in self._asked:
+                self.stops[index] = stop
+
+    def _thought(self, said: Any, index: int, key: str, chunks: list[Chunk]) -> None:
+        thought = said.get("reasoning_content") or said.get("reasoning")
+        if not thought:
+            return
+        if type(thought) is not str:
+            raise BrokenAnswer("reasoning is not text")
+        chunks.append(Reasoning(thought, index, 1 if key == "delta" else self._thought_each()))
 
     def _tokens_each(self) -> int:
-        return max(1, self.usage.completion_tokens // self.wanted) if self.usage else 1
+        usage = self.usage
+        return max(1, (usage.completion_tokens - usage.reasoning_tokens) // self.wanted) if usage else 1
+
+    def _thought_each(self) -> int:
+        return max(1, self.usage.reasoning_tokens // self.wanted) if self.usage else 1
 
 
-class ErrorEvent(Exception):
-    """The server sent an error where an answer was due; `found` is its body."""
+def _dumped(arguments: dict[str, Any]) -> str:
+    return orjson.dumps(arguments).decode()
 
-    def __init__(self, found: dict[str, Any]) -> None:
-        super().__init__("the server sent an error")
-        self.found = found
+
+class Embedded(EventReading):
+    """What has been read of `wanted` embeddings, which come in one piece."""
+
+    __slots__ = ()
+
+    def whole(self, raw: bytes) -> list[Chunk]:
+        vectors, self.usage = read_embeddings(raw, self.wanted)
+        return [*vectors]
+
+    def reasons(self) -> tuple[FinishReason, ...]:
+        return ("stop",)
 
 
 def read_embeddings(raw: bytes, wanted: int) -> tuple[list[Vector], Usage | None]:

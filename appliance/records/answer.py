@@ -17,12 +17,19 @@ _NOT_COUNTED = Usage()
 
 @value(slots=True)
 class Choice:
-    """One of n answers. `tool_calls` in OpenAI's form, complete."""
+    """One of n answers. `tool_calls` in OpenAI's form, complete; `reasoning` is the thinking that it showed.
+
+    `seal` is its provider's, of all of `reasoning`; '' where there is none, or several. `stop` is the stop string that
+    ended it, '' where none did or nobody knows.
+    """
 
     text: str = ""
     tool_calls: tuple[dict[str, Any], ...] = ()
     finish_reason: FinishReason = "stop"
     logprobs: tuple[TokenLogprob, ...] = ()
+    reasoning: str = ""
+    seal: str = ""
+    stop: str = ""
 
 
 @value(slots=True)

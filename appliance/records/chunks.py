@@ -12,11 +12,17 @@ from appliance.records.value import value
 
 @value(slots=True)
 class Usage:
-    """Tokens, counted by the runtime that did the work. `cached_tokens` were not prefilled anew."""
+    """Tokens, counted by the runtime that did the work.
+
+    Of the prompt's, `cached_tokens` were not prefilled anew and `cache_write_tokens` were kept for later; of the
+    completion's, `reasoning_tokens` were thinking, shown or not.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 @value(slots=True)
@@ -39,8 +45,26 @@ class Text:
 
 
 @value(slots=True)
+class Reasoning:
+    """A piece of the thinking that choice `index` shows; no part of its answer. `tokens` is how many were sampled.
+
+    `seal` is what the provider wants back unchanged with this thinking (a signature), '' if none; it comes with the
+    last piece of what it seals, and begins with the name of who made it, so that no other provider is sent it. Where
+    `REDACTED` stands before that, the rest is thinking that only the provider can read, and there is no text.
+    """
+
+    text: str
+    index: int = 0
+    tokens: int = 1
+    seal: str = ""
+
+
+REDACTED = "redacted:"
+
+
+@value(slots=True)
 class ToolCall:
-    """A piece of a tool call in OpenAI's delta form."""
+    """A piece of a tool call in OpenAI's delta form. A provider's seal of it stands in `extra_content`."""
 
     delta: dict[str, Any]
     index: int = 0
@@ -77,11 +101,15 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @value(slots=True)
 class Done:
-    """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for."""
+    """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for.
+
+    `stops`, where a path knows it, is the stop string that ended each choice, '' where none did.
+    """
 
     usage: Usage
     finish_reasons: tuple[FinishReason, ...] = ("stop",)
     device: str = ""
+    stops: tuple[str, ...] = ()
 
 
-Chunk = Text | ToolCall | Vector | Signals | Done
+Chunk = Text | Reasoning | ToolCall | Vector | Signals | Done

@@ -11,7 +11,7 @@ from typing import Literal
 
 from appliance.records.card import Tier
 from appliance.records.features import FindingKind
-from appliance.records.request import Classification, Kind, Labels, Preference
+from appliance.records.request import Classification, Kind, Labels, Preference, Providers
 from appliance.records.tenant import Scope
 from appliance.records.value import value
 
@@ -23,16 +23,19 @@ ReasonCode = Literal[
     "language",
     "policy",
     "scope",  # the tenant's keys do not cover it
+    "preference",  # the caller wants no path of this kind
     "health",
     "budget",
     "deadline",
 ]
-Refusal = Literal["", "unknown-model", "unsupported", "policy", "capacity", "quality"]
+Refusal = Literal["", "unknown-model", "unsupported", "policy", "preference", "strategy", "capacity", "quality"]
 Chosen = Literal[
     "cache-hit",  # an answer exists and may be used
     "named",  # the caller named this path
     "only-path",  # nothing else was left
     "best-utility",
+    "preference",  # of what is left, the caller's order or sort chose
+    "strategy",  # of what is left, a strategy of the content chose
     "below-floor",  # nothing left meets the floor; policy prefers an answer that says so
     "refused",
     "undecided",  # malformed, one too many, or gone before anything was decided
@@ -64,7 +67,9 @@ class Raised:
 @value
 class Asked:
     """The part of a request that decides, without its text. `labels` are those that policy was asked about; `scope` is
-    the tenant's, None where that narrows nothing.
+    the tenant's, None where that narrows nothing. `models` and `providers` are the caller's preferences; `passed_on`
+    names the parameters that a path has to take as they are, where the caller wants none dropped. `strategy` is the one
+    that the request names; `thread` marks its conversation for strategies that ask (a keyed digest).
     """
 
     id: str
@@ -76,6 +81,11 @@ class Asked:
     n: int = 1
     raised: Raised | None = None
     scope: Scope | None = None
+    models: tuple[str, ...] = ()
+    providers: Providers | None = None
+    passed_on: tuple[str, ...] = ()
+    strategy: str = ""
+    thread: str = ""
 
 
 @value
@@ -125,7 +135,7 @@ class Snapshot:
 
 @value
 class Reason:
-    """Why a path is out. `rule` names the policy rule where there is one."""
+    """Why a path is out. `rule` names the policy rule, or the caller's preference, where there is one."""
 
     code: ReasonCode
     text: str
@@ -164,22 +174,42 @@ class Candidate:
     redacting: Redacting | None = None
 
 
+Role = Literal["", "member", "arbiter", "draft", "critique", "polish", "reader", "synthesis"]
+
+
 @value
 class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step.
 
-    `redacted`: it may be sent the request only with what can be redacted replaced.
+    `redacted`: it may be sent the request only with what can be redacted replaced. `why` it stands where it does, where
+    utility does not say so. `compose`: it stands for several calls, of which one answer is made; `members` are they,
+    each with its `role` and how many `times` it is asked, and `path` is the last one's.
     """
 
     path: str
     gate: str = ""
     threshold: float | None = None
     redacted: bool = False
+    why: str = ""
+    compose: Literal["", "ensemble", "chain", "partition"] = ""
+    role: Role = ""
+    members: tuple[Step, ...] = ()
+    times: int = 1
+
+
+@value
+class Hedge:
+    """What is asked as well where the plan's only step has given no token after `after_s` seconds."""
+
+    step: Step
+    after_s: float
 
 
 @value
 class Decision:
-    """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind."""
+    """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind; `unmet` what was asked for by
+    name and is not there. `strategy` chose among what was left.
+    """
 
     id: str
     generation: str
@@ -191,6 +221,14 @@ class Decision:
     candidates: tuple[Candidate, ...] = ()
     refusal: Refusal = ""
     plans_weighed: int = 0
+    hedge: Hedge | None = None
+    unmet: str = ""
+    strategy: str = ""
+
+    @property
+    def calls(self) -> tuple[Step, ...]:
+        """The plan's steps, each that stands for several calls as those."""
+        return tuple([call for step in self.steps for call in (step.members or (step,))])
 
     @property
     def below_floor(self) -> bool:
@@ -208,11 +246,35 @@ class Judgement:
 
 
 @value
+class Attempt:
+    """One try at a step that failed and was followed by another at the same path.
+
+    `seconds` it took, and `waited_s` passed before the next. What it used and cost is part of the step's.
+    """
+
+    fault: str
+    message: str
+    seconds: float
+    waited_s: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float = 0.0
+    cost_known: bool = True
+    member: str = ""
+
+
+@value
 class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
 
-    `redacted` counts by kind what was replaced in what it was sent. `shared`: another request, identical and at work at
-    the same time, ran it, and its record has the costs.
+    `attempts` are those before the last; tokens and cost are of all of them together. Without `cost_known` some of it
+    is an estimate, because a call ended before its provider said what it had used. `member` is the one that was asked
+    last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
+
+    `redacted` counts by kind what was replaced in what it was sent. `role`: as what it was asked, where several calls
+    make one answer. `shared`: another request, identical and at work at the same time, ran it, and its record has the
+    costs.
     """
 
     path: str
@@ -232,6 +294,11 @@ class StepOutcome:
     min_logprob: float | None = None
     redacted: tuple[tuple[FindingKind, int], ...] = ()
     shared: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    cost_known: bool = True
+    member: str = ""
+    hedged: bool = False
+    role: str = ""
 
 
 @value

@@ -14,10 +14,12 @@ from appliance.records.value import value
 
 Kind = Literal["chat", "completion", "embedding"]
 Preference = Literal["balanced", "cheap", "fast", "best"]
+Priced = Literal["prompt", "completion", "request", "image"]
 Classification = Literal["public", "internal", "restricted", "secret"]
 Purpose = Literal["", "commercial", "research", "high-risk"]
 Rights = Literal["", "licensed", "reserved"]
 AND = " & "  # between residencies that are demanded together
+THINKING = frozenset(("thinking", "redacted_thinking"))  # types of parts that only providers that ask for them get
 LOCAL = "local"  # the tenant of a node that has none: whoever is on this host
 # Each tighter than the last.
 CLASSIFICATIONS: tuple[Classification, ...] = ("public", "internal", "restricted", "secret")
@@ -26,7 +28,12 @@ RIGHTS: tuple[Rights, ...] = ("", "licensed", "reserved")
 
 @value(slots=True)
 class Message:
-    """One chat turn. `content` is text; `parts` keeps the wire form of non-text content for paths that take it."""
+    """One chat turn. `content` is text; `parts` keeps the wire form of non-text content for paths that take it.
+
+    Earlier thinking of an assistant stands in `parts` in Anthropic's form (`THINKING`), and in `content` not at all.
+    `marks` are ends in `content`, in characters, up to which a provider is to keep the prompt, and for how long ('5m',
+    '1h'): no answer depends on them, so they are in no digest.
+    """
 
     role: str
     content: str
@@ -34,6 +41,7 @@ class Message:
     tool_call_id: str | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
     parts: tuple[dict[str, Any], ...] = ()
+    marks: tuple[tuple[int, str], ...] = ()
 
 
 @value(slots=True)
@@ -53,6 +61,16 @@ class Sampling:
     logit_bias: tuple[tuple[int, float], ...] = ()
     logprobs: bool = False
     top_logprobs: int = 0
+
+
+@value(slots=True)
+class Thinking:
+    """A model is to think before it answers. `budget_tokens` of an explicit budget, None
+    where the model decides; `show`: as text, else only what seals it.
+    """
+
+    budget_tokens: int | None = None
+    show: bool = True
 
 
 @value(slots=True)
@@ -83,21 +101,67 @@ class Labels:
     purpose: Purpose = ""  # what the answer is for; '' (not stated)
     rights: Rights = ""  # what others hold in the content
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
+    strategy: str = ""  # of the content, that chooses the paths; '' (not stated)
     conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
+    via: tuple[str, ...] = field(default=(), repr=False)  # nodes that it came through, each by its id. In no record
+
+
+@value(slots=True)
+class Echo:
+    """What of a request its answer is written with, on a wire that gives a request back in its answer. Part of no
+    digest and of no record.
+
+    `fields` are JSON members as text, without the outer brackets; `summary` and `seal` say how thinking is shown.
+    """
+
+    fields: str = field(repr=False)
+    summary: bool = False
+    seal: bool = False
+
+
+@value
+class Providers:
+    """Whose paths a caller wants, in which order and at what price: OpenRouter's `provider` object. Every field narrows
+    or orders, none widens.
+
+    `order`, `only` and `ignore` name operators of paths, or how their ids begin (see `decide.preferences.bears`).
+    `max_price` has the content's money per million prompt and completion tokens, per request and per image.
+    """
+
+    order: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    quantisations: tuple[str, ...] = ()
+    allow_fallbacks: bool = True
+    require_parameters: bool = False
+    data_collection: Literal["allow", "deny"] = "allow"
+    zdr: bool = False
+    max_price: tuple[tuple[Priced, float], ...] = ()
+    sort: Literal["", "price", "throughput", "latency"] = ""
+    partition: Literal["model", "none"] = "model"  # 'none': what `models` lists is sorted too
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether others may stand in for a path that failed; those of an order always may."""
+        return self.allow_fallbacks or bool(self.order)
 
 
 @value
 class Request:
     """One parsed request.
 
-    `model` is 'auto' or a concrete path id; `preference` comes from the suffix. `forwarded` holds parameters
-    that Weir does not interpret and passes on to paths that speak the same dialect.
+    `model` is 'auto' or a concrete path id; `preference` comes from the suffix. `models`, where several are stated, are
+    what is tried one after the other, `model` first. `forwarded` holds parameters that Weir does not interpret and
+    passes on to paths that speak the same dialect.
     """
 
     id: str
     kind: Kind
     model: str
     preference: Preference = "balanced"
+    models: tuple[str, ...] = ()
+    providers: Providers | None = None
+    strategy: str = ""  # of the content, where the model's name states one
     messages: tuple[Message, ...] = ()
     prompt: str = ""
     inputs: tuple[str, ...] = ()
@@ -106,6 +170,8 @@ class Request:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
+    thinking: Thinking | None = None
+    continues: bool = False  # the last message is the assistant's own, and the answer goes on where it ends
     n: int = 1
     stream: bool = False
     stream_usage: bool = False
@@ -116,6 +182,7 @@ class Request:
     tenant: str = LOCAL
     user: str = ""
     forwarded: dict[str, Any] = field(default_factory=dict)
+    echo: Echo | None = None
     digest: str = ""  # SHA-256 of the canonical content, the exact cache's key material; '' under no-store
 
 

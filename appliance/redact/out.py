@@ -24,7 +24,7 @@ from typing import Any
 from appliance.features.detect import counts, find
 from appliance.features.detect.texts import texts
 from appliance.records.features import FindingKind
-from appliance.records.request import Message, Request
+from appliance.records.request import THINKING, Message, Request
 from appliance.redact.form import LOOKALIKE, PLACEHOLDER, placeholder
 
 GiveUp = Callable[[], bool]
@@ -62,7 +62,7 @@ def redact(
 
     Raises NotRedactable, and DetectorFailed when told to give up.
     """
-    if any(message.parts for message in request.messages):
+    if any(part.get("type") not in THINKING for message in request.messages for part in message.parts):
         raise NotRedactable("an image, sound or file cannot be redacted")
     left = set(known).difference(kinds)
     swap = _Swap(frozenset(kinds), _taken(request), give_up)
@@ -124,6 +124,8 @@ class _Swap:
     def _message(self, message: Message) -> Message:
         return replace(
             message,
+            marks=(),  # places in a text that is another from here on
+            parts=(),  # earlier thinking: its seal holds for the very text only, so that it stays here
             content=self.text(message.content),
             name=message.name and self.text(message.name),
             tool_call_id=message.tool_call_id and self.text(message.tool_call_id),

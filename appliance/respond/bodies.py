@@ -35,6 +35,8 @@ def chat_body(answer: Answer, *, id: str | None = None, created: int | None = No
 
 def _chat_choice(index: int, choice: Choice) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": choice.text, "refusal": None}
+    if choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
     if choice.tool_calls:
         message["content"] = choice.text or None
         message["tool_calls"] = choice.tool_calls

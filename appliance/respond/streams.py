@@ -1,7 +1,7 @@
 """Answers as server-sent events: state machines that take chunks and give bytes.
 
 Rules kept here:
-1. Role first, then content or tool calls, one finish event per choice, usage if asked for, then [DONE].
+1. Role first, then reasoning, content or tool calls, one finish event per choice, usage if asked for, then [DONE].
 2. After the first byte an error is an event, and nothing follows it: no [DONE], no second beginning.
 3. Whatever the text holds, an event stays one line: JSON writes every line break as an escape.
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import orjson
 
 from appliance.errors import WeirError
-from appliance.records.chunks import Chunk, Done, Signals, Text, ToolCall
+from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, ToolCall
 from appliance.respond.errors import error_event
 from appliance.respond.forms import chat_logprobs, completion_logprobs, completion_reason, usage_form, write
 
@@ -48,6 +48,8 @@ class _Stream:
             return self._tool_call(chunk)
         if isinstance(chunk, Done):
             return self._done(chunk)
+        if isinstance(chunk, Reasoning):
+            return self._reasoning(chunk)
         assert isinstance(chunk, Signals), "a vector in a stream of text"
         return b""
 
@@ -69,6 +71,9 @@ class _Stream:
         raise NotImplementedError
 
     def _tool_call(self, chunk: ToolCall) -> bytes:
+        raise NotImplementedError
+
+    def _reasoning(self, chunk: Reasoning) -> bytes:
         raise NotImplementedError
 
     def _finish(self, index: int, reason: str) -> bytes:
@@ -103,6 +108,14 @@ class ChatStream(_Stream):
         delta = b'{"index":%d,"delta":{"tool_calls":[%b]' % (index, write({"index": 0, **chunk.delta}))
         return begin + self._head + delta + _FINISH_AT + b"null}" + self._tail
 
+    def _reasoning(self, chunk: Reasoning) -> bytes:
+        if not chunk.text:  # a seal: this dialect has no place for it
+            return b""
+        index = chunk.index
+        begin = b"" if index in self._begun else self._begin(index)
+        delta = b'{"index":%d,"delta":{"reasoning_content":%b' % (index, _dump(chunk.text))
+        return begin + self._head + delta + _FINISH_AT + b"null}" + self._tail
+
     def _finish(self, index: int, reason: str) -> bytes:
         begin = b"" if index in self._begun else self._begin(index)
         finish = b'{"index":%d,"delta":{' % index + _FINISH_AT + b'"%b"}' % reason.encode("ascii")
@@ -134,6 +147,9 @@ class CompletionStream(_Stream):
 
     def _tool_call(self, chunk: ToolCall) -> bytes:
         raise AssertionError(f"a tool call in a completion's choice {chunk.index}")
+
+    def _reasoning(self, chunk: Reasoning) -> bytes:  # noqa: ARG002 -- a completion has no place for it
+        return b""
 
     def _finish(self, index: int, reason: str) -> bytes:
         finish = b'{"index":%d,"text":"","logprobs":null,"finish_reason":"%b"}' % (

@@ -10,7 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from appliance.errors import WeirError
@@ -30,9 +30,7 @@ class Parse(Protocol):
 
 
 class Stream(Protocol):
-    """One answer as events; made when it is known which path answers."""
-
-    def __init__(self, *, id: str, model: str, created: int, include_usage: bool) -> None: ...
+    """One answer as events."""
 
     def feed(self, chunk: Chunk) -> bytes:
         """The events of one chunk; empty for what callers do not see."""
@@ -49,6 +47,14 @@ class Write(Protocol):
     def __call__(self, answer: Answer, request: Request, /, *, id: str, created: int) -> bytes: ...
 
 
+class Begin(Protocol):
+    """The stream that answers a request, made when it is known which path does: `model` is its id, `created` Unix
+    seconds.
+    """
+
+    def __call__(self, request: Request, /, *, model: str, created: int) -> Stream: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An address at which answers are asked for. `stream` None: they come in one piece always."""
@@ -57,7 +63,7 @@ class Endpoint:
     kind: Kind
     parse: Parse
     body: Write
-    stream: type[Stream] | None = None
+    stream: Begin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +77,15 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`header` is one that its clients alone send, '' for none: it tells them where an address is everybody's."""
+    """`sign` of life of a stream is what its clients leave out. `absent` says what to do instead of what its servers
+    offer at addresses that begin so. `header` is one that its clients alone send, '' for none: it tells them where an
+    address is everybody's.
+    """
 
     endpoints: tuple[Endpoint, ...]
     error: Callable[[WeirError], bytes]
     models: Callable[[Sequence[ModelCard], int], bytes]  # cards, and Unix seconds: {"data": [{"id": ...}, ...], ...}
+    sign: bytes
     inquiries: tuple[Inquiry, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     header: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ import pytest
 from appliance.egress import Destination, Egress
 from appliance.paths.contract import Done, Job, PathError, Text, TokenLogprob, Usage, Vector
 from appliance.paths.guard import Guarded
-from appliance.paths.openai_http import Breaker, OpenAIHttpPath, resolve_secret
+from appliance.paths.http import HttpPath
+from appliance.paths.openai_http import OpenAIDialect
+from appliance.paths.secrets import resolve_secret
 from appliance.records.card import Capabilities
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.upstream import HELLO, KEY, PROMPT, SHORT, card_for, collect, served, started, streamed, text
 from tests.standins.ledger import MemoryLedger
 from tests.standins.openai_server import MODES, Behaviour, OpenAIStandIn
+
+LIMITED = Job(id="j", kind="chat", messages=HELLO.messages, sampling=Sampling(max_tokens=3))
 
 
 async def fault(path: Any, job: Job = HELLO) -> PathError:
@@ -49,10 +54,10 @@ async def test_azure_is_spoken_to_by_deployment_with_its_own_header() -> None:
             assert text(await collect(path)) == PROMPT
         assert server.headers[0]["api-key"] == KEY
         assert "Authorization" not in server.headers[0]
-        assert path._urls["chat"].raw_path_qs == (
-            "/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21"
-        )
-        assert path._max_key == "max_completion_tokens"
+        assert card.endpoint is not None
+        call = OpenAIDialect().call(LIMITED, card.endpoint, streaming=False)
+        assert call.url.raw_path_qs == "/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21"
+        assert json.loads(call.body)["max_completion_tokens"] == 3
 
 
 @pytest.mark.parametrize(
@@ -65,9 +70,11 @@ async def test_azure_is_spoken_to_by_deployment_with_its_own_header() -> None:
     ],
 )
 def test_the_address_and_the_name_of_the_limit(base: str, address: str, limit: str) -> None:
-    path = OpenAIHttpPath(card_for(base), Egress(frozenset(), MemoryLedger()))
-    assert str(path._urls["chat"]) == address
-    assert path._max_key == limit
+    endpoint = card_for(base).endpoint
+    assert endpoint is not None
+    call = OpenAIDialect().call(LIMITED, endpoint, streaming=False)
+    assert str(call.url) == address
+    assert json.loads(call.body)[limit] == 3
 
 
 @pytest.mark.asyncio
@@ -241,56 +248,10 @@ async def test_connections_are_kept_after_whole_and_streamed_answers() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_server_that_is_not_there_opens_the_breaker_and_one_probe_closes_it() -> None:
-    now = [100.0]
-    async with OpenAIStandIn() as server:
-        base, port = server.base_url, server.port
-    async with started(card_for(base), clock=lambda: now[0]) as path:
-        for _ in range(5):
-            assert path.ready().ok
-            assert (await fault(path)).fault == "unavailable"
-        assert not path.ready().ok
-        assert "resting" in path.ready().reason
-        resting = await fault(path)
-        assert resting.retry_after_s == pytest.approx(5.0)
-        now[0] += 5.1
-        assert path.ready().ok
-        await fault(path)  # the probe fails: twice as long
-        now[0] += 5.1
-        assert not path.ready().ok
-        now[0] += 5.0
-        async with OpenAIStandIn(port=port):
-            assert text(await collect(path)) == PROMPT
-        for _ in range(4):  # the count began anew
-            assert (await fault(path)).fault == "unavailable"
-        assert path.ready().ok
-
-
-def test_the_breaker_lets_one_probe_through_and_rests_a_minute_at_most() -> None:
-    now = [0.0]
-    breaker = Breaker(lambda: now[0])
-    rests = []
-    for _ in range(10):
-        while not breaker.wait_s():
-            breaker.enter()
-            breaker.missed()
-        rests.append(breaker.wait_s())
-        now[0] += rests[-1]
-    assert rests[:5] == [5.0, 10.0, 20.0, 40.0, 60.0]
-    assert max(rests) == 60.0
-    breaker.enter()
-    assert breaker.wait_s() > 0, "a second probe passed beside the first"
-    breaker.given_up()
-    assert breaker.wait_s() == 0
-    breaker.reached()
-    assert breaker.wait_s() == 0
-
-
-@pytest.mark.asyncio
 async def test_an_unlisted_server_is_not_spoken_to() -> None:
     async with OpenAIStandIn() as server:
         egress = Egress(frozenset({Destination.parse("https://elsewhere.example")}), MemoryLedger())
-        path = OpenAIHttpPath(card_for(server.base_url), egress)
+        path = HttpPath(card_for(server.base_url), egress, OpenAIDialect())
         with pytest.raises(PathError) as caught:
             await path.start()
         assert caught.value.fault == "unavailable"
@@ -316,12 +277,19 @@ async def test_the_key_is_resolved_at_start_and_shown_nowhere(monkeypatch: pytes
 def test_a_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     assert resolve_secret(f"file:{tmp_path / 'key'}") == KEY
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert resolve_secret("credential:key") == KEY
+    (tmp_path / "account").write_text('{\n "private_key": "a\\nb"\n}')
+    assert resolve_secret("credential:account") == '{"private_key": "a\\nb"}'
     monkeypatch.setenv("WEIR_TEST_KEY", "a\nb")
     for reference in (
         "env:WEIR_TEST_KEY",
         "env:WEIR_NOT_SET",
         f"file:{tmp_path}",
         f"file:{tmp_path / 'none'}",
+        "credential:none",
+        f"credential:../{tmp_path.name}/key",
+        "secret:not-in-the-configuration",
     ):
         with pytest.raises(PathError) as caught:
             resolve_secret(reference)

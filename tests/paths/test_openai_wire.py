@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from appliance.paths.contract import Job, ToolCall, Usage, Vector
+from appliance.paths.contract import Chunk, Job, Reasoning, Text, ToolCall, Usage, Vector
+from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.openai_errors import error_of, retry_after
-from appliance.paths.openai_wire import BrokenAnswer, ErrorEvent, Reading, build_body, read_embeddings
+from appliance.paths.openai_wire import Answered, build_body, read_embeddings
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.upstream import HELLO, KEY, PROMPT, streamed
 
@@ -121,8 +122,50 @@ def test_base64_embeddings_are_the_same_floats() -> None:
         read_embeddings(orjson.dumps(rows), 2)
 
 
+def event(found: Any) -> bytes:
+    return b"data: " + orjson.dumps(found) + b"\n\n"
+
+
+def said(key: str, **fields: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, key: fields, "finish_reason": None if key == "delta" else "stop"}]}
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_thinking_is_read_under_both_of_its_names_and_never_as_text(name: str) -> None:
+    assert Answered(HELLO).feed(event(said("delta", **{name: "hm"}))) == [Reasoning("hm")]
+    usage = {"prompt_tokens": 9, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 5},
+             "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}  # fmt: skip
+    reading = Answered(HELLO)
+    whole = {**said("message", content="Paris", **{name: "A capital"}), "usage": usage}
+    assert reading.whole(orjson.dumps(whole)) == [Reasoning("A capital", 0, 5), Text("Paris", 0, 2)]
+    assert reading.usage == Usage(9, 7, 4, 5, 2)
+    both = Answered(HELLO).feed(event(said("delta", reasoning="hm", reasoning_content="hm", content=None)))
+    assert both == [Reasoning("hm")]
+
+
+def test_the_cache_hits_of_deepseek_are_read() -> None:
+    reading = Answered(HELLO)
+    reading.feed(event({"choices": [], "usage": {"prompt_tokens": 9, "prompt_cache_hit_tokens": 6}}))
+    assert reading.usage == Usage(9, 0, 6)
+
+
+def test_earlier_thinking_is_not_sent_to_servers_that_do_not_ask_for_it() -> None:
+    thought = {"type": "thinking", "thinking": "A capital", "signature": "c2Vh"}
+    job = Job(id="j", kind="chat", messages=(Message("assistant", "Paris", parts=(thought,)), HELLO.messages[0]))
+    assert build_body(job, "m")["messages"][0] == {"role": "assistant", "content": "Paris"}
+
+
+def test_what_came_before_an_error_in_one_block_goes_out_before_it() -> None:
+    block = event(said("delta", content="one ")) + event(said("delta", content="two"))
+    for spoiled, kind in ((event({"error": {"code": 500}}), ErrorEvent), (b"data: {\n\n", BrokenAnswer)):
+        reading = Answered(HELLO)
+        chunks: list[Chunk] = reading.feed(block + spoiled)
+        assert chunks == [Text("one "), Text("two")]
+        assert isinstance(reading.failed, kind)
+
+
 def test_tool_calls_keep_their_delta_form() -> None:
-    reading = Reading(HELLO)
+    reading = Answered(HELLO)
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     whole = {"choices": [{"index": 0, "message": {"tool_calls": [call, call]}, "finish_reason": "tool_calls"}]}
     assert reading.whole(orjson.dumps(whole)) == [
@@ -132,7 +175,7 @@ def test_tool_calls_keep_their_delta_form() -> None:
     assert reading.reasons() == ("tool_calls",)
     delta = {"index": 1, "function": {"arguments": "{"}}
     piece = {"choices": [{"index": 0, "delta": {"tool_calls": [delta]}}]}
-    assert Reading(HELLO).event(b"", orjson.dumps(piece)) == [ToolCall(delta)]
+    assert Answered(HELLO).feed(event(piece)) == [ToolCall(delta)]
 
 
 _json = st.recursive(
@@ -165,9 +208,9 @@ _json = st.recursive(
 @given(_json, st.booleans())
 def test_whatever_json_arrives_it_is_read_or_broken(found: Any, whole: bool) -> None:
     raw = orjson.dumps(found)
-    reading = Reading(HELLO)
+    reading = Answered(HELLO)
     try:
-        reading.whole(raw) if whole else reading.event(b"", raw)
+        reading.whole(raw) if whole else reading.feed(event(found))
         reading.reasons()
     except (BrokenAnswer, ErrorEvent):
         pass
@@ -221,3 +264,30 @@ def test_retry_after_is_read_in_seconds_milliseconds_or_as_a_date() -> None:
     for odd, expected in {"-5": 0.0, "1e9": 3600.0, "inf": 3600.0, "nan": None, "soon": None}.items():
         assert retry_after(CIMultiDict({"Retry-After": odd})) == expected
     assert retry_after(CIMultiDict()) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "stops"),
+    [
+        ({"stop_reason": "END"}, {0: "END"}),
+        ({"matched_stop": "END"}, {0: "END"}),
+        ({"stop_reason": 151645}, {}),
+        ({"stop_reason": "<|im_end|>"}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_stop_string_is_told_where_the_server_names_one_of_those_asked_for(
+    said: dict[str, Any], stops: dict[int, str]
+) -> None:
+    reading = Answered(Job("j", "chat", sampling=Sampling(stop=("END",))))
+    choice = {"index": 0, "message": {"content": "x"}, "finish_reason": "stop", **said}
+    reading.whole(orjson.dumps({"choices": [choice]}))
+    assert reading.stops == stops
+
+
+def test_an_answer_that_goes_on_is_asked_for_in_the_servers_words() -> None:
+    turns = (Message("user", "a"), Message("assistant", "b"))
+    body = build_body(Job("j", "chat", messages=turns, continues=True), "m")
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+    assert body["messages"][-1] == {"role": "assistant", "content": "b"}
+    assert "continue_final_message" not in build_body(Job("j", "chat", messages=turns), "m")

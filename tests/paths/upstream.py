@@ -8,7 +8,8 @@ from typing import Any
 
 from appliance.egress import Destination, Egress
 from appliance.paths.contract import Chunk, Job, Text
-from appliance.paths.openai_http import OpenAIHttpPath
+from appliance.paths.http import HttpPath
+from appliance.paths.openai_http import OpenAIDialect
 from appliance.records.card import Capabilities, Endpoint, ModelCard
 from appliance.records.departure import departing
 from appliance.records.request import Message
@@ -39,10 +40,10 @@ def card_for(base_url: str, model: str = "m", capabilities: Capabilities | None 
 
 
 @asynccontextmanager
-async def started(card: ModelCard, secrets: Any = lambda _: KEY, **over: Any) -> AsyncIterator[OpenAIHttpPath]:
+async def started(card: ModelCard, secrets: Any = lambda _: KEY, **over: Any) -> AsyncIterator[HttpPath]:
     assert card.endpoint is not None
     egress = Egress(frozenset({Destination.parse(card.endpoint.base_url)}), MemoryLedger())
-    path = OpenAIHttpPath(card, egress, secrets, **over)
+    path = HttpPath(card, egress, OpenAIDialect(), secrets, **over)
     await path.start()
     try:
         with departing(DEPARTURE):
@@ -58,7 +59,7 @@ async def served(
     behaviour: Behaviour | None = None,
     capabilities: Capabilities | None = None,
     **endpoint: Any,
-) -> AsyncIterator[tuple[OpenAIStandIn, OpenAIHttpPath]]:
+) -> AsyncIterator[tuple[OpenAIStandIn, HttpPath]]:
     async with (
         OpenAIStandIn(behaviour) as server,
         started(card_for(server.base_url, model, capabilities, **endpoint), max_response_bytes=1_000_000) as path,

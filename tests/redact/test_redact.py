@@ -250,3 +250,12 @@ def test_a_request_full_of_look_alikes_gets_other_numbers() -> None:
     assert plain(redaction, "[EMAIL_1] [EMAIL_51] [Email_51] [EMAIL_051]") == (
         "[EMAIL_1] ann@corp.example [Email_51] [EMAIL_051]"
     )
+
+
+def test_earlier_thinking_stays_here_because_its_seal_holds_for_the_very_text_only() -> None:
+    thought = {"type": "thinking", "thinking": "ann@corp.example asks", "signature": "c2Vhb"}
+    hidden = {"type": "redacted_thinking", "data": "c2Vhb"}
+    before = Message("assistant", "Who?", parts=(thought, hidden))
+    made = out(Request("r", "chat", "auto", messages=(before, Message("user", "ann@corp.example")))).request
+    assert [message.parts for message in made.messages] == [(), ()]
+    assert made.messages[0].content == "Who?"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.records.chunks import Chunk, Done, Signals, Text, TokenLogprob, ToolCall, Usage
+from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, TokenLogprob, ToolCall, Usage
 from appliance.redact import Restorer
 from appliance.respond.collect import collect
 
@@ -132,3 +132,31 @@ def test_tokens_and_log_probabilities_stay_those_that_were_sampled() -> None:
     assert [chunk.tokens for chunk in made if isinstance(chunk, Text)] == [3, 2]
     assert made[0] == Text("", 0, 3, (token,))
     assert made[-2:] == [signals, Done(Usage(1, 5))]
+
+
+def thought_of(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, Reasoning))
+
+
+@many
+@given(said, st.lists(st.integers(0, 500)), said, st.booleans())
+def test_thinking_is_restored_apart_from_the_text_behind_it(
+    text: str, places: list[int], after: str, sealed: bool
+) -> None:
+    thought: list[Chunk] = [Reasoning(piece) for piece in cut(text, places)]
+    if sealed:
+        thought.append(Reasoning("", seal="s"))
+    made = list(fed([*thought, Text(after), Done(Usage())], in_json=True))
+    assert thought_of(made) == expected(text)
+    assert text_of(made) == expected(after, {name: json.dumps(v, ensure_ascii=False)[1:-1] for name, v in BACK.items()})
+    kinds = [type(chunk) for chunk in made]
+    assert Reasoning not in kinds[kinds.index(Text) :]  # what was held back comes before the answer
+    seals = [chunk.seal for chunk in made if isinstance(chunk, Reasoning) and chunk.seal]
+    assert seals == (["s"] if sealed and expected(text) == text else [])
+
+
+def test_thinking_that_ends_in_the_middle_of_a_placeholder_is_not_lost() -> None:
+    assert thought_of(list(fed([Reasoning("to [EMAIL_"), Done(Usage())]))) == "to [EMAIL_"
+    called = ToolCall({"index": 0, "function": {"arguments": "{}"}})
+    made = list(fed([Reasoning("to [EMAIL_"), called, Done(Usage())]))
+    assert [type(chunk) for chunk in made] == [Reasoning, Reasoning, ToolCall, Done]

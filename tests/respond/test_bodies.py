@@ -128,3 +128,16 @@ def test_an_error_has_openais_shape(write: object) -> None:
 def test_retry_after_is_told_where_it_is_known() -> None:
     assert error_headers(NoCapacity("Busy.", retry_after_s=3)) == {"Retry-After": "3"}
     assert error_headers(NoCapacity("Busy.")) == {}
+
+
+def test_thinking_stands_beside_the_content() -> None:
+    thought = Answer("i", "m", 1, (Choice("Paris", reasoning="A capital", seal="s"),), Usage(3, 9, 1, 7))
+    read = ChatCompletion.model_validate_json(chat_body(thought))
+    assert read.choices[0].message.model_dump(exclude_none=True) == {
+        "role": "assistant",
+        "content": "Paris",
+        "reasoning_content": "A capital",
+    }
+    assert read.usage is not None and read.usage.completion_tokens_details is not None
+    assert read.usage.completion_tokens_details.reasoning_tokens == 7
+    assert b"reasoning_content" not in chat_body(FULL)

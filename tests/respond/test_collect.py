@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.records.answer import Answer, Choice
-from appliance.records.chunks import Chunk, Done, Signals, Text, TokenLogprob, ToolCall, Usage, Vector
+from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, TokenLogprob, ToolCall, Usage, Vector
 from appliance.respond import ChatStream, Collector, chat_body, collect, replay
 
 SIGNALS = Signals(0, 1, -0.1, -0.1, -0.1, (-0.1, -0.1, -0.1), 0.0, 1.0)
@@ -33,6 +33,9 @@ CHOICES = st.builds(
     st.lists(CALLS, max_size=3).map(tuple),
     st.sampled_from(("stop", "length", "tool_calls")),
     st.lists(TOKENS, max_size=3).map(tuple),
+    TEXTS,
+    st.text(max_size=4),
+    st.text(max_size=4),
 )
 
 
@@ -57,6 +60,20 @@ def test_chunks_add_up() -> None:
         "cpu",
         (SIGNALS,),
     )
+
+
+def test_thinking_is_joined_beside_the_answer_under_its_one_seal() -> None:
+    thought = [Reasoning("It is "), Reasoning("Paris"), Reasoning("", seal="s1"), Text("Paris")]
+    first = collect([*thought, Done(Usage(3, 6, 0, 3))], **NAMED).choices[0]
+    assert (first.reasoning, first.seal, first.text) == ("It is Paris", "s1", "Paris")
+    second = collect([*thought, Reasoning(" again", seal="s2"), Done(Usage())], **NAMED).choices[0]
+    assert (second.reasoning, second.seal) == ("It is Paris again", "")
+
+
+def test_what_a_provider_wants_back_with_a_tool_call_stays_with_it() -> None:
+    sealed = {"google": {"thought_signature": "c2Vhb"}}
+    chunks = [ToolCall({"index": 0, "id": "c0", "function": {"name": "f", "arguments": "{}"}, "extra_content": sealed})]
+    assert collect(chunks, **NAMED).choices[0].tool_calls[0]["extra_content"] == sealed
 
 
 def test_deltas_of_tool_calls_are_joined_by_index() -> None:

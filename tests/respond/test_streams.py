@@ -12,7 +12,7 @@ from openai.types import Completion
 from openai.types.chat import ChatCompletionChunk
 
 from appliance.errors import UpstreamFailed
-from appliance.records.chunks import Chunk, Done, Signals, Text, TokenLogprob, ToolCall, Usage, Vector
+from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, TokenLogprob, ToolCall, Usage, Vector
 from appliance.respond import ChatStream, CompletionStream
 
 SIGNALS = Signals(0, 1, -0.1, -0.1, -0.1, (-0.1, -0.1, -0.1), 0.0, 1.0)
@@ -149,3 +149,21 @@ def test_any_text_stays_in_one_event(text: str, id: str, model: str) -> None:
         assert sent == text
     spoken = events(completion_stream(), Text(text), Done(Usage()))
     assert "".join(event["choices"][0]["text"] for event in spoken[:-1]) == sent
+
+
+def test_thinking_comes_before_the_text_and_seals_stay_here() -> None:
+    chunks = [Reasoning("A capital"), Reasoning("", seal="c2Vh"), Text("Paris"), Done(Usage(3, 9, 0, 7))]
+    got = [ChatCompletionChunk.model_validate(event) for event in events(chat_stream(include_usage=True), *chunks)[:-1]]
+    deltas = [event.choices[0].delta.model_dump(exclude_none=True) for event in got if event.choices]
+    assert deltas == [
+        {"role": "assistant", "content": ""},
+        {"reasoning_content": "A capital"},
+        {"content": "Paris"},
+        {},
+    ]
+    assert got[-1].usage is not None and got[-1].usage.completion_tokens_details is not None
+    assert got[-1].usage.completion_tokens_details.reasoning_tokens == 7
+
+
+def test_a_completion_has_no_place_for_thinking() -> None:
+    assert completion_stream().feed(Reasoning("hm")) == b""

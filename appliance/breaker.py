@@ -1,0 +1,175 @@
+"""A circuit breaker: calls that would fail are not made, and a few find out whether that is over.
+
+Closed, open, half open (Nygard, Release It!, 2007). It opens by consecutive failures to connect, by the share of errors
+in a sliding window of time, and by the 95th percentile of the first token.
+
+Rules kept here:
+1. What a call came to counts for the state that it began in: a straggler neither closes nor opens anything.
+2. Half open, a counted number of calls may pass. All of them answered: closed. One that was not: open again, for twice
+   as long. One that was given up is another's again.
+3. Being asked to wait (Retry-After) is no error. It is waited for, and nothing else changes.
+4. It reads no clock but the one it is given, and draws nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+from appliance.decide.failing import Breaking
+
+State = Literal["closed", "open", "half-open"]
+_KEPT = 1024  # calls of one window
+_SLOW_SHARE = 0.05  # more than that over the limit: so is the 95th percentile
+_OK, _SLOW, _BAD = 0, 1, 2
+
+
+class Breaker:
+    """`refuses` says why no call may be made now; else `enter`, and then one of `answered`, `failed`, `given_up` with
+    what `enter` gave.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_calls",
+        "_clock",
+        "_counts",
+        "_epoch",
+        "_left",
+        "_limits",
+        "_missed",
+        "_pause",
+        "_paused_until",
+        "_until",
+        "closings",
+        "openings",
+        "state",
+        "why",
+    )
+
+    def __init__(self, limits: Breaking, clock: Callable[[], float]) -> None:
+        """`clock` in seconds, never backwards."""
+        self._limits = limits
+        self._clock = clock
+        self.state: State = "closed"
+        self.why = ""  # it opened last
+        self.openings = 0
+        self.closings = 0
+        self._epoch = 0
+        self._calls: deque[tuple[float, int]] = deque(maxlen=_KEPT)
+        self._counts = [0, 0, 0]
+        self._missed = 0  # connections, one after the other
+        self._pause = limits.pause_s
+        self._until = 0.0
+        self._paused_until = 0.0
+        self._left = 0  # probes that may still pass
+        self._answered = 0  # probes
+
+    def refuses(self) -> str:
+        """Why no call may be made now, in words; '' where one may."""
+        if self.state == "closed" and not self._paused_until:
+            return ""
+        now = self._clock()
+        if now < self._paused_until:
+            return f"the server asked to wait, {_seconds(self._paused_until - now)} more"
+        self._paused_until = 0.0
+        if self.state == "open":
+            if now < self._until:
+                return f"circuit breaker open, {_seconds(self._until - now)} more: {self.why}"
+            self._half_open()
+        if self.state == "half-open" and self._left <= 0:
+            return f"circuit breaker half open, its probes are at work: {self.why}"
+        return ""
+
+    def wait_s(self) -> float:
+        """Seconds until a call may be made, 0 where one may be now. While probes are at work nobody knows: 1."""
+        if not self.refuses():
+            return 0.0
+        now = self._clock()
+        return max(self._paused_until - now, self._until - now if self.state == "open" else 0.0) or 1.0
+
+    def enter(self) -> int:
+        """A call is made. Only where nothing refuses it."""
+        if self.state == "half-open":
+            self._left -= 1
+        return self._epoch
+
+    def answered(self, epoch: int, *, slow: bool = False) -> None:
+        """It gave an answer; `slow`: its first token took longer than the 95th percentile may."""
+        if epoch != self._epoch:
+            return
+        self._missed = 0
+        if self.state == "half-open":
+            if slow:
+                self._open(self.why)
+                return
+            self._answered += 1
+            if self._answered >= self._limits.probes:
+                self._close()
+        else:
+            self._count(_SLOW if slow else _OK)
+
+    def failed(self, epoch: int, *, connecting: bool) -> None:
+        """It failed; `connecting`: before anything could be sent."""
+        if epoch != self._epoch:
+            return
+        self._missed = self._missed + 1 if connecting else 0
+        if self.state == "half-open":
+            self._open(self.why)
+        elif self._missed >= self._limits.connect_failures:
+            self._open(f"it could not be connected to {self._missed} times in a row")
+        else:
+            self._count(_BAD)
+
+    def given_up(self, epoch: int) -> None:
+        """It ended before anything was known, or in a way that says nothing of the server."""
+        if epoch == self._epoch and self.state == "half-open":
+            self._left += 1
+
+    def pause(self, seconds: float) -> None:
+        """The server asked not to be called for so long."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def _count(self, kind: int) -> None:
+        limits, calls, counts = self._limits, self._calls, self._counts
+        now = self._clock()
+        while calls and (calls[0][0] <= now - limits.window_s or len(calls) == _KEPT):
+            counts[calls.popleft()[1]] -= 1
+        calls.append((now, kind))
+        counts[kind] += 1
+        if kind == _OK:
+            return
+        ok, slow, bad = counts
+        total = ok + slow + bad
+        if kind == _BAD and total >= limits.least_calls and bad >= limits.error_share * total:
+            self._open(f"{bad} of {total} calls failed within {limits.window_s:g} s")
+        elif kind == _SLOW and ok + slow >= limits.least_answers and slow > _SLOW_SHARE * (ok + slow):
+            self._open(f"the first token of {slow} of {ok + slow} answers came too late within {limits.window_s:g} s")
+
+    def _open(self, why: str) -> None:
+        self.why = why
+        self._until = self._clock() + self._pause
+        self._pause = min(self._pause * 2, self._limits.longest_pause_s)
+        self.openings += 1
+        self._enter_state("open")
+
+    def _half_open(self) -> None:
+        self._left, self._answered = self._limits.probes, 0
+        self._enter_state("half-open")
+
+    def _close(self) -> None:
+        self._pause = self._limits.pause_s
+        self.closings += 1
+        self._enter_state("closed")
+
+    def _enter_state(self, state: State) -> None:
+        self.state = state
+        self._epoch += 1
+        self._missed = 0
+        self._calls.clear()
+        self._counts = [0, 0, 0]
+
+
+def _seconds(left: float) -> str:
+    return f"{left:.0f} s" if left >= 1 else "under a second"

@@ -1,0 +1,144 @@
+"""The errors that a decision or the outcomes of its steps stand for, in the caller's words.
+
+Rules kept here:
+1. Every reason is named: of each path that was nearest to serving, or of each that was tried.
+2. Where all failed in one way that the caller can mend, the error says that one.
+"""
+
+from __future__ import annotations
+
+from appliance.errors import (
+    AuditUnavailable,
+    BadRequest,
+    BudgetSpent,
+    ContextTooLong,
+    NoCapacity,
+    NotGoodEnough,
+    PolicyRefused,
+    PreferenceUnmet,
+    StrategyUnmet,
+    UnknownModel,
+    Unsupported,
+    UpstreamFailed,
+    WeirError,
+)
+from appliance.records.decision import Candidate, Decision, StepOutcome
+
+
+def refuse(decision: Decision) -> None:
+    """Raise the error that a refusal stands for, with every reason."""
+    if decision.refusal:
+        raise _refusal(decision)  # that no local name here holds: it knows this frame
+
+
+def _refusal(decision: Decision) -> WeirError:
+    asked = [c for c in decision.candidates if all(r.code not in ("not-named", "modality") for r in c.reasons)]
+    nearest = asked or decision.candidates
+    details = tuple(f"{c.path}: {reason.text}" for c in nearest for reason in c.reasons)
+    if decision.refusal == "unknown-model":
+        words = decision.unmet or "No model of that name is on this node"
+        field = "models" if decision.unmet else "model"
+        return UnknownModel(f"{words}.", param=field, next_step="GET /v1/models lists them.")
+    if decision.refusal == "strategy":
+        return StrategyUnmet(
+            f"{decision.unmet}.", param="x-weir-strategy", next_step="Leave the strategy out, or name one that fits."
+        )
+    if decision.refusal == "preference":
+        return _unmet(decision, details)
+    if decision.unmet:
+        details = (decision.unmet, *details)
+    if decision.refusal == "unsupported":
+        too_long = any(all(reason.code == "context" for reason in c.reasons) for c in asked)
+        kind = ContextTooLong if too_long else Unsupported
+        return kind("No path can serve this request as it is.", details=details, next_step="See error.weir.reasons.")
+    if decision.refusal == "policy":
+        return PolicyRefused(
+            "Policy permits no path for this request.", details=details, next_step="See error.weir.reasons."
+        )
+    if decision.refusal == "quality":
+        return NotGoodEnough(
+            "No permitted path meets the quality floor.",
+            details=tuple(
+                f"{c.path}: P(good) may be as low as {c.estimate.p_good_low:.2f}; the floor is {decision.floor:.2f}"
+                for c in asked
+                if c.estimate is not None
+            ),
+            next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
+        )
+    if all(any(reason.code == "budget" for reason in c.reasons) for c in asked if _is_permitted(c)):
+        return BudgetSpent(
+            "What is left of the tenant's budget pays for no permitted path.",
+            details=details,
+            next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
+        )
+    return NoCapacity(
+        "No permitted path can take this request now.",
+        details=details,
+        next_step="Try again shortly.",
+        retry_after_s=2,
+    )
+
+
+def _unmet(decision: Decision, details: tuple[str, ...]) -> WeirError:
+    reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
+    names = list(dict.fromkeys(reason.rule for reason in reasons if reason.code == "preference"))
+    words = decision.unmet or f"No path that policy permits meets {' and '.join(names)}"
+    return PreferenceUnmet(
+        f"{words}.",
+        param=names[0] if names else "provider",
+        details=details,
+        next_step="Leave the preference out, or name what is there." if decision.unmet else "See error.weir.reasons.",
+    )
+
+
+def _is_permitted(candidate: Candidate) -> bool:
+    """Whether nothing but the moment stands against it."""
+    return all(reason.code in ("health", "budget", "deadline") for reason in candidate.reasons)
+
+
+def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
+    """The error of a request whose every step failed, with each path's reason."""
+    details = tuple(f"{outcome.path}: {outcome.fault}: {outcome.message}" for outcome in outcomes)
+    faults = {outcome.fault for outcome in outcomes}
+    if faults == {"context_too_long"}:
+        return ContextTooLong("The prompt does not fit into the model's context.", param="messages", details=details)
+    if faults == {"unsupported"}:
+        return Unsupported("No path can serve this request as it is.", details=details)
+    if faults == {"rejected"}:
+        return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"policy"}:
+        return PolicyRefused(
+            "The policy of the node that was asked permits no path for this request.",
+            details=details,
+            next_step="See error.weir.reasons.",
+        )
+    if faults == {"quality"}:
+        return NotGoodEnough(
+            "No permitted path gave an answer that meets the quality floor.",
+            details=details,
+            next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
+        )
+    if faults == {"redaction"}:
+        return PolicyRefused(
+            "Policy permits this request redacted only, and it cannot be redacted.",
+            details=details,
+            next_step="See error.weir.reasons; docs/redaction.md says what can be replaced.",
+        )
+    if faults == {"audit"}:
+        return AuditUnavailable(
+            "What would leave this node cannot be written down first, so it does not leave.",
+            details=details,
+            next_step="The node's operator finds the reason with 'weir doctor' and in /readyz.",
+        )
+    if faults == {"overloaded"}:
+        return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=2)
+    return UpstreamFailed("Every path that was tried failed.", details=details, next_step="Try again shortly.")
+
+
+def broken_off(outcomes: tuple[StepOutcome, ...]) -> WeirError:
+    last = outcomes[-1]
+    return UpstreamFailed(
+        "The path that was answering broke off; what was sent so far is not complete.",
+        details=(f"{last.path}: {last.fault}: {last.message}",),
+        next_step="Send the request again.",
+    )

@@ -1,0 +1,351 @@
+"""The path to any server that answers over HTTP: one transport for all, what differs is said by a `Dialect`.
+
+Rules kept here:
+1. One job is one HTTP request, through a session that Egress made; redirects are not followed.
+2. Four clocks: connecting, the first token, the gap (the card's), and the job's deadline over all. The first token's
+   begins when the job is sent, and nothing but a token moves it: a role, a comment or a ping is none. Later any byte
+   moves the gap's, because a server that pings is alive; but without a token it may go on no longer than for its first.
+3. The key is resolved at `start`, and is in no error, log or repr.
+4. A stream that nobody wants any more, or that came to nothing, is hung up by half: the server learns of it at once,
+   and what it had sent by then is read for a moment, and counted by the job's meter.
+
+When the provider states no usage, Done carries `Usage()`, all zero: the caller counts, `usage_missing` says
+how often. It does not retry, fall back or count money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Protocol
+
+import aiohttp
+
+from appliance.egress import Egress, EgressRefused
+from appliance.errors import AuditUnavailable
+from appliance.outbound import Answer, Session, rest_of
+from appliance.paths.clock import Clock
+from appliance.paths.contract import Chunk, Done, Job, Meter, PathError, Readiness, Reasoning, Text, Usage
+from appliance.paths.dialect import BrokenAnswer, Call, Dialect, ErrorEvent, Reading
+from appliance.paths.secrets import resolve_secret
+from appliance.paths.sse import EventTooLarge
+from appliance.records.card import ModelCard
+
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+DRAIN_S = 0.02  # how long a finished stream may take to close, so that its connection is kept
+HANG_UP_S = 0.05  # how long a stream that was hung up is read
+HANG_UP_BYTES = 256 * 1024
+# With these a server says that it did nothing: what it refuses, and what it has no room for.
+_NO_WORK = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429, 503, 529})
+
+_SHUT = "This server may not be reached: egress.deny_all stands in weir.yaml, or no card names it."
+
+
+class Tokens(Protocol):
+    """Secrets that live for a while, had for the card's."""
+
+    async def current(self, now: float) -> str:
+        """One that is good at `now`, in Unix seconds. Raises PathError, AuditUnavailable, and as `Session.post`."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class HttpPath:
+    """One model behind one server, as its card's `endpoint` says, spoken to in `dialect`.
+
+    `secrets` turns the card's key reference into the key; `wall` is the signer's time, in Unix seconds; `tokens` makes
+    of the key what signs in its place. Raises ValueError for a card without an endpoint.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        egress: Egress,
+        dialect: Dialect,
+        secrets: Callable[[str], str] = resolve_secret,
+        *,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        wall: Callable[[], float] = time.time,
+        tokens: Callable[[Egress, str], Tokens] | None = None,
+    ) -> None:
+        if card.endpoint is None:
+            raise ValueError(f"a card of runtime {card.runtime} has an endpoint")
+        self._card = card
+        self._endpoint = card.endpoint
+        self._egress = egress
+        self._dialect = dialect
+        self._secrets = secrets
+        self._limit = max_response_bytes
+        self._wall = wall
+        self._tokens_of = tokens
+        self._tokens: Tokens | None = None
+        self._session: Session | None = None
+        self._key = ""
+        self._busy = 0
+        self.usage_missing = 0
+        self._kinds = dialect.kinds & frozenset(card.modalities)
+
+    @property
+    def card(self) -> ModelCard:
+        return self._card
+
+    def __repr__(self) -> str:
+        return f"HttpPath({self._card.id!r})"
+
+    async def start(self) -> None:
+        """Resolve the key and make the session; connects to nothing. Raises PathError 'auth' or
+        'unavailable'.
+        """
+        if self._session is not None:
+            return
+        endpoint = self._endpoint
+        if endpoint.api_key_ref is not None:
+            self._key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+        # The server's bodies are small and often local: unpacking them costs more than it saves.
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "weir"}
+        headers |= self._dialect.headers(endpoint, self._key)
+        try:
+            self._session = self._egress.session_for(
+                endpoint.base_url,
+                limit=endpoint.max_concurrent,
+                connect_timeout_s=endpoint.connect_timeout_s,
+                headers=headers,
+            )
+            if self._tokens_of is not None:
+                self._tokens = self._tokens_of(self._egress, self._key)
+        except EgressRefused:
+            await self.stop()
+            raise PathError("unavailable", _SHUT) from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close the session; jobs still running end with an error."""
+        session, self._session, self._key = self._session, None, ""
+        tokens, self._tokens = self._tokens, None
+        if tokens is not None:
+            await tokens.close()
+        if session is not None:
+            await session.close()
+
+    def ready(self) -> Readiness:
+        busy, slots = self._busy, self._endpoint.max_concurrent
+        if self._session is None or self._session.closed:
+            return Readiness(False, "not started", busy, 0, slots)
+        return Readiness(True, "", busy, 0, slots)
+
+    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        session = self._admit(job)
+        self._busy += 1
+        response: Answer | aiohttp.ClientResponse | None = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
+        gap, patience = self._endpoint.gap_timeout_s, self._endpoint.first_byte_timeout_s
+        clock = Clock(min(now + self._endpoint.connect_timeout_s + patience, ends_at))
+        meter, reading, listening = job.meter, self._dialect.reading(job), False
+        meter.sent = False
+
+        def sending() -> None:
+            meter.sent = True
+            clock.move(min(loop.time() + patience, ends_at))
+
+        try:
+            dialect = self._dialect
+            streaming = job.stream and job.kind != "embedding" and self._card.capabilities.streaming
+            call = self._call(job, streaming)
+            headers, raw = call.headers, b""
+            with clock:
+                if dialect.signs:
+                    secret = self._key if self._tokens is None else await self._tokens.current(self._wall())
+                    headers = {**headers, **dialect.authorize(call, secret, self._wall())}
+                response = await session.post(call.url, call.body, headers, sending)
+                if response.status == 200 and response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise BrokenAnswer("packed, though it was asked not to be")
+                reading.head(response.headers)
+                streaming = (
+                    streaming
+                    and response.status == 200
+                    and response.headers.get("Content-Type", "").startswith(dialect.stream_type)
+                )
+                if not streaming:
+                    raw = await self._whole(response, clock, ends_at)
+            if not streaming:
+                for chunk in reading.whole(raw):
+                    yield chunk
+                yield self._done(reading)
+                return
+            listening = True
+            content = response.content
+            size, heard, fresh = 0, 0.0, False  # when a token came last, and whether one came since
+            while not reading.ended:
+                block = content.read_nowait(-1)
+                if not block:
+                    if fresh or heard:
+                        now = loop.time()
+                        heard, fresh = now if fresh else heard, False
+                        clock.move(min(now + gap, heard + max(gap, patience), ends_at))
+                    with clock:
+                        block = await content.readany()
+                    if not block:
+                        break
+                size += len(block)
+                if size > self._limit:
+                    raise EventTooLarge
+                for chunk in _read(reading, block, meter):
+                    fresh = True
+                    yield chunk
+                if reading.failed is not None:
+                    raise reading.failed
+            if not reading.ended:
+                reading.end()
+            done = self._done(reading)
+            if not content.at_eof():
+                clock.move(loop.time() + DRAIN_S)
+                await _drain(content, clock)
+            yield done
+        except (PathError, asyncio.CancelledError, GeneratorExit):
+            raise
+        except AuditUnavailable as error:
+            raise PathError("audit", error.message) from None
+        except ErrorEvent as error:
+            raise self._dialect.error(200, {}, error.raw, self._key) from None
+        except (BrokenAnswer, EventTooLarge):
+            raise PathError("broken_stream", "The server's answer is malformed, cut short or too large.") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if listening and response is not None and (block := rest_of(response.content)):
+                with suppress(PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
+                    for chunk in _read(reading, block, meter):  # it had come before the connection broke
+                        yield chunk
+            raise self._fault(error, begun=response is not None, sent=meter.sent) from None
+        finally:
+            clock.stop()
+            self._busy -= 1
+            if response is not None:
+                try:
+                    if listening and not reading.ended:
+                        if isinstance(response, Answer) and response.content.exception() is None:
+                            await _hang_up(response, reading, meter)
+                        meter.cut = reading.partial
+                finally:
+                    response.close()  # without effect once all was read: the connection is back in its pool
+
+    def _admit(self, job: Job) -> Session:
+        session = self._session
+        if session is None or session.closed:
+            raise PathError("unavailable", "The path is not started.", sent=False)
+        if job.kind not in self._kinds:
+            raise PathError("unsupported", f"The path does not serve {job.kind}.", param="model")
+        claims = self._card.capabilities
+        if job.format.kind == "regex" and not claims.regex:
+            raise PathError("unsupported", "The path does not constrain answers to a pattern.", param="response_format")
+        if job.signals and not claims.signals:
+            raise PathError("unsupported", "The path gives no token statistics.")
+        if self._busy >= self._endpoint.max_concurrent:
+            raise PathError("overloaded", "Every slot of the path is busy.", sent=False)
+        return session
+
+    def _call(self, job: Job, streaming: bool) -> Call:
+        try:
+            return self._dialect.call(job, self._endpoint, streaming)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
+
+    async def _whole(self, response: Answer | aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
+        """The body of an answer that is not streamed. Raises PathError for every status but 200."""
+        content = response.content
+        limit = self._limit if response.status == 200 else MAX_ERROR_BYTES
+        blocks: list[bytes] = []
+        size = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            if not content.is_eof():
+                clock.move(min(loop.time() + self._endpoint.gap_timeout_s, ends_at))
+            block = await content.readany()
+            if not block:
+                break
+            blocks.append(block)
+            size += len(block)
+            if size > limit:
+                if response.status == 200:
+                    raise EventTooLarge
+                break
+            if content.at_eof():
+                break
+        raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        if response.status != 200:
+            error = self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], self._key)
+            error.sent = response.status not in _NO_WORK
+            raise error
+        return raw
+
+    def _done(self, reading: Reading) -> Done:
+        usage = reading.usage
+        if usage is None:
+            self.usage_missing += 1
+            usage = Usage()
+        reasons = reading.reasons()
+        stops = reading.stops
+        return Done(usage, reasons, "", tuple([stops.get(at, "") for at in range(len(reasons))]) if stops else ())
+
+    def _fault(self, error: Exception, *, begun: bool, sent: bool) -> PathError:
+        """In our words: aiohttp's name addresses."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return PathError("timeout", "The server did not accept the connection in time.", sent=False)
+        if isinstance(error, aiohttp.ClientSSLError):  # before its base, whose os_error it lacks
+            return PathError("unavailable", "The server's certificate or TLS is not acceptable.", sent=False)
+        if isinstance(error, aiohttp.ClientConnectorError):
+            shut = isinstance(error.os_error, EgressRefused)
+            return PathError("unavailable", _SHUT if shut else "The server could not be reached.", sent=False)
+        if isinstance(error, TimeoutError):
+            said = "answer in time" if sent else "let itself be asked in time"
+            return PathError("timeout", f"The server did not {said}.", sent=sent)
+        if begun:
+            return PathError("broken_stream", "The server's answer broke off.")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return PathError("broken_stream", "The server does not speak HTTP.")
+        return PathError("unavailable", "The server closed the connection before it answered.")
+
+
+def _read(reading: Reading, block: bytes, meter: Meter) -> list[Chunk]:
+    """The chunks of a block, with what they tell of usage on the meter. Raises as `Reading.feed`."""
+    chunks = reading.feed(block)
+    usage = reading.usage
+    if usage is not meter.stated:
+        meter.stated, meter.exact = usage, True
+    elif chunks:
+        meter.exact = False
+    for chunk in chunks:
+        meter.text_tokens += chunk.tokens if isinstance(chunk, Text | Reasoning) else 1
+    return chunks
+
+
+async def _hang_up(answer: Answer, reading: Reading, meter: Meter) -> None:
+    """Let the server know that it may stop, and count what it sent before it did."""
+    content, size, ended = answer.content, 0, False
+    if answer.hang_up():
+        with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
+            async with asyncio.timeout(HANG_UP_S):
+                while size < HANG_UP_BYTES and not ended:
+                    try:
+                        block = await content.readany()
+                    except (aiohttp.ClientError, OSError):  # it closed the connection, as it should
+                        block, ended = rest_of(content), True
+                    size += len(block)
+                    _read(reading, block, meter)
+                    ended = ended or not block or reading.ended
+    meter.exact = meter.exact and ended
+
+
+async def _drain(content: aiohttp.StreamReader, clock: Clock) -> None:
+    try:
+        with clock:
+            while await content.readany():
+                pass
+    except (TimeoutError, aiohttp.ClientError):
+        return  # the connection is closed instead of kept

@@ -1,0 +1,301 @@
+"""One step of a plan: its attempts at one path, what they said, how long they took, how the answer was judged.
+
+Rules kept here:
+1. What is kept is given out only when it was judged and is the answer that is served.
+2. An answer is given out from one attempt alone: another begins only while nothing was.
+3. A path is asked again only where it is an upstream, and as `retries` says.
+4. However a run ends, its path is closed, its turn is given back, and `outcome` tells all that it cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from appliance.attempt import Try
+from appliance.decide.estimate import p_good
+from appliance.judge import judge
+from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text, ToolCall, Vector
+from appliance.records.decision import Attempt, Judgement, Step, StepOutcome
+from appliance.records.departure import Departure, departing
+from appliance.redact import Redaction, Restorer, restored
+from appliance.retries import again_in
+from appliance.turns import Turns
+from appliance.upstreams import Call
+
+if TYPE_CHECKING:
+    from appliance.execute import Execution
+    from appliance.records.features import FindingKind
+
+LATE_S = 0.02  # before the caller's deadline: what fails then failed for that
+
+
+class Run:
+    """One step. Iterate `chunks` to its end or close it; then `outcome` says what it came to."""
+
+    def __init__(self, execution: Execution, step: Step, *, hold: bool) -> None:
+        self._execution = execution
+        self.step = step
+        self._hold = hold
+        self._keep = hold or not execution.request.stream  # and give it out at its end alone
+        self._began = execution.clock()
+        self._try = Try(self._began)
+        self._before: tuple[Attempt, ...] = ()
+        self._turns: Turns | None = None  # where this run has its turn
+        self._call: Call | None = None  # at its upstream
+        self._asked: tuple[int, ...] = ()  # members of it
+        self._redacted: tuple[tuple[FindingKind, int], ...] = ()
+        self.status: str = "cancelled"  # until it comes to an end of its own
+        self.held: list[Chunk] = []
+        self._given = False  # whether anything was given out
+        self.said = False  # whether that was a part of the answer, which nobody else can begin anew
+        self.judgement: Judgement | None = None
+        self.hedged = False  # whether another path was asked as well
+        self.when_speaking: Callable[[], object] | None = None  # is called at its first token
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """The answer as it comes; or at its end, where it is kept and is one that is served."""
+        path = self._path()
+        if path is None:
+            return
+        while True:
+            attempt = self._try
+            try:
+                stream, departure = await self._opened(path)
+                with departing(departure):
+                    try:
+                        async for chunk in stream:
+                            attempt.note(chunk)
+                            if self.when_speaking is not None and attempt.first is not None:
+                                self.when_speaking()
+                                self.when_speaking = None
+                            if self._keep:
+                                self.held.append(chunk)
+                            elif not isinstance(chunk, Signals):
+                                self._give(chunk)
+                                yield chunk
+                    finally:
+                        await _close(stream)
+                if attempt.done is None:
+                    raise PathError("broken_stream", "the path ended without saying so")
+                self._answered()
+            except PathError as error:
+                self._fail(error)
+            finally:
+                self._leave()
+            if attempt.fault is None:
+                break
+            wait = self._again_in(attempt.fault)
+            if wait is None:
+                return
+            self._begin_anew(wait)
+            if wait:
+                await asyncio.sleep(wait)
+        if self._keep:
+            self._settle()
+            if self.status == "answered":
+                self._execution.serves(self.step.path, self._redacted)
+                for chunk in self.held:
+                    if not isinstance(chunk, Signals):
+                        yield chunk
+
+    def _path(self) -> ExecutionPath | None:
+        path = self._execution.paths.get(self.step.path)
+        if path is None:
+            self._fail(PathError("unavailable", "the path is not running", sent=False))
+        return path
+
+    async def _opened(self, path: ExecutionPath) -> tuple[AsyncIterator[Chunk], Departure]:
+        """The path's stream, and on whose behalf it sends: what is to be redacted is, and the path's turn has come.
+
+        `_leave` must follow. Raises PathError.
+        """
+        execution, step, attempt = self._execution, self.step, self._try
+        redaction: Redaction | None = None
+        if step.redacted:
+            redaction = await execution.redaction()
+            self._redacted = redaction.found
+        turns = execution.turns.get(step.path)
+        if turns is not None:
+            if not turns.free(execution.request.n):
+                await execution.take_turn(turns)
+            self._turns = turns
+        upstream = execution.upstreams.get(step.path)
+        if upstream is not None:
+            self._call = upstream.enter(self._asked)
+            self._asked += (self._call.index,)
+        stream = path.stream(execution.job(step, self._hold, redaction, attempt.meter, self._member))
+        if redaction is not None:
+            in_json = execution.request.format.kind in ("json_object", "json_schema")
+            stream = restored(stream, Restorer(redaction.back, in_json=in_json))
+        departure = execution.departure(step, redaction)
+        attempt.begin(execution.clock, execution.request.dimensions)
+        return stream, departure
+
+    @property
+    def _member(self) -> int:
+        return self._asked[-1] if self._asked else 0
+
+    def _leave(self) -> None:
+        """Let others have their turn."""
+        if self._call is not None:
+            self._call.given_up()
+            self._call = None
+        if self._turns is not None:
+            self._turns.done(self._execution.request.n)
+            self._turns = None
+
+    def _give(self, chunk: Chunk) -> None:
+        """Before a chunk is given out that cannot be taken back."""
+        if isinstance(chunk, Done):
+            self._settle()
+        if not self._given:
+            self._given = True
+            self._execution.serves(self.step.path, self._redacted)
+            if self._try.meter.below_floor:
+                self._execution.below_floor = True
+        if not self.said:
+            self.said = isinstance(chunk, ToolCall | Vector) or (isinstance(chunk, Text) and not chunk.text.isspace())
+
+    def _answered(self) -> None:
+        """The server did what it should, whatever its answer is worth."""
+        call, attempt = self._call, self._try
+        if call is not None:
+            assert attempt.asked is not None
+            first = None if attempt.first is None else attempt.first - attempt.asked
+            call.answered(first, self._execution.features.estimated_prompt_tokens)
+            self._call = None
+
+    def _fail(self, error: PathError) -> None:
+        self._try.fault = error.with_traceback(None)  # that knows a frame which knows this run
+        self.status = "failed"
+        if self._call is not None:
+            left = self._execution.left_s()
+            self._call.failed(error, late=left is not None and left < LATE_S)
+
+    def _again_in(self, error: PathError) -> float | None:
+        """Seconds until the next attempt; None where this was the last."""
+        execution = self._execution
+        if self._given or not self._asked or self._try.asked is None:
+            return None
+        upstream = execution.upstreams[self.step.path]
+        return again_in(
+            error,
+            execution.generation.weights.failing.retries,
+            tried=len(self._before) + 1,
+            others=execution.has_another(self.step),
+            spare=upstream.another(self._asked),
+            left_s=execution.left_s(),
+            draw=execution.draw(),
+        )
+
+    def _begin_anew(self, wait: float) -> None:
+        """Another attempt, after so long."""
+        execution, attempt = self._execution, self._try
+        assert attempt.fault is not None
+        charge = attempt.charged(execution.generation.card_by_id[self.step.path].price, execution.features)
+        now = execution.clock()
+        self._before += (
+            Attempt(
+                attempt.fault.fault,
+                attempt.fault.message,
+                now - attempt.began,
+                wait,
+                charge.usage.prompt_tokens,
+                charge.usage.completion_tokens,
+                charge.usage.cached_tokens,
+                charge.cost,
+                charge.known,
+                self._name(self._asked[-1]),
+            ),
+        )
+        self.held.clear()
+        self._try = Try(now)
+        self.status = "cancelled"
+
+    def _name(self, member: int) -> str:
+        return self._execution.upstreams[self.step.path].members[member].name
+
+    def _settle(self) -> None:
+        """Judge the complete answer and say whether it is the one that is served."""
+        execution, step, attempt = self._execution, self.step, self._try
+        card = execution.generation.card_by_id[step.path]
+        if execution.request.kind == "embedding":
+            self.status = "answered"
+            return
+        prior, low = p_good(card, execution.features, execution.generation.weights)
+        assert attempt.done is not None
+        reasons = attempt.done.finish_reasons
+        judged = [
+            judge(
+                "".join(attempt.text.get(index, ())),
+                reasons[index] if index < len(reasons) else "",
+                execution.request.format,
+                execution.features,
+                attempt.signals,
+                execution.generation.gate_by_id.get(step.gate) if step.gate else None,
+                step.threshold,
+                prior,
+                called_tools=index in attempt.called_tools,
+            )
+            for index in range(execution.request.n)
+        ]
+        # Of several choices the worst speaks for all.
+        self.judgement = min(judged, key=lambda one: (one.accepted, one.p_good))
+        self.status = "answered" if self.judgement.accepted or not self._hold else "rejected"
+        if self.status == "answered":
+            execution.judgement = self.judgement
+            proven = step.threshold is not None or low >= execution.decision.floor
+            execution.below_floor = attempt.meter.below_floor or not (self.judgement.accepted and proven)
+
+    def outcome(self) -> StepOutcome:
+        """What it came to, were it to end now."""
+        execution, attempt = self._execution, self._try
+        card = execution.generation.card_by_id[self.step.path]
+        last, done, fault = attempt.charged(card.price, execution.features), attempt.done, attempt.fault
+        outcome = StepOutcome(
+            path=self.step.path,
+            status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
+            fault=fault.fault if fault else "",
+            message=fault.message if fault else "",
+            first_token_s=None if attempt.first is None else attempt.first - self._began,
+            seconds=execution.clock() - self._began,
+            prompt_tokens=last.usage.prompt_tokens,
+            completion_tokens=last.usage.completion_tokens,
+            cached_tokens=last.usage.cached_tokens,
+            cost=last.cost,
+            cost_known=last.known,
+            finish_reason=done.finish_reasons[0] if done and done.finish_reasons else "",
+            device=done.device if done else "",
+            judgement=self.judgement,
+            redacted=self._redacted,
+            member=self._name(self._asked[-1]) if self._asked else "",
+            hedged=self.hedged,
+        )
+        if self._before:
+            outcome = _with(outcome, self._before)
+        if attempt.signals is None:
+            return outcome
+        return replace(outcome, mean_logprob=attempt.signals.mean_logprob, min_logprob=attempt.signals.min_logprob)
+
+
+def _with(outcome: StepOutcome, before: tuple[Attempt, ...]) -> StepOutcome:
+    """The outcome with what the attempts before the last one used."""
+    return replace(
+        outcome,
+        attempts=before,
+        prompt_tokens=outcome.prompt_tokens + sum(one.prompt_tokens for one in before),
+        completion_tokens=outcome.completion_tokens + sum(one.completion_tokens for one in before),
+        cached_tokens=outcome.cached_tokens + sum(one.cached_tokens for one in before),
+        cost=outcome.cost + sum(one.cost for one in before),
+        cost_known=outcome.cost_known and all(one.cost_known for one in before),
+    )
+
+
+async def _close(stream: AsyncIterator[Chunk]) -> None:
+    """Reaches the path. The contract asks for an iterator only, so there may be nothing to close."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
