@@ -95,8 +95,12 @@ def _cached(paths: Mapping[str, ExecutionPath], request: Request) -> dict[str, i
 def readiness(path: ExecutionPath, upstream: Upstream | None) -> Readiness:
     """Whether a path takes jobs now, its upstream's breakers among what may stand against it."""
     found = path.ready()
-    why = upstream.refuses() if upstream is not None and found.ok else ""
-    return Readiness(False, why, found.busy, found.queued, found.slots) if why else found
+    if upstream is None:
+        return found
+    why, waiting = upstream.refuses() if found.ok else "", upstream.waiting()
+    if not why and not waiting:
+        return found
+    return Readiness(found.ok and not why, why or found.reason, found.busy, found.queued + waiting, found.slots)
 
 
 def _state(

@@ -66,6 +66,8 @@ class NumberedStandIn:
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     open_now: int = 0
+    waiting: int = 0  # that it shows under /metrics
+    looks: int = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22)
@@ -107,6 +109,11 @@ class NumberedStandIn:
         length = next((int(line[15:]) for line in head if line.lower().startswith("content-length:")), 0)
         raw = await reader.readexactly(length)
         method, address, _ = head[0].split(" ")
+        if address == "/metrics":
+            self.looks += 1
+            page = f'vllm:num_requests_running{{model_name="m"}} {self.open_now}.0\n'
+            page += f'vllm:num_requests_waiting{{model_name="m"}} {self.waiting}.0\n'
+            return _whole(writer, 200, f'# TYPE x gauge\n{page}vllm:kv_cache_usage_perc{{a="b"}} 0.25\n'.encode())
         if method == "GET":
             return _whole(writer, 200, orjson.dumps([asdict(one) for one in self.calls]))
         if address == "/trouble":
