@@ -123,7 +123,7 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
         stated = _list(decision.get("steps"))
         shown = [_step(step) for step in stated] or steps
         yield f"{paint('chosen', 'green')}   {clean(' then '.join(shown))}"
-        for member in (one for step in stated for one in _list(step.get("members"))):
+        for member in (one for step in stated for one in _list(_mapping(step.get("composition")).get("members"))):
             yield f"         {clean(_step(member))}"
         if spare := [_step(step) for step in _list(decision.get("fallbacks")) if step.get("why")]:
             yield f"else     {clean(', '.join(spare))}"
@@ -170,8 +170,8 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
 def _step(step: Json) -> str:
     """The path, with what is said of it."""
     path = f"{step.get('path')}{', redacted' if step.get('redacted') else ''}"
-    if step.get("compose"):
-        path = f"{step['compose']}, at last by {path}"
+    if composition := _mapping(step.get("composition")):
+        path = f"{composition.get('kind')}, at last by {path}"
     return f"{path} ({step['why']})" if step.get("why") else path
 
 
