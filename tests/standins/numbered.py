@@ -16,7 +16,8 @@ import argparse
 import asyncio
 import hashlib
 import json
-import sys
+import signal
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ class Billed:
     completion_tokens: int = 0
     ended: str = "at work"
     seconds: float = 0.0  # from its last byte in to its end
-    gone_after: float = 0.0  # when the client was seen to have left
+    gone_at: float = 0.0  # by the monotonic clock: when the client was seen to have left
 
 
 @dataclass
@@ -62,6 +63,7 @@ class NumberedStandIn:
     tokens: int = 20  # of an answer, where the request does not say `max_tokens`
     first_s: float = 0.0
     pause_s: float = 0.0
+    stamped: bool = False  # a token is the monotonic clock's nanoseconds at which it was sent
     port: int = 0
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -133,7 +135,7 @@ class NumberedStandIn:
             if said.done():
                 call.ended = call.ended if call.ended != "at work" else "answered"
                 return said.result() and not writer.is_closing()
-            call.ended, call.gone_after = "cancelled", loop.time() - began
+            call.ended, call.gone_at = "cancelled", time.monotonic()
             said.cancel()
             return False
         except asyncio.CancelledError:
@@ -186,7 +188,7 @@ class NumberedStandIn:
                 call.ended = "ended"
                 return False
             call.completion_tokens += 1
-            data = event({"content": f"{self.name}{k} "})
+            data = event({"content": f"{time.monotonic_ns()} " if self.stamped else f"{self.name}{k} "})
             if k == self.after and trouble == "cut":
                 writer.write(data[: len(data) // 2])
                 call.ended = "cut"
@@ -242,7 +244,10 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
 async def _run(arguments: argparse.Namespace) -> None:
     async with NumberedStandIn(**vars(arguments)) as server:
         print(json.dumps({"base_url": server.base_url}), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
 
 
 def main() -> None:
@@ -254,6 +259,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=20, help="of an answer")
     parser.add_argument("--first-s", type=float, default=0.0, help="before the first token")
     parser.add_argument("--pause-s", type=float, default=0.0, help="between two tokens")
+    parser.add_argument("--stamped", action="store_true", help="tokens are the time at which they were sent")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     asyncio.run(_run(parser.parse_args()))
 
