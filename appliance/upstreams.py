@@ -132,6 +132,23 @@ class Upstream:
             why = why or said
         return why
 
+    @property
+    def lagging(self) -> bool:
+        """Whether any member was found slow."""
+        return any(member.breaker.lagging for member in self.members)
+
+    def lags(self) -> str:
+        """Why another path should be asked first: every member that takes a call is slow. '' where nothing speaks for
+        that.
+        """
+        why = ""
+        for member in self.members:
+            if not member.breaker.refuses():
+                why = member.breaker.lags()
+                if not why:
+                    return ""
+        return why
+
     def wait_s(self) -> float:
         """Seconds until one takes a call."""
         return min(member.breaker.wait_s() for member in self.members)
@@ -161,7 +178,7 @@ class Upstream:
                 raise self._refused()
             now = self._clock()
             loads = [(one.busy + one.waiting(now) + 1) / one.weight for one in members]
-            index = min(takes, key=lambda k: (k in asked, loads[k], k))
+            index = min(takes, key=lambda k: (k in asked, bool(members[k].breaker.lags()), loads[k], k))
         member = members[index]
         self.used_at = self._clock()
         member.busy += 1
@@ -191,7 +208,7 @@ class Upstream:
                 "name": one.name,
                 "busy": one.busy,
                 "breaker": one.breaker.state,
-                "reason": one.breaker.refuses(),
+                "reason": one.breaker.refuses() or one.breaker.lags(),
                 "opened": one.breaker.openings,
                 "closed": one.breaker.closings,
                 "load": asdict(one.load) if one.load is not None else None,
