@@ -6,7 +6,8 @@ Rules kept here:
 3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
    answer, which was stored because nothing was found in its content, is taken without detectors, and by no conversation
    that carries a label.
-4. What a request may cost its tenant is set aside when it is decided, and settled by `close`.
+4. The most that a request may cost its tenant is set aside when it is decided, is on disk before it is run, and is
+   settled by `close`; of an execution that several share, by the one who tells what it cost.
 5. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
 
@@ -25,11 +26,13 @@ from appliance.cache.partition import MOST_CHARACTERS, last_turn
 from appliance.cache.staticity import Staticity, staticity, ttl_s
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
+from appliance.decide.generation import Generation
 from appliance.decide.labels import Detectors, raised, to_carry
 from appliance.decide.price import price_of
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution
 from appliance.failures import refuse
+from appliance.features.count import most
 from appliance.flight import Fare, Flight
 from appliance.policy import Store
 from appliance.records.answer import Answer
@@ -37,9 +40,9 @@ from appliance.records.card import ModelCard, Place
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
-from appliance.records.money import total
+from appliance.records.money import amount_of, total
 from appliance.records.record import Record
-from appliance.records.request import Kind, Request
+from appliance.records.request import Kind, Labels, Request
 from appliance.records.tenant import Scope
 from appliance.records.value import changed
 from appliance.redact import Redaction
@@ -47,7 +50,9 @@ from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts
 from appliance.semantic import Match, Question
 from appliance.snapshot import take_snapshot
+from appliance.store.holds import Kept
 from appliance.tenancy.accounts import Account
+from appliance.tenancy.hold import Hold, held
 
 if TYPE_CHECKING:
     from appliance.fleet import Fleet
@@ -102,7 +107,8 @@ class Serving:
         self._done: Done | None = None
         self._closed = False
         self._running = False
-        self._set_aside = 0.0  # of the tenant's budget
+        self._hold: Hold | None = None  # of the tenant's budget
+        self._told: Hold | None = None  # that of the flight whose cost this request tells
         self._tokens = 0  # that were counted ahead
         node.accounts.enter(account)
         fleet.enter()
@@ -124,6 +130,8 @@ class Serving:
             named = fleet.paths.get(self.request.model)
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
+            if left is not None:
+                self._bound()
             self.snapshot = take_snapshot(
                 seen,
                 fleet.figures,
@@ -157,16 +165,34 @@ class Serving:
         features, self._question, self._match = described.features, described.question, described.match
         self.features = changed(features, findings=findings) if findings else features
 
+    def _bound(self) -> None:
+        """State in the features what the request may come to at most."""
+        limit = self.request.sampling.max_tokens
+        self.features = changed(
+            self.features,
+            most_prompt_tokens=most(self.request),
+            most_output_tokens=0 if limit is None else max(1, limit),
+        )
+
     def _count_ahead(self, decision: Decision) -> None:
-        """Set aside what the plan may cost, all its steps run, and the tokens that it may take."""
+        """Set aside what the plan may cost at most, all its steps run, and the tokens that it is expected to take."""
         account, features = self._account, self.features
-        if self.snapshot.budget_left is not None:
-            costs = {c.path: c.estimate.cost for c in decision.candidates if c.estimate is not None}
-            self._set_aside = sum(costs.get(step.path, 0.0) for step in decision.steps)
-            account.set_aside(self._set_aside)
         if decision.steps:
+            if self.snapshot.budget_left is not None:
+                dear = {c.path: c.estimate.most for c in decision.candidates if c.estimate is not None}
+                plan = sum(dear.get(step.path, 0.0) for step in decision.steps)
+                self._hold = held(account, self.request.id, plan, dear, self._now)
             self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
             account.use_tokens(self._tokens)
+
+    async def _keep(self) -> None:
+        """Returns when what is set aside is on disk."""
+        hold, book = self._hold, self._node.book
+        if hold is not None:
+            hold.kept = True
+            row = partial(_row_of, self.request, self.features.cells, self._generation, self._now, self.decision)
+            hold.grown = lambda grown: book.keep_soon(row(grown))
+            await book.keep(row(hold))
 
     def _refuse(self, decision: Decision) -> None:
         """Raise the error that a refusal stands for."""
@@ -222,6 +248,7 @@ class Serving:
                 yield self._seen(chunk)
             return
         self._running = True  # what it costs is not known when the headers of a stream go out
+        await self._keep()
         try:
             execution, flight = self._begin(decision)
             collector = Collector() if self._key else None
@@ -247,6 +274,7 @@ class Serving:
         self._refuse(decision)
         if self._entry is not None:
             return self._entry.answer
+        await self._keep()
         try:
             execution, flight = self._begin(decision)
             collector = Collector()
@@ -282,7 +310,10 @@ class Serving:
             self._execution = self._begun(decision)
             return self._execution, None
         key = (self._key, labels, request.preference, request.stream, self.asked.scope)
-        flight = flights.find(key) or flights.begin(key, self._begun(decision), whole=not request.stream)
+        flight = flights.find(key)
+        if flight is None:
+            flight = flights.begin(key, self._begun(decision), whole=not request.stream)
+            flight.hold, self._hold = self._hold, None  # whoever tells what it cost settles that
         flight.board()
         self._flight, self._execution, self._joined = flight, flight.execution, flight.joined > 1
         return flight.execution, flight
@@ -291,6 +322,8 @@ class Serving:
         """Learn what it came to."""
         if self._flight is not None:
             self._fare = await self._flight.leave()
+            if not self._fare.shared:
+                self._told, self._flight.hold = self._flight.hold, None
 
     @property
     def _steps(self) -> tuple[StepOutcome, ...]:
@@ -312,6 +345,7 @@ class Serving:
             turns=fleet.turns,
             upstreams=fleet.upstreams,
             weight=self._account.weight,
+            purse=self._hold,
             draw=self._node.draw,
         )
 
@@ -452,12 +486,12 @@ class Serving:
         try:
             record = self.record(error, http_status)
             tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
+            for step in record.outcome.steps:
+                if not step.shared:
+                    self._node.note_step(step, self._fleet)
+            self._node.note(record, [hold.id for hold in self._holds() if hold.kept])
         finally:
-            self._leave(tokens)
-        for step in record.outcome.steps:
-            if not step.shared:
-                self._node.note_step(step, self._fleet)
-        self._node.note(record)
+            self._leave(tokens)  # after what was set aside was counted as spent: nobody may see it as neither
         if self._match is not None and self._match.drawn is not None:
             self._node.compare(self._match, self._fresh, self.request, self._fleet)
 
@@ -466,8 +500,13 @@ class Serving:
         account = self._account
         self._node.accounts.leave(account)
         self._fleet.leave()
-        account.set_aside(-self._set_aside)
+        for hold in self._holds():
+            hold.release()
         account.use_tokens(tokens - self._tokens)
+
+    def _holds(self) -> list[Hold]:
+        """What this request has to settle: what it set aside, and that of the flight whose cost it tells."""
+        return [hold for hold in (self._hold, self._told) if hold is not None]
 
     def record(self, error: BaseException | None = None, http_status: int = 200) -> Record:
         """What there is to record, were it to end now."""
@@ -506,6 +545,7 @@ class Serving:
             below_floor=below,
             error_code=code,
             http_status=http_status,
+            currency=self._generation.weights.currency,
         )
 
     def _frontier_cost(self) -> float:
@@ -513,6 +553,38 @@ class Serving:
         used = self._done.usage if self._done is not None else Usage()
         alike = Usage(used.prompt_tokens, used.completion_tokens)
         return price_of(self._generation.weights.frontier.price, alike)
+
+
+def _row_of(
+    request: Request,
+    cells: tuple[tuple[str, float], ...],
+    generation: Generation,
+    now: float,
+    decision: Decision | None,
+    hold: Hold,
+) -> Kept:
+    """What is on disk of a hold: enough for the record of a request that died."""
+    path = decision.steps[0].path if decision is not None else ""
+    cell = cells[0][0] if cells else ""
+    return Kept(hold.id, request.tenant, now, hold.amount, path, cell, generation.weights.currency, generation.id)
+
+
+def record_of_dead(row: Kept) -> Record:
+    """The record of a request that died with its node: all that was set aside for it counts as its cost."""
+    cost = amount_of(row.amount)
+    step = StepOutcome(row.path, "cancelled", "internal", "the node died", cost=cost, cost_known=False)
+    outcome = Outcome(
+        "failed", steps=(step,), cost=cost, error_code="node_died", http_status=500, currency=row.currency
+    )
+    return Record(
+        row.id,
+        row.time,
+        Asked(row.id, "chat", "auto", "balanced", Labels(), row.tenant),
+        Features("chat", cells=((row.cell, 1.0),) if row.cell else ()),
+        Snapshot(row.time, 0.0, ()),
+        Decision(row.id, row.generation, "undecided"),
+        outcome,
+    )
 
 
 async def _redacted(node: Node, detectors: Detectors, request: Request, features: Features) -> Redaction:

@@ -41,7 +41,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         return _refused(asked, generation, floor, found)
     plans = list(enumerate_plans(asked, features, generation, eligible, floor))
     if snapshot.budget_left is not None:
-        affordable = [plan for plan in plans if plan.expected.cost <= snapshot.budget_left]
+        affordable = [plan for plan in plans if plan.expected.most <= snapshot.budget_left]
         plans = affordable or plans[: len(eligible)]
     good = [plan for plan in plans if plan.meets_floor]
     below = not good

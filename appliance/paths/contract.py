@@ -61,6 +61,7 @@ PathFault = Literal[
     "auth",  # key missing or refused
     "broken_stream",  # ended without Done, or malformed
     "redaction",  # what would leave cannot be redacted, so nothing left: try another
+    "budget",  # what it may cost is not left of the tenant's budget: nothing left, try another
     "audit",  # what would leave could not be written down first: nothing left, try another
     "internal",
 ]
