@@ -78,7 +78,7 @@ class Breaker:
             if now < self._until:
                 return f"circuit breaker open, {_seconds(self._until - now)} more: {self.why}"
             self._half_open()
-        if self.state == "half-open" and not self._left:
+        if self.state == "half-open" and self._left <= 0:
             return f"circuit breaker half open, its probes are at work: {self.why}"
         return ""
 

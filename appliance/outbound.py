@@ -7,9 +7,9 @@ Rules kept here:
 3. `post` writes head and body in one piece on aiohttp's connections and reads with aiohttp's parser. Pool, TLS, names,
    clocks and errors are aiohttp's; its request and response objects, which cost more than all of these, are left out.
 
-Sessions are made by `egress`, whose connectors reach listed destinations only. `post` uses members of aiohttp that its
-documentation does not name: `BaseConnector.connect`, and `set_response_params` and `read` of a connection's protocol.
-The tests of `paths.openai_http` fail where they change.
+Sessions are made by `egress`, whose connectors reach listed destinations only. `post` and `rest_of` use members of
+aiohttp that its documentation does not name: `BaseConnector.connect`, `set_response_params` and `read` of a
+connection's protocol, `_read_nowait` of a body. The tests of `paths.http` fail where they change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -92,7 +92,7 @@ class _Address:
 class Answer:
     """A server's answer, its head read. Its connection goes back to the pool when all of `content` was read."""
 
-    __slots__ = ("_connection", "content", "headers", "status")
+    __slots__ = ("_connection", "_hung_up", "content", "headers", "status")
 
     def __init__(
         self, status: int, headers: CIMultiDictProxy[str], content: aiohttp.StreamReader, connection: Connection
@@ -101,22 +101,39 @@ class Answer:
         self.headers = headers
         self.content = content
         self._connection: Connection | None = connection
+        self._hung_up = False
         content.on_eof(self._read)
 
     def _read(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             transport = connection.transport
-            if transport is not None and transport.get_write_buffer_size():
+            if self._hung_up or (transport is not None and transport.get_write_buffer_size()):
                 connection.close()  # answered before all was sent: another request would wait behind the rest
             else:
                 connection.release()
+
+    def hang_up(self) -> bool:
+        """Tell the server that nothing more comes from here, and go on reading. False where the connection cannot say
+        that, as under TLS, or is gone: `close` is all that is left. What was hung up is not used again.
+        """
+        transport = self._connection.transport if self._connection is not None else None
+        if transport is None or transport.is_closing() or not transport.can_write_eof():
+            return False
+        self._hung_up = True
+        transport.write_eof()
+        return True
 
     def close(self) -> None:
         """End the connection, where not all was read."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def rest_of(content: aiohttp.StreamReader) -> bytes:
+    """What had come before the connection broke, and was not read: `content` itself gives its error only."""
+    return content._read_nowait(-1)
 
 
 class Session:
@@ -169,13 +186,21 @@ class Session:
         """An answer, to be closed or used with `async with`. Raises as `post`."""
         return await self._inner.get(url, allow_redirects=allow_redirects, headers=headers)
 
-    async def post(self, url: URL, body: bytes, headers: Mapping[str, str] | None = None) -> Answer | ClientResponse:
+    async def post(
+        self,
+        url: URL,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        sending: Callable[[], object] = lambda: None,
+    ) -> Answer | ClientResponse:
         """The answer to a POST, to be closed; no redirect is followed, nothing is sent again. `headers` are this one's.
+        `sending` is called once it is written down and there is a connection, before anything leaves.
 
         Raises AuditUnavailable before anything has left, and aiohttp's ClientError, or OSError, whatever the network
         does.
         """
         if len(body) > ONE_WRITE_BYTES:
+            sending()  # nearly: aiohttp says no more of it
             return await self._inner.post(url, data=io.BytesIO(body), allow_redirects=False, headers=headers)
         own = _head([f"{name}: {value}" for name, value in headers.items()]) if headers else b""
         address = self._addresses.get(url) or self._address(url)
@@ -191,6 +216,7 @@ class Session:
             if protocol is None or transport is None or transport.is_closing():
                 raise aiohttp.ClientConnectionResetError("Cannot write to a transport that closes")
             protocol.set_response_params(read_until_eof=True)
+            sending()
             transport.write(b"%b%bContent-Length: %d\r\n\r\n%b" % (address.head, own, len(body), body))
             while True:
                 message, content = await protocol.read()

@@ -34,6 +34,7 @@ from appliance.execute import Execution
 from appliance.failures import refuse
 from appliance.features.count import most
 from appliance.flight import Fare, Flight
+from appliance.intake.canon import WITHOUT_INFLUENCE
 from appliance.policy import Store
 from appliance.records.answer import Answer
 from appliance.records.card import ModelCard, Place
@@ -127,7 +128,7 @@ class Serving:
             self._weigh(match.entry, match.hit(self._now))
         if self.decision is None:
             fleet = self._fleet
-            named = fleet.paths.get(self.request.model)
+            named = fleet.paths.get(self.request.model) if not self.request.models else None
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
             if left is not None:
@@ -607,18 +608,24 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
 
 
 def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
-    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
-    labels = request.labels
+    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be, nor
+    which nodes it came through.
+    """
+    labels, providers = request.labels, request.providers
+    whole = providers is not None and providers.require_parameters
     return Asked(
         request.id,
         request.kind,
         request.model,
         request.preference,
-        replace(labels, conversation="") if labels.conversation else labels,
+        replace(labels, conversation="", via=()) if labels.conversation or labels.via else labels,
         request.tenant,
         request.n,
         raised_by,
         scope,
+        request.models,
+        providers,
+        tuple(sorted(request.forwarded.keys() - WITHOUT_INFLUENCE)) if whole else (),
     )
 
 

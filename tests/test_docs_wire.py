@@ -14,13 +14,15 @@ import pytest
 from appliance import errors
 from appliance.intake.anthropic import MESSAGES
 from appliance.intake.blocks import HOLDS
+from appliance.intake.items import ITEMS, PARTS
+from appliance.intake.responses import RESPONSES
 from appliance.respond.anthropic import error_body
 from appliance.web.dialects import DIALECTS
 from tests.node.conftest import running_node, upstream_card
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "wire.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.S | re.M))
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.S | re.M)
 HOST = "http://127.0.0.1:8377"
 
 
@@ -36,10 +38,12 @@ def words(text: str) -> set[str]:
 
 async def test_its_examples_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async with OpenAIStandIn(Behaviour()) as upstream, running_node(tmp_path, upstream_card(upstream.base_url)) as weir:
-        code = compile(BLOCKS["python"].replace(HOST, weir.url), "docs/wire.md", "exec")
-        await asyncio.to_thread(exec, code, {})
-        assert capfd.readouterr().out == "What is 12 + 7?\n"
-        line = BLOCKS["sh"].replace(HOST, weir.url)
+        for language, block in BLOCKS:
+            if language == "python":
+                code = compile(block.replace(HOST, weir.url), "docs/wire.md", "exec")
+                await asyncio.to_thread(exec, code, {})
+                assert capfd.readouterr().out == "What is 12 + 7?\n"
+        line = dict(BLOCKS)["sh"].replace(HOST, weir.url)
         done = await asyncio.to_thread(
             subprocess.run, ["bash", "-c", line], capture_output=True, timeout=30, check=True
         )
@@ -53,6 +57,16 @@ def test_its_tables_name_every_parameter_and_block() -> None:
     assert taken == set(MESSAGES) - turned_down
     assert turned_down <= words(refused)
     assert {name for cell, _ in rows("Block") for name in words(cell)} == set(HOLDS)
+
+
+def test_its_tables_name_everything_of_a_response() -> None:
+    refused = PAGE.split("Refused by name, with what to do instead: ", 1)[1].split("\n\n", 1)[0]
+    taken = {name for cell, _ in rows("Of a response") for name in words(cell)}
+    turned_down = {name for name, take in RESPONSES.items() if getattr(take, "refuses", False)}
+    assert taken == set(RESPONSES) - turned_down | {"truncation", "store", "background"}
+    assert turned_down <= words(refused) | taken
+    assert {name for cell, _ in rows("Item") for name in words(cell)} == set(ITEMS)
+    assert set(PARTS) <= {name for _, cell in rows("Item") for name in words(cell)}
 
 
 def test_its_addresses_are_those_that_are_served() -> None:

@@ -167,7 +167,7 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
         else:
             cells, embedding = found.cells, tuple(found.embedding.tolist())
     # Only a choice among paths asks for the language; who named one gets it whatever they speak.
-    code, certainty = language(text) if request.model == "auto" else ("", 0.0)
+    code, certainty = language(text) if "auto" in (request.model, *request.models) else ("", 0.0)
     texts = [message.content for message in request.messages] or [request.prompt, *request.inputs]
     images = images_in(request.messages)
     prompt_tokens = sum(estimated_tokens(part) for part in texts) + OVERHEAD * len(request.messages)

@@ -17,7 +17,7 @@ from typing import Any
 from appliance.errors import Unsupported
 from appliance.intake.blocks import read_conversation
 from appliance.intake.body import read_object
-from appliance.intake.fields import array, choice, flag, integer, missing, number, obj, refused, shown, text
+from appliance.intake.fields import array, choice, flag, integer, missing, number, obj, refuse, refused, shown, text
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
 from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
@@ -216,15 +216,6 @@ def _cache_control(_: Draft, name: str, value: object) -> None:
     obj(name, value)
 
 
-def _refuse(why: str, *, unless: tuple[str, ...] = ()) -> Take:
-    def take(_: Draft, name: str, value: object) -> None:
-        if value not in unless:
-            raise Unsupported(f"Parameter '{name}' is not supported.", param=name, next_step=why)
-
-    take.refuses = True  # type: ignore[attr-defined]  # read by `parameters`: nobody is led to a refused name
-    return take
-
-
 COUNT: dict[str, Take] = {
     "model": CHAT["model"],
     "messages": CHAT["messages"],  # read before the rest, as `system` is
@@ -234,10 +225,10 @@ COUNT: dict[str, Take] = {
     "thinking": _thinking,
     "output_config": _output_config,
     "cache_control": _cache_control,
-    "speed": _refuse("Send the model 'auto:fast'.", unless=("standard",)),
-    "output_format": _refuse("Use 'output_config.format' instead."),
-    "context_management": _refuse("Shorten the conversation yourself."),
-    "mcp_servers": _refuse("Call the servers yourself and send what they offer as 'tools'."),
+    "speed": refuse("Send the model 'auto:fast'.", unless=("standard",)),
+    "output_format": refuse("Use 'output_config.format' instead."),
+    "context_management": refuse("Shorten the conversation yourself."),
+    "mcp_servers": refuse("Call the servers yourself and send what they offer as 'tools'."),
 }
 
 MESSAGES: dict[str, Take] = COUNT | {
@@ -249,7 +240,7 @@ MESSAGES: dict[str, Take] = COUNT | {
     "top_k": CHAT["top_k"],
     "metadata": _metadata,
     "service_tier": _service_tier,
-    "container": _refuse("Nothing is run here: leave it out."),
-    "diagnostics": _refuse("Response headers and `weir why` say what the cache did: leave it out."),
-    "inference_geo": _refuse("State where a request may go in X-Weir-Residency."),
+    "container": refuse("Nothing is run here: leave it out."),
+    "diagnostics": refuse("Response headers and `weir why` say what the cache did: leave it out."),
+    "inference_geo": refuse("State where a request may go in X-Weir-Residency."),
 }

@@ -14,11 +14,11 @@ destination and refusal stand in one table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from appliance.errors import BadRequest
+from appliance.errors import BadRequest, Unsupported
 
 _JSON_NAMES: dict[type, str] = {
     dict: "an object",
@@ -112,6 +112,17 @@ def array(where: str, value: object, most: int, *, least: int = 0) -> list[Any]:
     if len(value) > most:
         raise refused(where, f"a list of at most {most} entries", "Send fewer entries.")
     return value
+
+
+def refuse(why: str, *, unless: tuple[object, ...] = ()) -> Callable[[Any, str, object], None]:
+    """For a table of parameters: one that is refused by name, except for values that ask for nothing."""
+
+    def take(_: Any, name: str, value: object) -> None:
+        if not any(type(value) is type(trivial) and value == trivial for trivial in unless):
+            raise Unsupported(f"Parameter '{name}' is not supported.", param=name, next_step=why)
+
+    take.refuses = True  # type: ignore[attr-defined]  # read by `parameters`: nobody is led to a refused name
+    return take
 
 
 def choice(where: str, value: object, known: tuple[str, ...]) -> str:

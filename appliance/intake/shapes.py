@@ -56,20 +56,24 @@ def read_format(parameter: str, value: object, limits: Limits) -> Format | None:
     where = f"{parameter}.json_schema"
     if wire.get("json_schema") is None:
         raise missing(where, "an object with 'name' and 'schema'")
-    inner = obj(where, wire["json_schema"])
-    name = text(f"{where}.name", inner.get("name", ""), 64)
+    return read_named_schema(where, obj(where, wire["json_schema"]), limits)
+
+
+def read_named_schema(where: str, wire: dict[str, Any], limits: Limits) -> Format:
+    """A JSON schema that the answer must have, with its name."""
+    name = text(f"{where}.name", wire.get("name", ""), 64)
     if not _NAME.fullmatch(name):
         raise refused(f"{where}.name", _NAMED)
-    if inner.get("schema") is None:
+    if wire.get("schema") is None:
         raise missing(f"{where}.schema", "a JSON schema (an object)")
-    for key in inner:
+    for key in wire:
         if key not in _FORMAT_FIELDS:
             raise refused(where, "an object of " + ", ".join(_FORMAT_FIELDS))
-    schema = read_schema(f"{where}.schema", inner["schema"], limits)
-    strict = False if inner.get("strict") is None else flag(f"{where}.strict", inner["strict"])
+    schema = read_schema(f"{where}.schema", wire["schema"], limits)
+    strict = False if wire.get("strict") is None else flag(f"{where}.strict", wire["strict"])
     description = ""
-    if inner.get("description") is not None:
-        description = text(f"{where}.description", inner["description"], limits.schema_bytes)
+    if wire.get("description") is not None:
+        description = text(f"{where}.description", wire["description"], limits.schema_bytes)
     return Format("json_schema", schema, name, strict, description=description)
 
 
@@ -96,22 +100,26 @@ def read_tools(parameter: str, value: object, limits: Limits) -> tuple[dict[str,
         if tool.get("function") is None:
             raise missing(f"{where}.function", "an object with 'name' and 'parameters'")
         where = f"{where}.function"
-        function = obj(where, tool["function"])
-        if function.get("name") is None:
-            raise missing(f"{where}.name", _NAMED)
-        name = text(f"{where}.name", function["name"], 64)
-        if not _NAME.fullmatch(name):
-            raise refused(f"{where}.name", _NAMED)
-        if name in names:
-            raise refused(f"{where}.name", "different from the names of the other tools")
-        names.add(name)
-        if function.get("description") is not None:
-            text(f"{where}.description", function["description"], limits.schema_bytes)
-        if function.get("parameters") is not None:
-            read_schema(f"{where}.parameters", function["parameters"], limits)
-        if function.get("strict") is not None:
-            flag(f"{where}.strict", function["strict"])
+        check_function(where, obj(where, tool["function"]), names, limits)
     return tuple(tools)
+
+
+def check_function(where: str, function: dict[str, Any], names: set[str], limits: Limits) -> None:
+    """A function that a model may call; `names` are those of the functions before it, and get its own."""
+    if function.get("name") is None:
+        raise missing(f"{where}.name", _NAMED)
+    name = text(f"{where}.name", function["name"], 64)
+    if not _NAME.fullmatch(name):
+        raise refused(f"{where}.name", _NAMED)
+    if name in names:
+        raise refused(f"{where}.name", "different from the names of the other tools")
+    names.add(name)
+    if function.get("description") is not None:
+        text(f"{where}.description", function["description"], limits.schema_bytes)
+    if function.get("parameters") is not None:
+        read_schema(f"{where}.parameters", function["parameters"], limits)
+    if function.get("strict") is not None:
+        flag(f"{where}.strict", function["strict"])
 
 
 def read_tool_choice(parameter: str, value: object) -> str | dict[str, Any]:

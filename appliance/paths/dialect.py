@@ -61,6 +61,11 @@ class Reading(Protocol):
         """Whether every choice said why it ended."""
         ...
 
+    @property
+    def partial(self) -> bool:
+        """Whether a piece of the answer has begun to come that is not whole."""
+        ...
+
     def feed(self, block: bytes) -> list[Chunk]:
         """The chunks that a block of a stream completes. Raises BrokenAnswer, ErrorEvent or EventTooLarge."""
         ...
@@ -112,10 +117,11 @@ class Dialect(Protocol):
 class EventReading:
     """A `Reading` of server-sent events: a dialect says what one event holds."""
 
-    __slots__ = ("_parser", "ended", "failed", "finished", "usage", "wanted")
+    __slots__ = ("_parse", "_parser", "ended", "failed", "finished", "usage", "wanted")
 
     def __init__(self, wanted: int = 1) -> None:
         self._parser = EventParser()
+        self._parse = self._parser.feed
         self.wanted = wanted
         self.usage: Usage | None = None
         self.finished: dict[int, FinishReason] = {}
@@ -126,10 +132,14 @@ class EventReading:
     def complete(self) -> bool:
         return len(self.finished) >= self.wanted
 
+    @property
+    def partial(self) -> bool:
+        return self._parser.partial
+
     def feed(self, block: bytes) -> list[Chunk]:
         chunks: list[Chunk] = []
         try:
-            for name, data in self._parser.feed(block):
+            for name, data in self._parse(block):
                 self.event(name, data, chunks)
                 if self.ended:
                     break

@@ -2,10 +2,12 @@
 
 Rules kept here:
 1. One job is one HTTP request, through a session that Egress made; redirects are not followed.
-2. Four clocks: connecting, the first byte, the gap between bytes (the card's), and the job's deadline over
-   all.
+2. Four clocks: connecting, the first token, the gap (the card's), and the job's deadline over all. The first token's
+   begins when the job is sent, and nothing but a token moves it: a role, a comment or a ping is none. Later any byte
+   moves the gap's, because a server that pings is alive; but without a token it may go on no longer than for its first.
 3. The key is resolved at `start`, and is in no error, log or repr.
-4. After repeated failures to connect the path rests, and one job at a time tries whether the server is back.
+4. A stream that nobody wants any more, or that came to nothing, is hung up by half: the server learns of it at once,
+   and what it had sent by then is read for a moment, and counted by the job's meter.
 
 When the provider states no usage, Done carries `Usage()`, all zero: the caller counts, `usage_missing` says
 how often. It does not retry, fall back or count money.
@@ -16,15 +18,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import aiohttp
 
 from appliance.egress import Egress, EgressRefused
 from appliance.errors import AuditUnavailable
-from appliance.outbound import Answer, Session
-from appliance.paths.breaker import Breaker
+from appliance.outbound import Answer, Session, rest_of
 from appliance.paths.clock import Clock
-from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Usage
+from appliance.paths.contract import Chunk, Done, Job, Meter, PathError, Readiness, Reasoning, Text, Usage
 from appliance.paths.dialect import BrokenAnswer, Call, Dialect, ErrorEvent, Reading
 from appliance.paths.secrets import resolve_secret
 from appliance.paths.sse import EventTooLarge
@@ -33,6 +35,11 @@ from appliance.records.card import ModelCard
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 DRAIN_S = 0.02  # how long a finished stream may take to close, so that its connection is kept
+HANG_UP_S = 0.08  # how long a stream that was hung up is read
+LATE_HANG_UP_S = 0.03  # where the caller's deadline has passed
+HANG_UP_BYTES = 256 * 1024
+# With these a server says that it did nothing: what it refuses, and what it has no room for.
+_NO_WORK = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429, 503, 529})
 
 _SHUT = "This server may not be reached: egress.deny_all stands in weir.yaml, or no card names it."
 
@@ -52,7 +59,6 @@ class HttpPath:
         secrets: Callable[[str], str] = resolve_secret,
         *,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
-        clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         if card.endpoint is None:
@@ -63,7 +69,6 @@ class HttpPath:
         self._dialect = dialect
         self._secrets = secrets
         self._limit = max_response_bytes
-        self._breaker = Breaker(clock)
         self._wall = wall
         self._session: Session | None = None
         self._key = ""
@@ -113,20 +118,24 @@ class HttpPath:
         busy, slots = self._busy, self._endpoint.max_concurrent
         if self._session is None or self._session.closed:
             return Readiness(False, "not started", busy, 0, slots)
-        if self._breaker.wait_s():
-            return Readiness(False, "resting after failures to connect", busy, 0, slots)
         return Readiness(True, "", busy, 0, slots)
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         session = self._admit(job)
         self._busy += 1
-        self._breaker.enter()
         response: Answer | aiohttp.ClientResponse | None = None
         loop = asyncio.get_running_loop()
         now = loop.time()
         ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
-        gap = self._endpoint.gap_timeout_s
-        clock = Clock(min(now + self._endpoint.first_byte_timeout_s, ends_at))
+        gap, patience = self._endpoint.gap_timeout_s, self._endpoint.first_byte_timeout_s
+        clock = Clock(min(now + self._endpoint.connect_timeout_s + patience, ends_at))
+        meter, reading, listening = job.meter, self._dialect.reading(job), False
+        meter.sent = False
+
+        def sending() -> None:
+            meter.sent = True
+            clock.move(min(loop.time() + patience, ends_at))
+
         try:
             dialect = self._dialect
             streaming = job.stream and job.kind != "embedding" and self._card.capabilities.streaming
@@ -134,11 +143,9 @@ class HttpPath:
             headers = call.headers
             if dialect.signs:
                 headers = {**headers, **dialect.authorize(call, self._key, self._wall())}
-            reading = dialect.reading(job)
             raw = b""
             with clock:
-                response = await session.post(call.url, call.body, headers)
-                self._breaker.reached()
+                response = await session.post(call.url, call.body, headers, sending)
                 streaming = (
                     streaming
                     and response.status == 200
@@ -151,13 +158,16 @@ class HttpPath:
                     yield chunk
                 yield self._done(reading)
                 return
+            listening = True
             content = response.content
-            size = 0
+            size, heard, fresh = 0, 0.0, False  # when a token came last, and whether one came since
             while not reading.ended:
                 block = content.read_nowait(-1)
                 if not block:
-                    if size:  # the first piece has the first byte's time
-                        clock.move(min(loop.time() + gap, ends_at))
+                    if fresh or heard:
+                        now = loop.time()
+                        heard, fresh = now if fresh else heard, False
+                        clock.move(min(now + gap, heard + max(gap, patience), ends_at))
                     with clock:
                         block = await content.readany()
                     if not block:
@@ -165,7 +175,8 @@ class HttpPath:
                 size += len(block)
                 if size > self._limit:
                     raise EventTooLarge
-                for chunk in reading.feed(block):
+                for chunk in _read(reading, block, meter):
+                    fresh = True
                     yield chunk
                 if reading.failed is not None:
                     raise reading.failed
@@ -185,18 +196,28 @@ class HttpPath:
         except (BrokenAnswer, EventTooLarge):
             raise PathError("broken_stream", "The server's answer is malformed, cut short or too large.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._fault(error, begun=response is not None) from None
+            if listening and response is not None and (block := rest_of(response.content)):
+                with suppress(PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
+                    for chunk in _read(reading, block, meter):  # it had come before the connection broke
+                        yield chunk
+            raise self._fault(error, begun=response is not None, sent=meter.sent) from None
         finally:
             clock.stop()
             self._busy -= 1
-            self._breaker.given_up()
             if response is not None:
-                response.close()  # without effect once all was read: the connection is back in its pool
+                try:
+                    if listening and not reading.ended:
+                        if isinstance(response, Answer) and response.content.exception() is None:
+                            late = loop.time() >= ends_at
+                            await _hang_up(response, reading, meter, LATE_HANG_UP_S if late else HANG_UP_S)
+                        meter.cut = reading.partial
+                finally:
+                    response.close()  # without effect once all was read: the connection is back in its pool
 
     def _admit(self, job: Job) -> Session:
         session = self._session
         if session is None or session.closed:
-            raise PathError("unavailable", "The path is not started.")
+            raise PathError("unavailable", "The path is not started.", sent=False)
         if job.kind not in self._kinds:
             raise PathError("unsupported", f"The path does not serve {job.kind}.", param="model")
         claims = self._card.capabilities
@@ -204,11 +225,8 @@ class HttpPath:
             raise PathError("unsupported", "The path does not constrain answers to a pattern.", param="response_format")
         if job.signals and not claims.signals:
             raise PathError("unsupported", "The path gives no token statistics.")
-        wait = self._breaker.wait_s()
-        if wait:
-            raise PathError("unavailable", "The server could not be reached repeatedly.", retry_after_s=wait)
         if self._busy >= self._endpoint.max_concurrent:
-            raise PathError("overloaded", "Every slot of the path is busy.")
+            raise PathError("overloaded", "Every slot of the path is busy.", sent=False)
         return session
 
     def _call(self, job: Job, streaming: bool) -> Call:
@@ -240,7 +258,9 @@ class HttpPath:
                 break
         raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
         if response.status != 200:
-            raise self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], self._key)
+            error = self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], self._key)
+            error.sent = response.status not in _NO_WORK
+            raise error
         return raw
 
     def _done(self, reading: Reading) -> Done:
@@ -250,30 +270,53 @@ class HttpPath:
             usage = Usage()
         return Done(usage, reading.reasons())
 
-    def _fault(self, error: Exception, *, begun: bool) -> PathError:
+    def _fault(self, error: Exception, *, begun: bool, sent: bool) -> PathError:
         """In our words: aiohttp's name addresses."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            self._breaker.missed()
-            return PathError("timeout", "The server did not accept the connection in time.")
+            return PathError("timeout", "The server did not accept the connection in time.", sent=False)
         if isinstance(error, aiohttp.ClientSSLError):  # before its base, whose os_error it lacks
-            self._breaker.missed()
-            return PathError("unavailable", "The server's certificate or TLS is not acceptable.")
+            return PathError("unavailable", "The server's certificate or TLS is not acceptable.", sent=False)
         if isinstance(error, aiohttp.ClientConnectorError):
-            if isinstance(error.os_error, EgressRefused):
-                return PathError(
-                    "unavailable",
-                    _SHUT,
-                )
-            self._breaker.missed()
-            return PathError("unavailable", "The server could not be reached.")
+            shut = isinstance(error.os_error, EgressRefused)
+            return PathError("unavailable", _SHUT if shut else "The server could not be reached.", sent=False)
         if isinstance(error, TimeoutError):
-            return PathError("timeout", "The server did not answer in time.")
+            said = "answer in time" if sent else "let itself be asked in time"
+            return PathError("timeout", f"The server did not {said}.", sent=sent)
         if begun:
             return PathError("broken_stream", "The server's answer broke off.")
         if isinstance(error, aiohttp.ClientResponseError):
             return PathError("broken_stream", "The server does not speak HTTP.")
-        self._breaker.missed()
         return PathError("unavailable", "The server closed the connection before it answered.")
+
+
+def _read(reading: Reading, block: bytes, meter: Meter) -> list[Chunk]:
+    """The chunks of a block, with what they tell of usage on the meter. Raises as `Reading.feed`."""
+    chunks = reading.feed(block)
+    usage = reading.usage
+    if usage is not meter.stated:
+        meter.stated, meter.exact = usage, True
+    elif chunks:
+        meter.exact = False
+    for chunk in chunks:
+        meter.text_tokens += chunk.tokens if isinstance(chunk, Text | Reasoning) else 1
+    return chunks
+
+
+async def _hang_up(answer: Answer, reading: Reading, meter: Meter, within_s: float) -> None:
+    """Let the server know that it may stop, and count what it sent before it did."""
+    content, size, ended = answer.content, 0, False
+    if answer.hang_up():
+        with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
+            async with asyncio.timeout(within_s):
+                while size < HANG_UP_BYTES and not ended:
+                    try:
+                        block = await content.readany()
+                    except (aiohttp.ClientError, OSError):  # it closed the connection, as it should
+                        block, ended = rest_of(content), True
+                    size += len(block)
+                    _read(reading, block, meter)
+                    ended = ended or not block or reading.ended
+    meter.exact = meter.exact and ended
 
 
 async def _drain(content: aiohttp.StreamReader, clock: Clock) -> None:

@@ -15,15 +15,20 @@ from appliance.records.chunks import Usage
 @dataclass(slots=True)
 class Meter:
     """`stated` is the newest that the provider said of the call's usage, all zero in what it left out. `text_tokens`
-    counts what was read of the answer, thinking and tool calls among it, also after nobody listened any more.
+    counts what was read of the answer, thinking and tool calls among it, also after nobody listened any more. `cut`: it
+    broke off inside of a piece that nobody could read, which counts as a token. `sent` is False while the path knows
+    that nothing has left, None where it does not say.
     """
 
     stated: Usage | None = None
     text_tokens: int = 0
     exact: bool = False
+    cut: bool = False
+    sent: bool | None = None
 
     def used(self, prompt_tokens: int, heard: int = 0) -> Usage:
         """The usage as far as it is known: `prompt_tokens` where the provider did not say, at least `heard` out."""
         stated = self.stated or Usage()
         out = stated.completion_tokens if self.exact else max(stated.completion_tokens, self.text_tokens, heard)
+        out += self.cut
         return replace(stated, prompt_tokens=stated.prompt_tokens or prompt_tokens, completion_tokens=out)

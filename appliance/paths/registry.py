@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PathContext:
-    """What runtimes need of the node. `secrets` turns 'env:NAME' or 'file:/path' into a key; None: the usual
-    way.
+    """What runtimes need of the node. `secrets` turns a card's reference into a key; None: the usual way. `node` is
+    what the node calls itself towards other nodes.
     """
 
     content_dir: Path
@@ -37,6 +37,7 @@ class PathContext:
     secrets: Callable[[str], str] | None = None
     embedders: Shelf = field(default_factory=Shelf)
     unconfined_workers: bool = False
+    node: str = ""
 
 
 def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
@@ -59,9 +60,27 @@ def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
-    from appliance.paths.openai_http import OpenAIDialect
+    from appliance.paths.openai_http import OpenAIDialect, terms_of
 
-    return _http(card, context, OpenAIDialect())
+    return _http(card, context, OpenAIDialect(context.node, terms_of(card)))
+
+
+def _bedrock_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.bedrock_http import BedrockDialect
+
+    return _http(card, context, BedrockDialect(card.endpoint.region if card.endpoint else ""))
+
+
+def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.cohere_http import CohereDialect
+
+    return _http(card, context, CohereDialect())
+
+
+def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.anthropic_http import AnthropicDialect
+
+    return _http(card, context, AnthropicDialect(card))
 
 
 def _http(card: ModelCard, context: PathContext, dialect: Dialect) -> ExecutionPath:
@@ -75,6 +94,9 @@ RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
     "llama_cpp": _llama_cpp,
     "onnx": _onnx,
     "openai_http": _openai_http,
+    "anthropic_http": _anthropic_http,
+    "bedrock_http": _bedrock_http,
+    "cohere_http": _cohere_http,
 }
 
 

@@ -33,6 +33,11 @@ class EventParser:
         self._skip_lf = False
         self._started = False
 
+    @property
+    def partial(self) -> bool:
+        """Whether an event with data has begun that has not ended."""
+        return bool(self._data) or (bool(self._held) and b"".join(self._held)[:5] == b"data:")
+
     def feed(self, block: bytes) -> list[tuple[bytes, bytes]]:
         """The events that `block` completes."""
         if self._skip_lf and block:

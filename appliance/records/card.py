@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 Tier = Literal["cache", "reuse", "device", "site", "sovereign", "frontier"]
 TIERS: tuple[Tier, ...] = ("cache", "reuse", "device", "site", "sovereign", "frontier")
+Flavour = Literal["openai", "azure", "vllm", "tgi", "llama_server", "openrouter", "huggingface", "weir"]
 Modality = Literal["chat", "completion", "embedding", "classification", "image", "video"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -57,6 +58,7 @@ class Capabilities(Frozen):
     penalties: bool = False
     logit_bias: bool = False
     top_k: bool = False
+    reasoning: Literal["none", "effort", "budget"] = "none"  # how it is told how much to think
 
 
 def _of_six_places(value: float) -> float:
@@ -185,14 +187,17 @@ class Member(Frozen):
 class Endpoint(Frozen):
     """Where and how a server is spoken to. The key is a reference, never a value:
 
-    `secret:NAME` is what the host's configuration calls so; `env:NAME` and `file:/path` are direct.
+    `secret:NAME` is what the host's configuration calls so; `env:NAME`, `file:/path` and `credential:NAME` (systemd's)
+    are direct.
     """
 
     base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)]
     model: str
-    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret):.+")] = None
-    flavour: Literal["openai", "azure"] = "openai"
+    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret|credential):.+")] = None
+    flavour: Flavour = "openai"
     api_version: str = ""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""  # AWS's name of it, which calls to it are signed for
+    input_type: Literal["search_document", "search_query", "classification", "clustering"] = "search_document"
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0

@@ -95,7 +95,7 @@ def _id(call: dict[str, Any], place: int) -> str:
 class MessageStream:
     """The events of one message. A state machine: chunks in, bytes out."""
 
-    def __init__(self, *, id: str, model: str, created: int, include_usage: bool = False) -> None:  # noqa: ARG002
+    def __init__(self, *, id: str, model: str) -> None:
         """`id` of the message, `model` the answering path's id. Usage is always said, and no time."""
         self._start = _event("message_start", {"message": _message(id, model, [], None, _NOTHING)})
         self._blocks = 0  # that were begun

@@ -17,6 +17,10 @@ def _message(answer: Answer, _: Request, /, *, id: str, created: int) -> bytes: 
     return message_body(answer, id=id)
 
 
+def _stream(request: Request, /, *, model: str, created: int) -> MessageStream:  # noqa: ARG001 - it says no time
+    return MessageStream(id=request.id, model=model)
+
+
 def _count(request: Request) -> bytes:
     return count_body(counted(request))
 
@@ -26,7 +30,7 @@ def _models(cards: Sequence[ModelCard], created: int) -> bytes:
 
 
 ANTHROPIC = Dialect(
-    endpoints=(Endpoint("/v1/messages", "chat", parse_messages, _message, MessageStream),),
+    endpoints=(Endpoint("/v1/messages", "chat", parse_messages, _message, _stream),),
     inquiries=(Inquiry("/v1/messages/count_tokens", parse_count, _count),),
     error=error_body,
     models=_models,

@@ -30,9 +30,7 @@ class Parse(Protocol):
 
 
 class Stream(Protocol):
-    """One answer as events; made when it is known which path answers."""
-
-    def __init__(self, *, id: str, model: str, created: int, include_usage: bool) -> None: ...
+    """One answer as events."""
 
     def feed(self, chunk: Chunk) -> bytes:
         """The events of one chunk; empty for what callers do not see."""
@@ -49,6 +47,14 @@ class Write(Protocol):
     def __call__(self, answer: Answer, request: Request, /, *, id: str, created: int) -> bytes: ...
 
 
+class Begin(Protocol):
+    """The stream that answers a request, made when it is known which path does: `model` is its id, `created` Unix
+    seconds.
+    """
+
+    def __call__(self, request: Request, /, *, model: str, created: int) -> Stream: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An address at which answers are asked for. `stream` None: they come in one piece always."""
@@ -57,7 +63,7 @@ class Endpoint:
     kind: Kind
     parse: Parse
     body: Write
-    stream: type[Stream] | None = None
+    stream: Begin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,17 @@
-"""OpenAI's dialect: chat, completions, embeddings."""
+"""OpenAI's dialect: chat, completions, embeddings, responses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from appliance.intake.parse import parse_chat, parse_completion, parse_embedding
+from appliance.intake.responses import parse_responses
 from appliance.records.answer import Answer
 from appliance.records.card import ModelCard
 from appliance.records.request import Request
 from appliance.respond.bodies import chat_body, completion_body, embedding_body, models_body
 from appliance.respond.errors import error_body
+from appliance.respond.responses import ResponseStream, response_body
 from appliance.respond.streams import ChatStream, CompletionStream
 from appliance.web.dialect import Dialect, Endpoint
 
@@ -18,8 +20,24 @@ def _chat(answer: Answer, _: Request, *, id: str, created: int) -> bytes:
     return chat_body(answer, id=id, created=created)
 
 
+def _chat_stream(request: Request, /, *, model: str, created: int) -> ChatStream:
+    return ChatStream(id=request.id, model=model, created=created, include_usage=request.stream_usage)
+
+
 def _completion(answer: Answer, _: Request, *, id: str, created: int) -> bytes:
     return completion_body(answer, id=id, created=created)
+
+
+def _completion_stream(request: Request, /, *, model: str, created: int) -> CompletionStream:
+    return CompletionStream(id=request.id, model=model, created=created, include_usage=request.stream_usage)
+
+
+def _response(answer: Answer, request: Request, /, *, id: str, created: int) -> bytes:
+    return response_body(answer, request.echo, id=id, created=created)
+
+
+def _response_stream(request: Request, /, *, model: str, created: int) -> ResponseStream:
+    return ResponseStream(id=request.id, model=model, created=created, echo=request.echo)
 
 
 def _embedding(answer: Answer, request: Request, *, id: str, created: int) -> bytes:  # noqa: ARG001 - it has neither
@@ -32,8 +50,9 @@ def _models(cards: Sequence[ModelCard], created: int) -> bytes:
 
 OPENAI = Dialect(
     endpoints=(
-        Endpoint("/v1/chat/completions", "chat", parse_chat, _chat, ChatStream),
-        Endpoint("/v1/completions", "completion", parse_completion, _completion, CompletionStream),
+        Endpoint("/v1/chat/completions", "chat", parse_chat, _chat, _chat_stream),
+        Endpoint("/v1/completions", "completion", parse_completion, _completion, _completion_stream),
+        Endpoint("/v1/responses", "chat", parse_responses, _response, _response_stream),
         Endpoint("/v1/embeddings", "embedding", parse_embedding, _embedding),
     ),
     error=error_body,

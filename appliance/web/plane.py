@@ -29,13 +29,13 @@ from appliance.errors import BadRequest, NoCapacity, UnknownModel, UnknownRoute,
 from appliance.intake.parse import parse_route
 from appliance.node import Node
 from appliance.records.decision import Decision
-from appliance.records.request import Request
+from appliance.records.request import Echo, Request
 from appliance.records.tenant import Scope
 from appliance.respond.errors import error_headers
 from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
 from appliance.serve import Serving, asked_of
 from appliance.web.callers import Callers
-from appliance.web.dialect import Dialect, Endpoint, Inquiry, Stream
+from appliance.web.dialect import Begin, Dialect, Endpoint, Inquiry, Stream
 from appliance.web.dialects import DIALECTS
 from appliance.web.operators import Operators
 from appliance.web.reader import ID, Reader
@@ -164,7 +164,8 @@ class Plane:
 
     async def _whole(self, request: web.BaseRequest, parsed: Request, dialect: Dialect, endpoint: Endpoint) -> Reply:
         wire = endpoint.address
-        again = self._node.hits.again(parsed, self._callers.account(request), wire)
+        said = wire if parsed.echo is None else f"{wire} {_written(parsed.echo)}"
+        again = self._node.hits.again(parsed, self._callers.account(request), said)
         if again is not None:
             return Reply(again[0], lines=again[1])
         serving = self._take(parsed)
@@ -173,7 +174,7 @@ class Plane:
             answer = serving.stored() or await serving.answer()
             self._reader.remember(request, parsed, wire, serving)
             body = endpoint.body(answer, parsed, id=parsed.id, created=int(time.time()))
-            self._node.hits.keep(parsed, serving, wire, endpoint.body)
+            self._node.hits.keep(parsed, serving, said, endpoint.body)
             return Reply(body, lines=weir_lines(serving.facts()))
         except WeirError as error:
             failure = error
@@ -191,7 +192,7 @@ class Plane:
         parsed: Request,
         dialect: Dialect,
         endpoint: Endpoint,
-        form: type[Stream],
+        begin: Begin,
     ) -> Answered:
         serving = self._take(parsed)
         failure: BaseException | None = None
@@ -201,7 +202,7 @@ class Plane:
             async with aclosing(serving.chunks()) as chunks:
                 async for chunk in chunks:
                     if response is None or stream is None:
-                        response, stream = await _open_stream(request, serving, parsed, form)
+                        response, stream = await _open_stream(request, serving, parsed, begin)
                     data = stream.feed(chunk)
                     if data:
                         await response.write(data)
@@ -312,16 +313,22 @@ async def _open_stream(
     request: web.BaseRequest,
     serving: Serving,
     parsed: Request,
-    form: type[Stream],
+    begin: Begin,
 ) -> tuple[web.StreamResponse, Stream]:
     response = web.StreamResponse(headers={**_SSE, **weir_headers(serving.facts())})
     await response.prepare(request)
-    stream = form(id=parsed.id, model=serving.model, created=int(time.time()), include_usage=parsed.stream_usage)
+    stream = begin(parsed, model=serving.model, created=int(time.time()))
     return response, stream
+
+
+def _written(echo: Echo) -> str:
+    """What the body of an answer depends on besides the question."""
+    return f"{echo.summary} {echo.seal} {echo.fields}"
 
 
 async def _nowhere(_: web.BaseRequest) -> Reply:
     raise UnknownRoute(
         "There is nothing at this address, or not with this method.",
-        next_step="POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages; GET /v1/models.",
+        next_step="POST /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings, /v1/messages; "
+        "GET /v1/models.",
     )

@@ -13,22 +13,25 @@ from appliance.intake import parse_chat, parse_completion, parse_embedding, pars
 from appliance.intake.anthropic import MESSAGES, parse_count, parse_messages
 from appliance.intake.labels import read_labels
 from appliance.intake.parameters import CHAT, COMPLETION, EMBEDDING
+from appliance.intake.responses import RESPONSES, parse_responses
 from appliance.records.request import Request
 from appliance.respond import anthropic, error_body
 from tests.intake.wire import LIMITS
 
-PARSERS = (parse_chat, parse_completion, parse_embedding, parse_route, parse_messages, parse_count)
+PARSERS = (parse_chat, parse_completion, parse_embedding, parse_route, parse_messages, parse_count, parse_responses)
 CANARY = "kanarienvogel-7f3a"
-NAMES = sorted({*CHAT, *COMPLETION, *EMBEDDING, *MESSAGES})
+NAMES = sorted({*CHAT, *COMPLETION, *EMBEDDING, *MESSAGES, *RESPONSES})
 WORDS = (
     *("role", "content", "type", "text", "function", "name", "arguments", "tool_calls", "id", "image_url"),
     *("url", "json_schema", "schema", "tool_call_id", "refusal", "include_usage", "input_audio", "data"),
     *("input", "source", "media_type", "tool_use_id", "is_error", "input_schema", "budget_tokens", "user_id"),
+    *("summary", "encrypted_content", "call_id", "output", "status", "format", "effort", "parameters"),
 )
 TEXTS = st.one_of(
     st.just(CANARY),
     st.sampled_from(("user", "assistant", "system", "tool", "text", "function", "auto", "image_url")),
     st.sampled_from(("tool_use", "tool_result", "image", "base64", "thinking", "image/png")),
+    st.sampled_from(("function_call", "function_call_output", "reasoning", "input_text", "input_image", "output_text")),
     st.text(max_size=8),
 )
 SCALARS = st.one_of(
@@ -67,6 +70,17 @@ BODIES = st.one_of(
         lambda role, blocks: {"model": "auto", "max_tokens": 9, "messages": [{"role": role, "content": blocks}]},
         st.sampled_from(("user", "assistant")),
         st.lists(st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4), max_size=3),
+    ),
+    st.builds(
+        lambda items: {"model": "auto", "input": items},
+        st.lists(
+            st.builds(
+                lambda kind, rest: {"type": kind, **rest},
+                st.sampled_from(("message", "function_call", "function_call_output", "reasoning", "item_reference")),
+                st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4),
+            ),
+            max_size=3,
+        ),
     ),
 )
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from appliance.egress import Destination, Egress
-from appliance.paths.breaker import Breaker
 from appliance.paths.contract import Done, Job, PathError, Text, TokenLogprob, Usage, Vector
 from appliance.paths.guard import Guarded
 from appliance.paths.http import HttpPath
@@ -249,52 +248,6 @@ async def test_connections_are_kept_after_whole_and_streamed_answers() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_server_that_is_not_there_opens_the_breaker_and_one_probe_closes_it() -> None:
-    now = [100.0]
-    async with OpenAIStandIn() as server:
-        base, port = server.base_url, server.port
-    async with started(card_for(base), clock=lambda: now[0]) as path:
-        for _ in range(5):
-            assert path.ready().ok
-            assert (await fault(path)).fault == "unavailable"
-        assert not path.ready().ok
-        assert "resting" in path.ready().reason
-        resting = await fault(path)
-        assert resting.retry_after_s == pytest.approx(5.0)
-        now[0] += 5.1
-        assert path.ready().ok
-        await fault(path)  # the probe fails: twice as long
-        now[0] += 5.1
-        assert not path.ready().ok
-        now[0] += 5.0
-        async with OpenAIStandIn(port=port):
-            assert text(await collect(path)) == PROMPT
-        for _ in range(4):  # the count began anew
-            assert (await fault(path)).fault == "unavailable"
-        assert path.ready().ok
-
-
-def test_the_breaker_lets_one_probe_through_and_rests_a_minute_at_most() -> None:
-    now = [0.0]
-    breaker = Breaker(lambda: now[0])
-    rests = []
-    for _ in range(10):
-        while not breaker.wait_s():
-            breaker.enter()
-            breaker.missed()
-        rests.append(breaker.wait_s())
-        now[0] += rests[-1]
-    assert rests[:5] == [5.0, 10.0, 20.0, 40.0, 60.0]
-    assert max(rests) == 60.0
-    breaker.enter()
-    assert breaker.wait_s() > 0, "a second probe passed beside the first"
-    breaker.given_up()
-    assert breaker.wait_s() == 0
-    breaker.reached()
-    assert breaker.wait_s() == 0
-
-
-@pytest.mark.asyncio
 async def test_an_unlisted_server_is_not_spoken_to() -> None:
     async with OpenAIStandIn() as server:
         egress = Egress(frozenset({Destination.parse("https://elsewhere.example")}), MemoryLedger())
@@ -324,12 +277,19 @@ async def test_the_key_is_resolved_at_start_and_shown_nowhere(monkeypatch: pytes
 def test_a_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     assert resolve_secret(f"file:{tmp_path / 'key'}") == KEY
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert resolve_secret("credential:key") == KEY
+    (tmp_path / "account").write_text('{\n "private_key": "a\\nb"\n}')
+    assert resolve_secret("credential:account") == '{"private_key": "a\\nb"}'
     monkeypatch.setenv("WEIR_TEST_KEY", "a\nb")
     for reference in (
         "env:WEIR_TEST_KEY",
         "env:WEIR_NOT_SET",
         f"file:{tmp_path}",
         f"file:{tmp_path / 'none'}",
+        "credential:none",
+        f"credential:../{tmp_path.name}/key",
+        "secret:not-in-the-configuration",
     ):
         with pytest.raises(PathError) as caught:
             resolve_secret(reference)

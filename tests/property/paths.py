@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.paths.breaker import Breaker
+from appliance.breaker import Breaker
+from appliance.decide.failing import Breaking
 from appliance.paths.contract import (
     Chunk,
     Done,
@@ -104,7 +105,7 @@ class Noting:
     def __init__(self, card: ModelCard, stage: Stage) -> None:
         self._card = card
         self._stage = stage
-        self.breaker = Breaker(stage.clock)
+        self.breaker = Breaker(Breaking(probes=1), stage.clock)
         self.readiness = Readiness(True, slots=8)
 
     @property
@@ -116,23 +117,22 @@ class Noting:
     async def stop(self) -> None: ...
 
     def ready(self) -> Readiness:
-        return Readiness(False, "resting after failures") if self.breaker.wait_s() else self.readiness
+        return Readiness(False, "resting after failures") if self.breaker.refuses() else self.readiness
 
     def stream(self, job: Job) -> AsyncIterator[Chunk]:
         slot = slot_of(job)
         told = current_departure()
         self._stage.notes[slot].append(Note(self._card.id, job, told))
-        self.breaker.enter()
-        return self._played(job, slot, self._stage.whose(job, told))
+        return self._played(job, slot, self._stage.whose(job, told), self.breaker.enter())
 
-    async def _played(self, job: Job, slot: int, tenant: str) -> AsyncIterator[Chunk]:
+    async def _played(self, job: Job, slot: int, tenant: str, epoch: int) -> AsyncIterator[Chunk]:
         combination = self._stage.serving[slot]
         gone = self._card.id in self._stage.gone
         manner = "unavailable" if gone else combination.manners.get(self._card.id, "answers")
         if manner == "unavailable":
-            self.breaker.missed()
+            self.breaker.failed(epoch, connecting=True)
         else:
-            self.breaker.reached()
+            self.breaker.answered(epoch)
         try:
             for item in self._script(manner, job, combination, tenant):
                 if isinstance(item, str):
@@ -142,7 +142,7 @@ class Noting:
                 else:
                     yield item
         finally:
-            self.breaker.given_up()
+            self.breaker.given_up(epoch)
 
     async def _wait(self, how: str, slot: int) -> None:
         if how == "hang up":

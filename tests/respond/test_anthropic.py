@@ -38,7 +38,7 @@ def body(**over: Any) -> dict[str, Any]:
 
 def events(*chunks: Chunk) -> list[dict[str, Any]]:
     """The data of all events, each under its own name, as the SDK validates them."""
-    stream = MessageStream(id="id1", model="site/m", created=7)
+    stream = MessageStream(id="id1", model="site/m")
     pieces = b"".join(stream.feed(chunk) for chunk in chunks).split(b"\n\n")
     assert pieces.pop() == b""
     found = []
@@ -177,7 +177,7 @@ def test_an_empty_answer_is_a_message_without_blocks() -> None:
 
 
 def test_a_ping_comes_early_and_an_error_last() -> None:
-    stream = MessageStream(id="id1", model="site/m", created=7)
+    stream = MessageStream(id="id1", model="site/m")
     assert b"event: ping\n" in stream.feed(Text("x"))
     last = stream.fail(UpstreamFailed("It broke off.", next_step="Ask again."))
     assert last.startswith(b"event: error\ndata: {")
