@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from appliance.attempt import Charge, Try
 from appliance.decide.estimate import p_good
+from appliance.decide.price import most_picos_of
 from appliance.judge import judge
 from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text, ToolCall, Vector
 from appliance.records.decision import Attempt, Judgement, Step, StepOutcome
@@ -45,7 +46,7 @@ class Run:
         self._try = Try(self._began)
         self._before: tuple[Attempt, ...] = ()
         self._turns: Turns | None = None  # where this run has its turn
-        self._paid = False  # whether the newest attempt is paid for ahead
+        self._paid = 0  # picos, ahead for the newest attempt
         self._call: Call | None = None  # at its upstream
         self._asked: tuple[int, ...] = ()  # members of it
         self._redacted: tuple[tuple[FindingKind, int], ...] = ()
@@ -129,9 +130,11 @@ class Run:
             self._call = upstream.enter(self._asked)
             self._asked += (self._call.index,)
         if execution.purse is not None:
-            if not execution.purse.begins(step.path):
+            card = execution.generation.card_by_id[step.path]
+            most = most_picos_of(card, execution.request, execution.features)
+            if not execution.purse.begins(most):
                 raise PathError("budget", "What it may cost at most is more than the budget that is left.", sent=False)
-            self._paid = True
+            self._paid = most
         stream = path.stream(execution.job(step, self._hold, redaction, attempt.meter, self._member))
         if redaction is not None:
             in_json = execution.request.format.kind in ("json_object", "json_schema")
@@ -148,8 +151,8 @@ class Run:
         """Let others have their turn, and what it did not cost be spent on something else."""
         execution = self._execution
         if execution.purse is not None and self._paid:
-            self._paid = False
-            execution.purse.ends(self.step.path, self._charge().cost)
+            execution.purse.ends(self._paid, self._charge().cost)
+            self._paid = 0
         if self._call is not None:
             self._call.given_up()
             self._call = None

@@ -83,8 +83,10 @@ def reason_of(decision: Json, outcome: Json) -> str:
     """
     chosen = decision.get("chosen")
     if chosen == "below-floor" and outcome.get("status") == "answered" and not outcome.get("below_floor"):
-        return "best-utility"
+        chosen = "strategy" if decision.get("strategy") else "best-utility"
     text = decision.get("reason") or (chosen if isinstance(chosen, str) else "")
+    if strategy := decision.get("strategy"):
+        text = f"{text} ({strategy})"
     refusal = decision.get("refusal")
     return f"{text}: {refusal}" if refusal else str(text or "")
 
@@ -119,15 +121,21 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     steps = step_paths(decision)
     hedge = _mapping(decision.get("hedge"))
     if steps:
-        redacted = {str(step.get("path")) for step in _list(decision.get("steps")) if step.get("redacted")}
-        shown = [f"{path}, redacted" if path in redacted else path for path in steps]
+        stated = _list(decision.get("steps"))
+        shown = [_step(step) for step in stated] or steps
         yield f"{paint('chosen', 'green')}   {clean(' then '.join(shown))}"
+        for member in (one for step in stated for one in _list(_mapping(step.get("composition")).get("members"))):
+            yield f"         {clean(_step(member))}"
+        if spare := [_step(step) for step in _list(decision.get("fallbacks")) if step.get("why")]:
+            yield f"else     {clean(', '.join(spare))}"
     else:
         yield paint("refused", "red")
     if hedge:
         second = _mapping(hedge.get("step")).get("path")
         yield f"hedged   with {clean(second)}, without a token after {duration(_number(hedge.get('after_s')))}"
     yield f"because  {clean(line.reason) or '-'}"
+    if unmet := decision.get("unmet"):
+        yield f"unmet    {clean(unmet)}"
     if generation := decision.get("generation") or record.get("generation"):
         yield f"under    generation {clean(generation)}"
     features = _mapping(record.get("features"))
@@ -161,6 +169,14 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     if outcome:
         yield ""
         yield clean(", ".join(_result(outcome)))
+
+
+def _step(step: Json) -> str:
+    """The path, with what is said of it."""
+    path = f"{step.get('path')}{', redacted' if step.get('redacted') else ''}"
+    if composition := _mapping(step.get("composition")):
+        path = f"{composition.get('kind')}, at last by {path}"
+    return f"{path} ({step['why']})" if step.get("why") else path
 
 
 def _features(features: Json) -> Iterator[str]:
@@ -249,7 +265,7 @@ def _ran(steps: list[Json]) -> str:
                 money(step.get("cost")),
                 number(judged) if isinstance(judged, (int, float)) else judged or "-",
                 step.get("device") or "-",
-                "; ".join(part for part in (_replaced(step), *_notes(step), step.get("message", "")) if part),
+                "; ".join(part for part in (*_notes(step), step.get("message", "")) if part),
             )
         )
     headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")
@@ -279,6 +295,8 @@ def _asked(step: Json) -> str:
 
 def _notes(step: Json) -> Iterator[str]:
     """What is to be known of a step besides."""
+    yield str(step.get("role") or "")
+    yield _replaced(step)
     if step.get("shared"):
         yield "run by another request, identical and at the same time"
     if step.get("hedged"):
@@ -287,6 +305,8 @@ def _notes(step: Json) -> Iterator[str]:
         yield "tokens and cost with its earlier attempts"
     if step.get("cost_known") is False:
         yield "its cost is an estimate"
+    if step.get("usage_note"):
+        yield f"the usage that its provider stated is {step['usage_note']}"
 
 
 def _replaced(step: Json) -> str:

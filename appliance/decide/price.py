@@ -11,11 +11,13 @@ Rules kept here:
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from appliance.records.card import ModelCard, Price
 from appliance.records.chunks import Usage
-from appliance.records.decision import Asked
 from appliance.records.features import Features
 from appliance.records.money import amount_of
+from appliance.records.request import Kind, Labels
 
 ASSUMED_OUTPUT = 32_768  # tokens of one choice, where neither caller nor card states a limit
 ASSUMED_SECONDS = 600.0  # of a call without a deadline
@@ -43,12 +45,25 @@ def picos_of(price: Price, usage: Usage, *, images: int = 0, seconds: float = 0.
     return cost
 
 
-def most_of(card: ModelCard, asked: Asked, features: Features) -> float:
+class Asks(Protocol):
+    """What bounds a call besides its text: a Request or an Asked."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def labels(self) -> Labels: ...
+
+
+def most_of(card: ModelCard, asked: Asks, features: Features) -> float:
     """The most that one call of this path may cost for this request, in the card's currency."""
-    price = card.price
-    if price.free:
-        return 0.0
-    rates = price.rates
+    return 0.0 if card.price.free else amount_of(most_picos_of(card, asked, features))
+
+
+def most_picos_of(card: ModelCard, asked: Asks, features: Features) -> int:
+    """The same in picos."""
+    rates = card.price.rates
     prompt = features.most_prompt_tokens or features.estimated_prompt_tokens
     if card.context_tokens:
         prompt = min(prompt, card.context_tokens)
@@ -59,7 +74,7 @@ def most_of(card: ModelCard, asked: Asked, features: Features) -> float:
     if rates.second:
         stated = asked.labels.deadline_s
         cost += round((ASSUMED_SECONDS if stated is None else stated) * 1e6) * rates.second // 1_000_000 + 1
-    return amount_of(cost)
+    return cost
 
 
 def most_output(card: ModelCard, features: Features) -> int:

@@ -86,7 +86,7 @@ def _message(message: Message, at: int) -> dict[str, Any]:
             {"id": call.get("id"), "type": "function", "function": _called(call["function"])}
             for call in message.tool_calls
         ]
-        plan = "\n".join(_plan(part) for part in message.parts if part.get("type") in THINKING)
+        plan = "".join(_plan(part) for part in message.parts if part.get("type") in THINKING)
         if plan:
             made["tool_plan"] = plan
     return made

@@ -68,7 +68,8 @@ class Raised:
 class Asked:
     """The part of a request that decides, without its text. `labels` are those that policy was asked about; `scope` is
     the tenant's, None where that narrows nothing. `models` and `providers` are the caller's preferences; `passed_on`
-    names the parameters that a path has to take as they are, where the caller wants none dropped.
+    names the parameters that a path has to take as they are, where the caller wants none dropped. `strategy` is the one
+    that the request names; `thread` marks its conversation for strategies that ask (a keyed digest).
     """
 
     id: str
@@ -83,6 +84,8 @@ class Asked:
     models: tuple[str, ...] = ()
     providers: Providers | None = None
     passed_on: tuple[str, ...] = ()
+    strategy: str = ""
+    thread: str = ""
 
 
 @value
@@ -175,12 +178,34 @@ class Candidate:
     redacting: Redacting | None = None
 
 
+Role = Literal["member", "arbiter", "draft", "critique", "polish", "reader", "synthesis"]
+
+
+@value
+class Member:
+    """One of several calls of which an answer is made: who is asked as what, and how many times."""
+
+    path: str
+    role: Role
+    why: str = ""
+    redacted: bool = False
+    times: int = 1
+
+
+@value
+class Composition:
+    """Several calls that make one answer."""
+
+    kind: Literal["ensemble", "chain", "partition"]
+    members: tuple[Member, ...]
+
+
 @value
 class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step.
 
     `redacted`: it may be sent the request only with what can be redacted replaced. `why` it stands where it does, where
-    utility does not say so.
+    utility does not say so. `composition`: it stands for these calls, and `path` is the last one's.
     """
 
     path: str
@@ -188,6 +213,7 @@ class Step:
     threshold: float | None = None
     redacted: bool = False
     why: str = ""
+    composition: Composition | None = None
 
 
 @value
@@ -201,7 +227,7 @@ class Hedge:
 @value
 class Decision:
     """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind; `unmet` what was asked for by
-    name and is not there.
+    name and is not there. `strategy` chose among what was left.
     """
 
     id: str
@@ -216,6 +242,20 @@ class Decision:
     plans_weighed: int = 0
     hedge: Hedge | None = None
     unmet: str = ""
+    strategy: str = ""
+
+    @property
+    def calls(self) -> tuple[tuple[str, int], ...]:
+        """By path, how often the plan asks it where all its steps are run."""
+        return tuple(
+            [
+                (call.path, call.times)
+                for step in self.steps
+                for call in (
+                    step.composition.members if step.composition is not None else (Member(step.path, "member"),)
+                )
+            ]
+        )
 
     @property
     def below_floor(self) -> bool:
@@ -267,8 +307,9 @@ class StepOutcome:
     (`usage_note`, of the last). `member` is the one that was asked
     last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
-    `redacted` counts by kind what was replaced in what it was sent. `shared`: another request, identical and at work at
-    the same time, ran it, and its record has the costs.
+    `redacted` counts by kind what was replaced in what it was sent. `role`: as what it was asked, where several calls
+    make one answer. `shared`: another request, identical and at work at the same time, ran it, and its record has the
+    costs.
     """
 
     path: str
@@ -295,6 +336,7 @@ class StepOutcome:
     reasoning_tokens: int = 0
     cache_write_tokens: int = 0
     usage_note: UsageNote = ""
+    role: str = ""
 
 
 @value

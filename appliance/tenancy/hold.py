@@ -9,7 +9,7 @@ Not locked: for the event loop alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from appliance.records.money import picos
 from appliance.tenancy.accounts import Account
@@ -21,22 +21,20 @@ class Hold:
     `amount` in picos. `kept` says that it is on disk, `grown` is called whenever the amount was raised.
     """
 
-    __slots__ = ("_account", "_at_risk", "_most", "_now", "_spent", "amount", "grown", "id", "kept")
+    __slots__ = ("_account", "_at_risk", "_now", "_spent", "amount", "grown", "id", "kept")
 
-    def __init__(self, account: Account, id: str, amount: int, most: Mapping[str, int], now: float) -> None:
+    def __init__(self, account: Account, id: str, amount: int, now: float) -> None:
         self.id = id
         self.amount = amount
         self.kept = False
         self.grown: Callable[[Hold], object] | None = None
         self._account = account
-        self._most = most
         self._now = now  # of the request, whose day and month pay
         self._at_risk = 0
         self._spent = 0
 
-    def begins(self, path: str) -> bool:
-        """Whether a call of this path may begin: its most is set aside, now at the latest."""
-        most = self._most.get(path, 0)
+    def begins(self, most: int) -> bool:
+        """Whether a call may begin that costs so many picos at most: they are set aside, now at the latest."""
         lacking = self._spent + self._at_risk + most - self.amount
         if lacking > 0:
             if not self._account.take(lacking, self._now):
@@ -47,9 +45,9 @@ class Hold:
         self._at_risk += most
         return True
 
-    def ends(self, path: str, cost: float) -> None:
-        """A call that began has ended and cost this much."""
-        self._at_risk -= self._most.get(path, 0)
+    def ends(self, most: int, cost: float) -> None:
+        """A call that began with this most has ended and cost this much."""
+        self._at_risk -= most
         self._spent += picos(cost)
 
     def release(self) -> None:
@@ -58,14 +56,9 @@ class Hold:
         self.amount = 0
 
 
-def held(account: Account, id: str, plan: float, most: Mapping[str, float], now: float) -> Hold | None:
-    """Set aside what a plan may cost at most. `most` is of one call by path, also of paths that stand by.
-
-    None where nothing of it costs anything. Where the plan is not covered (it was, when it was decided), none of its
-    calls begins that is not.
+def held(account: Account, id: str, plan: float, now: float) -> Hold:
+    """Set aside what a plan may cost at most. Where that is not left (it was, when it was decided), none of its calls
+    begins that is not paid for.
     """
-    dear = {path: picos(amount) for path, amount in most.items() if amount}
-    if not dear:
-        return None
     amount = picos(plan)
-    return Hold(account, id, amount if account.take(amount, now) else 0, dear, now)
+    return Hold(account, id, amount if account.take(amount, now) else 0, now)

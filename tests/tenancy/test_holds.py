@@ -108,9 +108,7 @@ class Budgets(RuleBasedStateMachine):
             return  # refused: the decision finds no such plan
         self.number += 1
         id = f"r{self.number}"
-        hold = held(self.account, id, amount_of(plan), {p: amount_of(a) for p, a in dear.items()}, self.now)
-        if hold is None:
-            return
+        hold = held(self.account, id, amount_of(plan), self.now)
 
         def row(hold: Hold, now: float = self.now) -> Kept:
             return Kept(hold.id, "t", now, hold.amount, "one", "", "USD", "g")
@@ -125,18 +123,18 @@ class Budgets(RuleBasedStateMachine):
     def call(self, data: st.DataObject, path: str) -> None:
         id = data.draw(st.sampled_from(sorted(self.at_work)))
         hold, dear, calls = self.at_work[id]
-        if hold.begins(path):
+        if hold.begins(dear[path]):
             calls.append([path, data.draw(st.integers(0, dear[path])), False])
 
     @precondition(lambda self: self.at_work)
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
-        hold, _, calls = self.at_work[data.draw(st.sampled_from(sorted(self.at_work)))]
+        hold, dear, calls = self.at_work[data.draw(st.sampled_from(sorted(self.at_work)))]
         running = [call for call in calls if not call[2]]
         if running:
             call = data.draw(st.sampled_from(running))
             call[2] = True
-            hold.ends(call[0], amount_of(call[1]))
+            hold.ends(dear[call[0]], amount_of(call[1]))
 
     @precondition(lambda self: self.at_work)
     @rule(data=st.data())
