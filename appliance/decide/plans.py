@@ -34,22 +34,11 @@ class Plan(NamedTuple):
     latency_s: float
     latency_p95_s: float
     utility: float
+    most: float
 
     @property
     def expected(self) -> Estimate:
         return Estimate(*self[2:])
-
-
-class _End(NamedTuple):
-    """A path after which nothing comes: its one step, and the figures of the plan that is nothing else."""
-
-    steps: tuple[Step, ...]
-    meets_floor: bool
-    p_good: float
-    p_good_low: float
-    cost: float
-    latency_s: float
-    latency_p95_s: float
 
 
 @value(slots=True)
@@ -67,14 +56,23 @@ def enumerate_plans(
     asked: Asked, features: Features, generation: Generation, eligible: tuple[Candidate, ...], floor: float
 ) -> list[Plan]:
     """Every plan within the deadline, in a fixed order."""
-    ends, plans = [], []
+    ends = []
     for candidate in eligible:
         step, final = last_step(candidate, generation, floor), candidate.estimate
         assert final is not None  # eligible candidates have one
-        low = final.p_good_low
-        end = _End((step,), low >= floor, final.p_good, low, final.cost, final.latency_s, final.latency_p95_s)
+        end = Plan(
+            (step,),
+            final.p_good_low >= floor,
+            final.p_good,
+            final.p_good_low,
+            final.cost,
+            final.latency_s,
+            final.latency_p95_s,
+            final.utility,
+            final.most,
+        )
         ends.append(end)
-        plans.append(Plan(*end, final.utility))
+    plans = [*ends]
     fronts = [gated for c in eligible if (gated := _gated(c, features, generation, floor)) is not None]
     for length in range(1, generation.weights.max_steps if fronts else 1):
         for front in permutations(fronts, length):
@@ -108,9 +106,9 @@ def last_step(candidate: Candidate, generation: Generation, floor: float) -> Ste
     return Step(path, redacted=redacted) if found is None else Step(path, found[0], found[1].threshold, redacted)
 
 
-def _cascades(asked: Asked, generation: Generation, front: tuple[_Gated, ...], ends: list[_End]) -> list[Plan]:
+def _cascades(asked: Asked, generation: Generation, front: tuple[_Gated, ...], ends: list[Plan]) -> list[Plan]:
     """The plans that begin with `front`: what stands before is summed up once."""
-    reach, mean, low, money, middle, high = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    reach, mean, low, money, middle, high, most = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for gated in front:
         expected = gated.expected
         mean += reach * gated.accept * gated.right
@@ -118,19 +116,21 @@ def _cascades(asked: Asked, generation: Generation, front: tuple[_Gated, ...], e
         money += reach * expected.cost
         middle += reach * expected.latency_s
         high += expected.latency_p95_s
+        most += expected.most
         reach *= 1.0 - gated.accept
     steps = tuple([gated.step for gated in front])
     used = {step.path for step in steps}
     latest = math.inf if asked.labels.deadline_s is None else asked.labels.deadline_s - high
     value, delay = preferred(asked, generation.weights)
     plans = []
-    for last, meets_floor, final_mean, final_low, final_money, final_middle, final_high in ends:
+    for last, meets_floor, final_mean, final_low, final_money, final_middle, final_high, _, final_most in ends:
         if last[0].path in used or final_high > latest:
             continue
         right, spent = mean + reach * final_mean, money + reach * final_money
         waited = middle + reach * final_middle
-        figures = (right, low + reach * final_low, spent, waited, high + final_high)
-        plans.append(Plan(steps + last, meets_floor, *figures, value * right - spent - delay * waited))
+        utility = value * right - spent - delay * waited
+        figures = (right, low + reach * final_low, spent, waited, high + final_high, utility, most + final_most)
+        plans.append(Plan(steps + last, meets_floor, *figures))
     return plans
 
 
