@@ -1,6 +1,7 @@
 """The behavioural suite of the semantic cache: which look-alikes get another's answer, and which variants get their own.
 
     .venv/bin/python benchmarks/semantic_suite.py                  # the seen kinds, one by one
+    .venv/bin/python benchmarks/semantic_suite.py --third          # kinds that came later, as freely seen
     .venv/bin/python benchmarks/semantic_suite.py --sealed         # the sealed kinds, totals only
     .venv/bin/python benchmarks/semantic_suite.py --threshold 0.9  # the same threshold in every cell
 
@@ -137,6 +138,7 @@ def print_totals(found: dict[str, Any]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sealed", action="store_true", help="the sealed part; totals only")
+    parser.add_argument("--third", action="store_true", help="the kinds that came later")
     parser.add_argument("--threshold", type=float, help="of every cell, instead of the promise's")
     parser.add_argument("--stated", action="store_true", help="take each row's language, instead of detecting it")
     parser.add_argument("--examples", type=int, default=0, help="print so many false hits and misses of each kind")
@@ -145,7 +147,7 @@ def main() -> int:
     if options.sealed and options.examples:
         parser.error("--examples shows pairs, which --sealed keeps from sight")
     chain = Chain()
-    part = "sealed" if options.sealed else "seen"
+    part = "sealed" if options.sealed else "third" if options.third else "seen"
     kinds = run(load(part), chain, threshold=options.threshold, stated=options.stated)
     found = totals(kinds)
     if not options.sealed:

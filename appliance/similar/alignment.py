@@ -112,7 +112,7 @@ def align(a: Reading, b: Reading, negated: tuple[str, ...]) -> Alignment:
                         pairs.append((1, i, j))
                 elif a.known[i] != b.known[j] and one_slip(one, other):
                     pairs.append((0, i, j))
-                elif _beginning(one, other):
+                elif _beginning(one, other, a.language):
                     pairs.append((1, i, j))
         for how, i, j in sorted(pairs, key=lambda pair: (pair[0], *sorted((a.forms[pair[1]], b.forms[pair[2]])))):
             if i in left and j in right:
@@ -134,7 +134,14 @@ def _more(one: str, other: str) -> str:
     return other[len(one) :] if len(one) >= COMMON_BEGINNING and other.startswith(one) else "-"
 
 
-def _beginning(one: str, other: str) -> bool:
+_ENDINGS = frozenset(
+    """s es ed d ing ion ions ation ations ition tion sion cation ment ments al ally ly ity ty ive ance ence ness ful
+    able ible ous y ies e ic ics ical ism ize ise ized ised izing ising izes sis ses ze se zing sing zation sation t th
+    ant ants ent en ency ancy ia ian ese ish""".split()  # noqa: SIM905
+) | {""}  # of English words of one family, after what they have in common
+
+
+def _beginning(one: str, other: str, language: str) -> bool:
     least = min(len(one), len(other))
     if least < COMMON_BEGINNING:
         return False
@@ -143,6 +150,10 @@ def _beginning(one: str, other: str) -> bool:
         same += 1
     if len(one) == len(other) and one[same + 1 :] == other[same + 1 :]:
         return False  # 'ethanal', 'ethanol'
+    if language == "de" and {one[same:], other[same:]} & {"in", "innen"}:
+        return False  # 'Lehrer', 'Lehrerin'
+    if language == "en" and not {one[same:], other[same:]} <= _ENDINGS:
+        return False  # 'direct', 'director'; 'commend', 'commence'
     return same >= COMMON_BEGINNING and same >= 0.6 * max(len(one), len(other))
 
 

@@ -11,6 +11,8 @@ It reads words in order and knows nothing of their meaning but what the language
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from appliance.similar.lexicon import LONGEST_WORD, Lexicon, entry
@@ -20,7 +22,13 @@ from appliance.similar.stems import fold
 SEEN = 24  # words
 _CLITICS = {"ll": "will", "re": "are", "ve": "have", "m": "am", "d": "would"}
 _WHETHER = frozenset({"if", "whether", "ob", "si", "se"})
+_CONTROLS = frozenset(
+    """stop stops stopped remember remembers remembered forget forgets forgot forgotten regret regrets regretted
+    try tries tried go_on went_on""".split()  # noqa: SIM905
+)
 _PAUSES = frozenset({"stop", "comma"})
+_DOERS = frozenset({"by", "von", "durch", "par", "por", "da"})
+_SUPPORT = frozenset({"do", "does", "did"})  # English has them in questions for what is not the subject
 
 
 @dataclass(slots=True)
@@ -34,6 +42,8 @@ class Spoken:
     kind: str = ""
     modality: str = ""
     askers: tuple[str, ...] = ()  # persons that stood in the words of asking
+    doer: bool = False  # the question asks for who did it: 'by whom'
+    object: bool = False  # the question asks for an object: 'whom', 'what did he'
 
     def drop(self, at: int, taken: str) -> bool:
         """Drops the forms from `at` that make up `taken`; an expression goes whole. Never all of the text."""
@@ -55,8 +65,27 @@ def spoken(text: str, lexicon: Lexicon) -> Spoken:
     """What a normalised text says, undressed."""
     found = Spoken()
     _expand(found, scan(text), lexicon)
+    for before, form in itertools.pairwise(["", *found.forms]):
+        if before in _DOERS and form in lexicon.kind_words:
+            found.doer = True
+        elif form in lexicon.objects:
+            found.object = True
     _undress(found, lexicon)
+    if lexicon.language == "en" and found.kind in {"who", "what"}:
+        found.object = found.object or not _SUPPORT.isdisjoint(found.forms[:4])
     return found
+
+
+def controlled(forms: list[str]) -> Iterator[str]:
+    """Marks of English verbs that say another thing before 'to' than before '-ing': 'stop to smoke', 'stop smoking'."""
+    if _CONTROLS.isdisjoint(forms):
+        return
+    for verb, following in itertools.pairwise(forms):
+        if verb in _CONTROLS:
+            if following == "to":
+                yield "aspect:to"
+            elif following.endswith("ing"):
+                yield "aspect:ing"
 
 
 def _expand(out: Spoken, tokens: list[Token], lexicon: Lexicon) -> None:

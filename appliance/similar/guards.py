@@ -11,11 +11,10 @@ They weigh nothing: what is merely unlike is for the verifier.
 
 from __future__ import annotations
 
-import itertools
-
 from appliance.similar.alignment import Alignment, align
 from appliance.similar.lexicon import LANGUAGES, lexicon
 from appliance.similar.reading import COMPASS, Reading, read
+from appliance.similar.roles import governed, parts, places
 from appliance.similar.surface import unlike
 
 GUARDS: tuple[str, ...] = (
@@ -60,34 +59,12 @@ _STRICT_MARKS = frozenset(
     }
 )  # fmt: skip
 _DEGREES = frozenset({"er", "est"})
+_BEST = frozenset({"degree:est", "est:good"})
 _CONTRARY = frozenset({"quantifier", "modality", "condition", "degree", "particle"})
 _PAST = frozenset({"past", "perfect"})
 _KINDS_TOGETHER = frozenset({frozenset({"extent", "what"}), frozenset({"extent", "how"})})
-_OPPOSITE_WAYS = frozenset(
-    frozenset(pair.split())
-    for pair in ("from to", "before after", "over under", "on under", "with without", "for against", "from for",
-                 "in out")
-)  # fmt: skip
-# Where a thing is, and which way it goes: two of these do not mean the same, but for those that are used alike.
-_PLACING = frozenset(
-    [
-        *("in", "on", "auf", "an", "under", "sous", "over", "oberhalb", "behind", "front", "beside", "near", "out"),
-        *("to", "zu", "from", "by", "against", "between", "with", "without", "before", "after", "during"),
-        *("through", "across", "along", "around"),
-    ]
-)
-_OTHERWISE = frozenset(
-    frozenset(pair.split())
-    for pair in ("about to", "about by", "about with", "about from", "about for", "for with", "of by", "of with")
-)
-_USED_ALIKE = frozenset(
-    frozenset(pair.split())
-    for pair in ("by with", "in during", "to zu", "in an", "an auf", "beside near", "in between")
-)  # fmt: skip
 LEAST_WEIGHT = 0.5  # of a word that cannot be exchanged
 MOST_WORDS = 20  # content words beside which one that differs weighs next to nothing
-MOST_MOVED = 24  # words whose places are compared
-_COMPOUND = frozenset({"", "of", "in", "for"})
 
 
 def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
@@ -118,16 +95,19 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
         found.add("bare")
     known = lexicon(stored.language)
     alignment = align(stored, asked, known.negated)
+    same = not alignment.left and not alignment.right
     if alignment.turned:
         found.add(alignment.turned)
     if (alignment.left or alignment.right) and max(len(stored.keys), len(asked.keys)) > MOST_WORDS:
         found.add("long")
     near = len(alignment.left) <= 1 and len(alignment.right) <= 1
+    if near:
+        parts(stored, asked, found, same=same)
     if stored.marks != asked.marks:
         _marks(stored, asked, found, near=near)
     _names(stored, asked, found)
-    _places(stored, asked, found, verbs_move=known.words.verbs_move, plain=known.words.nouns_plain)
-    _governed(stored, asked, found, near=near)
+    places(stored, asked, found, verbs_move=known.words.verbs_move, plain=known.words.nouns_plain)
+    governed(stored, asked, found, near=near, same=same)
     if _substituted(stored, asked, alignment):
         found.add("substituted")
     return tuple(guard for guard in GUARDS if guard in found) if found else ()
@@ -137,6 +117,11 @@ def _marks(stored: Reading, asked: Reading, found: set[str], *, near: bool) -> N
     """`near`: at most one content word is left over on each side, so that what else differs makes the difference."""
     of_stored, of_asked = stored.marks - asked.marks, asked.marks - stored.marks
     sides: tuple[set[str], set[str]] = (set(), set())
+    told = {mark.partition(":")[0]: mark for mark in (*of_stored, *of_asked)}
+    if (near and "reflexive" in told) or ("aspect" in told and len(_aspects(stored) | _aspects(asked)) > 1):
+        found.add("roles")  # 'hurt him', 'hurt himself'; 'stop to smoke', 'stop smoking'
+    if stored.kind == "what" == asked.kind and _best(of_stored | of_asked, stored, asked):
+        of_stored, of_asked = of_stored - _BEST, of_asked - _BEST
     for side, own in enumerate((of_stored, of_asked)):
         against = (asked, stored)[side]
         for mark in own:
@@ -167,30 +152,25 @@ def _marks(stored: Reading, asked: Reading, found: set[str], *, near: bool) -> N
             if other in of_asked:
                 found.add("opposed")
     classes = {mark.partition("=")[0] for mark in of_stored if mark.startswith("sibling:")}
+    if not near:
+        classes.discard("sibling:causative")
     if classes and any(mark.partition("=")[0] in classes for mark in of_asked if mark.startswith("sibling:")):
         found.add("sibling")
+
+
+def _best(marks: set[str] | frozenset[str], stored: Reading, asked: Reading) -> bool:
+    """Whether all that degrees tell apart is 'what are good' and 'what are the best': one answer serves both."""
+    degrees = {mark for mark in marks if mark.partition(":")[0] in {"degree", *_DEGREES}}
+    return degrees == _BEST and "good" in stored.content & asked.content
+
+
+def _aspects(reading: Reading) -> set[str]:
+    return {mark for mark in reading.marks if mark.startswith("aspect:")}
 
 
 def _when(tenses: frozenset[str]) -> str:
     """The time that the verbs of a text speak of; 'present' where none says another."""
     return "future" if "future" in tenses else "present" if tenses.isdisjoint(_PAST) else "past"
-
-
-def _governed(stored: Reading, asked: Reading, found: set[str], *, near: bool) -> None:
-    """Prepositions of a number that stands in both ('by 5', 'to 5'), and of any word where little else differs."""
-    if stored.governors == asked.governors and stored.keys == asked.keys:
-        return
-    theirs = {key: at for at, key in enumerate(asked.keys)}
-    for key, one in zip(stored.keys, stored.governors, strict=True):
-        if key not in theirs or stored.keys.count(key) > 1 or asked.keys.count(key) > 1:
-            continue
-        other = asked.governors[theirs[key]]
-        if not one or not other or one == other or frozenset((one, other)) in _USED_ALIKE:
-            continue
-        placed = one in _PLACING and other in _PLACING
-        if key[0] == "#" or (near and (placed or frozenset((one, other)) in _OTHERWISE)):
-            found.add("direction")
-            return
 
 
 def _quoted(stored: Reading, asked: Reading) -> bool:
@@ -259,66 +239,6 @@ def _even(one: str, other: str) -> bool:
         one == other
         or " ".join(one.split()).rstrip(".!?… ").casefold() == " ".join(other.split()).rstrip(".!?… ").casefold()
     )
-
-
-def _places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool, plain: bool) -> None:
-    """Order, roles and direction of the words that stand once in both."""
-    if stored.keys == asked.keys and stored.governors == asked.governors and stored.passive == asked.passive:
-        return
-    ours, theirs = stored.keys, asked.keys
-    place = {key: at for at, key in enumerate(theirs)}
-    once: list[tuple[int, int]] = [
-        (at, place[key]) for at, key in enumerate(ours) if key in place and ours.count(key) == 1 == theirs.count(key)
-    ]
-    if len(once) < 2:
-        changed = {(stored.governors[i], asked.governors[j]) for i, j in once}
-        if any(frozenset(pair) in _OPPOSITE_WAYS for pair in changed):
-            found.add("direction")
-        return
-    changed = {(stored.governors[i], asked.governors[j]) for i, j in once if stored.governors[i] != asked.governors[j]}
-    swapped_voice = stored.passive != asked.passive
-    for one, other in changed:
-        if frozenset((one, other)) in _OPPOSITE_WAYS:
-            found.add("direction")
-        elif (other, one) in changed and not swapped_voice:
-            found.add("direction" if "from" in {one, other} or "to" in {one, other} else "roles")
-    inverted = any(before[1] > after[1] for before, after in itertools.pairwise(once))
-    if inverted and not swapped_voice:
-        for at, before in enumerate(once[:MOST_MOVED]):
-            for after in once[at + 1 : MOST_MOVED]:
-                if before[1] > after[1] and not _may_move(
-                    stored, asked, before, after, verbs_move=verbs_move, plain=plain
-                ):
-                    found.add("order" if len(once) == len(ours) == len(theirs) else "roles")
-                    return
-    if swapped_voice:
-        # 'A bites B' is 'B is bitten by A': the voice turned, and so must the places.
-        placed = [at for at in once if not verbs_move or stored.nominal[at[0]] or asked.nominal[at[1]]]
-        if len(placed) >= (2 if verbs_move else 3) and placed[0][1] < placed[-1][1]:
-            found.add("roles")
-
-
-def _may_move(
-    stored: Reading, asked: Reading, before: tuple[int, int], after: tuple[int, int], *, verbs_move: bool, plain: bool
-) -> bool:
-    """Whether two words that changed places say the same as before."""
-    (i, k), (j, m) = before, after
-    one, other = (stored.governors[i], stored.governors[j]), (asked.governors[k], asked.governors[m])
-    nouns = (stored.nominal[i], asked.nominal[k]), (stored.nominal[j], asked.nominal[m])
-    if verbs_move and not all(map(all if plain else any, nouns)):
-        return True
-    if j == i + 1 and k == m + 1 and (stored.keys[i][0] == "#") != (stored.keys[j][0] == "#"):
-        return True  # 'March 5', '5 March'
-    if j == i + 1 and stored.chained[j] and k == m + 1 and asked.chained[k]:
-        return True  # 'cats and dogs', 'dogs and cats'
-    if one == other and (one[0] or one[1]) and one[0] != one[1]:
-        return True  # 'in Python, sort a list', 'sort a list in Python'
-    if one[0] == other[0] and one[1] != other[1] and {one[1], other[1]} <= _COMPOUND:
-        return True  # 'the capital of France', 'France's capital'
-    if one[1] == other[1] and one[0] != other[0] and {one[0], other[0]} <= _COMPOUND:
-        return True
-    # 'reset the password', 'password reset': next to each other in both, apart by an article in one.
-    return j == i + 1 and k == m + 1 and stored.gaps[j] != asked.gaps[k]
 
 
 def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:

@@ -83,6 +83,7 @@ class Lexicon:
             if mark.startswith("person:")
             for word in listed.split()
         }
+        self.objects = frozenset(words.objects.split())
         self.separable = frozenset(words.separable.split())
         self.haves = frozenset(words.haves.split())
         self.wills = frozenset(words.wills.split())
@@ -134,6 +135,9 @@ class Lexicon:
             for word in _listed(listed):
                 draft = self._form(word)
                 draft.weight, draft.role, draft.governor = 0.0, "governor", governor
+        for word in _listed(words.objects):
+            if "_" in word:
+                self._form(word).role, self._form(word).weight = "empty", 0.0
         for word in _listed(words.copulas):
             draft = self._form(word)
             draft.weight, draft.role, draft.copula = 0.0, "empty", True
@@ -141,7 +145,7 @@ class Lexicon:
             for word in _listed(listed):
                 draft = self._form(word)
                 draft.marks.append(mark)
-                if draft.weight < 0.0 and not mark.startswith(("tense:", "degree:e", "format:")):
+                if draft.weight < 0.0 and not mark.startswith(("tense:", "degree:e", "format:", "sibling:")):
                     draft.weight, draft.role = 0.0, "empty"
         for word in _listed(words.faint):
             self._content(word, "", FAINT)
@@ -167,6 +171,8 @@ class Lexicon:
         for line in _groups(words.irregular):
             for word in line:
                 self._content(word, "", -1.0)
+        for word in _listed(words.real):
+            self._form(word)
         for unit, listed in words.units.items():
             for word in _listed(listed):
                 self._content(word, f"unit {unit}", KNOWN, by_stem=False)

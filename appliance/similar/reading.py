@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.similar import numerals
-from appliance.similar.framing import Spoken, spoken
+from appliance.similar.framing import Spoken, controlled, spoken
 from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, Entry, Lexicon, entry, lexicon
 from appliance.similar.scan import Token, normal
 from appliance.similar.surface import Surface, surface
@@ -41,7 +41,13 @@ _COUNTED = frozenset({"number", "negation", "unit", "sign"})
 _ANYONE = frozenset({"i", "we", "you"})
 _ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9", "XI": "11", "XII": "12"}
 _WITH = re.compile(r"(?<!\S)w/(o)?(?!\S)|(?<!\S)w/(?=[^\W\d]{2})", re.IGNORECASE)
+_AND = re.compile(r"(?<=[^\W\d_]{3}) & (?=[^\W\d_]{3})")  # 'bread & butter', not 'a & b'
+_ANDS = {"en": "and", "de": "und", "fr": "et", "es": "y", "it": "e"}
 _SPACE = re.compile(r"\s+")
+_FOCUS = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
+_RELATIVE = frozenset(["who", "whom", "which", "that", "qui", "que", "che", "quien"])
+_CASES = frozenset(["der", "den", "dem", "des", "ein", "einen", "einem", "eines", "er", "ihn", "ihm"])
+_MODELS = frozenset(["pro", "max", "plus", "mini", "ultra", "air", "lite", "home", "premium", "enterprise"])
 _NEAR = 3  # words between 'have' and its participle
 _IDENTIFIER = re.compile(r"[a-z]{2,40}\d*(?:[A-Z][A-Za-z0-9]{0,40})+")  # 'getUser'; not 'iPhone'
 
@@ -77,6 +83,11 @@ class Reading:
     grams: frozenset[str] = frozenset()  # three letters each, of `forms`
     inner: frozenset[str] = frozenset()  # kinds of question words inside, other than `kind`
     surface: Surface = Surface()
+    doer: bool = False  # asks who did it: 'by whom was he seen'
+    object: bool = False  # asks for the object: 'whom did he see'
+    relative: bool = False  # has a clause that says more of something: 'the man who saw him'
+    focus: tuple[tuple[str, str], ...] = ()  # 'only', 'even', 'almost', each with the word that it stands before
+    articles: tuple[str, ...] = ()  # that tell cases apart, in order
 
 
 def read(text: str, language: str) -> Reading:
@@ -84,6 +95,8 @@ def read(text: str, language: str) -> Reading:
     smooth = normal(text)
     if language == "en" and "/" in smooth:
         smooth = _WITH.sub(lambda found: "without " if found[1] else "with ", smooth)
+    if "&" in smooth:
+        smooth = _AND.sub(f" {_ANDS.get(language, '&')} ", smooth)
     plain = _SPACE.sub(" ", smooth).strip().casefold()
     if language not in LANGUAGES:
         return Reading(text, language, plain)
@@ -111,6 +124,8 @@ class _Walk:
         self.since = 0  # content words since the governor
         self.joined = self.determined = self.counted = self.passive = False
         self.gap = True
+        self.focus: list[tuple[str, str]] = []
+        self.pending = ""
         self.copula, self.have, self.perfect = False, -9, False
         words = [token.text for token in said.tokens if token.kind == "word"]
         capital = sum([word[0].isupper() for word in words])
@@ -142,6 +157,9 @@ class _Walk:
 
     def _add(self, key: str, form: str, weight: float, *, noun: bool, common: bool = True) -> None:
         self.words.append((key, form, weight, self.governor, self.joined, self.gap, noun, common))
+        if self.pending:
+            self.focus.append((self.pending, key))
+            self.pending = ""
         self.joined = self.gap = self.determined = False
         self.since += 1
 
@@ -176,12 +194,23 @@ class _Walk:
         if token.text in _ROMAN:
             self._number(_ROMAN[token.text])
             return
+        if token.text == "A" and not (token.begins or self.titled):
+            self._end_name()
+            self._add("`A", form, 1.0, noun=True)  # 'is A better than B'
+            return
         found = entry(known.language, form[:LONGEST_WORD])
         for mark in found.marks:
+            if mark in _FOCUS:
+                self.pending = mark
             if mark.startswith("person:"):
+                if self.pending:
+                    self.focus.append((self.pending, mark))
+                    self.pending = ""
                 self.persons.append(mark[7:])
                 self.pronouns.append(found.folded)
             elif self._meant(mark, found, position):
+                if mark == "quantifier:exactly" and self._before_number(position):
+                    mark = "quantifier:precisely"  # noqa: PLW2901
                 self.marks.append(mark)
                 if mark == "tense:past" and known.words.past_kept and found.role == "content":
                     self.marks.append(f"past:{found.key}")
@@ -204,6 +233,10 @@ class _Walk:
             if form in known.haves:
                 self.have = position
             self.governor, self.joined, self.gap, self.determined, self.since = "", False, True, False, 0
+
+    def _before_number(self, position: int) -> bool:
+        following = self.said.tokens[position + 1 : position + 2]
+        return bool(following) and (following[0].kind == "number" or following[0].form in self.lexicon.numbers)
 
     def _meant(self, mark: str, found: Entry, position: int) -> bool:
         """Whether a mark of time is: 'built' is no past in 'is built', nor 'has' a present in 'has built'."""
@@ -229,7 +262,7 @@ class _Walk:
         else:
             self._end_name()
         determined = self.determined
-        if determined and self.since:
+        if determined and self.since and not self.joined:
             self.governor, self.since = "", 0
         noun = name or (
             token.text[:1].isupper()
@@ -303,11 +336,15 @@ class _Walk:
             return True  # an acronym, or a capital inside
         if self.lexicon.words.nouns_capital or token.begins or not text[0].isupper():
             return False
+        if found.folded in _MODELS and (self.span or (self.words[-1:] and self.words[-1][0].startswith("#"))):
+            return True  # 'iPhone 14 Pro'
         return not found.listed or found.folded in COMPASS
 
     def reading(self, text: str, plain: str, written: Surface, *, long: bool) -> Reading:
         """What was seen."""
         said, marks = self.said, self.marks
+        if self.lexicon.language == "en":
+            marks = [*marks, *controlled(said.forms)]
         if "tense:future" in marks and "condition:if" in marks and said.kind in {"what", "how"}:
             marks = [mark for mark in marks if mark != "tense:future"]  # 'what will happen if' is 'what happens if'
         if said.kind and said.kind != "polar":  # 'what are some' is 'what are the', and 'how exactly' is 'how'
@@ -335,6 +372,11 @@ class _Walk:
             grams=frozenset([letters[at : at + 3] for at in range(max(1, len(letters) - 2))]),
             inner=frozenset([kinds[form] for form in said.forms if form in kinds]) - {said.kind},
             surface=written,
+            doer=said.doer,
+            object=said.object,
+            relative=not _RELATIVE.isdisjoint(said.forms),
+            focus=tuple(sorted(self.focus)),
+            articles=tuple([form for form in said.forms if form in _CASES]) if self.lexicon.language == "de" else (),
         )  # fmt: skip
 
 

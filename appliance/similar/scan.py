@@ -70,7 +70,7 @@ def normal(text: str) -> str:
     """One form for what looks the same: NFKC, one kind of apostrophe, quotation mark, dash and space."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_ODD)).translate(_ODD)
-    return text
+    return text.replace('""', '"')
 
 
 def scan(text: str) -> list[Token]:

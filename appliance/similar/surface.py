@@ -54,6 +54,15 @@ _ACRONYMS = frozenset(
     mad man map mad mop nap net oil pet pie ping pit pop port rap rest rip rom sap sars sat scar scuba sim sip ski soap
     spa star swat swift tap tar tip top van vat war won zip""".split()  # noqa: SIM905
 )
+# Pairs of words that a diacritic or 'ß' alone tells apart, and that are compared whether or not a text has others.
+_TOLD_APART = {
+    "de": frozenset(["masse", "maße", "massen", "maßen", "busse", "buße", "bussen", "bußen", "flosse", "flöße"]),
+    "fr": frozenset(
+        "tache tâche taches tâches marche marché salarie salarié pêcheur pécheur cote côte".split()  # noqa: SIM905
+    ),
+    "es": frozenset(["pena", "peña", "penas", "peñas"]),
+    "it": frozenset(["meta", "metà", "faro", "farò", "pero", "però"]),
+}
 _NEGATIONS = frozenset(
     """not never no none nor neither without nicht kein keine keinen keinem keiner keines nie niemals nein ohne weder
     pas jamais sans aucun aucune rien non ne nunca jamás jamas sin ni ningún ninguna nada mai senza nessuno nessuna
@@ -74,6 +83,7 @@ class Surface:
     letters: frozenset[str] = frozenset()  # capitals that stand alone
     accents: frozenset[tuple[str, str]] = frozenset()  # (what may be confused, how it is written)
     accented: bool = False
+    told_apart: frozenset[str] = frozenset()  # of the pairs that a diacritic alone tells apart
     negations: tuple[str, ...] = ()  # of another language
     sentences: tuple[str, ...] = ()  # where there is more than one, but for those that only dress
 
@@ -94,6 +104,7 @@ def surface(text: str, smooth: str, known: Lexicon) -> Surface:
         letters,
         accents,
         accented,
+        frozenset([word.lower() for word, _, _ in words]) & _TOLD_APART.get(known.language, frozenset()),
         tuple(
             sorted([form for word, _, _ in words if (form := word.casefold()) in _NEGATIONS and not _own(form, known)])
         ),
@@ -111,6 +122,8 @@ def unlike(a: Surface, b: Surface, language: str) -> set[str]:
     if a.negations != b.negations:
         found.add("negation")
     if a.cased and b.cased and (a.letters != b.letters or _recased(a, b, language)):
+        found.add("spelling")
+    if a.told_apart and b.told_apart and a.told_apart != b.told_apart:
         found.add("spelling")
     if a.accents != b.accents and (language == "de" or (a.accented and b.accented)) and _reaccented(a, b):
         found.add("spelling")

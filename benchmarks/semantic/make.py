@@ -1,6 +1,6 @@
 """Writes the behavioural suite of the semantic cache: pairs of user turns of which each says whether one answer serves both.
 
-    .venv/bin/python benchmarks/semantic/make.py          # seen.txt -> seen.jsonl, sealed.txt -> sealed.jsonl
+    .venv/bin/python benchmarks/semantic/make.py          # each .txt -> its .jsonl
 
 Rules kept here:
 1. The sentences are written by hand as frames with slots (`*.txt`); this file only fills, alters and counts them.
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("seen", "sealed")
+PARTS, LATER = ("seen", "sealed"), "third"
 MOST = {"en": 90}  # pairs of a kind and language
 MOST_ELSE = 24
 ALONE = 110  # English pairs of a kind that is in English only
@@ -195,7 +195,7 @@ def text_of(part: str) -> str:
 
 
 def main() -> None:
-    for part in PARTS:
+    for part in (*PARTS, LATER):
         text = text_of(part)
         (HERE / f"{part}.jsonl").write_text(text, "utf-8")
         print(f"{part}.jsonl: {text.count(chr(10))} pairs")

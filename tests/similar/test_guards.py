@@ -9,6 +9,38 @@ from appliance.similar.reading import read
 
 # guard that must be among those that object ("": any), language, two texts.
 DIFFERENT = """
+roles | en | Why did he stop to smoke? | Why did he stop smoking?
+roles | en | Will she remember to lock the door? | Will she remember locking the door?
+sibling | en | Why am I so boring? | Why am I so bored?
+sibling | en | Is the actor confusing? | Is the actor confused?
+order | en | Which animals does the owl eat? | Which animals eat the owl?
+order | en | Which company did Fiat take over? | Which company took over Fiat?
+order | en | Where is the cat that saw the dog? | Where is the cat that the dog saw?
+roles | en | By whom was Pompey killed? | Who was killed by Pompey?
+roles | en | Why does he hurt himself? | Why does he hurt him?
+quantifier | en | Is it true that few birds winter here? | Is it true that a few birds winter here?
+quantifier | en | Can only my son vote? | Can my son only vote?
+quantifier | en | Do not all members vote? | Do all members not vote?
+quantifier | en | Which cities have exactly 100 schools? | Which cities have about 100 schools?
+direction | en | Is there a letter for my mother? | Is there a letter from my mother?
+direction | en | How do I call a friend? | How do I call for a friend?
+direction | en | Should I look at the children? | Should I look into the children?
+tense | en | What happens if Rome falls? | What would have happened if Rome had fallen?
+entity | en | Is iPhone 14 worth the money? | Is iPhone 14 Pro worth the money?
+order | en | Is A better than B? | Is B better than A?
+ | en | Who is the director of the bank? | Who is the directory of the bank?
+ | en | How does lighting work? | How does lightning work?
+ | en | Can I register the car again? | Can I register the car?
+roles | de | Welchen Feldherrn besiegte Saladin? | Welcher Feldherr besiegte Saladin?
+roles | de | Wo ist der Arzt, der den Pfleger sah? | Wo ist der Arzt, den der Pfleger sah?
+spelling | de | Was bedeutet Masse? | Was bedeutet Maße?
+ | de | Was verdient eine Lehrerin? | Was verdient ein Lehrer?
+roles | fr | Qui est-ce que Pompey a battu ? | Qui est-ce qui a battu Pompey ?
+sibling | fr | Que dire à votre voisin ? | Que dire à votre voisine ?
+direction | fr | Y a-t-il un livre sur ma mère ? | Y a-t-il un livre de ma mère ?
+roles | es | ¿A quién derrotó Pompey? | ¿Quién derrotó a Pompey?
+sibling | es | ¿Qué le digo a mi vecino? | ¿Qué le digo a mi vecina?
+roles | it | Da chi è stato tradito Spartacus? | Chi è stato tradito da Spartacus?
 number | en | How do I boil an egg for 5 minutes? | How do I boil an egg for 7 minutes?
 number | en | What is twenty percent of 300? | What is thirty percent of 300?
 number | en | What changed in Python 3.10? | What changed in Python 3.1?
@@ -255,6 +287,12 @@ particle | it | Fa troppo caldo? | Fa caldo?
 """
 
 SAME = """
+en | What sets a mocktail and a cocktail apart? | What sets a cocktail and a mocktail apart?
+en | What are some good interview tips? | What are the best interview tips?
+en | What is bread & butter pudding? | What is bread and butter pudding?
+en | How do I change my bio on Periscope? | How do I change my bio in Periscope?
+en | By whom was the bridge painted? | Who painted the bridge?
+de | Von wem wurde die Brücke entworfen? | Wer hat die Brücke entworfen?
 en | How do I reset my password? | Could you please tell me how I can reset my password?
 en | How do I reset my password? | how do i reset my password
 en | How do I reset my password? | What is the best way to reset my password?

@@ -183,6 +183,7 @@ WORDS = Words(
         "person:she": "sie ihr ihre ihren ihrem ihrer",
     },
     opposed="""
+            hier | dort da; neben | gegenüber; umsonst kostenlos gratis | gegen_geld gegen_bezahlung kostenpflichtig;
             an | aus; ein | aus; vor bevor | nach nachdem; und | oder; wenn falls | außer_wenn es_sei_denn;
             mehr | weniger; meisten | wenigsten; öffnen offen öffnet geöffnet aufmachen | schließen
             geschlossen zu zumachen; maximum maximal maximale höchste höchster | minimum minimal minimale
@@ -261,6 +262,8 @@ WORDS = Words(
             kartoffel erdapfel; brötchen semmel; januar jänner; aufheben beseitigen; verdienen einkommen
         """,
     siblings={
+        "channel": "online persönlich telefonisch schriftlich mündlich",
+        "bereaved": "witwe/witwen witwer",
         "colour": """
             rot/rote/roten/roter blau/blaue/blauen grün/grüne/grünen gelb/gelbe/gelben orange lila/violett
             rosa/pink braun/braune schwarz/schwarze/schwarzen weiß/weiße/weißen grau/graue gold silber
@@ -583,6 +586,7 @@ WORDS = Words(
     nouns_capital=True,
     verbs_move=True,
     link="und",
+    objects="wen wem welchen welchem",
     agent="from",
     separable="zurück ein aus an ab auf hinzu herunter hoch um vor weg zu los mit nach bei fest frei her "
     "hin runter rauf",

@@ -20,7 +20,7 @@ _TELL = (
 )
 
 WORDS = Words(
-    determiners="a an the this that these those",
+    determiners="a an the this that these those my your his her its our their",
     governors={
         "of": "of",
         "in": "in inside within inside_of",
@@ -41,6 +41,7 @@ WORDS = Words(
         "across": "across",
         "along": "along",
         "around": "around",
+        "beyond": "beyond",
         "under": "under below beneath underneath",
         "behind": "behind",
         "front": "in_front_of",
@@ -82,13 +83,16 @@ WORDS = Words(
             didnt wont isnt arent wasnt werent havent hasnt hadnt shouldnt couldnt wouldnt unable
             no_longer lack lacks lacking fail fails failed hardly barely except excluding stop stops stopped avoid
             instead_of rather_than refuse refuses other_than apart_from except_for everything_but everyone_but all_but
-            anything_but nothing_but""",
+            anything_but nothing_but not_all not_always not_every not_everyone""",
         "quantifier:all": """all every each everyone everybody everything everywhere entire whole
             always any_and_all everything_but everyone_but all_but system_wide company_wide site_wide worldwide
             nationwide globally universally across_the_board without_exception""",
+        "quantifier:notall": "not_all not_always not_every not_everyone",
         "quantifier:most": "most most_of majority most_people usually mostly",
         "quantifier:many": "many several numerous a_lot_of lots_of plenty often frequently multiple",
-        "quantifier:few": "few fewer_than a_few little_of seldom rarely occasionally",
+        "quantifier:few": "few fewer_than little_of seldom rarely occasionally",
+        "quantifier:afew": "a_few",
+        "quantifier:alittle": "a_little",
         "quantifier:only": """only solely exclusively merely alone nothing_but just_the just_one just_this just_that
             just_those just_these just_for just_my just_our no_one_but nobody_but purely""",
         "quantifier:both": "both",
@@ -135,6 +139,7 @@ WORDS = Words(
         "tense:present": "is are am do does isnt arent doesnt dont",
         "tense:future": "will shall going_to gonna wont",
         "tense:habit": "used_to",
+        "tense:unreal": "would_have could_have should_have might_have must_have",
         "tense:past": """did was were had went came said took gave made_it knew thought became began wrote spoke
             broke chose drove ate fell flew forgot got grew saw sang sank shook stole swam threw wore woke drank
             ran rang rode rose bought brought caught taught fought found felt kept left lost met paid sent slept
@@ -181,6 +186,17 @@ WORDS = Words(
         "particle:still": "still",
         "particle:even": "even",
         "particle:here": "here",
+        "particle:ex": "ex former",
+        "reflexive:self": "myself yourself himself herself itself ourselves yourselves themselves oneself",
+        "reflexive:each": "each_other one_another",
+        "sibling:feel=cause": """boring confusing tiring annoying exciting frightening disappointing
+        embarrassing surprising
+            interesting shocking worrying relaxing amusing depressing satisfying disgusting fascinating
+            frustrating inspiring
+            terrifying exhausting puzzling disturbing upsetting irritating overwhelming intimidating motivating""",
+        "sibling:feel=have": """bored confused tired annoyed excited frightened disappointed embarrassed surprised
+            interested shocked worried relaxed amused depressed satisfied disgusted fascinated frustrated inspired
+            terrified exhausted puzzled disturbed irritated overwhelmed intimidated motivated""",
         "particle:instead": "instead",
         "particle:too": "too",
         "particle:enough": "enough",
@@ -251,7 +267,8 @@ WORDS = Words(
         rough; clean | dirty; awake wake | asleep sleep; remember | forget; teach | learn; ask | answer;
         question | reply; sit | stand; throw | catch; backup | restore; pause stop | resume continue; master |
         slave; encrypt encryption | decrypt decryption; visible | invisible hidden; with | without; like |
-        unlike; inhabited | uninhabited; necessary | unnecessary; possible | impossible
+        unlike; inhabited | uninhabited; necessary | unnecessary; possible | impossible; here | there; opposite
+        across_from | beside next_to
     """,
     same="""
         buy purchase; fix repair mend; begin start commence; finish complete; delete erase remove eliminate;
@@ -303,6 +320,18 @@ WORDS = Words(
         prod; administrator admin; kubernetes k8s; postgresql postgres
     """,
     siblings={
+        "channel": "online in_person by_post by_phone by_email face_to_face",
+        "causative": """
+            let/lets make/makes/made/making force/forced forbid/forbidden order/ordered persuade
+            promise/promised beg invite
+            help/helps/helped watch/watches ask/asks/asked tell/tells/told want/wants expect/expects
+            teach/teaches allow/allows
+        """,
+        "learned": "universe/universes university/universities",
+        "thrift": "economic economical",
+        "past": "historic historical",
+        "register": "director/directors directory/directories",
+        "industry": "industrial industrious",
         "colour": """
             red blue green yellow orange purple/violet pink brown black white grey/gray turquoise gold/golden
             silver
@@ -634,7 +663,7 @@ WORDS = Words(
         (
             r"(?:please|pls|plz|thanks|thank you|thx|cheers|in advance|very much|so much|a lot|for me|to me|"
             r"if possible|"
-            r"if you can|if you could|if you do not mind|kindly|exactly|anyway|though|mate|sir|madam|again|"
+            r"if you can|if you could|if you do not mind|kindly|exactly|anyway|though|mate|sir|madam|"
             r"i wonder|i would like to know|do you know|can you tell me|can you help(?: me)?|any (?:ideas|"
             r"help|advice|tips))"
         ),
@@ -747,6 +776,24 @@ WORDS = Words(
         doesnt dont didnt cant wont""",
     link="and",
     agent="by",
+    objects="whom",
+    real="""
+        lightning commended commented commenting deceased startling spitting mediation meditation commandos economies
+        displaced competed competing competes director directors suppliers developer developers presenter depending
+        contacted contrasted contrasting contrasts contacts expansive extensive regaining remaining soothing counties
+        signing promoters commander cleansing producers prompting committee complexes photography photographer
+        traveller traveler programmer programmers destroyer discovery lithuanian venezuelan ethiopian economist
+        stationary stationery complement compliment complimentary complementary personnel principle principal mortality
+        morality adoption adaption adaptation conversation conservation emigration immigration hypertension hypotension
+        prescription proscription eminent imminent ingenious ingenuous perspective prospective cooperation corporation
+        competence competition desert dessert deserts desserts angels angles martial marital casual causal diary dairy
+        trial trail statue statute status stature affect effect elicit illicit adverse averse allusion illusion
+        confident confidant consul counsel council councils counsels discreet discrete envelop envelope
+        formerly formally
+        industrial industrious insure ensure lessen lesson medal metal moral morale precede proceed profit
+        prophet sensible
+        sensitive straight strait vacation vocation veracity voracity conscious conscience consciousness conscientious
+    """,
     haves="have has had having 've",
     perfect="perfect",
     participle=r"\w{2,}ed|been|gone|done|made|seen|taken|given|known|written|spoken|broken|chosen|eaten|won|"

@@ -135,11 +135,15 @@ WORDS = Words(
         "person:i": "yo me mí mi mis",
         "person:we": "nosotros nos nuestro nuestra nuestros nuestras",
         "person:you": "tú te ti tu tus usted ustedes",
-        "person:he": "él ellos",
+        "person:he": "él",
+        "person:they": "ellos",
         "person:theirs": "su sus",
-        "person:she": "ella ellas",
+        "person:she": "ella",
+        "person:they_f": "ellas",
     },
     opposed="""
+            aquí acá | allí allá ahí; cerca cerca_de | lejos lejos_de; al_lado_de | enfrente_de; gratis
+            gratuito | pagando;
             antes antes_de | después después_de; y e | o u; más | menos; abrir abierto abierta | cerrar
             cerrado cerrada; máximo máxima | mínimo mínima; primer primero primera | último última; importar
             importación | exportar exportación; activar encender habilitar permitir prender | desactivar
@@ -204,6 +208,7 @@ WORDS = Words(
             enfadado; conducir manejar; coger tomar agarrar; ratón mouse
         """,
     siblings={
+        "channel": "en_línea en_persona por_teléfono por_escrito presencial",
         "colour": """
             rojo/roja azul verde amarillo/amarilla naranja morado/violeta rosa/rosado marrón/café_color
             negro/negra blanco/blanca gris dorado plata
@@ -524,6 +529,7 @@ WORDS = Words(
     comma_decimal=True,
     verbs_move=True,
     link="y",
+    objects="a_quién a_quiénes a_quien a_quienes al_que a_la_que",
     agent="by",
     haves="ha han he has hemos",
     participle=r"\w{2,}(?:ado|ido|ados|idos|ada|ida|ído)|hecho|construido|cubierto|descubierto|impreso|"

@@ -39,6 +39,8 @@ class Words:
     yes_no: str  # verbs that begin a question without a question word
     link: str  # what stands inside a number in words
     agent: str  # the governor of who does it in a passive
+    objects: str = ""  # question words that ask for the object
+    real: str = ""  # words of their own that look like a slip in a listed one
     separable: str = ""  # beginnings of verbs that may stand at the end of the clause
     haves: str = ""  # verbs that make a past with a participle
     perfect: str = "past"  # the mark of such a past

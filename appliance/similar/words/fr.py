@@ -158,11 +158,15 @@ WORDS = Words(
         "person:i": "je j' me m' moi mon ma mes",
         "person:we": "nous notre nos",
         "person:you": "tu te t' toi ton ta tes vous votre vos",
-        "person:he": "il lui ils",
+        "person:he": "il lui",
+        "person:they": "ils eux",
         "person:theirs": "son sa ses leur leurs",
-        "person:she": "elle elles",
+        "person:she": "elle",
+        "person:they_f": "elles",
     },
     opposed="""
+            ici | là-bas là_bas; près près_de proche | loin loin_de; à_côté_de | en_face_de; gratuitement
+            gratuit | payant;
             avant | après; et | ou; plus | moins; ouvrir ouvert ouverte | fermer fermé fermée; maximum
             maximal maximale | minimum minimal minimale; premier première premiers | dernier dernière
             derniers; importer import importation | exporter export exportation; activer allumer autoriser
@@ -230,6 +234,8 @@ WORDS = Words(
             amusant
         """,
     siblings={
+        "channel": "en_ligne sur_place en_personne par_téléphone par_écrit",
+        "matter": "patience patient/patients",
         "colour": """
             rouge bleu/bleue vert/verte jaune orange violet/violette rose brun/brune/marron noir/noire
             blanc/blanche gris/grise or argent
@@ -544,6 +550,7 @@ WORDS = Words(
     comma_decimal=True,
     verbs_move=True,
     link="et",
+    objects="qui_est_ce_que",
     agent="by",
     haves="a ont ai as avez avons",
     participle=r"\w{3,}(?:é|ée|és|ées|u|ue|us|ues)|(?:\w*(?:construi|produi|condui|tradui|détrui|rédui|écri|décri|di|"

@@ -153,6 +153,7 @@ WORDS = Words(
         "person:they": "loro essi",
     },
     opposed="""
+            qui qua | lì là; vicino_a | lontano_da lontano; accanto_a | di_fronte_a; gratis gratuito | pagando;
             prima prima_di | dopo dopo_di; e ed | o oppure; più | meno; aprire aperto aperta | chiudere
             chiuso chiusa; massimo massima | minimo minima; primo prima primi | ultimo ultima ultimi;
             importare importazione | esportare esportazione; attivare accendere abilitare permettere |
@@ -220,6 +221,11 @@ WORDS = Words(
             pigliare
         """,
     siblings={
+        "channel": "online di_persona per_telefono per_iscritto",
+        "gender": "ragazzi ragazze",
+        "offspring": "figli figlie",
+        "learner": "studenti studentesse",
+        "mind": "mente/menti mento",
         "colour": """
             rosso/rossa blu azzurro verde giallo/gialla arancione viola rosa marrone nero/nera bianco/bianca
             grigio/grigia oro argento
@@ -518,6 +524,8 @@ WORDS = Words(
     comma_decimal=True,
     verbs_move=True,
     link="e",
+    real="capello capelli",
+    objects="a_chi",
     agent="from",
     haves="ha ho hanno hai abbiamo avete",
     participle=r"\w{2,}(?:ato|ata|ati|ate|uto|uta|uti|ute|ito|ita|iti|ite)|fatto|detto|visto|scritto|aperto|"

@@ -1,0 +1,177 @@
+"""Who does what to whom: order, prepositions, cases and voice of the words two readings share.
+
+Rules kept here:
+1. Each function adds the guards that object to `found`: 'order', 'roles', 'direction', and what a focus word or a
+   gender tells apart. The same whichever of the two texts is stored.
+2. Of a language only what its word lists and its reading say is used.
+
+It weighs nothing and looks at no word that one text alone has.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from appliance.similar.reading import Reading
+
+_OPPOSITE_WAYS = frozenset(
+    frozenset(pair.split())
+    for pair in ("from to", "before after", "over under", "on under", "with without", "for against", "from for",
+                 "in out", "about under")
+)  # fmt: skip
+# Where a thing is, and which way it goes: two of these do not mean the same, but for those that are used alike.
+_PLACING = frozenset(
+    [
+        *("in", "on", "auf", "an", "under", "sous", "over", "oberhalb", "behind", "front", "beside", "near", "out"),
+        *("at", "to", "zu", "from", "by", "against", "between", "with", "without", "before", "after", "during"),
+        *("through", "across", "along", "around", "beyond"),
+    ]
+)
+_OTHERWISE = frozenset(
+    frozenset(pair.split())
+    for pair in ("about to", "about by", "about with", "about from", "about for", "for with", "of by", "of with",
+                 "by for", "about against")
+)  # fmt: skip
+_USED_ALIKE = frozenset(
+    frozenset(pair.split())
+    for pair in ("by with", "in during", "to zu", "in an", "an auf", "beside near", "in between", "at in",
+                 "at on", "at an", "at near", "at during", "at by", "at auf", "at zu")
+)  # fmt: skip
+_PARTICLES = frozenset({"", "than", "over", "on", "through", "around", "out"})  # may belong to the verb
+# English verbs that mean another thing with a preposition, which may stand in one text alone.
+_CHANGED = frozenset({"cal", "call", "reach", "believ", "ask"})
+_AT_VERBS = frozenset({"", "for", "in", "on", "at"})
+_GENDERED = frozenset({"de", "fr", "es", "it"})
+MOST_MOVED = 24  # words whose places are compared
+_COMPOUND = frozenset({"", "of", "in", "for"})
+
+
+def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> None:
+    """What the same words say in other parts, where at most one on each side differs (`same`: none does)."""
+    if stored.focus != asked.focus and len(stored.focus) == len(asked.focus):
+        found.add("quantifier")  # 'only I can', 'I can only'
+    if stored.language in _GENDERED and _regendered(stored, asked):
+        found.add("sibling")
+    if not same:
+        return
+    if stored.keys == asked.keys and _exchanged(stored.articles, asked.articles):
+        found.add("roles")  # 'der Hund den Mann', 'den Hund der Mann'
+    if stored.object != asked.object and stored.language != "en" and stored.passive == asked.passive:
+        found.add("roles")  # 'wen sah er', 'wer sah ihn'
+    if (stored.doer and asked.passive) or (asked.doer and stored.passive):
+        found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _exchanged(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return one != other and sorted(one) == sorted(other)
+
+
+def _regendered(stored: Reading, asked: Reading) -> bool:
+    """Whether a word that stands in both has its other gender in one: 'vecino', 'vecina'; 'Arzt', 'Ärztin'."""
+    ours, theirs = dict(zip(stored.keys, stored.forms, strict=True)), dict(zip(asked.keys, asked.forms, strict=True))
+    for key, form in ours.items():
+        other = theirs.get(key, form)
+        if form != other:
+            one, two = sorted((form.removesuffix("s"), other.removesuffix("s")), key=len)
+            if stored.language == "de":
+                if two in {one + "in", one + "innen"}:
+                    return True
+            elif stored.language == "fr":
+                if two == one + "e" or two == one + one[-1] + "e":
+                    return True
+            elif len(one) == len(two) > 3 and one[:-1] == two[:-1] and {one[-1], two[-1]} == {"a", "o"}:
+                return True
+    return False
+
+
+def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, same: bool) -> None:
+    """Prepositions of a number that stands in both ('by 5', 'to 5'), and of any word where little else differs."""
+    if stored.governors == asked.governors and stored.keys == asked.keys:
+        return
+    theirs = {key: at for at, key in enumerate(asked.keys)}
+    for key, one in zip(stored.keys, stored.governors, strict=True):
+        if key not in theirs or stored.keys.count(key) > 1 or asked.keys.count(key) > 1:
+            continue
+        other = asked.governors[theirs[key]]
+        if {one, other} == {"in", "on"} and any(span == (key,) for span in stored.entities):
+            continue  # 'on Telegram', 'in Telegram'
+        if same and one != other and {one, other} <= _AT_VERBS:
+            verbs = {_before(stored, key), _before(asked, key)}
+            if len(verbs) == 1 and verbs <= _CHANGED:
+                found.add("direction")  # 'call a friend', 'call for a friend'
+        if not one or not other or one == other or frozenset((one, other)) in _USED_ALIKE:
+            continue
+        placed = one in _PLACING and other in _PLACING
+        strict = same and stored.language != "en"
+        if key[0] == "#" or strict or (near and (placed or frozenset((one, other)) in _OTHERWISE)):
+            found.add("direction")
+            return
+
+
+def _before(reading: Reading, key: str) -> str:
+    """The content word before the first `key`, or ''."""
+    at = reading.keys.index(key)
+    return reading.keys[at - 1] if at else ""
+
+
+def places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool, plain: bool) -> None:
+    """Order, roles and direction of the words that stand once in both."""
+    if stored.keys == asked.keys and stored.governors == asked.governors and stored.passive == asked.passive:
+        return
+    ours, theirs = stored.keys, asked.keys
+    place = {key: at for at, key in enumerate(theirs)}
+    once: list[tuple[int, int]] = [
+        (at, place[key]) for at, key in enumerate(ours) if key in place and ours.count(key) == 1 == theirs.count(key)
+    ]
+    if len(once) < 2:
+        changed = {(stored.governors[i], asked.governors[j]) for i, j in once}
+        if any(frozenset(pair) in _OPPOSITE_WAYS for pair in changed):
+            found.add("direction")
+        return
+    changed = {(stored.governors[i], asked.governors[j]) for i, j in once if stored.governors[i] != asked.governors[j]}
+    swapped_voice = stored.passive != asked.passive
+    for one, other in changed:
+        if frozenset((one, other)) in _OPPOSITE_WAYS:
+            found.add("direction")
+        elif (other, one) in changed and not swapped_voice:
+            found.add("direction" if "from" in {one, other} or "to" in {one, other} else "roles")
+    inverted = any(before[1] > after[1] for before, after in itertools.pairwise(once))
+    if inverted and not swapped_voice:
+        for at, before in enumerate(once[:MOST_MOVED]):
+            for after in once[at + 1 : MOST_MOVED]:
+                if before[1] > after[1] and not _may_move(
+                    stored, asked, before, after, verbs_move=verbs_move, plain=plain
+                ):
+                    found.add("order" if len(once) == len(ours) == len(theirs) else "roles")
+                    return
+    if swapped_voice:
+        # 'A bites B' is 'B is bitten by A': the voice turned, and so must the places.
+        placed = [at for at in once if not verbs_move or stored.nominal[at[0]] or asked.nominal[at[1]]]
+        if len(placed) >= (2 if verbs_move else 3) and placed[0][1] < placed[-1][1]:
+            found.add("roles")
+
+
+def _may_move(
+    stored: Reading, asked: Reading, before: tuple[int, int], after: tuple[int, int], *, verbs_move: bool, plain: bool
+) -> bool:
+    """Whether two words that changed places say the same as before."""
+    (i, k), (j, m) = before, after
+    one, other = (stored.governors[i], stored.governors[j]), (asked.governors[k], asked.governors[m])
+    nouns = (stored.nominal[i], asked.nominal[k]), (stored.nominal[j], asked.nominal[m])
+    exact = stored.object != asked.object or (stored.relative and asked.relative)
+    if exact and {*one, *other} <= _PARTICLES and not (stored.chained[j] and asked.chained[k]):
+        return False  # 'who saw him', 'whom he saw'
+    if verbs_move and not all(map(all if plain else any, nouns)):
+        return True
+    if j == i + 1 and k == m + 1 and (stored.keys[i][0] == "#") != (stored.keys[j][0] == "#"):
+        return True  # 'March 5', '5 March'
+    if j == i + 1 and stored.chained[j] and k == m + 1 and asked.chained[k]:
+        return True  # 'cats and dogs', 'dogs and cats'
+    if one == other and (one[0] or one[1]) and one[0] != one[1]:
+        return True  # 'in Python, sort a list', 'sort a list in Python'
+    if one[0] == other[0] and one[1] != other[1] and {one[1], other[1]} <= _COMPOUND:
+        return True  # 'the capital of France', 'France's capital'
+    if one[1] == other[1] and one[0] != other[0] and {one[0], other[0]} <= _COMPOUND:
+        return True
+    # 'reset the password', 'password reset': next to each other in both, apart by an article in one.
+    return j == i + 1 and k == m + 1 and stored.gaps[j] != asked.gaps[k]
