@@ -269,6 +269,8 @@ class Execution:
             tools=request.tools,
             tool_choice=request.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls,
+            thinking=request.thinking,
+            continues=request.continues,
             n=request.n,
             signals=step.gate != "" and card.capabilities.signals,
             stream=piecewise or (request.stream and not hold),

@@ -43,13 +43,12 @@ _STATUS = {
 
 
 class GeminiDialect:
-    """Chat. `card` says how its model is told how much to think."""
+    """Chat, authorized as `card` says."""
 
     kinds = frozenset(("chat",))
     stream_type = "text/event-stream"
 
     def __init__(self, card: ModelCard) -> None:
-        self._reasoning = card.capabilities.reasoning
         self.signs = card.endpoint is not None and card.endpoint.token_url is not None
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
@@ -57,7 +56,7 @@ class GeminiDialect:
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
         url = _address(endpoint.base_url, endpoint.model, streaming)
-        return Call(url, orjson.dumps(build_body(job, self._reasoning)))
+        return Call(url, orjson.dumps(build_body(job, endpoint.thinking)))
 
     def reading(self, job: Job) -> Reading:
         return ContentReading(job.n)

@@ -25,7 +25,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, pieces
+from appliance.paths.said import check_said, image_bytes, pdf_bytes, pieces
 from appliance.records.request import Message
 
 MAKER = "google:"  # begins the seals of this provider
@@ -47,8 +47,8 @@ _NOT_MADE = frozenset(
 )
 
 
-def build_body(job: Job, reasoning: str) -> dict[str, Any]:
-    """The JSON body for a chat; `reasoning` as the card has it. Raises PathError 'unsupported' or 'rejected' for what
+def build_body(job: Job, thinking: str) -> dict[str, Any]:
+    """The JSON body for a chat; `thinking` as the card has it. Raises PathError 'unsupported' or 'rejected' for what
     the API cannot be told.
     """
     check_said(
@@ -57,16 +57,17 @@ def build_body(job: Job, reasoning: str) -> dict[str, Any]:
         forwarded=frozenset(("reasoning_effort",)),
         formats=frozenset(("json_object", "json_schema")),
     )
-    system, contents = _conversation(job.messages, signed=reasoning == "effort")
+    if job.continues:
+        raise unsupported("answer that is begun", "messages")
+    system, contents = _conversation(job.messages, signed=thinking == "effort")
     body: dict[str, Any] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
     if job.tools:
         _tools(body, job)
     settings = _settings(job)
-    effort = job.forwarded.get("reasoning_effort")
-    if effort is not None:
-        _thinking(settings, effort, reasoning)
+    if job.thinking is not None or "reasoning_effort" in job.forwarded:
+        _thinking(settings, job, thinking)
     if settings:
         body["generationConfig"] = settings
     return body
@@ -90,16 +91,22 @@ def _settings(job: Job) -> dict[str, Any]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def _thinking(settings: dict[str, Any], effort: str, reasoning: str) -> None:
-    if reasoning == "none":
-        if effort != "none":
-            raise unsupported("request to think", "reasoning_effort")
-    elif reasoning == "budget":
-        settings["thinkingConfig"] = {"thinkingBudget": _BUDGETS[effort], "includeThoughts": effort != "none"}
+def _thinking(settings: dict[str, Any], job: Job, words: str) -> None:
+    effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
+    config: dict[str, Any] = {"includeThoughts": effort != "none" and (asked is None or asked.show)}
+    if not words:
+        if effort != "none" and (asked is None or asked.budget_tokens is not None):
+            raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
+        return
+    if words == "budget":
+        stated = None if asked is None else asked.budget_tokens
+        if stated is not None or effort is not None:
+            config["thinkingBudget"] = _BUDGETS[effort or "medium"] if stated is None else stated
     elif effort == "none":
         raise unsupported("request not to think", "reasoning_effort")
-    else:
-        settings["thinkingConfig"] = {"thinkingLevel": _LEVELS[effort], "includeThoughts": True}
+    elif effort is not None:
+        config["thinkingLevel"] = _LEVELS[effort]
+    settings["thinkingConfig"] = config
 
 
 def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -119,9 +126,9 @@ def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict
         elif role == "assistant":
             parts = [*_texts(message, at), *_signatures(message), *_calls(message, at, names, signed=signed)]
         elif role == "user":
-            parts = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
+            parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
         else:
-            raise PathError("rejected", "A message is nobody's.", param=f"messages[{at}].role")
+            raise unsupported("messages of this role", f"messages[{at}].role")
         if not parts:
             continue  # the API takes no empty content
         side = "model" if role == "assistant" else "user"
@@ -134,16 +141,16 @@ def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict
 
 def _texts(message: Message, at: int) -> list[dict[str, Any]]:
     """Parts of a message that holds text only."""
-    parts = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
+    parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
     if any("text" not in part for part in parts):
-        raise unsupported(f"images of the role '{message.role}'", f"messages[{at}].content")
+        raise unsupported(f"images and files of the role '{message.role}'", f"messages[{at}].content")
     return parts
 
 
 def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
-    media, data = image_bytes(part, at)
+    media, data = ("application/pdf", pdf_bytes(part, at)[1]) if part["type"] == "file" else image_bytes(part, at)
     return {"inlineData": {"mimeType": media, "data": data}}
 
 
@@ -183,11 +190,12 @@ def _result(message: Message, at: int, names: dict[str, str]) -> dict[str, Any]:
     name = names.get(id) or message.name
     if not name:
         raise PathError("rejected", "A result belongs to no call.", param=f"messages[{at}].tool_call_id")
+    said = "".join([part["text"] for part in _texts(message, at)])
     try:
-        held = orjson.loads(message.content)
+        held = orjson.loads(said)
     except orjson.JSONDecodeError:
         held = None
-    response = held if type(held) is dict else {"output": message.content}
+    response = held if type(held) is dict else {"output": said}
     return {"functionResponse": {"id": id, "name": name, "response": response}}
 
 
@@ -256,6 +264,10 @@ class ContentReading(EventReading):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             raise BrokenAnswer("not in the form of Google's answers") from None
+
+    def end(self) -> None:
+        if not self.complete:  # usage comes with the end, if it comes
+            raise BrokenAnswer("the stream ended before the answer did")
 
     def _candidate(self, candidate: dict[str, Any], grown: int, chunks: list[Chunk]) -> int:
         """Adds its chunks. The first of them has the tokens that the answer has grown by; returns those left."""

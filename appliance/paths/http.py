@@ -289,7 +289,9 @@ class HttpPath:
         if usage is None:
             self.usage_missing += 1
             usage = Usage()
-        return Done(usage, reading.reasons())
+        reasons = reading.reasons()
+        stops = reading.stops
+        return Done(usage, reasons, "", tuple([stops.get(at, "") for at in range(len(reasons))]) if stops else ())
 
     def _fault(self, error: Exception, *, begun: bool, sent: bool) -> PathError:
         """In our words: aiohttp's name addresses."""

@@ -20,6 +20,7 @@ HINTS = frozenset(
     ("user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
 )
 _SAMPLING = ("top_k", "min_p", "seed", "frequency_penalty", "presence_penalty", "repeat_penalty")
+_PDF = re.compile(r"data:application/pdf;base64,", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
 
 
@@ -46,14 +47,17 @@ def check_said(job: Job, *, sampling: frozenset[str], forwarded: frozenset[str],
             raise unsupported("parameter of this name", name if name.isidentifier() else "body")
 
 
-def pieces(message: Message, at: int) -> Iterator[dict[str, Any]]:
-    """The text and image parts of a message in their order, thinking left out. Raises PathError for other parts."""
+def pieces(message: Message, at: int, *, files: bool = False) -> Iterator[dict[str, Any]]:
+    """The text and image parts of a message in their order, thinking left out; where `files` are taken, those too.
+
+    Raises PathError for other parts.
+    """
     parts = [part for part in message.parts if part.get("type") not in THINKING] if message.parts else []
     if message.content and not any(part.get("type") == "text" for part in parts):
         yield {"type": "text", "text": message.content}
     for part in parts:
         kind = part.get("type")
-        if kind not in ("text", "image_url", "refusal"):
+        if kind not in ("text", "image_url", "refusal") and not (files and kind == "file"):
             raise unsupported(
                 "documents" if kind == "file" else "sound" if kind == "input_audio" else "such part of a message",
                 f"messages[{at}].content",
@@ -77,3 +81,13 @@ def image_bytes(part: dict[str, Any], at: int) -> tuple[str, str]:
     if found is None:
         raise unsupported("addresses of images, only data URLs", f"messages[{at}].content")
     return found[1].lower(), url[found.end() :]
+
+
+def pdf_bytes(part: dict[str, Any], at: int) -> tuple[str, str]:
+    """Name and base64 of a document that brings its bytes. Raises PathError for any but a PDF."""
+    inner = part.get("file")
+    data = inner.get("file_data") if isinstance(inner, dict) else None
+    found = _PDF.match(data) if isinstance(data, str) else None
+    if not isinstance(inner, dict) or not isinstance(data, str) or found is None:
+        raise unsupported("files, only the bytes of PDFs", f"messages[{at}].content")
+    return str(inner.get("filename") or "document.pdf"), data[found.end() :]

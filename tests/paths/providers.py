@@ -35,6 +35,8 @@ class Provider:
     secret: str = "sk-very-secret-0123456789"
     endpoint: dict[str, Any] = field(default_factory=dict)
     modalities: tuple[str, ...] = ("chat",)
+    says: frozenset[str] = frozenset()  # what of all that others cannot be told it can
+    error_event: str = "unavailable"  # the fault of its error inside of a stream
     capabilities: dict[str, bool] = field(
         default_factory=lambda: {"tools": True, "json_schema": True, "images_in": True}
     )
@@ -54,6 +56,10 @@ class Provider:
 
 
 PROVIDERS = {
+    "anthropic": Provider(
+        "anthropic_http", anthropic, says=frozenset(("parallel_tool_calls",)), error_event="overloaded"
+    ),
+    "gemini": Provider("gemini_http", gemini, says=frozenset(("n",))),
     "bedrock": Provider("bedrock_http", bedrock, "AKID:aws-very-secret-0123456789", AWS, endpoint={"region": REGION}),
     "cohere": Provider("cohere_http", cohere, modalities=("chat", "embedding")),
 }
