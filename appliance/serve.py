@@ -168,7 +168,7 @@ class Serving:
         account, features = self._account, self.features
         if self.snapshot.budget_left is not None:
             costs = {c.path: c.estimate.cost for c in decision.candidates if c.estimate is not None}
-            self._set_aside = sum(costs.get(step.path, 0.0) * step.times for step in decision.calls)
+            self._set_aside = sum(costs.get(path, 0.0) * times for path, times in decision.calls)
             account.set_aside(self._set_aside)
         if decision.steps:
             self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
@@ -307,7 +307,7 @@ class Serving:
     def _begun(self, decision: Decision) -> Executing:
         node, fleet, generation = self._node, self._fleet, self._generation
         begin = partial(_begun, node, fleet, self._began, self._now, self._account.weight)
-        if not (decision.steps and decision.steps[0].compose):
+        if not decision.steps or decision.steps[0].composition is None:
             return begin(self.request, self.features, decision)
         look = partial(_looked, node, generation.detectors, self.asked, self.features, self._carried)
         return Composing(self.request, decision, generation, self.snapshot, look=look, begin=begin)
@@ -529,7 +529,7 @@ def _why(decision: Decision, path: str) -> str:
     """What is said of the step that answers besides the reason of the plan."""
     said = f"; strategy={decision.strategy}" if decision.strategy else ""
     for step in (*decision.steps, *decision.fallbacks):
-        if step.why and (step.path == path or step.compose):
+        if step.why and (step.path == path or step.composition is not None):
             return f"{said}; {step.why}"
     return said
 

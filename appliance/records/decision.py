@@ -92,7 +92,8 @@ class Asked:
 class PathState:
     """One path as it was when the snapshot was taken. Live figures are None until there are enough of them.
 
-    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute.
+    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute. `lagging`: why
+    others should be asked before it, '' where nothing speaks for that.
     """
 
     path: str
@@ -105,6 +106,7 @@ class PathState:
     first_token_p95_s: float | None = None
     decode_tokens_per_s: float | None = None
     cached_prompt_tokens: int = 0
+    lagging: str = ""
 
 
 @value
@@ -174,7 +176,26 @@ class Candidate:
     redacting: Redacting | None = None
 
 
-Role = Literal["", "member", "arbiter", "draft", "critique", "polish", "reader", "synthesis"]
+Role = Literal["member", "arbiter", "draft", "critique", "polish", "reader", "synthesis"]
+
+
+@value
+class Member:
+    """One of several calls of which an answer is made: who is asked as what, and how many times."""
+
+    path: str
+    role: Role
+    why: str = ""
+    redacted: bool = False
+    times: int = 1
+
+
+@value
+class Composition:
+    """Several calls that make one answer."""
+
+    kind: Literal["ensemble", "chain", "partition"]
+    members: tuple[Member, ...]
 
 
 @value
@@ -182,8 +203,7 @@ class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step.
 
     `redacted`: it may be sent the request only with what can be redacted replaced. `why` it stands where it does, where
-    utility does not say so. `compose`: it stands for several calls, of which one answer is made; `members` are they,
-    each with its `role` and how many `times` it is asked, and `path` is the last one's.
+    utility does not say so. `composition`: it stands for these calls, and `path` is the last one's.
     """
 
     path: str
@@ -191,10 +211,7 @@ class Step:
     threshold: float | None = None
     redacted: bool = False
     why: str = ""
-    compose: Literal["", "ensemble", "chain", "partition"] = ""
-    role: Role = ""
-    members: tuple[Step, ...] = ()
-    times: int = 1
+    composition: Composition | None = None
 
 
 @value
@@ -226,9 +243,17 @@ class Decision:
     strategy: str = ""
 
     @property
-    def calls(self) -> tuple[Step, ...]:
-        """The plan's steps, each that stands for several calls as those."""
-        return tuple([call for step in self.steps for call in (step.members or (step,))])
+    def calls(self) -> tuple[tuple[str, int], ...]:
+        """By path, how often the plan asks it where all its steps are run."""
+        return tuple(
+            [
+                (call.path, call.times)
+                for step in self.steps
+                for call in (
+                    step.composition.members if step.composition is not None else (Member(step.path, "member"),)
+                )
+            ]
+        )
 
     @property
     def below_floor(self) -> bool:
