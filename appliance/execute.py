@@ -161,7 +161,7 @@ class Execution:
         """Whether this run answered. Raises where it broke off after something of it was sent."""
         if run.status == "rejected":
             self._weak.append((run.judgement.p_good if run.judgement else 0.0, run.step.path, run.held))
-        elif run.status != "answered" and run.said:
+        elif run.status != "answered" and run.given:
             raise broken_off(self.outcomes)
         return run.status == "answered"
 

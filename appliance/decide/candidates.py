@@ -22,6 +22,7 @@ from appliance.records.card import ModelCard, Tier
 from appliance.records.decision import Asked, Candidate, PathState, Reason, Redacting, Snapshot
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Labels
+from appliance.records.value import changed
 
 _LANGUAGE_CERTAIN = 0.8  # below this the detected language removes nothing
 
@@ -59,6 +60,19 @@ def candidates(
 def kinds_of(features: Features) -> tuple[FindingKind, ...]:
     """What was found, as policy is told of it."""
     return tuple(sorted(kind for kind, _ in features.findings)) if features.findings else ()
+
+
+def behind(found: tuple[Candidate, ...], snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """The same, without those that lag where one is left that does not."""
+    lagging = {state.path: state.lagging for state in snapshot.paths if state.lagging}
+    if not lagging or all(one.path in lagging for one in found if one.eligible):
+        return found
+    return tuple(
+        changed(one, eligible=False, reasons=(*one.reasons, Reason("health", lagging[one.path])))
+        if one.eligible and one.path in lagging
+        else one
+        for one in found
+    )
 
 
 @dataclass(frozen=True, slots=True)

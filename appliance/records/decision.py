@@ -92,7 +92,8 @@ class Asked:
 class PathState:
     """One path as it was when the snapshot was taken. Live figures are None until there are enough of them.
 
-    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute.
+    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute. `lagging`: why
+    others should be asked before it, '' where nothing speaks for that.
     """
 
     path: str
@@ -105,6 +106,7 @@ class PathState:
     first_token_p95_s: float | None = None
     decode_tokens_per_s: float | None = None
     cached_prompt_tokens: int = 0
+    lagging: str = ""
 
 
 @value

@@ -16,7 +16,8 @@ import argparse
 import asyncio
 import hashlib
 import json
-import sys
+import signal
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ class Billed:
     completion_tokens: int = 0
     ended: str = "at work"
     seconds: float = 0.0  # from its last byte in to its end
-    gone_after: float = 0.0  # when the client was seen to have left
+    gone_at: float = 0.0  # by the monotonic clock: when the client was seen to have left
 
 
 @dataclass
@@ -62,10 +63,13 @@ class NumberedStandIn:
     tokens: int = 20  # of an answer, where the request does not say `max_tokens`
     first_s: float = 0.0
     pause_s: float = 0.0
+    stamped: bool = False  # a token is the monotonic clock's nanoseconds at which it was sent
     port: int = 0
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     open_now: int = 0
+    waiting: int = 0  # that it shows under /metrics
+    looks: int = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22)
@@ -107,6 +111,11 @@ class NumberedStandIn:
         length = next((int(line[15:]) for line in head if line.lower().startswith("content-length:")), 0)
         raw = await reader.readexactly(length)
         method, address, _ = head[0].split(" ")
+        if address == "/metrics":
+            self.looks += 1
+            page = f'vllm:num_requests_running{{model_name="m"}} {self.open_now}.0\n'
+            page += f'vllm:num_requests_waiting{{model_name="m"}} {self.waiting}.0\n'
+            return _whole(writer, 200, f'# TYPE x gauge\n{page}vllm:kv_cache_usage_perc{{a="b"}} 0.25\n'.encode())
         if method == "GET":
             return _whole(writer, 200, orjson.dumps([asdict(one) for one in self.calls]))
         if address == "/trouble":
@@ -126,7 +135,7 @@ class NumberedStandIn:
             if said.done():
                 call.ended = call.ended if call.ended != "at work" else "answered"
                 return said.result() and not writer.is_closing()
-            call.ended, call.gone_after = "cancelled", loop.time() - began
+            call.ended, call.gone_at = "cancelled", time.monotonic()
             said.cancel()
             return False
         except asyncio.CancelledError:
@@ -179,7 +188,7 @@ class NumberedStandIn:
                 call.ended = "ended"
                 return False
             call.completion_tokens += 1
-            data = event({"content": f"{self.name}{k} "})
+            data = event({"content": f"{time.monotonic_ns()} " if self.stamped else f"{self.name}{k} "})
             if k == self.after and trouble == "cut":
                 writer.write(data[: len(data) // 2])
                 call.ended = "cut"
@@ -235,7 +244,10 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
 async def _run(arguments: argparse.Namespace) -> None:
     async with NumberedStandIn(**vars(arguments)) as server:
         print(json.dumps({"base_url": server.base_url}), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
 
 
 def main() -> None:
@@ -247,6 +259,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=20, help="of an answer")
     parser.add_argument("--first-s", type=float, default=0.0, help="before the first token")
     parser.add_argument("--pause-s", type=float, default=0.0, help="between two tokens")
+    parser.add_argument("--stamped", action="store_true", help="tokens are the time at which they were sent")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     asyncio.run(_run(parser.parse_args()))
 
