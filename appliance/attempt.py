@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from appliance.decide.estimate import price_of
+from appliance.decide.price import price_of
 from appliance.paths.contract import Chunk, Done, Meter, PathError, Reasoning, Signals, Text, ToolCall, Usage, Vector
 from appliance.records.card import Price
 from appliance.records.features import Features
@@ -95,8 +95,7 @@ class Try:
         usage, known = self._used(features)
         if usage is None:
             return Charge(Usage(), 0.0, known)
-        cost = price_of(price, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
-        return Charge(usage, cost, known)
+        return Charge(usage, price_of(price, usage), known)
 
     def _used(self, features: Features) -> tuple[Usage | None, bool]:
         if self.done is not None:

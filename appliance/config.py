@@ -6,7 +6,7 @@ Rules kept here:
    request goes there.
 2. Everything has a default; a node needs no file, and then serves loopback and lets nothing out.
 3. Unknown keys are refused; all findings come at once, each with file, line, column, path and likely meaning.
-4. A secret is a reference (`env:NAME` or `file:/path`), never a value, and a value put there is never echoed.
+4. A secret is a reference (`env:NAME`, `file:/path`, `credential:NAME`); a value put there is never echoed.
 5. Environment variables set nothing; they are read only where a reference to a secret names one.
 
 It does not watch the file, does not write it (`cli/init.py` does) and does not look at the network.
@@ -50,7 +50,8 @@ _UNITS = {
     "mib": 1 << 20,
     "gib": 1 << 30,
 }
-_REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$")
+_MAX_SECRET_BYTES = 16 * 1024
+_REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|credential:[A-Za-z0-9_][A-Za-z0-9_.-]*)$")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _country(value: str) -> str:
 def _reference(value: str) -> str:
     if _REFERENCE.match(value):
         return value
-    raise ValueError("must be a reference, env:NAME or file:/path, never the secret itself")
+    raise ValueError("must be a reference, env:NAME, file:/path or credential:NAME, never the secret itself")
 
 
 def _mirror(value: str) -> str:
@@ -305,7 +306,8 @@ class Config(Section):
     bundles: Bundles = Bundles()
     logging: Logging = Logging()
     secrets: dict[str, Annotated[str, AfterValidator(_reference)]] = Field(
-        default_factory=dict, description="Names for secrets: each `env:NAME` or `file:/path`, never a value."
+        default_factory=dict,
+        description="Names for secrets: each `env:NAME`, `file:/path` or `credential:NAME`, never a value.",
     )
 
     @property
@@ -386,20 +388,31 @@ def listening_on(config: Config, host: str | None, port: int | None) -> Config:
 
 
 def resolve_secret(reference: str) -> str:
-    """The secret behind `env:NAME` or `file:/path`. Raises ConfigInvalid naming the reference only."""
+    """The secret behind `env:NAME`, `file:/path` or `credential:NAME`, without surrounding blanks.
+
+    A credential is what systemd hands over (LoadCredential=). Raises ConfigInvalid naming the reference only.
+    """
+    if not _REFERENCE.match(reference):
+        raise ConfigInvalid("A secret must be given as env:NAME, file:/path or credential:NAME.")
     kind, _, name = reference.partition(":")
+    value = ""
     if kind == "env":
         value = os.environ.get(name, "")
     elif kind == "file":
-        try:
-            value = Path(name).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            value = ""
-    else:
-        raise ConfigInvalid("A secret must be given as env:NAME or file:/path.")
-    if not value:
+        value = _content(Path(name))
+    elif directory := os.environ.get("CREDENTIALS_DIRECTORY"):
+        value = _content(Path(directory, name))
+    if not (value := value.strip()):
         raise ConfigInvalid(f"The secret {reference} is missing or empty.", next_step="Set it on this host.")
     return value
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_SECRET_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _findings(error: ValidationError, tree: Tree) -> Iterator[Finding]:

@@ -148,6 +148,13 @@ class LabelConflict(WeirError):
     kind: ClassVar[Kind] = "policy"
 
 
+class PreferenceUnmet(BadRequest):
+    """Policy permits paths, and the caller's own preferences leave none of them; `param` names one that does."""
+
+    code = "preference_unmet"
+    status = 404
+
+
 class PolicyRefused(WeirError):
     """Policy leaves no path for this request."""
 
@@ -184,6 +191,14 @@ class NotGoodEnough(WeirError):
     code = "below_quality_floor"
     status = 503
     kind: ClassVar[Kind] = "quality"
+
+
+class InACircle(WeirError):
+    """The request comes from a node that this one asked: to ask it again would not end."""
+
+    code = "in_a_circle"
+    status = 508
+    kind = "bad_request"
 
 
 class UpstreamFailed(WeirError):

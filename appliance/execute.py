@@ -21,7 +21,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from appliance.decide import next_step
@@ -31,6 +31,7 @@ from appliance.errors import NotGoodEnough
 from appliance.failures import broken_off, failed, refuse
 from appliance.paths.contract import Chunk, ExecutionPath, Job, Meter, PathError
 from appliance.paths.prefixes import salt_of
+from appliance.race import Race
 from appliance.records.decision import Decision, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure
 from appliance.records.features import Features, FindingKind
@@ -98,11 +99,11 @@ class Execution:
     async def whole(self) -> list[Chunk]:
         """The served answer, for a caller who wants no stream. Raises a WeirError where there is none."""
         refuse(self.decision)
-        while (run := self._next_run()) is not None:
+        while (runner := self._next_run()) is not None:
             try:
-                chunks = [chunk async for chunk in run.chunks()]
+                chunks = [chunk async for chunk in runner.chunks()]
             finally:
-                self.outcomes += (run.outcome(),)
+                run = self._ended(runner)
             if self._served_by(run):
                 return chunks
         return self._best_of_the_weak()
@@ -110,22 +111,47 @@ class Execution:
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The same chunk by chunk, as it comes. Raises a WeirError also where it breaks off."""
         refuse(self.decision)
-        while (run := self._next_run()) is not None:
+        while (runner := self._next_run()) is not None:
             try:
-                async with aclosing(run.chunks()) as chunks:
+                async with aclosing(runner.chunks()) as chunks:
                     async for chunk in chunks:
                         yield chunk
             finally:
-                self.outcomes += (run.outcome(),)
+                run = self._ended(runner)
             if self._served_by(run):
                 return
         for chunk in self._best_of_the_weak():
             yield chunk
 
-    def _next_run(self) -> Run | None:
+    def _next_run(self) -> Run | Race | None:
         """What is tried next; None where nothing is left, or no time."""
         step = next_step(self.decision, self.outcomes)
-        return None if step is None or self._late() else Run(self, step, hold=self._must_hold(step))
+        if step is None or self._late():
+            return None
+        run, hedge = self._run(step), self.decision.hedge
+        if hedge is None or self.outcomes:
+            return run
+        return Race(run, hedge.after_s, partial(self._hedge, hedge.step))
+
+    def _run(self, step: Step) -> Run:
+        return Run(self, step, hold=self._must_hold(step))
+
+    def _hedge(self, step: Step) -> Run | None:
+        """The run of a second path, where that can take it now."""
+        upstream = self.upstreams.get(step.path)
+        refused = step.path not in self.paths or (upstream is not None and upstream.refuses())
+        return None if refused or self._late() else self._run(step)
+
+    def _ended(self, runner: Run | Race) -> Run:
+        """The run that counts, after what it came to was told, and the other's of a race."""
+        if isinstance(runner, Run):
+            run = runner
+        else:
+            run = runner.heard
+            if runner.stopped is not None:
+                self.outcomes += (runner.stopped.outcome(),)
+        self.outcomes += (run.outcome(),)
+        return run
 
     def serves(self, path: str, redacted: tuple[tuple[FindingKind, int], ...]) -> None:
         """It is the answer of this path that is given out, and this was replaced in what it was sent."""

@@ -15,6 +15,7 @@ from appliance.errors import (
     NoCapacity,
     NotGoodEnough,
     PolicyRefused,
+    PreferenceUnmet,
     UnknownModel,
     Unsupported,
     UpstreamFailed,
@@ -34,9 +35,11 @@ def _refusal(decision: Decision) -> WeirError:
     nearest = asked or decision.candidates
     details = tuple(f"{c.path}: {reason.text}" for c in nearest for reason in c.reasons)
     if decision.refusal == "unknown-model":
-        return UnknownModel(
-            "No model of that name is on this node.", param="model", next_step="GET /v1/models lists them."
-        )
+        words = decision.unmet or "No model of that name is on this node"
+        field = "models" if decision.unmet else "model"
+        return UnknownModel(f"{words}.", param=field, next_step="GET /v1/models lists them.")
+    if decision.refusal == "preference":
+        return _unmet(decision, details)
     if decision.refusal == "unsupported":
         too_long = any(all(reason.code == "context" for reason in c.reasons) for c in asked)
         kind = ContextTooLong if too_long else Unsupported
@@ -66,6 +69,18 @@ def _refusal(decision: Decision) -> WeirError:
         details=details,
         next_step="Try again shortly.",
         retry_after_s=2,
+    )
+
+
+def _unmet(decision: Decision, details: tuple[str, ...]) -> WeirError:
+    reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
+    names = list(dict.fromkeys(reason.rule for reason in reasons if reason.code == "preference"))
+    words = decision.unmet or f"No path that policy permits meets {' and '.join(names)}"
+    return PreferenceUnmet(
+        f"{words}.",
+        param=names[0] if names else "provider",
+        details=details,
+        next_step="Leave the preference out, or name what is there." if decision.unmet else "See error.weir.reasons.",
     )
 
 

@@ -9,6 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ class Fleets:
         if found.folder is None:
             raise ConfigInvalid("No generation is in force.", next_step="Import a bundle.")
         self._config = config
+        self.node = secrets.token_hex(8)  # what this node calls itself towards other nodes, until it ends
         self.in_force = found
         self._content = found.folder
         self.current = Fleet(generation_of(config, found.folder), found.folder, safe=found.safe)
@@ -127,7 +129,9 @@ class Fleets:
         await egress.replace(self.destinations())
 
     def _context(self, content: Path, egress: Egress) -> PathContext:
-        return PathContext(content, egress, self._secret, unconfined_workers=self._config.paths.unconfined_workers)
+        return PathContext(
+            content, egress, self._secret, unconfined_workers=self._config.paths.unconfined_workers, node=self.node
+        )
 
     def _secret(self, reference: str) -> str:
         """The value behind a card's reference; `secret:NAME` is looked up in the host's configuration first."""

@@ -32,7 +32,7 @@ from appliance.conversations import Conversations
 from appliance.decide.generation import Generation
 from appliance.decide.labels import Detectors
 from appliance.egress import Egress
-from appliance.errors import NoCapacity, PolicyRefused, WeirError
+from appliance.errors import InACircle, NoCapacity, PolicyRefused, WeirError
 from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
@@ -245,7 +245,15 @@ class Node:
         return self._random.random()
 
     def _narrowed(self, request: Request) -> Request:
-        """The request as the host's configuration narrows it: its meaning of 'auto', and no answer below the floor."""
+        """The request as the host's configuration narrows it: its meaning of 'auto', and no answer below the floor.
+
+        Raises InACircle for one that came through this node before.
+        """
+        if self.fleets.node in request.labels.via:
+            raise InACircle(
+                "This request was at this node before.",
+                next_step="The nodes' operators find a card on each that leads to the other; one of them must go.",
+            )
         routing = self.config.routing
         if request.preference == "balanced" != routing.preference:
             request = replace(request, preference=routing.preference)
@@ -258,7 +266,9 @@ class Node:
         or where `similar` questions are to be looked for; one that is not `watched` counts for nothing.
         """
         named = fleet.generation.card_by_id.get(request.model)
-        needless = request.model != "auto" and not (named is not None and named.gate)  # a gate reads the task too
+        needless = "auto" not in (request.model, *request.models) and not (
+            named is not None and named.gate
+        )  # a gate reads the task too
         similar = similar and self.config.cache.similar and self.semantic.asks(request, fleet.generation)
         classifier = fleet.classifier
         if (needless and not similar) or request.kind == "embedding" or classifier is None:

@@ -10,7 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,8 @@ class Run:
         self._given = False  # whether anything was given out
         self.said = False  # whether that was a part of the answer, which nobody else can begin anew
         self.judgement: Judgement | None = None
+        self.hedged = False  # whether another path was asked as well
+        self.when_speaking: Callable[[], object] | None = None  # is called at its first token
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes; or at its end, where it is kept and is one that is served."""
@@ -66,6 +68,9 @@ class Run:
                     try:
                         async for chunk in stream:
                             attempt.note(chunk)
+                            if self.when_speaking is not None and attempt.first is not None:
+                                self.when_speaking()
+                                self.when_speaking = None
                             if self._keep:
                                 self.held.append(chunk)
                             elif not isinstance(chunk, Signals):
@@ -265,6 +270,7 @@ class Run:
             judgement=self.judgement,
             redacted=self._redacted,
             member=self._name(self._asked[-1]) if self._asked else "",
+            hedged=self.hedged,
         )
         if self._before:
             outcome = _with(outcome, self._before)

@@ -25,18 +25,20 @@ from appliance.cache.partition import MOST_CHARACTERS, last_turn
 from appliance.cache.staticity import Staticity, staticity, ttl_s
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
-from appliance.decide.estimate import price_of
 from appliance.decide.labels import Detectors, raised, to_carry
+from appliance.decide.price import price_of
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution
 from appliance.failures import refuse
 from appliance.flight import Fare, Flight
+from appliance.intake.canon import WITHOUT_INFLUENCE
 from appliance.policy import Store
 from appliance.records.answer import Answer
 from appliance.records.card import ModelCard, Place
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
+from appliance.records.money import total
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
 from appliance.records.tenant import Scope
@@ -120,7 +122,7 @@ class Serving:
             self._weigh(match.entry, match.hit(self._now))
         if self.decision is None:
             fleet = self._fleet
-            named = fleet.paths.get(self.request.model)
+            named = fleet.paths.get(self.request.model) if not self.request.models else None
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
             self.snapshot = take_snapshot(
@@ -419,7 +421,7 @@ class Serving:
             cache=self._cache_word(),
             cache_age_s=hit.age_s if hit else None,
             cache_score=hit.score if hit and hit.path != EXACT else None,
-            cost=sum(step.cost for step in steps) if hit or (steps and not self._running) else None,
+            cost=total(step.cost for step in steps) if hit or (steps and not self._running) else None,
             currency=self._generation.weights.currency,
             device=self._done.device if self._done else "",
             policy=self._generation.id,
@@ -495,14 +497,13 @@ class Serving:
             steps = (StepOutcome(hit.path, "answered", first_token_s=seconds, seconds=seconds),)
         elif execution is not None:
             steps, below = self._steps, execution.below_floor
-            cost = sum(step.cost for step in steps)
+            cost = total(step.cost for step in steps)
         status: Status = "answered"
         code = ""
         if error is not None:
             status, code, http_status = ended(error)
             if status == "failed" and self.decision is not None and self.decision.refusal != "":
                 status = "refused"
-        usage = self._done.usage if self._done is not None else Usage()
         path = self.path if status == "answered" else ""
         card = self._generation.card_by_id.get(path)
         return Outcome(
@@ -512,15 +513,17 @@ class Serving:
             steps=steps,
             seconds=seconds,
             cost=cost,
-            frontier_cost=price_of(
-                self._generation.weights.frontier.price, usage.prompt_tokens, 0, usage.completion_tokens
-            )
-            if status == "answered"
-            else 0.0,
+            frontier_cost=self._frontier_cost() if status == "answered" else 0.0,
             below_floor=below,
             error_code=code,
             http_status=http_status,
         )
+
+    def _frontier_cost(self) -> float:
+        """What the same tokens cost at the named frontier model, nothing of them cached there."""
+        used = self._done.usage if self._done is not None else Usage()
+        alike = Usage(used.prompt_tokens, used.completion_tokens)
+        return price_of(self._generation.weights.frontier.price, alike)
 
 
 async def _redacted(node: Node, detectors: Detectors, request: Request, features: Features) -> Redaction:
@@ -543,18 +546,24 @@ def _of_hit(kind: Kind, stream: bool) -> Features:
 
 
 def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
-    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be."""
-    labels = request.labels
+    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be, nor
+    which nodes it came through.
+    """
+    labels, providers = request.labels, request.providers
+    whole = providers is not None and providers.require_parameters
     return Asked(
         request.id,
         request.kind,
         request.model,
         request.preference,
-        replace(labels, conversation="") if labels.conversation else labels,
+        replace(labels, conversation="", via=()) if labels.conversation or labels.via else labels,
         request.tenant,
         request.n,
         raised_by,
         scope,
+        request.models,
+        providers,
+        tuple(sorted(request.forwarded.keys() - WITHOUT_INFLUENCE)) if whole else (),
     )
 
 

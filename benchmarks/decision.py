@@ -51,7 +51,7 @@ def card(number: int, gates: int) -> ModelCard:
         trains_on_input="no",
         languages={"en": 0.95},
         context_tokens=4096,
-        price=Price() if local else Price(input_per_million=0.1 * number, output_per_million=0.4 * number),
+        price=Price() if local else Price(input_per_million=number / 10, output_per_million=number / 2.5),
         accuracy=tuple(CellAccuracy(cell=cell, p=0.8 + 0.02 * number, n=200) for cell, _ in _CELLS),
         accuracy_default=0.9,
         accuracy_default_n=500,

@@ -177,9 +177,13 @@ def test_a_secret_is_found_through_its_reference(tmp_path: Path, monkeypatch: py
     (tmp_path / "key").write_text("two\n")
     assert resolve_secret("env:THE_KEY") == "one"
     assert resolve_secret(f"file:{tmp_path / 'key'}") == "two"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert resolve_secret("credential:key") == "two"
 
 
-@pytest.mark.parametrize("reference", ["env:WEIR_ABSENT", "file:/nowhere/key", "sk-value"])
+@pytest.mark.parametrize(
+    "reference", ["env:WEIR_ABSENT", "file:/nowhere/key", "credential:key", "credential:../key", "sk-value"]
+)
 def test_a_secret_that_is_not_there_is_an_error_without_a_value(reference: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         resolve_secret(reference)

@@ -82,3 +82,9 @@ def test_prices_in_another_currency_than_the_weights_are_a_finding(tmp_path: Pat
     (found,) = findings(tmp_path, dear)
     assert "EUR" in found
     assert "USD" in found
+
+
+def test_what_costs_nothing_may_be_in_any_currency_and_the_counterfactual_may_not(tmp_path: Path) -> None:
+    free = upstream_card("http://127.0.0.1:1/v1", price={"currency": "EUR"})
+    (found,) = findings(tmp_path, free, frontier={"name": "far", "price": {"currency": "CHF", "per_request": 1.0}})
+    assert "frontier is priced in CHF" in found

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -366,6 +367,20 @@ def test_the_root_that_is_trusted_is_said_and_one_for_evaluation_warned_of(tmp_p
     (of_people := tmp_path / "real").mkdir()
     install(of_people / "state", tmp_path / "pressed", publisher=Publisher(evaluation=False))
     assert found("trusted-root", subject(of_people)).state == "pass"
+
+
+def test_prices_that_are_old_or_have_no_date_are_warned_of(tmp_path: Path) -> None:
+    def says(**price: Any) -> Result:
+        card(tmp_path / "content", price=price)
+        return found("prices", subject(tmp_path))
+
+    today, paid = datetime.now(UTC).date(), {"input_per_million": 1.0}
+    assert says().state == "skip"
+    undated = says(**paid)
+    assert (undated.state, "m: its price has no date" in undated.seen) == ("warn", True)
+    old = says(**paid, as_of=str(today - timedelta(days=91)), source="a price list")
+    assert (old.state, "from a price list" in old.seen) == ("warn", True)
+    assert says(**paid, as_of=str(today - timedelta(days=89))).state == "pass"
 
 
 @pytest.mark.parametrize("data", [b"GGUF\x03\0\0\0" + b"\0" * 64, b"GGUF\x09\0\0\0", b"not a model", b""])

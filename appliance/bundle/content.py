@@ -53,7 +53,8 @@ def load_generation(
     gates = [
         gate for path in sorted((content_dir / "router").glob("gate-*.json")) if (gate := _read(path, Gate, findings))
     ]
-    findings += _cross_check(cards, gates, weighed.currency if weighed is not None else "")
+    findings += _cross_check(cards, gates)
+    findings += _currencies(cards, weighed) if weighed is not None else []
     similar = _read_similar(content_dir / "similar", cards, findings)
     if findings or policy is None or detectors is None or weighed is None:
         raise ConfigInvalid(
@@ -160,7 +161,18 @@ def _read_similar(folder: Path, cards: list[ModelCard], findings: list[str]) -> 
     return Similar(verifier=verifier, promise=promise)
 
 
-def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> list[str]:
+def _currencies(cards: list[ModelCard], weights: Weights) -> list[str]:
+    """Prices that cannot be compared with what a good answer is worth. Nothing is converted: no rate would be true."""
+    priced = [(f"cards: '{card.id}'", card.price) for card in cards]
+    priced.append(("router/weights.json: the frontier", weights.frontier.price))
+    return [
+        f"{name} is priced in {price.currency}, the weights in {weights.currency}"
+        for name, price in priced
+        if price.currency != weights.currency and not price.free
+    ]
+
+
+def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
     findings = []
     seen: set[str] = set()
     for card in cards:
@@ -175,8 +187,6 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> li
             findings.append(f"cards: '{card.id}' is of tier device, but its endpoint is not on this host")
         if any(gate.id == card.gate and gate.model != card.id for gate in gates):
             findings.append(f"cards: '{card.id}' names gate '{card.gate}', which was fitted for another model")
-        if currency and card.price.currency != currency:
-            findings.append(f"cards: '{card.id}' is priced in {card.price.currency}, the weights in {currency}")
     for gate in gates:
         if not all(scale > 0 for scale in gate.scale):
             findings.append(f"gates: '{gate.id}' has a scale that is not above 0")
@@ -188,7 +198,7 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate], currency: str) -> li
 
 
 def _all_on_loopback(endpoint: Endpoint) -> bool:
-    return all(_on_loopback(one.base_url) for one in endpoint.pool)
+    return all(map(_on_loopback, endpoint.addresses))
 
 
 def _on_loopback(url: str) -> bool:

@@ -102,6 +102,7 @@ def key_of(request: Request, generation: str) -> str:
         labels.purpose,
         labels.rights,
         labels.locale,
+        labels.strategy,
         generation,
         form(),
         request.digest,

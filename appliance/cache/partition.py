@@ -54,6 +54,7 @@ def partition_of(request: Request, generation: str, embedder: str) -> str | None
         [request.tenant, labels.classification, labels.residency, labels.purpose, labels.rights, labels.locale],
         [generation, form(), embedder],
         [request.kind, request.model, request.preference],
+        [request.models, request.providers, request.strategy, labels.strategy],
         [sampling, request.format, request.n, request.dimensions],
         [request.tool_choice, request.parallel_tool_calls],
         {name: value for name, value in request.forwarded.items() if name not in WITHOUT_INFLUENCE},

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from appliance.decide.candidates import candidates, outside
 from appliance.decide.generation import Generation
+from appliance.decide.hedging import hedge_of
 from appliance.decide.plans import Plan, enumerate_plans, last_step
+from appliance.decide.preferences import named, unfit, unmet
+from appliance.decide.ranks import Rank, by_preference
 from appliance.records.decision import (
     Asked,
     Candidate,
@@ -24,6 +27,7 @@ from appliance.records.decision import (
     StepOutcome,
 )
 from appliance.records.features import Features
+from appliance.records.value import changed
 
 __all__ = ["decide", "next_step"]
 
@@ -35,41 +39,56 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     hit = _cached(asked, generation, snapshot, floor)
     if hit is not None:
         return hit
+    if asked.models or asked.providers is not None:
+        field, words = unmet(asked, generation)
+        if words:
+            return _refused(asked, generation, floor, refusal=_UNMET[field], unmet=words)
     found = candidates(asked, features, generation, snapshot)
     eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)
+    rank: Rank | None = None
+    spare = True
+    if asked.models or asked.providers is not None:
+        rank = by_preference(asked, generation, snapshot, eligible, floor)
+        spare = bool(asked.models) or asked.providers is None or asked.providers.stands_in
     plans = list(enumerate_plans(asked, features, generation, eligible, floor))
+    if not spare or (rank is not None and rank.alone):
+        plans = plans[: len(eligible)]
     if snapshot.budget_left is not None:
         affordable = [plan for plan in plans if plan.expected.cost <= snapshot.budget_left]
         plans = affordable or plans[: len(eligible)]
     good = [plan for plan in plans if plan.meets_floor]
-    below = not good
-    named = asked.model != "auto"
     strict = asked.labels.below_floor == "refuse"
-    if below and strict:
+    if not good and strict:
         plans = [plan for plan in plans if plan.steps[-1].gate]  # what such a plan serves is certified
         if not plans:
-            return _refused(asked, generation, floor, found, quality=True)
-    # Utility first; the shorter plan on a tie, then the order of the cards, so that the choice is one value.
-    best = max(good or plans, key=lambda plan: (plan.expected.utility, -len(plan.steps)))
-    chosen: Chosen = "best-utility"
-    if named:
+            return _refused(asked, generation, floor, found, refusal="quality")
+    chosen: Chosen
+    if rank is not None:
+        best = min(good or plans if strict or rank.floored else plans, key=rank.plan)
+        chosen = rank.chosen
+    else:
+        # Utility first; the shorter plan on a tie, then the order of the cards, so that the choice is one value.
+        best = max(good or plans, key=lambda plan: (plan.expected.utility, -len(plan.steps)))
+        chosen = "only-path" if len(plans) == 1 else "best-utility"
+    if asked.model != "auto" and not asked.models:
         chosen = "named"
-    elif below:
+    elif not best.meets_floor and chosen != "named":
         chosen = "below-floor"
-    elif len(plans) == 1:
-        chosen = "only-path"
+    steps = best.steps if rank is None else _told(best.steps, rank)
+    fallbacks = _fallbacks(best, eligible, generation, floor, rank, strict=strict) if spare else ()
     return Decision(
         id=asked.id,
         generation=generation.id,
         chosen=chosen,
-        steps=best.steps,
-        fallbacks=_fallbacks(best, eligible, generation, floor, strict=strict),
+        steps=steps,
+        fallbacks=fallbacks,
         floor=floor,
         expected=best.expected,
         candidates=found,
         plans_weighed=len(plans),
+        hedge=hedge_of(steps, fallbacks, eligible, generation, snapshot),
     )
 
 
@@ -85,7 +104,8 @@ def next_step(decision: Decision, outcomes: tuple[StepOutcome, ...]) -> Step | N
     for step in decision.steps:
         if step.path not in tried:
             return step
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    # One that was stopped because another spoke first stands for nothing any more, like one that failed.
+    failed = sum(outcome.status in ("failed", "cancelled") for outcome in outcomes)
     if not failed:
         return None
     spare = [step for step in decision.fallbacks if step.path not in tried]
@@ -103,7 +123,10 @@ def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: flo
     origin = generation.card_by_id.get(hit.origin)
     if asked.scope is not None and (origin is None or outside(origin, asked)):
         return None  # the answer is of a path that the key does not cover, or no longer
-    if asked.model not in ("auto", hit.origin) or (asked.labels.quality_floor or 0.0) > hit.p_good:
+    among = named(asked)
+    if (among is not None and hit.origin not in among) or (asked.labels.quality_floor or 0.0) > hit.p_good:
+        return None
+    if asked.providers is not None and (origin is None or unfit(origin, asked, asked.providers)):
         return None
     middle = card.speed.first_token_s
     expected = Estimate(hit.p_good, hit.p_good, 0.0, middle, card.speed.first_token_p95_s)
@@ -119,27 +142,50 @@ def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: flo
 
 
 def _fallbacks(
-    best: Plan, eligible: tuple[Candidate, ...], generation: Generation, floor: float, *, strict: bool
+    best: Plan,
+    eligible: tuple[Candidate, ...],
+    generation: Generation,
+    floor: float,
+    rank: Rank | None,
+    *,
+    strict: bool,
 ) -> tuple[Step, ...]:
     used = {step.path for step in best.steps}
     rest = [c for c in eligible if c.path not in used and c.estimate is not None]
     if not rest:
         return ()
-    rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
+    if rank is None:
+        rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
+    else:
+        rest.sort(key=rank.path)
     steps = [(last_step(c, generation, floor), c.estimate) for c in rest]
-    return tuple(s for s, e in steps if not strict or s.gate or (e is not None and e.p_good_low >= floor))
+    kept = tuple(s for s, e in steps if not strict or s.gate or (e is not None and e.p_good_low >= floor))
+    return kept if rank is None else _told(kept, rank)
 
 
+def _told(steps: tuple[Step, ...], rank: Rank) -> tuple[Step, ...]:
+    """The steps with why each stands where it does."""
+    return tuple(changed(step, why=why) if (why := rank.whys.get(step.path)) else step for step in steps)
+
+
+_UNMET: dict[str, Refusal] = {"models": "unknown-model", "provider": "preference"}
 # Which reasons make a refusal of which kind, the first that holds for a path that otherwise could serve.
 _KINDS: tuple[tuple[Refusal, frozenset[str]], ...] = (
     ("unsupported", frozenset({"modality", "capability", "context", "language"})),
     ("policy", frozenset({"policy", "scope"})),
+    ("preference", frozenset({"preference"})),
     ("capacity", frozenset({"health", "budget", "deadline"})),
 )
 
 
 def _refused(
-    asked: Asked, generation: Generation, floor: float, found: tuple[Candidate, ...], *, quality: bool = False
+    asked: Asked,
+    generation: Generation,
+    floor: float,
+    found: tuple[Candidate, ...] = (),
+    *,
+    refusal: Refusal = "",
+    unmet: str = "",
 ) -> Decision:
     return Decision(
         id=asked.id,
@@ -147,20 +193,21 @@ def _refused(
         chosen="refused",
         floor=floor,
         candidates=found,
-        refusal="quality" if quality else _refusal_kind(asked, found),
+        refusal=refusal or _refusal_kind(asked, found),
+        unmet=unmet,
     )
 
 
 def _refusal_kind(asked: Asked, found: tuple[Candidate, ...]) -> Refusal:
     if asked.model != "auto" and asked.model not in {candidate.path for candidate in found}:
         return "unknown-model"
-    named = [c for c in found if not any(reason.code == "not-named" for reason in c.reasons)]
+    looked_at = [c for c in found if not any(reason.code == "not-named" for reason in c.reasons)]
     # The path that came nearest to being eligible tells the caller what to change.
     for kind, codes in reversed(_KINDS):
-        for candidate in named:
+        for candidate in looked_at:
             if candidate.reasons and all(reason.code in codes for reason in candidate.reasons):
                 return kind
     for kind, codes in _KINDS:
-        if any(reason.code in codes for c in named for reason in c.reasons):
+        if any(reason.code in codes for c in looked_at for reason in c.reasons):
             return kind
     return "capacity"

@@ -1,7 +1,8 @@
 """Which paths can and may answer: card, policy, health, budget, deadline, each removal with its reason.
 
 Rules kept here:
-1. Order: what the card can serve, then policy and the tenant's scope, then what is up and affordable in time.
+1. Order: what the card can serve, then policy and the tenant's scope, then what the caller prefers, then what is up and
+   affordable in time.
 2. A path that policy removed never comes back, whatever is asked further down.
 3. Naming a concrete path removes the others, which are looked at no further, and lifts nothing.
 4. A path that policy refuses as things are stays where policy permits it the request with its findings replaced; the
@@ -16,6 +17,7 @@ from functools import lru_cache
 from appliance.decide.estimate import estimate
 from appliance.decide.generation import Generation
 from appliance.decide.labels import without_redactable
+from appliance.decide.preferences import named, unfit
 from appliance.records.card import ModelCard, Tier
 from appliance.records.decision import Asked, Candidate, PathState, Reason, Redacting, Snapshot
 from appliance.records.features import Features, FindingKind
@@ -27,14 +29,14 @@ _LANGUAGE_CERTAIN = 0.8  # below this the detected language removes nothing
 def candidates(asked: Asked, features: Features, generation: Generation, snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every path of the generation, eligible or with its reasons, in the order of the cards."""
     states = {state.path: state for state in snapshot.paths}
-    named, seen = asked.model, _NOTHING
+    among, seen = named(asked), _NOTHING
     if features.findings or asked.raised is not None:
         redacted = without_redactable(asked, features.findings, generation.detectors)
         seen = _Seen(kinds_of(features), redacted)
     return tuple(
         [
             _candidate(card, states.get(card.id), asked, features, seen, generation, snapshot)
-            if named in ("auto", card.id)
+            if among is None or card.id in among
             else _not_named(card.id, card.tier)
             for card in generation.cards
             if card.tier not in ("cache", "reuse")
@@ -80,6 +82,8 @@ def _candidate(
         if redacting is None:
             reasons.append(refused)
     reasons += outside(card, asked)
+    if asked.providers is not None:
+        reasons += unfit(card, asked, asked.providers)
     if state is None:
         reasons.append(Reason("health", "the path is not running"))
         return Candidate(card.id, card.tier, False, tuple(reasons))
@@ -134,7 +138,7 @@ def _cannot(card: ModelCard, asked: Asked, features: Features) -> list[Reason]:
     if card.context_tokens and asked.kind != "embedding" and needed > card.context_tokens:
         reasons.append(Reason("context", f"about {needed} tokens do not fit into {card.context_tokens}"))
     known = card.languages
-    unnamed = asked.model == "auto"
+    unnamed = card.id != asked.model and card.id not in asked.models
     certain = features.language and features.language_p >= _LANGUAGE_CERTAIN
     if unnamed and known and certain and features.language not in known:
         reasons.append(Reason("language", f"does not know the language '{features.language}'"))

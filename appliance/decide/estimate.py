@@ -14,7 +14,9 @@ from __future__ import annotations
 import math
 
 from appliance.decide.generation import Weights
-from appliance.records.card import ModelCard, Price
+from appliance.decide.price import price_of
+from appliance.records.card import ModelCard
+from appliance.records.chunks import Usage
 from appliance.records.decision import Asked, Estimate, PathState
 from appliance.records.features import Features
 
@@ -43,20 +45,12 @@ def p_good(card: ModelCard, features: Features, weights: Weights) -> tuple[float
     return mean, max(0.0, mean - _Z95 * math.sqrt(variance))
 
 
-def cost(card: ModelCard, features: Features) -> float:
-    """Expected price of one answer, in the card's currency."""
-    return price_of(card.price, features.estimated_prompt_tokens, 0, features.estimated_output_tokens)
-
-
-def price_of(price: Price, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
-    """What is charged for these tokens; cached ones at their own price where there is one."""
-    cached_rate = price.cached_input_per_million or price.input_per_million
-    fresh = max(0, prompt_tokens - cached_tokens)
-    return (
-        price.per_request
-        + (fresh * price.input_per_million + cached_tokens * cached_rate) / 1e6
-        + completion_tokens * price.output_per_million / 1e6
-    )
+def cost(card: ModelCard, features: Features, seconds: float) -> float:
+    """Expected price of one answer that takes so long, in the card's currency."""
+    if card.price.free:
+        return 0.0
+    expected = Usage(features.estimated_prompt_tokens, features.estimated_output_tokens)
+    return price_of(card.price, expected, images=features.has_images, seconds=seconds)
 
 
 def latency(card: ModelCard, state: PathState, features: Features) -> tuple[float, float]:
@@ -76,7 +70,7 @@ def estimate(card: ModelCard, state: PathState, asked: Asked, features: Features
     """All of it for one path that runs alone and takes its answer as it comes."""
     mean, low = p_good(card, features, weights)
     middle, high = latency(card, state, features)
-    return valued(asked, weights, mean, low, cost(card, features) * max(1, asked.n), middle, high)
+    return valued(asked, weights, mean, low, cost(card, features, middle) * max(1, asked.n), middle, high)
 
 
 def valued(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
 from appliance.doctor.child import ask
 from appliance.doctor.shelf import check_file
 from appliance.errors import ConfigInvalid
+
+PRICES_LAST = timedelta(days=90)  # before they are to be looked up anew
 
 
 def _content(subject: Subject) -> Finding:
@@ -93,9 +97,29 @@ def _gguf(subject: Subject) -> Finding:
     return passed("; ".join(said))
 
 
+def _prices(subject: Subject) -> Finding:
+    priced = [item.card for item in subject.shelf[0] if not item.card.price.free]
+    if not priced:
+        return skipped("no card names a price")
+    since = datetime.now(UTC).date() - PRICES_LAST
+    problems = []
+    for card in priced:
+        as_of = card.price.as_of
+        if as_of is None:
+            problems.append(f"{card.id}: its price has no date (price.as_of)")
+        elif as_of < since:
+            problems.append(f"{card.id}: its price is of {as_of}, from {card.price.source or 'a source not stated'}")
+    if problems:
+        return warned(
+            "; ".join(problems), "Look the prices up, and import a bundle whose cards state them.", problems=problems
+        )
+    return passed(f"the prices of {len(priced)} cards are of {since} or later")
+
+
 CHECKS = (
     Check("content", "the content is complete and valid", _content),
     Check("trusted-root", "the node trusts the root of a publisher", _root),
+    Check("prices", "the prices of the cards are dated, and not old", _prices),
     Check("model-files", "every model file has the digest of its card", _model_files),
     Check("embedder", "the embedder gives its golden vector", _embedder),
     Check("gguf", "every GGUF file loads", _gguf),

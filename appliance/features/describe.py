@@ -144,7 +144,7 @@ def needs(request: Request) -> frozenset[str]:
     if _has_files(request.messages):
         found.add("files_in")
     if request.thinking is not None and request.thinking.budget_tokens is not None:
-        found.add("reasoning")  # who leaves it to the model is content with none
+        found.add("thinks")  # who leaves it to the model is content with none
     if request.continues:
         found.add("prefill")
     if request.n > 1:
@@ -176,7 +176,7 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
         else:
             cells, embedding = found.cells, tuple(found.embedding.tolist())
     # Only a choice among paths asks for the language; who named one gets it whatever they speak.
-    code, certainty = language(text) if request.model == "auto" else ("", 0.0)
+    code, certainty = language(text) if "auto" in (request.model, *request.models) else ("", 0.0)
     texts = [message.content for message in request.messages] or [request.prompt, *request.inputs]
     prompt_tokens = sum(estimated_tokens(part) for part in texts) + OVERHEAD * len(request.messages)
     return Features(

@@ -34,6 +34,9 @@ WITHOUT_INFLUENCE = frozenset(
 _UNSTATED = asdict(Sampling())
 # The other fields that count, with the value that stands for 'not stated'.
 _REST: dict[str, Any] = {
+    "models": (),
+    "providers": None,
+    "strategy": "",
     "tools": (),
     "tool_choice": None,
     "parallel_tool_calls": None,

@@ -21,7 +21,7 @@ from typing import Any
 from appliance.errors import BadRequest
 from appliance.intake.fields import nearest, shown
 from appliance.intake.limits import Limits
-from appliance.records.request import CLASSIFICATIONS, RIGHTS, Labels
+from appliance.records.request import AND, CLASSIFICATIONS, RIGHTS, Labels
 
 NOTHING_STATED = Labels()
 _DECIMAL = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
@@ -29,10 +29,12 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 _REGION = re.compile(r"region:([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
 _COUNTRY = re.compile(r"country:([A-Za-z]{2})")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
+_VIA = re.compile(r"[0-9a-f]{16}(?:,[0-9a-f]{16}){0,7}")
 _CONVERSATION = re.compile(r"[ -~]{1,256}")
 _VARIATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Request directives of RFC 9111 that ask for less than Weir does anyway.
 _HARMLESS = frozenset(("no-transform", "max-stale", "min-fresh", "stale-if-error"))
+_MOST_PLACES = 4  # that one residency joins
 _AGAIN = "Correct or leave out this header and send the request again."
 
 
@@ -51,14 +53,20 @@ def _word(name: str, known: tuple[str, ...]) -> Callable[[str, Limits], str]:
 
 
 def _residency(value: str, _: Limits) -> str:
-    place = value.strip()
+    places = [_place(place.strip()) for place in value.split("&")]
+    if len(places) > _MOST_PLACES:
+        raise _bad("X-Weir-Residency", f"at most {_MOST_PLACES} places")
+    return AND.join(dict.fromkeys(places))
+
+
+def _place(place: str) -> str:
     if place in ("node", "site"):
         return place
     if country := _COUNTRY.fullmatch(place):
         return f"country:{country[1].upper()}"
     if _REGION.fullmatch(place):
         return place
-    raise _bad("X-Weir-Residency", "node, site, country:XX (two letters) or region:NAME")
+    raise _bad("X-Weir-Residency", "node, site, country:XX (two letters) or region:NAME, or several joined by '&'")
 
 
 def _deadline(value: str, limits: Limits) -> float:
@@ -96,6 +104,13 @@ def _conversation(value: str, _: Limits) -> str:
     raise _bad("X-Weir-Conversation", "1 to 256 printable ASCII characters")
 
 
+def _via(value: str, _: Limits) -> tuple[str, ...]:
+    text = value.strip()
+    if _VIA.fullmatch(text):
+        return tuple(text.split(","))
+    raise _bad("X-Weir-Via", "the ids of 1 to 8 nodes, each 16 hex digits, as nodes state it to each other")
+
+
 def _locale(value: str, _: Limits) -> str:
     if tag := _LOCALE.fullmatch(value.strip()):
         language, script, region = tag.groups(default="")
@@ -118,6 +133,7 @@ _HEADERS: dict[str, tuple[str, Callable[[str, Limits], Any]]] = {
     "x-weir-cache-score": ("cache_score", _score),
     "x-weir-variation": ("variation", _variation),
     "x-weir-conversation": ("conversation", _conversation),
+    "x-weir-via": ("via", _via),
 }
 
 

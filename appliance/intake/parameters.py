@@ -17,13 +17,12 @@ from typing import Any
 
 import orjson
 
-from appliance.errors import BadRequest, UnknownModel, Unsupported
+from appliance.errors import BadRequest, Unsupported
 from appliance.intake.fields import (
     array,
     choice,
     flag,
     integer,
-    missing,
     nearest,
     number,
     obj,
@@ -35,12 +34,11 @@ from appliance.intake.fields import (
 from appliance.intake.fields import refuse as _refuse
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
+from appliance.intake.preferences import model, models, provider
 from appliance.intake.shapes import read_format, read_guided_json, read_pattern, read_tool_choice, read_tools
-from appliance.records.request import Format, Preference
+from appliance.records.request import Format
 
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
-_PREFERENCES: dict[str, Preference] = {"cheap": "cheap", "fast": "fast", "best": "best"}
 _LARGEST_SEED = 2**63 - 1
 
 
@@ -136,26 +134,6 @@ def _ignore(draft: Draft, name: str, value: object) -> None:
 
 
 # -- interpreted ------------------------------------------------------------------------------------------
-
-
-def _model(draft: Draft, name: str, value: object) -> None:
-    if type(value) is not str:
-        raise wrong(name, "a string", value)
-    if value != "auto":
-        base, colon, suffix = value.partition(":")
-        if colon:
-            if base != "auto" and suffix in _PREFERENCES:
-                raise refused(name, "without a suffix unless it is 'auto'", "Leave the suffix out.")
-            if base == "auto":
-                if suffix not in _PREFERENCES:
-                    raise refused(name, "auto, auto:cheap, auto:fast or auto:best, if it starts with auto")
-                draft.fields["preference"] = _PREFERENCES[suffix]
-                value = "auto"
-        if not _MODEL.fullmatch(value):
-            raise UnknownModel(
-                "The model is not known.", param=name, next_step="GET /v1/models lists them; or send 'auto'."
-            )
-    draft.fields["model"] = value
 
 
 def _max_tokens(draft: Draft, name: str, value: object) -> None:
@@ -305,7 +283,7 @@ def _modalities(draft: Draft, name: str, value: object) -> None:
 
 
 _SAMPLING: dict[str, Take] = {
-    "model": _model,
+    "model": model,
     "stream": _flag("stream"),
     "temperature": _number("temperature", 0, 2),
     "max_tokens": _max_tokens,
@@ -335,7 +313,10 @@ _SAMPLING: dict[str, Take] = {
     "ignore_eos": _refuse("Leave it out.", unless=(False,)),
     "min_tokens": _refuse("Leave it out.", unless=(0,)),
     "extra_body": _refuse("It is an argument of the SDK: put its content at the top level of the body."),
-    "provider": _refuse("State where a request may go in X-Weir-* headers."),
+    # as OpenRouter names them
+    "models": models,
+    "provider": provider,
+    "route": _refuse("What 'models' lists is tried in its order anyway.", unless=("fallback",)),
 }
 
 CHAT: dict[str, Take] = _SAMPLING | {
@@ -379,16 +360,10 @@ COMPLETION: dict[str, Take] = _SAMPLING | {
 }
 
 EMBEDDING: dict[str, Take] = {
-    "model": _model,
+    "model": model,
     "input": _later,
     "encoding_format": _encoding,
     "dimensions": _dimensions,
     "user": _user,
     "stream": _refuse("Embeddings come in one piece.", unless=(False,)),
 }
-
-
-def require_model(draft: Draft) -> None:
-    """`model` is the one parameter that every endpoint needs."""
-    if "model" not in draft.fields:
-        raise missing("model", "'auto' or the id of a path", "Send 'auto' to let Weir choose.")

@@ -20,7 +20,8 @@ from appliance.intake.fields import array, missing, refused, text, wrong
 from appliance.intake.labels import read_labels, tightened
 from appliance.intake.limits import Limits
 from appliance.intake.messages import read_messages
-from appliance.intake.parameters import CHAT, COMPLETION, EMBEDDING, Draft, read_parameters, require_model
+from appliance.intake.parameters import CHAT, COMPLETION, EMBEDDING, Draft, read_parameters
+from appliance.intake.preferences import require_model
 from appliance.intake.shapes import chosen_tool, has_tool
 from appliance.records.request import LOCAL, Format, Kind, Request, Sampling
 

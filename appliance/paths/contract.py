@@ -29,7 +29,7 @@ from appliance.records.chunks import (
     Usage,
     Vector,
 )
-from appliance.records.request import Format, Kind, Message, Sampling, Thinking
+from appliance.records.request import LOCAL, Format, Kind, Labels, Message, Sampling, Thinking
 from appliance.records.value import value
 
 __all__ = [
@@ -60,6 +60,8 @@ PathFault = Literal[
     "unsupported",  # a capability the card did not claim
     "auth",  # key missing or refused
     "broken_stream",  # ended without Done, or malformed
+    "policy",  # another node's policy refuses it: try another path
+    "quality",  # another node has nothing that meets the quality floor: try another path
     "redaction",  # what would leave cannot be redacted, so nothing left: try another
     "audit",  # what would leave could not be written down first: nothing left, try another
     "internal",
@@ -116,6 +118,8 @@ class Job:
     stream: bool = False  # a hint: the caller wants tokens as they come
     deadline_s: float | None = None
     tenant_salt: str = ""
+    tenant: str = LOCAL
+    labels: Labels = Labels()  # of the request, for paths that lead to another node
     forwarded: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter, compare=False)
     member: int = 0

@@ -119,10 +119,11 @@ class Dialect(Protocol):
 class EventReading:
     """A `Reading` of server-sent events: a dialect says what one event holds."""
 
-    __slots__ = ("_parser", "ended", "failed", "finished", "stops", "usage", "wanted")
+    __slots__ = ("_parse", "_parser", "ended", "failed", "finished", "stops", "usage", "wanted")
 
     def __init__(self, wanted: int = 1) -> None:
         self._parser = EventParser()
+        self._parse = self._parser.feed
         self.wanted = wanted
         self.usage: Usage | None = None
         self.finished: dict[int, FinishReason] = {}
@@ -141,7 +142,7 @@ class EventReading:
     def feed(self, block: bytes) -> list[Chunk]:
         chunks: list[Chunk] = []
         try:
-            for name, data in self._parser.feed(block):
+            for name, data in self._parse(block):
                 self.event(name, data, chunks)
                 if self.ended:
                     break

@@ -33,23 +33,52 @@ _TOO_LONG = re.compile(
 
 def error_of(status: int, headers: Mapping[str, str], raw: bytes, *, hidden: str = "") -> PathError:
     """The PathError for an HTTP error. `hidden` is the key: whatever contains it is left out."""
-    code, kind, param, prose = _error_fields(_read(raw), hidden)
-    fault, sentence = _fault(status, code, kind, prose)
-    said = ", ".join(value for value in (code, kind) if value)
-    message = f"{sentence} (HTTP {status}{': ' + said if said else ''})"[:300]
-    return PathError(fault, message, retry_after_s=retry_after(headers), param=param)
+    said = _Said(raw, hidden)
+    fault, sentence = _fault(status, said)
+    wait = retry_after(headers)
+    return PathError(
+        fault,
+        f"{sentence} (HTTP {status}{said.named})"[:300],
+        retry_after_s=said.wait_s if wait is None else wait,
+        param=said.param,
+    )
 
 
 def error_event(raw: bytes, *, hidden: str = "") -> PathError:
     """The PathError for an error that came inside a stream; its `code` may be an HTTP status."""
-    found = _read(raw)
-    error = found.get("error")
-    code_found = error.get("code") if isinstance(error, dict) else None
-    status = code_found if isinstance(code_found, int) and 400 <= code_found < 600 else 500
-    code, kind, param, prose = _error_fields(found, hidden)
-    fault, sentence = _fault(status, code, kind, prose)
-    said = ", ".join(value for value in (code, kind) if value)
-    return PathError(fault, f"{sentence} (inside the stream{': ' + said if said else ''})"[:300], param=param)
+    said = _Said(raw, hidden)
+    fault, sentence = _fault(said.status or 500, said)
+    return PathError(fault, f"{sentence} (inside the stream{said.named})"[:300], param=said.param)
+
+
+class _Said:
+    """What of an error's body may be looked at. `code`, `kind` and `param` may be shown, `prose` never."""
+
+    __slots__ = ("code", "flagged", "kind", "named", "param", "prose", "status", "wait_s", "weir")
+
+    def __init__(self, raw: bytes, hidden: str) -> None:
+        found = _read(raw)
+        error = found.get("error", found)
+        if not isinstance(error, dict):  # TGI: {"error": "prose", "error_type": "validation"}
+            error = {"message": error, "type": found.get("error_type")}
+
+        def plain(value: Any) -> str:
+            if not isinstance(value, str) or not _PLAIN.fullmatch(value) or (hidden and hidden in value):
+                return ""
+            return value
+
+        self.code, self.kind = plain(error.get("code")), plain(error.get("type"))
+        self.param = plain(error.get("param")) or None
+        self.prose = str(error.get("message"))[:2000]
+        known = [value for value in (self.code, self.kind) if value]
+        self.named = f": {', '.join(known)}" if known else ""
+        stated = (error.get("code"), error.get("http_status_code"))  # the latter is TGI's
+        self.status = next((code for code in stated if type(code) is int and 400 <= code < 600), 0)
+        metadata = error.get("metadata")  # OpenRouter's; `reasons` where a moderation took offence at the prompt
+        self.flagged = self.code == "content_filter" or bool(isinstance(metadata, dict) and metadata.get("reasons"))
+        wait = found.get("estimated_time")  # Hugging Face's, while a model is being loaded
+        self.wait_s = min(max(wait, 0.0), MAX_RETRY_AFTER_S) if isinstance(wait, int | float) else None
+        self.weir = isinstance(error.get("weir"), dict)
 
 
 def _read(raw: bytes) -> dict[str, Any]:
@@ -60,39 +89,40 @@ def _read(raw: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _error_fields(found: dict[str, Any], hidden: str) -> tuple[str, str, str | None, str]:
-    error = found.get("error", found)
-    if not isinstance(error, dict):  # TGI: {"error": "prose", "error_type": "validation"}
-        error = {"message": error, "type": found.get("error_type")}
-
-    def plain(value: Any) -> str:
-        if not isinstance(value, str) or not _PLAIN.fullmatch(value) or (hidden and hidden in value):
-            return ""
-        return value
-
-    return (
-        plain(error.get("code")),
-        plain(error.get("type")),
-        plain(error.get("param")) or None,
-        str(error.get("message")),
-    )
+# What another Weir says by its codes, where the status alone would say something else.
+_WEIR: dict[str, tuple[PathFault, str]] = {
+    "policy_refused": ("policy", "The other node's policy permits no path for this request."),
+    "label_conflict": ("policy", "The other node's policy permits no path for this request."),
+    "below_quality_floor": ("quality", "The other node has no answer that meets the quality floor."),
+    "unsupported_parameter": ("unsupported", "The other node cannot serve this request as it is."),
+    "in_a_circle": ("rejected", "The other node had this request before."),
+    "no_capacity": ("overloaded", "The other node takes no more requests for now."),
+    "budget_exceeded": ("overloaded", "This node's budget at the other node is spent."),
+}
 
 
-def _fault(status: int, code: str, kind: str, prose: str) -> tuple[PathFault, str]:
+def _fault(status: int, said: _Said) -> tuple[PathFault, str]:
+    code, kind = said.code, said.kind
+    if said.weir and code in _WEIR:
+        return _WEIR[code]
     if code in ("rate_limit_exceeded", "insufficient_quota") or kind in (
         "rate_limit_error",
         "overloaded_error",
     ):
         return "overloaded", "The server takes no more requests for now."
+    if said.flagged:
+        return "rejected", "The server's content filter refused the prompt."
     if status in (401, 403):
         return "auth", "The server refused the key."
+    if status == 402:
+        return "auth", "The account at the server has no credit left."
     if status == 429:
         return "overloaded", "The server takes no more requests for now."
     if (
         status == 413
         or code in ("context_length_exceeded", "string_above_max_length")
         or kind == "exceed_context_size_error"
-        or (400 <= status < 500 and _TOO_LONG.search(prose[:2000]))
+        or (400 <= status < 500 and _TOO_LONG.search(said.prose))
     ):
         return "context_too_long", "The prompt is longer than the model takes."
     if status == 404:

@@ -2,7 +2,11 @@
 
 Rules kept here:
 1. What such a server may know is sent as it is; what it does not know is for it to refuse.
-2. A `base_url` without a path gets `/v1`; Azure's is addressed by deployment, with a header of its own for the key.
+2. A `base_url` without a path gets `/v1`; Azure's is addressed by deployment, with a header of its own for the key,
+   unless it ends in `/openai/v1`, Azure's newer address, which names the deployment as the model.
+3. What a card says of OpenRouter is demanded of it with every request: that nothing is retained, or trained on, is true
+   of some of its providers only.
+4. Another Weir is told every label of the request (`weir_labels`), and its answer says whether it is below the floor.
 
 `openai_wire` has the bodies, `openai_errors` what such servers say when they fail.
 """
@@ -11,16 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 from yarl import URL
 
 from appliance.paths.contract import Job, PathError
-from appliance.paths.dialect import Call, Reading
+from appliance.paths.dialect import Call, Reading, unsupported
 from appliance.paths.openai_errors import error_event, error_of
 from appliance.paths.openai_wire import Answered, Embedded, build_body
-from appliance.records.card import Endpoint
+from appliance.paths.prefixes import canonical_schema
+from appliance.paths.weir_labels import headers_of
+from appliance.records.card import Endpoint, ModelCard
 
 _ADDRESS = {"chat": "chat/completions", "completion": "completions", "embedding": "embeddings"}
 _NEWER_AZURE = "2024-09-01"  # api_version from which Azure knows max_completion_tokens
@@ -32,6 +39,11 @@ class OpenAIDialect:
     kinds = frozenset(_ADDRESS)
     stream_type = "text/event-stream"
     signs = False
+
+    def __init__(self, node: str = "", terms: Mapping[str, object] | None = None) -> None:
+        """`node` is what this node calls itself towards another Weir, `terms` what OpenRouter is held to."""
+        self._node = node
+        self._terms = terms or {}
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:
         if not key:
@@ -47,6 +59,15 @@ class OpenAIDialect:
             body["cache_salt"] = job.tenant_salt
         if endpoint.continuous_usage and streaming:
             body["stream_options"]["continuous_usage_stats"] = True
+        flavour = endpoint.flavour
+        if flavour == "weir":
+            return Call(url, orjson.dumps(body), headers_of(job, self._node))
+        if flavour == "openrouter":
+            body["provider"] = self._terms
+        elif flavour == "tgi" and job.format.kind != "text":
+            _in_tgis_words(body, job)
+        elif flavour == "llama_server" and job.format.kind == "regex":
+            raise unsupported("patterns", "response_format")
         return Call(url, orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
@@ -68,6 +89,9 @@ def address(base_url: str, flavour: str, api_version: str, model: str, tail: str
     OpenAI renamed it and its newer models refuse the old name; other servers know the old one.
     """
     base = base_url.rstrip("/")
+    if flavour == "azure" and base.endswith("/openai/v1"):
+        version = f"?api-version={quote(api_version, safe='')}" if api_version else ""
+        return URL(f"{base}/{tail}{version}", encoded=True), "max_completion_tokens"
     if flavour == "azure":
         url = f"{base}/openai/deployments/{quote(model, safe='')}/{tail}?api-version={quote(api_version, safe='')}"
         newer = api_version >= _NEWER_AZURE
@@ -77,3 +101,26 @@ def address(base_url: str, flavour: str, api_version: str, model: str, tail: str
         base += "/v1"
     newer = where.host == "api.openai.com"
     return URL(f"{base}/{tail}", encoded=True), "max_completion_tokens" if newer else "max_tokens"
+
+
+def terms_of(card: ModelCard) -> dict[str, object]:
+    """What OpenRouter is told with every request: rule 3, and that no parameter is dropped silently."""
+    terms: dict[str, object] = {"require_parameters": True}
+    if card.trains_on_input == "no" or card.retention in ("none", "transient"):
+        terms["data_collection"] = "deny"
+    if card.retention == "none":
+        terms["zdr"] = True
+    return terms
+
+
+def _in_tgis_words(body: dict[str, Any], job: Job) -> None:
+    """TGI knows a format as a grammar and its value, whatever OpenAI calls it."""
+    form = job.format
+    if form.kind == "regex":
+        for name in ("guided_regex", "structured_outputs"):
+            del body[name]
+        body["response_format"] = {"type": "regex", "value": form.pattern}
+    elif form.kind == "json_schema":
+        body["response_format"] = {"type": "json", "value": canonical_schema(form.schema or {})}
+    else:
+        raise unsupported("JSON without a schema", "response_format")

@@ -44,6 +44,8 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+# What a server says that gave up and still ends its stream as if it had not: vLLM, OpenRouter, DeepSeek.
+_GAVE_UP = frozenset(("abort", "error", "insufficient_system_resource"))
 
 
 def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False) -> dict[str, Any]:
@@ -192,27 +194,29 @@ class Answered(EventReading):
 
     def whole(self, raw: bytes) -> list[Chunk]:
         chunks: list[Chunk] = []
-        self._read(raw, "message", chunks)
+        self.event(b"", raw, chunks, "message")
         return chunks
 
-    def event(self, name: bytes, data: bytes, chunks: list[Chunk]) -> None:
+    def event(self, name: bytes, data: bytes, chunks: list[Chunk], key: str = "delta") -> None:
+        """`key` is where a choice holds what was said: a whole answer is one event with 'message'."""
         if data == b"[DONE]":
             self.ended = True
-        elif name == b"error":
+            return
+        if name == b"error":
             raise ErrorEvent(data)
-        else:
-            self._read(data, "delta", chunks)
-
-    def _read(self, raw: bytes, key: str, chunks: list[Chunk]) -> None:
         try:
-            found = orjson.loads(raw)
+            found = orjson.loads(data)
             if found.get("error"):
-                raise ErrorEvent(raw)
+                raise ErrorEvent(data)
             usage = found.get("usage")
             if usage:
                 self.usage = _usage(usage)
-            for choice in found.get("choices") or ():
-                self._choice(choice, key, chunks)
+            choices = found.get("choices")
+            if choices:
+                for choice in choices:
+                    self._choice(choice, key, chunks)
+            elif found.get("object") == "error":  # as vLLM said it before 0.10
+                raise ErrorEvent(data)
         except (ErrorEvent, BrokenAnswer):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
@@ -228,33 +232,44 @@ class Answered(EventReading):
         if self._chat:
             said = choice.get(key) or {}
             text = said.get("content")
-            calls = said.get("tool_calls")
-            thought = said.get("reasoning_content") or said.get("reasoning")
-            if thought:
-                if type(thought) is not str:
-                    raise BrokenAnswer("reasoning is not text")
-                chunks.append(Reasoning(thought, index, 1 if key == "delta" else self._thought_each()))
-            refusal = said.get("refusal")
-            if refusal:
-                self.refusals.add(index)
-                text = f"{text or ''}{refusal}"
+            if text is None or len(said) > 1:  # most deltas hold a piece of text and nothing else
+                calls = said.get("tool_calls")
+                self._thought(said, index, key, chunks)
+                refusal = said.get("refusal")
+                if refusal:
+                    self.refusals.add(index)
+                    text = f"{text or ''}{refusal}"
         else:
             text = choice.get("text")
         if text:
             if type(text) is not str:
                 raise BrokenAnswer("content is not text")
-            tokens = len(logprobs) or (1 if key == "delta" else self._tokens_each())
+            tokens = len(logprobs) if logprobs else 1 if key == "delta" else self._tokens_each()
             chunks.append(Text(text, index, tokens, logprobs))
         if calls:
-            for position, call in enumerate(calls):
+            for position, call in enumerate([calls] if type(calls) is dict else calls):  # TGI has a single one bare
                 # In a whole message the position is implied; the delta form says it.
-                chunks.append(ToolCall(call if "index" in call else {"index": position, **call}, index))
+                delta = call if "index" in call else {"index": position, **call}
+                function = call.get("function")
+                if function is not None and type(function.get("arguments")) is dict:  # TGI's, as an object
+                    delta = {**delta, "function": {**function, "arguments": _dumped(function["arguments"])}}
+                chunks.append(ToolCall(delta, index))
         reason = choice.get("finish_reason")
         if reason:
+            if reason in _GAVE_UP:
+                raise ErrorEvent(orjson.dumps({"error": choice.get("error") or {"code": reason}}))
             self.finished[index] = _FINISH.get(reason, "stop")
             stop = choice.get("stop_reason") or choice.get("matched_stop")  # vLLM's and SGLang's; the id of an end too
             if type(stop) is str and stop in self._asked:
                 self.stops[index] = stop
+
+    def _thought(self, said: Any, index: int, key: str, chunks: list[Chunk]) -> None:
+        thought = said.get("reasoning_content") or said.get("reasoning")
+        if not thought:
+            return
+        if type(thought) is not str:
+            raise BrokenAnswer("reasoning is not text")
+        chunks.append(Reasoning(thought, index, 1 if key == "delta" else self._thought_each()))
 
     def _tokens_each(self) -> int:
         usage = self.usage
@@ -262,6 +277,10 @@ class Answered(EventReading):
 
     def _thought_each(self) -> int:
         return max(1, self.usage.reasoning_tokens // self.wanted) if self.usage else 1
+
+
+def _dumped(arguments: dict[str, Any]) -> str:
+    return orjson.dumps(arguments).decode()
 
 
 class Embedded(EventReading):

@@ -23,13 +23,14 @@ from appliance.paths.pool import Pool
 if TYPE_CHECKING:
     from appliance.egress import Egress
     from appliance.paths.dialect import Dialect
+    from appliance.paths.http import Tokens
     from appliance.records.card import ModelCard
 
 
 @dataclass(frozen=True, slots=True)
 class PathContext:
-    """What runtimes need of the node. `secrets` turns 'env:NAME' or 'file:/path' into a key; None: the usual
-    way.
+    """What runtimes need of the node. `secrets` turns a card's reference into a key; None: the usual way. `node` is
+    what the node calls itself towards other nodes.
     """
 
     content_dir: Path
@@ -37,6 +38,7 @@ class PathContext:
     secrets: Callable[[str], str] | None = None
     embedders: Shelf = field(default_factory=Shelf)
     unconfined_workers: bool = False
+    node: str = ""
 
 
 def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
@@ -59,22 +61,56 @@ def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
-    from appliance.paths.openai_http import OpenAIDialect
+    from appliance.paths.openai_http import OpenAIDialect, terms_of
 
-    return _http(card, context, OpenAIDialect())
+    return _http(card, context, OpenAIDialect(context.node, terms_of(card)))
 
 
-def _http(card: ModelCard, context: PathContext, dialect: Dialect) -> ExecutionPath:
+def _bedrock_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.bedrock_http import BedrockDialect
+
+    return _http(card, context, BedrockDialect(card.endpoint.region if card.endpoint else ""))
+
+
+def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.cohere_http import CohereDialect
+
+    return _http(card, context, CohereDialect())
+
+
+def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.anthropic_http import AnthropicDialect
+
+    return _http(card, context, AnthropicDialect(card))
+
+
+def _gemini_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.gemini_http import GeminiDialect
+    from appliance.paths.google_tokens import tokens_of
+
+    return _http(card, context, GeminiDialect(card), tokens_of(card))
+
+
+def _http(
+    card: ModelCard,
+    context: PathContext,
+    dialect: Dialect,
+    tokens: Callable[[Egress, str], Tokens] | None = None,
+) -> ExecutionPath:
     from appliance.paths.http import HttpPath
     from appliance.paths.secrets import resolve_secret
 
-    return HttpPath(card, context.egress, dialect, context.secrets or resolve_secret)
+    return HttpPath(card, context.egress, dialect, context.secrets or resolve_secret, tokens=tokens)
 
 
 RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
     "llama_cpp": _llama_cpp,
     "onnx": _onnx,
     "openai_http": _openai_http,
+    "anthropic_http": _anthropic_http,
+    "gemini_http": _gemini_http,
+    "bedrock_http": _bedrock_http,
+    "cohere_http": _cohere_http,
 }
 
 

@@ -10,14 +10,17 @@ The JSON Schema under `models/contract/` is generated from these classes.
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Tier = Literal["cache", "reuse", "device", "site", "sovereign", "frontier"]
 TIERS: tuple[Tier, ...] = ("cache", "reuse", "device", "site", "sovereign", "frontier")
+Flavour = Literal["openai", "azure", "vllm", "tgi", "llama_server", "openrouter", "huggingface", "weir"]
 Modality = Literal["chat", "completion", "embedding", "classification", "image", "video"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -51,23 +54,96 @@ class Capabilities(Frozen):
     signals: bool = False
     images_in: bool = False
     files_in: bool = False  # documents that are no text, such as PDFs
-    reasoning: bool = False  # thinks where it is asked to
     prefill: bool = False  # goes on with an answer that is begun for it
     seed: bool = False
     multiple: bool = False  # n > 1
     penalties: bool = False
     logit_bias: bool = False
     top_k: bool = False
+    reasoning: Literal["none", "effort", "budget"] = "none"  # how it is told how much to think
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it thinks where it is asked to."""
+        return self.reasoning != "none"
+
+
+def _of_six_places(value: float) -> float:
+    return _of_places(value, 6)
+
+
+def _of_twelve_places(value: float) -> float:
+    return _of_places(value, 12)
+
+
+def _of_places(value: float, places: int) -> float:
+    if _scaled(value, places) != Decimal(repr(value)).scaleb(places):
+        raise ValueError(f"has more than {places} decimal places, so that costs could not be exact")
+    return value
+
+
+def _scaled(value: float, places: int) -> int:
+    """The number as it was written, times ten to the power of `places`."""
+    return int(Decimal(repr(value)).scaleb(places))
+
+
+def _else(stated: float | None, other: float) -> float:
+    return other if stated is None else stated
+
+
+PerMillion = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False), AfterValidator(_of_six_places)]
+PerOne = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False), AfterValidator(_of_twelve_places)]
+
+
+class Rates(NamedTuple):
+    """A price in picos: of one token, one request, one image in, one second."""
+
+    input: int
+    cached: int
+    write: int
+    output: int
+    reasoning: int
+    request: int
+    image: int
+    second: int
 
 
 class Price(Frozen):
-    """Money in `currency`; tokens per million."""
+    """Money in `currency`; tokens per million, to the sixth decimal place, all else for one, to the twelfth.
 
-    currency: str = "USD"
-    input_per_million: NonNegative = 0.0
-    cached_input_per_million: NonNegative = 0.0
-    output_per_million: NonNegative = 0.0
-    per_request: NonNegative = 0.0
+    What is not stated of cached, written and reasoning tokens costs what input and output do; 0 is free. `as_of` is
+    the day on which it was read from `source`, such as a provider's page; `weir doctor` warns of prices that are old.
+    """
+
+    currency: Annotated[str, Field(max_length=16)] = "USD"
+    input_per_million: PerMillion = 0.0
+    cached_input_per_million: PerMillion | None = None
+    cache_write_per_million: PerMillion | None = None
+    output_per_million: PerMillion = 0.0
+    reasoning_per_million: PerMillion | None = None
+    per_request: PerOne = 0.0
+    per_image: PerOne = 0.0
+    per_second: PerOne = 0.0
+    as_of: date | None = None
+    source: Annotated[str, Field(max_length=200)] = ""
+
+    @cached_property
+    def rates(self) -> Rates:
+        """What is computed with; a price per million in millionths is one of a token in picos."""
+        tokens = (
+            self.input_per_million,
+            _else(self.cached_input_per_million, self.input_per_million),
+            _else(self.cache_write_per_million, self.input_per_million),
+            self.output_per_million,
+            _else(self.reasoning_per_million, self.output_per_million),
+        )
+        ones = (self.per_request, self.per_image, self.per_second)
+        return Rates(*(_scaled(price, 6) for price in tokens), *(_scaled(price, 12) for price in ones))
+
+    @cached_property
+    def free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not any(self.rates)
 
 
 class Speed(Frozen):
@@ -111,21 +187,26 @@ class Member(Frozen):
 
     name: str = ""
     base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
-    api_key_ref: Annotated[str, Field(pattern=r"^(env|file|secret):.+")] | None = None
+    api_key_ref: Annotated[str, Field(pattern=r"^(env|file|secret|credential):.+")] | None = None
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
 class Endpoint(Frozen):
     """Where and how a server is spoken to. The key is a reference, never a value:
 
-    `secret:NAME` is what the host's configuration calls so; `env:NAME` and `file:/path` are direct.
+    `secret:NAME` is what the host's configuration calls so; `env:NAME`, `file:/path` and `credential:NAME` (systemd's)
+    are direct.
     """
 
     base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)]
     model: str
-    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret):.+")] = None
-    flavour: Literal["openai", "azure"] = "openai"
+    api_key_ref: Annotated[str | None, Field(pattern=r"^(env|file|secret|credential):.+")] = None
+    flavour: Flavour = "openai"
     api_version: str = ""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""  # AWS's name of it, which calls to it are signed for
+    input_type: Literal["search_document", "search_query", "classification", "clustering"] = "search_document"
+    # Where the key, a service account, is exchanged for the tokens that calls are authorized with (Google's Vertex).
+    token_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0
@@ -134,6 +215,11 @@ class Endpoint(Frozen):
     continuous_usage: bool = False  # it takes vLLM's `continuous_usage_stats`: every chunk says what was used so far
     metrics: Literal["", "vllm", "tgi"] = ""  # whose figures of its load it shows, under /metrics
     members: tuple[Member, ...] = ()  # none: itself alone
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All that is spoken to for its sake."""
+        return (*(one.base_url for one in self.pool), *((self.token_url,) if self.token_url else ()))
 
     @property
     def pool(self) -> tuple[Endpoint, ...]:

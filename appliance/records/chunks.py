@@ -49,8 +49,8 @@ class Reasoning:
     """A piece of the thinking that choice `index` shows; no part of its answer. `tokens` is how many were sampled.
 
     `seal` is what the provider wants back unchanged with this thinking (a signature), '' if none; it comes with the
-    last piece of what it seals. Where it begins with `REDACTED`, the rest of it is thinking that only the provider can
-    read, and there is no text.
+    last piece of what it seals, and begins with the name of who made it, so that no other provider is sent it. Where
+    `REDACTED` stands before that, the rest is thinking that only the provider can read, and there is no text.
     """
 
     text: str

@@ -11,7 +11,7 @@ from typing import Literal
 
 from appliance.records.card import Tier
 from appliance.records.features import FindingKind
-from appliance.records.request import Classification, Kind, Labels, Preference
+from appliance.records.request import Classification, Kind, Labels, Preference, Providers
 from appliance.records.tenant import Scope
 from appliance.records.value import value
 
@@ -23,16 +23,19 @@ ReasonCode = Literal[
     "language",
     "policy",
     "scope",  # the tenant's keys do not cover it
+    "preference",  # the caller wants no path of this kind
     "health",
     "budget",
     "deadline",
 ]
-Refusal = Literal["", "unknown-model", "unsupported", "policy", "capacity", "quality"]
+Refusal = Literal["", "unknown-model", "unsupported", "policy", "preference", "strategy", "capacity", "quality"]
 Chosen = Literal[
     "cache-hit",  # an answer exists and may be used
     "named",  # the caller named this path
     "only-path",  # nothing else was left
     "best-utility",
+    "preference",  # of what is left, the caller's order or sort chose
+    "strategy",  # of what is left, a strategy of the content chose
     "below-floor",  # nothing left meets the floor; policy prefers an answer that says so
     "refused",
     "undecided",  # malformed, one too many, or gone before anything was decided
@@ -64,7 +67,8 @@ class Raised:
 @value
 class Asked:
     """The part of a request that decides, without its text. `labels` are those that policy was asked about; `scope` is
-    the tenant's, None where that narrows nothing.
+    the tenant's, None where that narrows nothing. `models` and `providers` are the caller's preferences; `passed_on`
+    names the parameters that a path has to take as they are, where the caller wants none dropped.
     """
 
     id: str
@@ -76,6 +80,9 @@ class Asked:
     n: int = 1
     raised: Raised | None = None
     scope: Scope | None = None
+    models: tuple[str, ...] = ()
+    providers: Providers | None = None
+    passed_on: tuple[str, ...] = ()
 
 
 @value
@@ -125,7 +132,7 @@ class Snapshot:
 
 @value
 class Reason:
-    """Why a path is out. `rule` names the policy rule where there is one."""
+    """Why a path is out. `rule` names the policy rule, or the caller's preference, where there is one."""
 
     code: ReasonCode
     text: str
@@ -168,13 +175,15 @@ class Candidate:
 class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step.
 
-    `redacted`: it may be sent the request only with what can be redacted replaced.
+    `redacted`: it may be sent the request only with what can be redacted replaced. `why` it stands where it does, where
+    utility does not say so.
     """
 
     path: str
     gate: str = ""
     threshold: float | None = None
     redacted: bool = False
+    why: str = ""
 
 
 @value
@@ -187,7 +196,9 @@ class Hedge:
 
 @value
 class Decision:
-    """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind."""
+    """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind; `unmet` what was asked for by
+    name and is not there.
+    """
 
     id: str
     generation: str
@@ -200,6 +211,7 @@ class Decision:
     refusal: Refusal = ""
     plans_weighed: int = 0
     hedge: Hedge | None = None
+    unmet: str = ""
 
     @property
     def below_floor(self) -> bool:

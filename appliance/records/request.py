@@ -14,6 +14,7 @@ from appliance.records.value import value
 
 Kind = Literal["chat", "completion", "embedding"]
 Preference = Literal["balanced", "cheap", "fast", "best"]
+Priced = Literal["prompt", "completion", "request", "image"]
 Classification = Literal["public", "internal", "restricted", "secret"]
 Purpose = Literal["", "commercial", "research", "high-risk"]
 Rights = Literal["", "licensed", "reserved"]
@@ -100,7 +101,9 @@ class Labels:
     purpose: Purpose = ""  # what the answer is for; '' (not stated)
     rights: Rights = ""  # what others hold in the content
     locale: str = ""  # where the answer is for, such as 'de-CH'; '' (not stated)
+    strategy: str = ""  # of the content, that chooses the paths; '' (not stated)
     conversation: str = field(default="", repr=False)  # whose label it has at least; '' (not stated). In no record
+    via: tuple[str, ...] = field(default=(), repr=False)  # nodes that it came through, each by its id. In no record
 
 
 @value(slots=True)
@@ -117,17 +120,48 @@ class Echo:
 
 
 @value
+class Providers:
+    """Whose paths a caller wants, in which order and at what price: OpenRouter's `provider` object. Every field narrows
+    or orders, none widens.
+
+    `order`, `only` and `ignore` name operators of paths, or how their ids begin (see `decide.preferences.bears`).
+    `max_price` has the content's money per million prompt and completion tokens, per request and per image.
+    """
+
+    order: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    quantisations: tuple[str, ...] = ()
+    allow_fallbacks: bool = True
+    require_parameters: bool = False
+    data_collection: Literal["allow", "deny"] = "allow"
+    zdr: bool = False
+    max_price: tuple[tuple[Priced, float], ...] = ()
+    sort: Literal["", "price", "throughput", "latency"] = ""
+    partition: Literal["model", "none"] = "model"  # 'none': what `models` lists is sorted too
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether others may stand in for a path that failed; those of an order always may."""
+        return self.allow_fallbacks or bool(self.order)
+
+
+@value
 class Request:
     """One parsed request.
 
-    `model` is 'auto' or a concrete path id; `preference` comes from the suffix. `forwarded` holds parameters
-    that Weir does not interpret and passes on to paths that speak the same dialect.
+    `model` is 'auto' or a concrete path id; `preference` comes from the suffix. `models`, where several are stated, are
+    what is tried one after the other, `model` first. `forwarded` holds parameters that Weir does not interpret and
+    passes on to paths that speak the same dialect.
     """
 
     id: str
     kind: Kind
     model: str
     preference: Preference = "balanced"
+    models: tuple[str, ...] = ()
+    providers: Providers | None = None
+    strategy: str = ""  # of the content, where the model's name states one
     messages: tuple[Message, ...] = ()
     prompt: str = ""
     inputs: tuple[str, ...] = ()

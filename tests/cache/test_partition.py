@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.cache.partition import MOST_CHARACTERS, last_turn, partition_of
-from appliance.records.request import Format, Labels, Message, Request, Sampling
+from appliance.records.request import Format, Labels, Message, Providers, Request, Sampling
 
 ASKED = "What is the capital of France?"
 words = st.sampled_from(["", "a", "b", "a b", "\x1f", '"', "a\x1fb", "{}"])
@@ -26,6 +26,9 @@ requests = st.builds(
     kind=st.just("chat"),
     model=st.sampled_from(["auto", "site/one"]),
     preference=st.sampled_from(["balanced", "cheap"]),
+    models=st.sampled_from([(), ("auto", "site/one")]),
+    providers=st.none() | st.just(Providers(zdr=True)),
+    strategy=st.sampled_from(["", "careful"]),
     messages=st.tuples() | st.tuples(messages) | st.tuples(messages, messages),
     sampling=st.builds(
         Sampling,
@@ -92,6 +95,10 @@ SYSTEM, HELLO, ANSWER = BASE.messages
         {"labels": Labels(locale="de-CH")},
         {"model": "site/one"},
         {"preference": "cheap"},
+        {"models": ("auto", "site/one")},
+        {"providers": Providers(ignore=("site",))},
+        {"strategy": "careful"},
+        {"labels": Labels(strategy="careful")},
         {"sampling": Sampling(max_tokens=9)},
         {"sampling": Sampling(temperature=0.0)},
         {"sampling": Sampling(top_p=0.5)},
@@ -153,10 +160,20 @@ def test_one_drawn_change_parts_where_it_is_one(one: Request, data: st.DataObjec
 def test_every_field_of_a_request_was_thought_of() -> None:
     """Whoever adds one decides whether it parts."""
     known = {"kind", "model", "preference", "messages", "sampling", "format", "tools", "tool_choice"}
-    known |= {"parallel_tool_calls", "n", "dimensions", "labels", "tenant", "forwarded"}
+    known |= {
+        "models",
+        "providers",
+        "strategy",
+        "parallel_tool_calls",
+        "n",
+        "dimensions",
+        "labels",
+        "tenant",
+        "forwarded",
+    }
     assert {field.name for field in fields(Request)} == known | FREE
     assert {field.name for field in fields(Labels)} == {
-        "classification", "residency", "purpose", "rights", "locale",  # part
+        "classification", "residency", "purpose", "rights", "locale", "strategy",  # part
         "deadline_s", "quality_floor", "below_floor", "cache", "cache_max_age_s", "cache_score", "variation",
             "conversation",
     }  # fmt: skip

@@ -146,6 +146,9 @@ async def text_arrives_and_usage_is_positive(opened: Opened) -> None:
 
 @claim(GENERATIVE)
 async def what_was_computed_before_is_counted_and_stays_within_a_salt(opened: Opened) -> None:
+    endpoint = opened.path.card.endpoint
+    if endpoint is not None and not endpoint.cache_salt:
+        raise NotClaimed("that its prefixes can be parted")
     await opened.path.start()
     cached = [
         done_of(await collect(opened.path, generative(opened, tenant_salt=salt, stream=stream))).usage.cached_tokens

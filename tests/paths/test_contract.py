@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,10 +20,15 @@ from appliance.paths.registry import RUNTIMES, PathContext, build_path
 from appliance.records.card import Capabilities, Endpoint, File, LlamaSettings, ModelCard
 from appliance.records.departure import departing
 from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, NotClaimed, Opened, Subject, only_path_errors_escape
+from tests.standins.anthropic_server import anthropic
+from tests.standins.bedrock_server import bedrock
+from tests.standins.cohere_server import cohere
 from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
+from tests.standins.provider import ProviderStandIn
 
 ROOT = Path(__file__).parents[2]
+SECRETS = {"bedrock_http": '{"access_key_id": "AKID", "secret_access_key": "secret"}'}
 EMBEDDER = ROOT / "build" / "models" / "embedder"
 EMBEDDER_CARD = ROOT / "bundles" / "starter" / "cards" / "minilm-embedder.json"
 
@@ -47,6 +52,46 @@ async def openai_http(directory: Path) -> AsyncIterator[Opened]:
         finally:
             await path.stop()
             await egress.close()
+
+
+@asynccontextmanager
+async def _provider(
+    server: ProviderStandIn, directory: Path, runtime: str, modalities: tuple[str, ...] = ("chat",), **endpoint: str
+) -> AsyncIterator[Opened]:
+    async with server:
+        card = ModelCard.model_validate(
+            {
+                "id": "upstream",
+                "runtime": runtime,
+                "tier": "frontier",
+                "modalities": modalities,
+                "capabilities": {"tools": True, "json_schema": True, "images_in": True},
+                "endpoint": {"base_url": server.base_url, "model": "stand-in", "api_key_ref": "env:K", **endpoint},
+            }
+        )
+        egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger())
+        path = build_path(card, PathContext(directory, egress, lambda _: SECRETS.get(runtime, "sk-1")))
+        try:
+            with departing(DEPARTURE):
+                yield Opened(path, too_long=PROMPT * 20)
+        finally:
+            await path.stop()
+            await egress.close()
+
+
+def anthropic_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
+    behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="sk-1")
+    return _provider(anthropic(behaviour), directory, "anthropic_http")
+
+
+def bedrock_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
+    behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="AKID:secret")
+    return _provider(bedrock(behaviour), directory, "bedrock_http", region="eu-central-1")
+
+
+def cohere_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
+    behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="sk-1")
+    return _provider(cohere(behaviour), directory, "cohere_http", ("chat", "embedding"))
 
 
 @asynccontextmanager
@@ -90,6 +135,9 @@ def _absent(module: str, *needed: Path) -> str:
 
 SUBJECTS = (
     Subject("openai_http", frozenset({"chat", "completion", "embedding"}), openai_http),
+    Subject("anthropic_http", frozenset({"chat"}), anthropic_http),
+    Subject("bedrock_http", frozenset({"chat"}), bedrock_http),
+    Subject("cohere_http", frozenset({"chat", "embedding"}), cohere_http),
     Subject("llama_cpp", frozenset({"chat", "completion"}), llama_cpp, _absent("appliance.paths.llama_cpp.path")),
     Subject("onnx", frozenset({"embedding"}), onnx, _absent("appliance.paths.onnx", EMBEDDER, EMBEDDER_CARD)),
 )

@@ -277,12 +277,19 @@ async def test_the_key_is_resolved_at_start_and_shown_nowhere(monkeypatch: pytes
 def test_a_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     assert resolve_secret(f"file:{tmp_path / 'key'}") == KEY
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert resolve_secret("credential:key") == KEY
+    (tmp_path / "account").write_text('{\n "private_key": "a\\nb"\n}')
+    assert resolve_secret("credential:account") == '{"private_key": "a\\nb"}'
     monkeypatch.setenv("WEIR_TEST_KEY", "a\nb")
     for reference in (
         "env:WEIR_TEST_KEY",
         "env:WEIR_NOT_SET",
         f"file:{tmp_path}",
         f"file:{tmp_path / 'none'}",
+        "credential:none",
+        f"credential:../{tmp_path.name}/key",
+        "secret:not-in-the-configuration",
     ):
         with pytest.raises(PathError) as caught:
             resolve_secret(reference)

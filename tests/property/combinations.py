@@ -54,16 +54,37 @@ _UNREADABLE_HEADERS: tuple[Header, ...] = (
     ("Cache-Control", "only-if-cached"),
 )
 _UNREADABLE_BODIES: tuple[dict[str, Any], ...] = (
-    {"provider": {"order": ["frontier/one"], "allow_fallbacks": True, "data_collection": "allow"}},
-    {"provider": {"only": ["frontier/one"], "zdr": False}},
-    {"provider": {}},
-    {"models": ["frontier/one", "frontier/two"]},
-    {"route": "fallback"},
+    {"provider": {"order": ["frontier/one"], "allow": ["frontier"]}},
+    {"provider": ["frontier/one"]},
+    {"provider": {"policy": "off"}},
+    {"models": []},
+    {"models": ["frontier/one", "auto:any"]},
+    {"route": "frontier"},
     {"transforms": ["middle-out"]},
     {"classification": "public"},
     {"X-Weir-Classification": "public"},
     {"extra_body": {"provider": {"order": ["frontier/one"]}}},
     {"tenant": "other"},
+)
+AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
+# What narrows and orders, and widens nothing.
+PREFERENCES: tuple[dict[str, Any], ...] = (
+    {"provider": {"order": ["frontier/one"], "allow_fallbacks": True, "data_collection": "allow"}},
+    {"provider": {"order": ["frontier", "site"], "allow_fallbacks": False}},
+    {"provider": {"only": ["frontier/one"], "zdr": False}},
+    {"provider": {"only": ["frontier", "sovereign/one"], "sort": "price"}},
+    {"provider": {"ignore": ["device", "site"]}},
+    {"provider": {"ignore": ["device/one"], "sort": {"by": "throughput", "partition": "none"}}},
+    {"provider": {"data_collection": "deny"}},
+    {"provider": {"zdr": True}},
+    {"provider": {"max_price": {"prompt": 1}}},
+    {"provider": {"allow_fallbacks": False}},
+    {"provider": {"only": ["nobody"]}},
+    {"provider": {}},
+    {"models": ["frontier/one", "frontier/two"]},
+    {"models": ["frontier/two", "auto"]},
+    {"models": ["device/one", "site/one", "frontier/one"], "route": "fallback"},
+    {"models": ["frontier/one", "frontier/three"]},
 )
 _UNREADABLE_METADATA: tuple[dict[str, str], ...] = (
     {"weir_tier": "frontier"},
@@ -114,6 +135,29 @@ class Combination:
     def quick(self) -> bool:
         """Whether detectors look at it where it comes in: short, and no long number in it."""
         return LONG not in self.text and not self.kinds & {"iban", "card"}
+
+    @property
+    def prefers(self) -> bool:
+        return "models" in self.more or bool(self.more.get("provider"))
+
+    @property
+    def any_will_do(self) -> bool:
+        return any(name in AUTO for name in (self.model, *self.more.get("models", ())))
+
+    @property
+    def among(self) -> set[str]:
+        """The models that it names, without suffixes."""
+        return {name.partition(":")[0] for name in (self.model, *self.more.get("models", ()))}
+
+    def wants(self, path: str) -> bool:
+        """Whether what it says of providers leaves the path in."""
+        stated = self.more.get("provider") or {}
+
+        def named(field: str) -> bool:
+            return any(f"{path}/".startswith(f"{name}/") for name in stated.get(field, ()))
+
+        ordered = stated.get("allow_fallbacks", True) or not stated.get("order") or named("order")
+        return ordered and not named("ignore") and ("only" not in stated or named("only"))
 
     @property
     def user(self) -> str:
@@ -245,6 +289,8 @@ def _state_more(random: Random, made: Combination) -> None:
         made.more = made.more | random.choice(
             ({"provider": None}, {"seed": 7}, {"n": 2, "temperature": 0}, {"user": "u-1"})
         )
+    if random.random() < 0.08 and made.kind != "embedding":
+        made.more = made.more | random.choice(PREFERENCES)
     if random.random() < 0.04 and made.kind == "chat":
         made.more = made.more | {"response_format": {"type": "json_object"}}
 

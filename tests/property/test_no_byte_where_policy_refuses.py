@@ -40,7 +40,6 @@ SLOTS = 8
 AGES_AFTER = 60  # rounds
 LEAST = 100_000
 _LOW = ("public", "internal")
-AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
 # Each of these must have come about so often: a test that finds nothing must have looked.
 SITUATIONS = {
     "asked of a device": 1000,
@@ -54,7 +53,9 @@ SITUATIONS = {
     "a suffix": 1000,
     "a name of no path": 300,
     "refused as unreadable": 1000,
-    "a preference object": 50,
+    "a preference object": 1000,
+    "a preference object, and a path was asked": 300,
+    "a list of models, and not the first was asked": 30,
     "header and metadata contradict": 30,
     "labels in metadata": 1000,
     "raised by a detector": 1000,
@@ -124,7 +125,7 @@ class Case:
 
     @property
     def named(self) -> bool:
-        return self.each.model not in AUTO
+        return not self.each.any_will_do
 
     @property
     def keepable(self) -> bool:
@@ -288,7 +289,8 @@ class Trial:
         else:
             self._claim(any(as_it_is), case, f"{path} was handed what policy refuses it")
             seen["found, and asked as it is"] += bool(kinds)
-        self._claim(not case.named or path == case.each.model, case, f"{path} was handed what is for another")
+        self._claim(not case.named or path in case.each.among, case, f"{path} was handed what is for another")
+        self._claim(case.each.wants(path), case, f"{path} was handed what its caller does not want it to have")
         self._claim(oracle.covers(case.tenant, path, case.each.kind), case, f"{path} is outside its tenant's scope")
         self._claim(oracle.affords(case.tenant, path), case, f"{path} costs more than its tenant has")
         audited = told and (told.path, told.tenant, told.classification, told.residency)
@@ -316,7 +318,8 @@ class Trial:
         self._claim(labels == case.given, case, "served from the cache, although its label was raised")
         self._claim(oracle.covers(case.tenant, origin.path, case.each.kind), case, "the answer is outside its scope")
         self._claim(not case.asked, case, "an answer of the cache, and yet a path was asked")
-        self._claim(not case.named or origin.path == case.each.model, case, "the answer of another path than named")
+        self._claim(not case.named or origin.path in case.each.among, case, "the answer of another path than named")
+        self._claim(case.each.wants(origin.path), case, "the answer of a path that the caller does not want")
         if origin.combination is not None:
             under, ages = self._served[origin.combination.number]
             self._claim(under == question, case, f"the answer was made under other labels: {under}")
@@ -356,7 +359,6 @@ class Trial:
         if 401 in case.statuses or (403 in case.statuses and not each.unreadable):
             return
         seen["refused as unreadable"] += each.unreadable
-        seen["a preference object"] += any(name in each.more for name in ("provider", "models", "route"))
         seen["header and metadata contradict"] += not each.unreadable
 
     def _count(self, case: Case, question: Question) -> None:
@@ -377,6 +379,9 @@ class Trial:
         seen["named, and the path that was named failed"] += named and bool(asked) and response.status >= 500
         seen["a suffix"] += each.model.startswith("auto:")
         seen["a name of no path"] += case.named and not named
+        seen["a preference object"] += each.prefers
+        seen["a preference object, and a path was asked"] += each.prefers and bool(asked)
+        seen["a list of models, and not the first was asked"] += bool(each.more.get("models")) and asked[1:] != []
         seen["labels in metadata"] += bool(each.metadata)
         seen["raised by a detector"] += raised_by
         seen["raised by a detector that had no time"] += raised_by and world.slow and not each.quick

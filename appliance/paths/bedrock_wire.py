@@ -1,0 +1,355 @@
+"""AWS Bedrock's Converse from the client's side: a Job becomes a body, answers and events become chunks.
+
+The format is that of the service model `bedrock-runtime` of 2023-09-30: Converse in JSON, ConverseStream as frames of
+`application/vnd.amazon.eventstream` that hold JSON.
+
+Rules kept here:
+1. Faithful: what the Job says is said, or refused by name. Converse has no word for seeds, penalties,
+   log-probabilities, several answers, tools that may not be used any more, or a JSON object without a schema.
+2. Messages of one role in a row become one, because Converse wants turns; their order stays.
+3. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
+   Converse states beside them.
+4. Whatever does not look like the format raises BrokenAnswer.
+
+It frames no bytes and signs nothing: see `bedrock_http`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import orjson
+
+from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
+from appliance.paths.dialect import BrokenAnswer, unsupported
+from appliance.paths.prefixes import canonical_schema, canonical_tools
+from appliance.paths.said import check_said, image_bytes, pieces
+from appliance.records.chunks import REDACTED
+from appliance.records.request import THINKING, Message
+
+MAX_BLOCKS = 4096  # content blocks of one answer
+
+_IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
+_TIERS = {"default": "default", "auto": "default", "priority": "priority", "flex": "flex"}
+_TOOL_USE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_FINISH: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "guardrail_intervened": "content_filter",
+    "content_filtered": "content_filter",
+}
+
+
+def build_body(job: Job) -> dict[str, Any]:
+    """The JSON body for a chat. Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told."""
+    if job.kind != "chat":
+        raise unsupported(f"jobs of the kind '{job.kind}'", "model")
+    check_said(
+        job,
+        sampling=frozenset(("top_k",)),
+        forwarded=frozenset(("service_tier",)),
+        formats=frozenset(("json_schema",)),
+    )
+    system, messages = _conversation(job.messages)
+    body: dict[str, Any] = {"messages": messages}
+    if system:
+        body["system"] = system
+    _tools(body, job, used=any(message.tool_calls or message.role == "tool" for message in job.messages))
+    _inference(body, job)
+    if job.format.kind == "json_schema":
+        schema: dict[str, Any] = {"schema": orjson.dumps(canonical_schema(job.format.schema or {})).decode()}
+        schema |= {"name": job.format.name} if job.format.name else {}
+        schema |= {"description": job.format.description} if job.format.description else {}
+        body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
+    tier = job.forwarded.get("service_tier")
+    if tier is not None:
+        if tier not in _TIERS:
+            raise unsupported("such service tier", "service_tier")
+        body["serviceTier"] = {"type": _TIERS[tier]}
+    return body
+
+
+def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    system: list[dict[str, Any]] = []
+    turns: list[dict[str, Any]] = []
+    for at, message in enumerate(said):
+        if message.role in ("system", "developer"):
+            if turns:
+                raise unsupported("system message once the conversation has begun", f"messages[{at}].role")
+            system += [{"text": part["text"]} for part in pieces(message, at) if part.get("text")]
+            continue
+        role = {"user": "user", "tool": "user", "assistant": "assistant"}.get(message.role)
+        if role is None:
+            raise unsupported("messages of this role", f"messages[{at}].role")
+        content = _content(message, at)
+        if not content:
+            continue  # a turn in which nothing was said; Converse takes no empty ones
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += content
+        else:
+            turns.append({"role": role, "content": content})
+    if not turns or turns[0]["role"] != "user":
+        raise PathError("rejected", "Converse takes conversations that the user begins.", param="messages")
+    return system, turns
+
+
+def _content(message: Message, at: int) -> list[dict[str, Any]]:
+    if message.role == "tool":
+        said = [{"text": message.content or "(empty)"}]
+        return [{"toolResult": {"toolUseId": _use_id(message.tool_call_id or ""), "content": said}}]
+    blocks = [block for part in message.parts if part.get("type") in THINKING for block in _thought(part)]
+    for part in pieces(message, at):
+        if part["type"] == "text":
+            if part.get("text"):
+                blocks.append({"text": part["text"]})
+            continue
+        media, data = image_bytes(part, at)
+        if media not in _IMAGES:
+            raise unsupported(f"images of the kind {media[:40]}", f"messages[{at}].content")
+        blocks.append({"image": {"format": _IMAGES[media], "source": {"bytes": data}}})
+    for call in message.tool_calls:
+        function = call["function"]
+        try:
+            arguments = orjson.loads(function.get("arguments") or "{}")
+        except ValueError:
+            arguments = None
+        if not isinstance(arguments, dict):
+            raise unsupported("tool call whose arguments are no JSON object", f"messages[{at}].tool_calls")
+        used = {"toolUseId": _use_id(str(call.get("id", ""))), "name": function["name"], "input": arguments}
+        blocks.append({"toolUse": used})
+    return blocks
+
+
+def _thought(part: dict[str, Any]) -> list[dict[str, Any]]:
+    """Earlier thinking goes back where it is sealed; unsealed it is another provider's."""
+    if part["type"] == "redacted_thinking":
+        return [{"reasoningContent": {"redactedContent": part.get("data", "")}}]
+    signature = part.get("signature")
+    if not signature:
+        return []
+    return [{"reasoningContent": {"reasoningText": {"text": part.get("thinking", ""), "signature": signature}}}]
+
+
+def _use_id(id: str) -> str:
+    """An id that Converse takes: the caller's, or one made from it."""
+    if _TOOL_USE_ID.fullmatch(id):
+        return id
+    return "call_" + hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _tools(body: dict[str, Any], job: Job, *, used: bool) -> None:
+    choice = job.tool_choice
+    if not job.tools or choice == "none":
+        if used:  # Converse wants the tools of every call that stands in the conversation, and may then use them
+            raise unsupported("earlier tool calls where no tool may be used", "tool_choice" if job.tools else "tools")
+        return
+    if job.parallel_tool_calls is False:
+        raise unsupported("limit of one tool call at a time", "parallel_tool_calls")
+    tools = []
+    for tool in canonical_tools(job.tools):
+        function: Any = tool.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise PathError("rejected", "A tool has no name.", param="tools")
+        spec = {
+            "name": function["name"],
+            "inputSchema": {"json": function.get("parameters") or {"type": "object", "properties": {}}},
+        }
+        if function.get("description"):
+            spec["description"] = function["description"]
+        if function.get("strict"):
+            spec["strict"] = True
+        tools.append({"toolSpec": spec})
+    config: dict[str, Any] = {"tools": tools}
+    if choice == "required":
+        config["toolChoice"] = {"any": {}}
+    elif isinstance(choice, dict):
+        function = choice.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise PathError("rejected", "The choice of a tool names none.", param="tool_choice")
+        config["toolChoice"] = {"tool": {"name": function["name"]}}
+    elif choice not in (None, "auto"):
+        raise PathError("rejected", "The choice of a tool is none of the known ones.", param="tool_choice")
+    body["toolConfig"] = config
+
+
+def _inference(body: dict[str, Any], job: Job) -> None:
+    said = job.sampling
+    config: dict[str, Any] = {}
+    if said.max_tokens is not None:
+        config["maxTokens"] = said.max_tokens
+    if said.temperature is not None:
+        config["temperature"] = said.temperature
+    if said.top_p is not None:
+        config["topP"] = said.top_p
+    if said.stop:
+        config["stopSequences"] = said.stop
+    if config:
+        body["inferenceConfig"] = config
+    if said.top_k is not None:  # Converse hands it to the model as it is; Anthropic's and Mistral's call it so
+        body["additionalModelRequestFields"] = {"top_k": said.top_k}
+
+
+def read_usage(found: Any) -> Usage:
+    """Rule 3."""
+    cached, written = int(found.get("cacheReadInputTokens") or 0), int(found.get("cacheWriteInputTokens") or 0)
+    return Usage(
+        int(found.get("inputTokens") or 0) + cached + written,
+        int(found.get("outputTokens") or 0),
+        cached,
+        cache_write_tokens=written,
+    )
+
+
+class Said:
+    """What has been read of one answer. `usage` is None until the provider states it, `finish` until it ended."""
+
+    __slots__ = ("_calls", "_silent", "finish", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish: FinishReason | None = None
+        self._calls: dict[int, int] = {}  # content block -> position of its tool call
+        self._silent: set[int] = set()  # tool calls that had no arguments so far
+
+    def whole(self, raw: bytes) -> list[Chunk]:
+        """Chunks of an answer that came in one piece."""
+        try:
+            found = orjson.loads(raw)
+            self.usage = read_usage(found["usage"]) if found.get("usage") else None
+            self._stop(found["stopReason"])
+            chunks: list[Chunk] = []
+            tokens = self.usage.completion_tokens if self.usage else 1
+            for at, block in enumerate(found["output"]["message"]["content"]):
+                self._block(at, block, tokens, chunks)
+            return chunks
+        except (BrokenAnswer, PathError):
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            raise BrokenAnswer("not in the form of Converse's answers") from None
+
+    def _block(self, at: int, block: dict[str, Any], tokens: int, chunks: list[Chunk]) -> None:
+        if "text" in block:
+            chunks.append(Text(_text(block["text"]), 0, max(1, tokens)))
+        elif "toolUse" in block:
+            use = block["toolUse"]
+            chunks.append(self._begin(at, use, orjson.dumps(use.get("input") or {}).decode()))
+        elif "reasoningContent" in block:
+            shown = block["reasoningContent"]
+            if "redactedContent" in shown:
+                chunks.append(Reasoning("", 0, 0, REDACTED + _text(shown["redactedContent"])))
+            else:
+                shown = shown["reasoningText"]
+                chunks.append(Reasoning(_text(shown["text"]), 0, 1, _text(shown.get("signature") or "")))
+
+    def event(self, kind: str, raw: bytes, chunks: list[Chunk]) -> None:
+        """Add the chunks of one event of a stream."""
+        try:
+            found = orjson.loads(raw)
+            if kind == "contentBlockDelta":
+                self._delta(found["contentBlockIndex"], found["delta"], chunks)
+            elif kind == "contentBlockStart":
+                use = (found.get("start") or {}).get("toolUse")
+                if use is not None:
+                    at = found["contentBlockIndex"]
+                    chunks.append(self._begin(at, use, ""))
+                    self._silent.add(at)
+            elif kind == "contentBlockStop":
+                at = found["contentBlockIndex"]
+                if at in self._silent:
+                    self._silent.discard(at)
+                    chunks.append(self._arguments(at, "{}"))
+            elif kind == "messageStop":
+                self._stop(found["stopReason"])
+            elif kind == "metadata":
+                self.usage = read_usage(found["usage"]) if found.get("usage") else self.usage
+        except (BrokenAnswer, PathError):
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            raise BrokenAnswer("not in the form of ConverseStream's events") from None
+
+    def _delta(self, at: int, delta: dict[str, Any], chunks: list[Chunk]) -> None:
+        if "text" in delta:
+            if delta["text"]:
+                chunks.append(Text(_text(delta["text"])))
+        elif "toolUse" in delta:
+            piece = _text(delta["toolUse"].get("input") or "")
+            if piece:
+                self._silent.discard(at)
+                chunks.append(self._arguments(at, piece))
+        elif "reasoningContent" in delta:
+            shown = delta["reasoningContent"]
+            if shown.get("text"):
+                chunks.append(Reasoning(_text(shown["text"])))
+            elif shown.get("signature"):
+                chunks.append(Reasoning("", 0, 0, _text(shown["signature"])))
+            elif shown.get("redactedContent"):
+                chunks.append(Reasoning("", 0, 0, REDACTED + _text(shown["redactedContent"])))
+
+    def _begin(self, at: int, use: dict[str, Any], arguments: str) -> ToolCall:
+        if type(at) is not int or at in self._calls or len(self._calls) >= MAX_BLOCKS:
+            raise BrokenAnswer("a tool call begins twice")
+        self._calls[at] = position = len(self._calls)
+        function = {"name": _text(use["name"]), "arguments": arguments}
+        return ToolCall({"index": position, "id": _text(use["toolUseId"]), "type": "function", "function": function})
+
+    def _arguments(self, at: int, piece: str) -> ToolCall:
+        return ToolCall({"index": self._calls[at], "function": {"arguments": piece}})
+
+    def _stop(self, reason: Any) -> None:
+        if reason in ("malformed_model_output", "malformed_tool_use"):
+            raise PathError("broken_stream", "The model's output was malformed, as the server itself says.")
+        self.finish = _FINISH.get(_text(reason), "stop")
+
+
+def _text(found: Any) -> str:
+    if type(found) is not str:
+        raise BrokenAnswer("what should be text is not")
+    return found
+
+
+_TYPES: dict[str, tuple[Any, str]] = {
+    "AccessDeniedException": ("auth", "The server refused the credentials."),
+    "ExpiredTokenException": ("auth", "The credentials have expired."),
+    "IncompleteSignatureException": ("auth", "The server refused the signature."),
+    "InvalidSignatureException": ("auth", "The server refused the signature."),
+    "MissingAuthenticationTokenException": ("auth", "The server wants credentials."),
+    "UnrecognizedClientException": ("auth", "The server refused the credentials."),
+    "ThrottlingException": ("overloaded", "The server takes no more requests for now."),
+    "TooManyRequestsException": ("overloaded", "The server takes no more requests for now."),
+    "ServiceQuotaExceededException": ("overloaded", "The account's quota is spent."),
+    "ModelNotReadyException": ("overloaded", "The model is not ready yet."),
+    "ModelTimeoutException": ("timeout", "The model took too long."),
+    "ModelErrorException": ("unavailable", "The model failed."),
+    "ModelStreamErrorException": ("unavailable", "The model failed."),
+    "InternalServerException": ("unavailable", "The server failed."),
+    "InternalFailure": ("unavailable", "The server failed."),
+    "ServiceUnavailableException": ("unavailable", "The server failed."),
+    "ResourceNotFoundException": ("rejected", "The server does not know this model or address."),
+    "ValidationException": ("rejected", "The server says that the request is invalid."),
+}
+_PLAIN = re.compile(r"[A-Za-z]{1,64}")
+_TOO_LONG = re.compile(
+    r"(?:input|prompt) is too long|too many (?:input )?tokens|exceeds? (?:the )?(?:model'?s? )?"
+    r"(?:maximum )?context|maximum context|context (?:length|limit|window)",
+    re.IGNORECASE,
+)
+
+
+def fault_of(kind: str, prose: str, where: str) -> PathError | None:
+    """The PathError for an exception by its name, such as 'throttlingException'; None for an unknown one.
+
+    `prose` is only looked at for a prompt that is too long, which has no name of its own.
+    """
+    name = kind.partition(":")[0].rpartition("#")[2]
+    name = name[:1].upper() + name[1:]
+    if not _PLAIN.fullmatch(name) or name not in _TYPES:
+        return None
+    fault, sentence = _TYPES[name]
+    if name == "ValidationException" and _TOO_LONG.search(prose[:2000]):
+        fault, sentence = "context_too_long", "The prompt is longer than the model takes."
+    return PathError(fault, f"{sentence} ({where}: {name})")

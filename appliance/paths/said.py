@@ -1,0 +1,79 @@
+"""What a job says, looked at by dialects that have no words for all of it.
+
+Rules kept here:
+1. Nothing is dropped that would change an answer: what a dialect cannot say is refused by name.
+2. Left out are hints alone, which tell a provider who asks, what it may keep at what price, or what the answer is
+   anyway (`HINTS`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from appliance.paths.contract import Job, PathError
+from appliance.paths.dialect import unsupported
+from appliance.records.request import THINKING, Message
+
+HINTS = frozenset(
+    ("user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
+)
+_SAMPLING = ("top_k", "min_p", "seed", "frequency_penalty", "presence_penalty", "repeat_penalty")
+_DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
+
+
+def check_said(job: Job, *, sampling: frozenset[str], forwarded: frozenset[str], formats: frozenset[str]) -> None:
+    """Raises PathError 'unsupported' for what of the job is beyond these words.
+
+    `sampling` names fields of Sampling besides max_tokens, temperature, top_p and stop; `forwarded` parameters that are
+    passed on; `formats` kinds of Format besides 'text'.
+    """
+    said = job.sampling
+    for name in _SAMPLING:
+        if name not in sampling and getattr(said, name) is not None:
+            raise unsupported(f"'{name}'", name)
+    if said.logit_bias:
+        raise unsupported("'logit_bias'", "logit_bias")
+    if said.logprobs and "logprobs" not in sampling:
+        raise unsupported("'logprobs'", "logprobs")
+    if job.n != 1:
+        raise unsupported("request for several answers at once", "n")
+    if job.format.kind not in formats and job.format.kind != "text":
+        raise unsupported(f"format '{job.format.kind}'", "response_format")
+    for name, value in job.forwarded.items():
+        if name not in forwarded and name not in HINTS and not (name == "modalities" and value == ["text"]):
+            raise unsupported("parameter of this name", name if name.isidentifier() else "body")
+
+
+def pieces(message: Message, at: int) -> Iterator[dict[str, Any]]:
+    """The text and image parts of a message in their order, thinking left out. Raises PathError for other parts."""
+    parts = [part for part in message.parts if part.get("type") not in THINKING] if message.parts else []
+    if message.content and not any(part.get("type") == "text" for part in parts):
+        yield {"type": "text", "text": message.content}
+    for part in parts:
+        kind = part.get("type")
+        if kind not in ("text", "image_url", "refusal"):
+            raise unsupported(
+                "documents" if kind == "file" else "sound" if kind == "input_audio" else "such part of a message",
+                f"messages[{at}].content",
+            )
+        yield {"type": "text", "text": part.get("refusal")} if kind == "refusal" else part
+
+
+def image_url(part: dict[str, Any], at: int) -> str:
+    """The address of an image part."""
+    inner = part.get("image_url")
+    url = inner.get("url") if isinstance(inner, dict) else inner
+    if not isinstance(url, str):
+        raise PathError("rejected", "An image has no address.", param=f"messages[{at}].content")
+    return url
+
+
+def image_bytes(part: dict[str, Any], at: int) -> tuple[str, str]:
+    """Media type in lower case and base64 of an image part that brings its bytes. Raises PathError for an address."""
+    url = image_url(part, at)
+    found = _DATA_URL.match(url)
+    if found is None:
+        raise unsupported("addresses of images, only data URLs", f"messages[{at}].content")
+    return found[1].lower(), url[found.end() :]

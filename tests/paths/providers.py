@@ -1,0 +1,81 @@
+"""Paths to stand-ins of providers, for tests: how each is opened, and what its failures are to be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from appliance.egress import Destination, Egress
+from appliance.paths.contract import ExecutionPath
+from appliance.paths.registry import PathContext, build_path
+from appliance.records.card import ModelCard
+from appliance.records.departure import departing
+from tests.standins.bedrock_server import REGION, bedrock
+from tests.standins.cohere_server import cohere
+from tests.standins.ledger import DEPARTURE, MemoryLedger
+from tests.standins.openai_answers import Behaviour
+from tests.standins.provider import ProviderStandIn
+
+AWS = '{"access_key_id": "AKID", "secret_access_key": "aws-very-secret-0123456789"}'
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One adapter and its stand-in. `key` is what the stand-in demands, `secret` what the card's reference holds."""
+
+    runtime: str
+    stand_in: Callable[[Behaviour], ProviderStandIn]
+    key: str = "sk-very-secret-0123456789"
+    secret: str = "sk-very-secret-0123456789"
+    endpoint: dict[str, Any] = field(default_factory=dict)
+    modalities: tuple[str, ...] = ("chat",)
+    capabilities: dict[str, bool] = field(
+        default_factory=lambda: {"tools": True, "json_schema": True, "images_in": True}
+    )
+
+    def card(self, base_url: str, model: str = "m", **endpoint: Any) -> ModelCard:
+        return ModelCard.model_validate(
+            {
+                "id": "up",
+                "runtime": self.runtime,
+                "tier": "frontier",
+                "modalities": self.modalities,
+                "capabilities": self.capabilities,
+                "endpoint": {"base_url": base_url, "model": model, "api_key_ref": "env:K", **self.endpoint, **endpoint},
+            }
+        )
+
+
+PROVIDERS = {
+    "bedrock": Provider("bedrock_http", bedrock, "AKID:aws-very-secret-0123456789", AWS, endpoint={"region": REGION}),
+    "cohere": Provider("cohere_http", cohere, modalities=("chat", "embedding")),
+}
+
+
+@asynccontextmanager
+async def opened(provider: Provider, base_url: str, model: str = "m", **endpoint: Any) -> AsyncIterator[ExecutionPath]:
+    """A started path to a server that is there."""
+    egress = Egress(frozenset({Destination.parse(base_url)}), MemoryLedger())
+    card = provider.card(base_url, model, **endpoint)
+    path = build_path(card, PathContext(Path(), egress, lambda _: provider.secret))
+    await path.start()
+    try:
+        with departing(DEPARTURE):
+            yield path
+    finally:
+        await path.stop()
+        await egress.close()
+
+
+@asynccontextmanager
+async def served(
+    provider: Provider, model: str = "m", behaviour: Behaviour | None = None, **endpoint: Any
+) -> AsyncIterator[tuple[ProviderStandIn, ExecutionPath]]:
+    """The stand-in, and a started path to it."""
+    behaviour = behaviour or Behaviour()
+    behaviour.key = provider.key
+    async with provider.stand_in(behaviour) as server, opened(provider, server.base_url, model, **endpoint) as path:
+        yield server, path

@@ -1,0 +1,299 @@
+"""Bedrock's own: bodies that AWS's service model accepts, signatures, frames, and what its events say."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import botocore.session
+import orjson
+import pytest
+from botocore.validate import ParamValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.paths.bedrock_http import BedrockDialect, BedrockReading, Frames, credentials_of, sign
+from appliance.paths.bedrock_wire import build_body, fault_of
+from appliance.paths.contract import Job, PathError, Reasoning, Text, ToolCall, Usage
+from appliance.paths.dialect import BrokenAnswer
+from appliance.records.card import Endpoint
+from appliance.records.chunks import REDACTED
+from appliance.records.request import Format, Message, Sampling
+from tests.standins.bedrock_server import frame
+
+ENDPOINT = Endpoint(base_url="https://bedrock-runtime.eu-central-1.amazonaws.com", model="m", region="eu-central-1")
+TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "strict": True}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,iVBORw0KGgo="}}
+SEEN = {"type": "thinking", "thinking": "hm", "signature": "sig"}
+HIDDEN = {"type": "redacted_thinking", "data": "aGlkZGVu"}
+
+
+@lru_cache
+def shape() -> Any:
+    return botocore.session.Session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
+
+
+def accepted(body: dict[str, Any]) -> None:
+    """AWS's own client would send this."""
+    wire = orjson.loads(orjson.dumps(body))
+    report = ParamValidator().validate({"modelId": "m", **wire}, shape())
+    assert not report.has_errors(), report.generate_report()
+
+
+def chat(*messages: Message, **over: Any) -> Job:
+    return Job(id="j", kind="chat", messages=messages or (Message("user", "hi"),), **over)
+
+
+WHOLE = chat(
+    Message("system", "Be brief."),
+    Message("developer", "In English."),
+    Message("user", "look", parts=({"type": "text", "text": "look"}, IMAGE)),
+    Message("assistant", "", tool_calls=(CALL,), parts=(SEEN, HIDDEN)),
+    Message("tool", "sunny", tool_call_id="call_1"),
+    Message("tool", "", tool_call_id="weird id/2"),
+    Message("user", "and?"),
+    tools=(TOOL,),
+    tool_choice={"type": "function", "function": {"name": "weather"}},
+    sampling=Sampling(max_tokens=5, temperature=0.1, top_p=0.9, top_k=3, stop=("x",)),
+    format=Format("json_schema", {"type": "object"}, "answer", True, description="d"),
+    forwarded={"service_tier": "auto", "modalities": ["text"]},
+)
+
+
+def test_a_body_is_what_awss_service_model_describes() -> None:
+    body = build_body(WHOLE)
+    accepted(body)
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+    thought, hidden, use = body["messages"][1]["content"]
+    assert thought["reasoningContent"]["reasoningText"] == {"text": "hm", "signature": "sig"}
+    assert hidden["reasoningContent"] == {"redactedContent": "aGlkZGVu"}
+    assert use["toolUse"] == {"toolUseId": "call_1", "name": "weather", "input": {"city": "Bern"}}
+    results = [block["toolResult"]["toolUseId"] for block in body["messages"][2]["content"][:2]]
+    assert results[0] == "call_1"
+    assert results[1].startswith("call_")
+    assert body["system"] == [{"text": "Be brief."}, {"text": "In English."}]
+    assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "weather"}}
+    assert body["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
+    assert body["serviceTier"] == {"type": "default"}
+    assert body["messages"][0]["content"][1]["image"] == {"format": "jpeg", "source": {"bytes": "iVBORw0KGgo="}}
+
+
+_roles = st.sampled_from(["system", "user", "assistant", "tool", "developer"])
+_messages = st.lists(
+    st.builds(Message, role=_roles, content=st.text(max_size=8), tool_call_id=st.text(max_size=70)), max_size=6
+)
+
+
+@given(_messages, st.booleans(), st.sampled_from([None, "auto", "required", "none"]))
+def test_whatever_is_said_is_accepted_by_awss_model_or_refused_with_a_parameter(
+    messages: list[Message], tools: bool, choice: str | None
+) -> None:
+    try:
+        body = build_body(chat(*messages, tools=(TOOL,) if tools else (), tool_choice=choice))
+    except PathError as error:
+        assert (error.fault in ("unsupported", "rejected"), bool(error.param)) == (True, True)  # noqa: PT017
+        return
+    accepted(body)
+    roles = [message["role"] for message in body["messages"]]
+    assert roles[0] == "user"
+    assert all(one != other for one, other in pairwise(roles))
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        (chat(Message("user", "a"), Message("system", "b")), "messages[1].role"),
+        (chat(Message("assistant", "a"), Message("user", "b")), "messages"),
+        (chat(Message("user", "a"), Message("tool", "x", tool_call_id="c")), "tools"),
+        (chat(Message("user", "a"), Message("tool", "x"), tools=(TOOL,), tool_choice="none"), "tool_choice"),
+        (chat(format=Format("json_object")), "response_format"),
+        (chat(sampling=Sampling(seed=1)), "seed"),
+        (chat(forwarded={"service_tier": "gold"}), "service_tier"),
+        (chat(Message("user", "a", parts=({"type": "image_url", "image_url": {"url": "https://x/y.png"}},))),
+         "messages[0].content"),
+        (chat(Message("user", "a", parts=({"type": "image_url", "image_url": {"url": "data:image/bmp;base64,AA=="}},))),
+         "messages[0].content"),
+        (chat(Message("user", "a"), Message("assistant", "", tool_calls=({**CALL, "function": {"name": "f",
+              "arguments": "[1]"}},)), tools=(TOOL,)), "messages[1].tool_calls"),
+    ],
+)  # fmt: skip
+def test_what_converse_has_no_word_for_is_refused_by_name(asked: Job, param: str) -> None:
+    with pytest.raises(PathError) as caught:
+        build_body(asked)
+    assert caught.value.param == param
+
+
+def test_a_signature_is_aws_published_one() -> None:
+    """The example of AWS's documentation for Signature Version 4 says how keys are derived; the stand-in computes every
+    other signature by the published steps. Here: it is the same for the same moment, and another for another."""
+    call = BedrockDialect("eu-central-1").call(chat(), ENDPOINT, streaming=True)
+    assert str(call.url) == "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m/converse-stream"
+    held = credentials_of('{"AccessKeyId": "AKID", "SecretAccessKey": "s", "SessionToken": "t"}')
+    one, same, later = (sign(call, held, "eu-central-1", now) for now in (1_750_000_000.2, 1_750_000_000.9, 1.75e9 + 1))
+    assert one == same != later
+    assert one["X-Amz-Date"] == "20250615T150640Z"
+    assert one["X-Amz-Security-Token"] == "t"
+    assert "SignedHeaders=host;x-amz-date;x-amz-security-token," in one["Authorization"]
+    assert "'s'" not in repr(held)
+
+
+def test_a_model_s_arn_is_one_segment_of_the_address() -> None:
+    endpoint = Endpoint(
+        base_url="https://x.example/", model="arn:aws:bedrock:eu:1:inference-profile/eu.m:0", region="r"
+    )
+    url = BedrockDialect("r").call(chat(), endpoint, streaming=False).url
+    assert url.raw_path == "/model/arn%3Aaws%3Abedrock%3Aeu%3A1%3Ainference-profile%2Feu.m%3A0/converse"
+
+
+@pytest.mark.parametrize(
+    "secret", ["{", "{}", '{"access_key_id": 1, "secret_access_key": "s"}', '{"access_key_id": "a"}']
+)
+def test_a_secret_that_holds_no_credentials_is_an_auth_fault(secret: str) -> None:
+    call = BedrockDialect("r").call(chat(), ENDPOINT, streaming=False)
+    with pytest.raises(PathError) as caught:
+        BedrockDialect("r").authorize(call, secret, 0.0)
+    assert caught.value.fault == "auth"
+
+
+def test_an_api_key_goes_as_a_bearer() -> None:
+    call = BedrockDialect("r").call(chat(), ENDPOINT, streaming=False)
+    assert BedrockDialect("r").authorize(call, "ABSK-key", 0.0) == {"Authorization": "Bearer ABSK-key"}
+
+
+PAYLOADS = st.lists(st.tuples(st.sampled_from(["a", "metadata"]), st.binary(max_size=200)), max_size=8)
+
+
+@given(PAYLOADS, st.lists(st.integers(1, 40), min_size=1, max_size=50))
+def test_frames_are_the_same_however_they_are_cut(payloads: list[tuple[str, bytes]], cuts: list[int]) -> None:
+    raw = b"".join(frame(kind, payload) for kind, payload in payloads)
+    frames, got, at = Frames(), [], 0
+    for size in cuts:
+        got += list(frames.feed(raw[at : at + size]))
+        at += size
+    got += list(frames.feed(raw[at:]))
+    assert [(headers[":event-type"], payload) for headers, payload in got] == payloads
+    assert frames.empty
+
+
+GOOD = frame("contentBlockDelta", b'{"contentBlockIndex": 0, "delta": {"text": "hi"}}')
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
+def test_a_frame_with_one_wrong_byte_is_broken_or_waits_for_more(at: int, wrong: int) -> None:
+    spoiled = GOOD[:at] + bytes((GOOD[at] ^ wrong,)) + GOOD[at + 1 :]
+    with pytest.raises(BrokenAnswer):
+        list(Frames().feed(spoiled))
+
+
+def test_a_huge_frame_is_refused_by_its_first_bytes() -> None:
+    from zlib import crc32
+
+    for total, headers in ((0x7FFFFFFF, 10), (9 << 20, 10), (40, 0x7FFFFFFF), (3, 0), (0, 0)):
+        prelude = total.to_bytes(4, "big") + headers.to_bytes(4, "big")
+        with pytest.raises(BrokenAnswer):
+            list(Frames().feed(prelude + crc32(prelude).to_bytes(4, "big")))
+
+
+def test_events_become_chunks_and_usage_counts_the_cache() -> None:
+    reading = BedrockReading()
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("messageStart", {"role": "assistant"}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "hm"}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"signature": "sig"}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"reasoningContent": {"redactedContent": "QQ=="}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 2, "delta": {"text": "hi"}}),
+        ("contentBlockStart", {"contentBlockIndex": 3, "start": {"toolUse": {"toolUseId": "t", "name": "now"}}}),
+        ("contentBlockStop", {"contentBlockIndex": 3}),
+        ("somethingNew", {"x": 1}),
+        ("messageStop", {"stopReason": "guardrail_intervened"}),
+        ("metadata", {"usage": {"inputTokens": 3, "outputTokens": 5, "cacheReadInputTokens": 7,
+                                "cacheWriteInputTokens": 11}}),
+    ]  # fmt: skip
+    chunks = reading.feed(b"".join(frame(kind, orjson.dumps(found)) for kind, found in events))
+    assert chunks == [
+        Reasoning("hm"),
+        Reasoning("", 0, 0, "sig"),
+        Reasoning("", 0, 0, f"{REDACTED}QQ=="),
+        Text("hi"),
+        ToolCall({"index": 0, "id": "t", "type": "function", "function": {"name": "now", "arguments": ""}}),
+        ToolCall({"index": 0, "function": {"arguments": "{}"}}),
+    ]
+    assert reading.ended
+    assert reading.usage == Usage(21, 5, 7, cache_write_tokens=11)
+    assert reading.reasons() == ("content_filter",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "fault"),
+    [
+        ("throttlingException", "exception", "overloaded"),
+        ("modelStreamErrorException", "exception", "unavailable"),
+        ("validationException", "exception", "rejected"),
+        ("neverHeardOf", "exception", "unavailable"),
+    ],
+)
+def test_an_exception_in_a_stream_comes_after_what_was_said(kind: str, message: str, fault: str) -> None:
+    reading = BedrockReading()
+    chunks = reading.feed(GOOD + frame(kind, b'{"message": "quoting the prompt"}', message))
+    assert chunks == [Text("hi")]
+    assert isinstance(reading.failed, PathError)
+    assert reading.failed.fault == fault
+    assert "quoting" not in reading.failed.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "prose", "fault"),
+    [
+        ("ThrottlingException:http://x", "Too many tokens, please wait", "overloaded"),
+        ("ValidationException", "Input is too long for requested model.", "context_too_long"),
+        ("com.amazon.coral.service#ValidationException", "prompt is too long: 9 tokens > 8", "context_too_long"),
+        ("ValidationException", "temperature must be at most 1", "rejected"),
+        ("ExpiredTokenException", "", "auth"),
+        ("ServiceQuotaExceededException", "", "overloaded"),
+    ],
+)
+def test_exceptions_by_name(kind: str, prose: str, fault: str) -> None:
+    error = fault_of(kind, prose, "HTTP 400")
+    assert error is not None
+    assert error.fault == fault
+
+
+def test_an_unknown_exception_is_read_by_its_status() -> None:
+    error = BedrockDialect("r").error(424, {}, b'{"message": "secret prompt", "__type": "Odd<Exception"}', "")
+    assert (error.fault, "secret" in error.message) == ("rejected", False)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_the_reading_fail_otherwise(raw: bytes) -> None:
+    for read in (BedrockReading().whole, BedrockReading().feed):
+        with suppress(BrokenAnswer, PathError):
+            read(raw)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["delta", "text", "toolUse", "input", "start", "contentBlockIndex", "usage", "stopReason", "inputTokens",
+             "reasoningContent", "signature", "output", "message", "content", "reasoningText"]
+        ),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(
+    _json, st.sampled_from(["contentBlockDelta", "contentBlockStart", "contentBlockStop", "messageStop", "metadata"])
+)
+def test_no_json_makes_the_reading_fail_otherwise(found: Any, kind: str) -> None:
+    raw = json.dumps(found).encode()
+    for read in (BedrockReading().whole, lambda raw: BedrockReading().feed(frame(kind, raw))):
+        with suppress(BrokenAnswer, PathError):
+            read(raw)

@@ -1,0 +1,253 @@
+"""A stand-in for an OpenAI-compatible server in trouble, which numbers its tokens and keeps a ledger of what it bills.
+
+    python -m tests.standins.numbered --name a --trouble hang --after 10
+
+Its k-th token is its name and k ("a7 "), so that lost, doubled and mixed text shows. Its prompt's tokens are its words.
+Usage comes with every chunk where `stream_options.continuous_usage_stats` asks for it, as vLLM does. It speaks HTTP/1.1
+by itself, because what it does wrong no server library does on purpose.
+
+`TROUBLES` lists what it does wrong. It prints one line of JSON with its port and serves until it is stopped; GET
+/ledger tells what was received and billed, POST /trouble changes what it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import orjson
+
+TROUBLES = {
+    "": "answers",
+    "429": "429 with Retry-After, after a wait of none",
+    "429-bare": "429 without Retry-After",
+    "503": "503 with an error body",
+    "500": "500 with an error body",
+    "hang": "streams `after` tokens, then nothing; whole: nothing at all",
+    "cut": "streams `after` tokens, then cuts the connection inside of a chunk; whole: inside of its body",
+    "end": "streams `after` tokens, then closes the connection between two chunks",
+    "mute": "takes the request and says nothing",
+    "ping": "sends comments, and no token",
+    "role": "sends the role, and no token",
+}
+
+
+@dataclass
+class Billed:
+    """One call: what came in, and what is billed for it. `ended` says how it did."""
+
+    body: str  # SHA-256
+    bytes: int
+    stream: bool
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    ended: str = "at work"
+    seconds: float = 0.0  # from its last byte in to its end
+    gone_after: float = 0.0  # when the client was seen to have left
+
+
+@dataclass
+class NumberedStandIn:
+    """The server. `async with NumberedStandIn(name="a") as server:` serves on a free loopback port."""
+
+    name: str = "a"
+    trouble: str = ""
+    after: int = 10  # tokens
+    retry_after: str = "5"
+    tokens: int = 20  # of an answer, where the request does not say `max_tokens`
+    first_s: float = 0.0
+    pause_s: float = 0.0
+    port: int = 0
+    calls: list[Billed] = field(default_factory=list)
+    open_now: int = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._talks: set[asyncio.Task[None]] = set()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in tuple(self._talks):
+            task.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def billed(self) -> tuple[int, int]:
+        """Tokens in and out, of all calls."""
+        return sum(one.prompt_tokens for one in self.calls), sum(one.completion_tokens for one in self.calls)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        task.add_done_callback(self._talks.discard)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request. False where the connection has ended."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        length = next((int(line[15:]) for line in head if line.lower().startswith("content-length:")), 0)
+        raw = await reader.readexactly(length)
+        method, address, _ = head[0].split(" ")
+        if method == "GET":
+            return _whole(writer, 200, orjson.dumps([asdict(one) for one in self.calls]))
+        if address == "/trouble":
+            vars(self).update(orjson.loads(raw))
+            return _whole(writer, 200, b"{}")
+        body = orjson.loads(raw)
+        call = Billed(hashlib.sha256(raw).hexdigest(), len(raw), bool(body.get("stream")))
+        self.calls.append(call)
+        self.open_now += 1
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        said = asyncio.ensure_future(self._say(writer, body, call))
+        gone = asyncio.ensure_future(reader.read(1))  # no client sends a second request before the first is answered
+        try:
+            await asyncio.wait((said, gone), return_when=asyncio.FIRST_COMPLETED)
+            if said.done():
+                call.ended = call.ended if call.ended != "at work" else "answered"
+                return said.result() and not writer.is_closing()
+            call.ended, call.gone_after = "cancelled", loop.time() - began
+            said.cancel()
+            return False
+        except asyncio.CancelledError:
+            call.ended = "stopped"
+            raise
+        finally:
+            call.seconds = loop.time() - began
+            self.open_now -= 1
+            for one in (said, gone):
+                one.cancel()
+            await asyncio.gather(said, gone, return_exceptions=True)
+
+    async def _say(self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed) -> bool:
+        trouble, count = self.trouble, int(body.get("max_tokens") or self.tokens)
+        if trouble in ("429", "429-bare", "503", "500"):
+            call.ended = trouble
+            status = int(trouble[:3])
+            extra = f"Retry-After: {self.retry_after}\r\n" if trouble == "429" else ""
+            error = {"error": {"message": "stand-in: in trouble", "type": "server_error", "code": None}}
+            return _whole(writer, status, orjson.dumps(error), extra)
+        if trouble == "mute":
+            await asyncio.sleep(3600)
+        if not body.get("stream"):
+            return await self._say_whole(writer, body, call, count)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        options = body.get("stream_options") or {}
+        call.prompt_tokens = prompt_tokens(body)
+        piecewise = bool(options.get("continuous_usage_stats"))
+
+        def usage() -> dict[str, int]:
+            return {"prompt_tokens": call.prompt_tokens, "completion_tokens": call.completion_tokens}
+
+        def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            return _chunk({"choices": [choice], "usage": usage() if piecewise else None})
+
+        if trouble == "ping":
+            while True:
+                await _write(writer, b"d\r\n: still here\n\r\n")
+                await asyncio.sleep(0.02)
+        await _write(writer, event({"role": "assistant", "content": ""}))
+        if trouble == "role":
+            await asyncio.sleep(3600)
+        if self.first_s:
+            await asyncio.sleep(self.first_s)
+        for k in range(count):
+            if k == self.after and trouble == "hang":
+                await asyncio.sleep(3600)
+            if k == self.after and trouble == "end":
+                call.ended = "ended"
+                return False
+            call.completion_tokens += 1
+            data = event({"content": f"{self.name}{k} "})
+            if k == self.after and trouble == "cut":
+                writer.write(data[: len(data) // 2])
+                call.ended = "cut"
+                return False
+            await _write(writer, data)
+            if self.pause_s:
+                await asyncio.sleep(self.pause_s)
+        writer.write(event({}, "stop"))
+        if options.get("include_usage"):
+            writer.write(_chunk({"choices": [], "usage": usage()}))
+        await _write(writer, b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+        return True
+
+    async def _say_whole(self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed, count: int) -> bool:
+        call.prompt_tokens = prompt_tokens(body)
+        if self.trouble == "hang":
+            await asyncio.sleep(3600)
+        await asyncio.sleep(self.first_s + count * self.pause_s)
+        call.completion_tokens = count
+        text = "".join(f"{self.name}{k} " for k in range(count))
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": call.prompt_tokens, "completion_tokens": count}
+        raw = orjson.dumps({"choices": [choice], "usage": usage})
+        if self.trouble in ("cut", "end"):
+            call.ended = "cut"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(raw), raw[: len(raw) // 2]))
+            return False
+        return _whole(writer, 200, raw)
+
+
+def prompt_tokens(body: dict[str, Any]) -> int:
+    """Words of every message."""
+    return sum(len(str(message.get("content") or "").split()) for message in body.get("messages", ()))
+
+
+def _chunk(found: dict[str, Any]) -> bytes:
+    data = b"data: " + orjson.dumps(found) + b"\n\n"
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _whole(writer: asyncio.StreamWriter, status: int, raw: bytes, extra: str = "") -> bool:
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n{extra}\r\n"
+    writer.write(head.encode() + raw)
+    return True
+
+
+async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """What was handed to a connection that has ended is not said, and so not billed."""
+    writer.write(data)
+    await writer.drain()
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    async with NumberedStandIn(**vars(arguments)) as server:
+        print(json.dumps({"base_url": server.base_url}), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A stand-in for an OpenAI-compatible server in trouble.")
+    parser.add_argument("--name", default="a")
+    parser.add_argument("--trouble", default="", choices=TROUBLES)
+    parser.add_argument("--after", type=int, default=10, help="tokens before the trouble")
+    parser.add_argument("--retry-after", default="5")
+    parser.add_argument("--tokens", type=int, default=20, help="of an answer")
+    parser.add_argument("--first-s", type=float, default=0.0, help="before the first token")
+    parser.add_argument("--pause-s", type=float, default=0.0, help="between two tokens")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    asyncio.run(_run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
