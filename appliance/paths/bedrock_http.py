@@ -194,13 +194,14 @@ def _frame(raw: bytes) -> tuple[dict[str, Any], bytes]:
 class BedrockReading(Said):
     """What has been read of one Converse, as `dialect.Reading` has it."""
 
-    __slots__ = ("_frames", "ended", "failed")
+    __slots__ = ("_frames", "ended", "failed", "stops")
 
     def __init__(self) -> None:
         super().__init__()
         self._frames = Frames()
         self.ended = False
         self.failed: Exception | None = None
+        self.stops: dict[int, str] = {}  # Converse says that one was met, and not which
 
     @property
     def complete(self) -> bool:

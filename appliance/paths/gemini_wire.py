@@ -25,7 +25,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, pieces
+from appliance.paths.said import check_said, image_bytes, pdf, pieces
 from appliance.records.request import Message
 
 MAKER = "google:"  # begins the seals of this provider
@@ -119,7 +119,7 @@ def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict
         elif role == "assistant":
             parts = [*_texts(message, at), *_signatures(message), *_calls(message, at, names, signed=signed)]
         elif role == "user":
-            parts = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
+            parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
         else:
             raise PathError("rejected", "A message is nobody's.", param=f"messages[{at}].role")
         if not parts:
@@ -143,7 +143,7 @@ def _texts(message: Message, at: int) -> list[dict[str, Any]]:
 def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
-    media, data = image_bytes(part, at)
+    media, data = ("application/pdf", pdf(part, at)[1]) if part["type"] == "file" else image_bytes(part, at)
     return {"inlineData": {"mimeType": media, "data": data}}
 
 
