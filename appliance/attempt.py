@@ -104,6 +104,10 @@ class Try:
         if self.first is not None or meter.stated is not None or meter.text_tokens:
             return meter.used(prompt, self.tokens), meter.exact
         fault = self.fault
-        if self.asked is None or (fault is not None and not (fault.sent and fault.fault in _MAY_HAVE_WORKED)):
+        if (
+            self.asked is None
+            or meter.sent is False
+            or (fault is not None and not (fault.sent and fault.fault in _MAY_HAVE_WORKED))
+        ):
             return None, True
         return Usage(prompt, features.estimated_output_tokens), False

@@ -68,6 +68,17 @@ class Conversations:
         ]
         return _together(found) if found else None
 
+    def thread(self, request: Request) -> str:
+        """What marks the request's conversation from its first turn on; '' where nothing tells it from others."""
+        stated = request.labels.conversation
+        if stated:
+            return self._digest(request.tenant.encode(), b"", b"thread", stated.encode()).hex()
+        first = next((message for message in request.messages if message.role == "user"), None)
+        if first is None:
+            return ""
+        who = (request.tenant.encode(), request.user.encode("utf-8", "replace"))
+        return self._digest(*who, b"thread", self._turn(first)[1]).hex()
+
     def note(self, request: Request, carried: Carried, now: float) -> None:
         """Remember that the request's conversation carries this."""
         marks = self._marks(request)

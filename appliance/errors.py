@@ -155,6 +155,13 @@ class PreferenceUnmet(BadRequest):
     status = 404
 
 
+class StrategyUnmet(BadRequest):
+    """The strategy that was named is not there for this caller, or not for this request."""
+
+    code = "strategy_unmet"
+    status = 404
+
+
 class PolicyRefused(WeirError):
     """Policy leaves no path for this request."""
 

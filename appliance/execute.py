@@ -276,6 +276,8 @@ class Execution:
             stream=piecewise or (request.stream and not hold),
             deadline_s=None if left is None else max(0.0, left),
             tenant_salt=salt_of(self.request),
+            tenant=self.request.tenant,
+            labels=self.request.labels,
             forwarded=_passed_on(request),
             meter=meter,
             member=member,

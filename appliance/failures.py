@@ -16,6 +16,7 @@ from appliance.errors import (
     NotGoodEnough,
     PolicyRefused,
     PreferenceUnmet,
+    StrategyUnmet,
     UnknownModel,
     Unsupported,
     UpstreamFailed,
@@ -38,8 +39,14 @@ def _refusal(decision: Decision) -> WeirError:
         words = decision.unmet or "No model of that name is on this node"
         field = "models" if decision.unmet else "model"
         return UnknownModel(f"{words}.", param=field, next_step="GET /v1/models lists them.")
+    if decision.refusal == "strategy":
+        return StrategyUnmet(
+            f"{decision.unmet}.", param="x-weir-strategy", next_step="Leave the strategy out, or name one that fits."
+        )
     if decision.refusal == "preference":
         return _unmet(decision, details)
+    if decision.unmet:
+        details = (decision.unmet, *details)
     if decision.refusal == "unsupported":
         too_long = any(all(reason.code == "context" for reason in c.reasons) for c in asked)
         kind = ContextTooLong if too_long else Unsupported
@@ -99,6 +106,18 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
         return Unsupported("No path can serve this request as it is.", details=details)
     if faults == {"rejected"}:
         return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"policy"}:
+        return PolicyRefused(
+            "The policy of the node that was asked permits no path for this request.",
+            details=details,
+            next_step="See error.weir.reasons.",
+        )
+    if faults == {"quality"}:
+        return NotGoodEnough(
+            "No permitted path gave an answer that meets the quality floor.",
+            details=details,
+            next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
+        )
     if faults == {"redaction"}:
         return PolicyRefused(
             "Policy permits this request redacted only, and it cannot be redacted.",

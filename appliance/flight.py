@@ -14,14 +14,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from appliance.execute import Execution
 from appliance.records.chunks import Chunk
-from appliance.records.decision import StepOutcome
+from appliance.records.decision import Judgement, StepOutcome
+from appliance.records.features import FindingKind
 
 E = TypeVar("E", bound=BaseException)
 AHEAD = 256
+
+
+class Executing(Protocol):
+    """What is shared: a run of a decision, of one call or several."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def outcomes(self) -> tuple[StepOutcome, ...]: ...
+
+    @property
+    def redacted(self) -> tuple[tuple[FindingKind, int], ...]: ...
+
+    @property
+    def below_floor(self) -> bool: ...
+
+    @property
+    def judgement(self) -> Judgement | None: ...
+
+    async def whole(self) -> list[Chunk]: ...
+
+    def chunks(self) -> AsyncGenerator[Chunk, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +58,7 @@ class Fare:
 class Flight:
     """One execution and those who wait for it. `chunks` to the end or not; then `leave`, once each."""
 
-    def __init__(self, execution: Execution, *, whole: bool, landed: Callable[[], object]) -> None:
+    def __init__(self, execution: Executing, *, whole: bool, landed: Callable[[], object]) -> None:
         """`whole`: nobody wants a stream. `landed` is called when it is not to be joined any more."""
         self.execution = execution
         self.joined = 0
@@ -160,14 +183,14 @@ class Flights:
         """The flight to join."""
         return self._flying.get(key)
 
-    def begin(self, key: Hashable, execution: Execution, *, whole: bool) -> Flight:
+    def begin(self, key: Hashable, execution: Executing, *, whole: bool) -> Flight:
         """Run it for whoever asks the same from now on. There is no other of this key."""
         flying = self._flying
         flight = flying[key] = Flight(execution, whole=whole, landed=lambda: flying.pop(key))
         return flight
 
 
-async def _run(flight: Flight, execution: Execution, *, whole: bool) -> None:
+async def _run(flight: Flight, execution: Executing, *, whole: bool) -> None:
     """Not a method, and its error without this frame: what a flight leaves behind must hold no circle."""
     error: BaseException | None = None
     try:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -186,14 +186,24 @@ class Session:
         """An answer, to be closed or used with `async with`. Raises as `post`."""
         return await self._inner.get(url, allow_redirects=allow_redirects, headers=headers)
 
-    async def post(self, url: URL, body: bytes, headers: Mapping[str, str] | None = None) -> Answer | ClientResponse:
-        """The answer to a POST, to be closed; no redirect is followed, nothing is sent again. `headers` are this one's.
+    async def post(
+        self,
+        url: URL,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        sending: Callable[[], object] = lambda: None,
+    ) -> Answer | ClientResponse:
+        """The answer to a POST, to be closed; no redirect is followed, nothing is sent again, nothing is unpacked.
+        `headers` are this one's. `sending` is called once it is written down and there is a connection, before anything leaves.
 
         Raises AuditUnavailable before anything has left, and aiohttp's ClientError, or OSError, whatever the network
         does.
         """
         if len(body) > ONE_WRITE_BYTES:
-            return await self._inner.post(url, data=io.BytesIO(body), allow_redirects=False, headers=headers)
+            sending()  # nearly: aiohttp says no more of it
+            return await self._inner.post(
+                url, data=io.BytesIO(body), allow_redirects=False, headers=headers, auto_decompress=False
+            )
         own = _head([f"{name}: {value}" for name, value in headers.items()]) if headers else b""
         address = self._addresses.get(url) or self._address(url)
         await self._write_down(address.place, body)
@@ -207,7 +217,8 @@ class Session:
             protocol, transport = connection.protocol, connection.transport
             if protocol is None or transport is None or transport.is_closing():
                 raise aiohttp.ClientConnectionResetError("Cannot write to a transport that closes")
-            protocol.set_response_params(read_until_eof=True)
+            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+            sending()
             transport.write(b"%b%bContent-Length: %d\r\n\r\n%b" % (address.head, own, len(body), body))
             while True:
                 message, content = await protocol.read()

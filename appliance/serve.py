@@ -23,6 +23,7 @@ from appliance.cache.exact import PATH_ID as EXACT
 from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.cache.partition import MOST_CHARACTERS, last_turn
 from appliance.cache.staticity import Staticity, staticity, ttl_s
+from appliance.compose import Composing
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
 from appliance.decide.labels import Detectors, raised, to_carry
@@ -30,7 +31,8 @@ from appliance.decide.price import price_of
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution
 from appliance.failures import refuse
-from appliance.flight import Fare, Flight
+from appliance.features.describe import describe
+from appliance.flight import Executing, Fare, Flight
 from appliance.intake.canon import WITHOUT_INFLUENCE
 from appliance.policy import Store
 from appliance.records.answer import Answer
@@ -88,7 +90,7 @@ class Serving:
         self._now = now
         self._draw = draw
         self._began = time.perf_counter()
-        self._execution: Execution | None = None
+        self._execution: Executing | None = None
         self._flight: Flight | None = None  # where the execution may be shared
         self._fare = Fare(())
         self._joined = False  # one that another began
@@ -137,6 +139,9 @@ class Serving:
             )
             if match is not None and match.drawn is not None:
                 self.snapshot = replace(self.snapshot, cache=match.hit(self._now))
+            strategies = self._generation.strategies
+            if strategies is not None and strategies.sticky:
+                self.asked = changed(self.asked, thread=self._node.conversations.thread(self.request))
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
             if self.decision.refusal and match is not None and match.serve:
                 self._weigh(match.entry, replace(match.hit(self._now), anew=False))  # nobody can make it anew
@@ -163,7 +168,7 @@ class Serving:
         account, features = self._account, self.features
         if self.snapshot.budget_left is not None:
             costs = {c.path: c.estimate.cost for c in decision.candidates if c.estimate is not None}
-            self._set_aside = sum(costs.get(step.path, 0.0) for step in decision.steps)
+            self._set_aside = sum(costs.get(step.path, 0.0) * step.times for step in decision.calls)
             account.set_aside(self._set_aside)
         if decision.steps:
             self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
@@ -270,7 +275,7 @@ class Serving:
             if carried is not None and detectors.sticky_s:
                 self._node.conversations.note(self.request, carried, self._now)
 
-    def _begin(self, decision: Decision) -> tuple[Execution, Flight | None]:
+    def _begin(self, decision: Decision) -> tuple[Executing, Flight | None]:
         """What runs the decision; and where others may share it, or this request may share that of another, its flight.
 
         `_end` must follow.
@@ -299,22 +304,13 @@ class Serving:
             return self._fare.steps
         return self._execution.outcomes if self._execution is not None else ()
 
-    def _begun(self, decision: Decision) -> Execution:
-        fleet = self._fleet
-        return Execution(
-            self.request,
-            self.features,
-            decision,
-            self._generation,
-            fleet.paths,
-            began=self._began,
-            now=self._now,
-            redact=partial(_redacted, self._node, self._generation.detectors),
-            turns=fleet.turns,
-            upstreams=fleet.upstreams,
-            weight=self._account.weight,
-            draw=self._node.draw,
-        )
+    def _begun(self, decision: Decision) -> Executing:
+        node, fleet, generation = self._node, self._fleet, self._generation
+        begin = partial(_begun, node, fleet, self._began, self._now, self._account.weight)
+        if not (decision.steps and decision.steps[0].compose):
+            return begin(self.request, self.features, decision)
+        look = partial(_looked, node, generation.detectors, self.asked, self.features, self._carried)
+        return Composing(self.request, decision, generation, self.snapshot, look=look, begin=begin)
 
     def _seen(self, chunk: Chunk) -> Chunk:
         if isinstance(chunk, Done):
@@ -411,7 +407,10 @@ class Serving:
         if execution is not None and execution.below_floor:
             reason = "below-floor"
         elif reason == "below-floor" and execution is not None and execution.judgement is not None:
-            reason = "best-utility"  # less was expected of the plan than its gate then accepted
+            # less was expected of the plan than its gate then accepted
+            reason = "strategy" if decision is not None and decision.strategy else "best-utility"
+        if decision is not None and hit is None:
+            reason += _why(decision, path)
         return HeaderFacts(
             decision=self.request.id,
             path=path,
@@ -526,6 +525,57 @@ class Serving:
         return price_of(self._generation.weights.frontier.price, alike)
 
 
+def _why(decision: Decision, path: str) -> str:
+    """What is said of the step that answers besides the reason of the plan."""
+    said = f"; strategy={decision.strategy}" if decision.strategy else ""
+    for step in (*decision.steps, *decision.fallbacks):
+        if step.why and (step.path == path or step.compose):
+            return f"{said}; {step.why}"
+    return said
+
+
+def _begun(
+    node: Node,
+    fleet: Fleet,
+    began: float,
+    now: float,
+    weight: int,
+    request: Request,
+    features: Features,
+    decision: Decision,
+) -> Execution:
+    """Not a method, like all that outlives its request by a moment: see `_redacted`."""
+    return Execution(
+        request,
+        features,
+        decision,
+        fleet.generation,
+        fleet.paths,
+        began=began,
+        now=now,
+        redact=partial(_redacted, node, fleet.generation.detectors),
+        turns=fleet.turns,
+        upstreams=fleet.upstreams,
+        weight=weight,
+        draw=node.draw,
+    )
+
+
+async def _looked(
+    node: Node, detectors: Detectors, asked: Asked, features: Features, carried: Carried | None, request: Request
+) -> tuple[Request, Asked, Features]:
+    """A request that is made for a call of a composed answer: labelled by what is found in it and in the whole."""
+    given = asked.labels if asked.raised is None else replace(asked.labels, classification=asked.raised.given)
+    found = dict(features.findings)
+    for kind, count in await node.detect(request):
+        found[kind] = max(count, found.get(kind, 0))
+    findings = tuple(found.items())
+    labels, by = raised(replace(request.labels, classification=given.classification), findings, detectors, carried)
+    request = changed(request, labels=labels)
+    described = changed(describe(request), cells=features.cells, findings=findings)
+    return request, asked_of(request, by, asked.scope), described
+
+
 async def _redacted(node: Node, detectors: Detectors, request: Request, features: Features) -> Redaction:
     """Not a method: what a request leaves behind must hold no circle, or only the collector takes it away, and it takes
     long.
@@ -564,6 +614,7 @@ def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | N
         request.models,
         providers,
         tuple(sorted(request.forwarded.keys() - WITHOUT_INFLUENCE)) if whole else (),
+        labels.strategy or request.strategy,
     )
 
 

@@ -5,8 +5,8 @@ Rules kept here:
 2. The generation's id is the digest of what decides, in canonical form, so that equal content has an equal id.
 3. Reading a generation opens no model file; `damaged` compares one card's files with what the card states.
 
-Layout: `cards/*.json`, `policy/` (see `policy.load`), `detectors.json`, `router/weights.json`, `router/gate-*.json`,
-`similar/verifier.json` with `similar/promise.json`, `models/…`.
+Layout: `cards/*.json`, `policy/` (see `policy.load`), `detectors.json`, `router/weights.json`,
+`router/strategies.json`, `router/gate-*.json`, `similar/verifier.json` with `similar/promise.json`, `models/…`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from appliance.decide.generation import Gate, Generation, Weights
 from appliance.decide.labels import Detectors
 from appliance.decide.similar import Promise, Similar, Verifier
+from appliance.decide.strategies import Strategies
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
 from appliance.policy import MAX_BYTES, Policy, read_policy
@@ -55,6 +56,11 @@ def load_generation(
     ]
     findings += _cross_check(cards, gates)
     findings += _currencies(cards, weighed) if weighed is not None else []
+    strategies_path = content_dir / "router" / "strategies.json"
+    strategies = _read(strategies_path, Strategies, findings) if strategies_path.exists() else None
+    if strategies is not None:
+        paths = {card.id for card in cards if card.tier not in ("cache", "reuse")}
+        findings += [f"strategies.json: {words}" for words in strategies.strangers(paths)]
     similar = _read_similar(content_dir / "similar", cards, findings)
     if findings or policy is None or detectors is None or weighed is None:
         raise ConfigInvalid(
@@ -68,8 +74,8 @@ def load_generation(
         policy = policy.at_home(home)
         cards = [_at_home(card, home) for card in cards]
     policy.prepare(cards)
-    id = _digest(policy, detectors, weighed, cards, gates, similar)
-    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors, similar)
+    id = _digest(policy, detectors, weighed, cards, gates, similar, strategies)
+    return Generation(id, policy, tuple(cards), tuple(gates), weighed, detectors, similar, strategies)
 
 
 def cards_in(content_dir: Path) -> dict[str, ModelCard]:
@@ -215,8 +221,9 @@ def _digest(
     cards: list[ModelCard],
     gates: list[Gate],
     similar: Similar | None,
+    strategies: Strategies | None,
 ) -> str:
-    content = {
+    content: dict[str, object] = {
         "policy": {"files": policy.digest, "home": policy.home.model_dump(mode="json")},
         "detectors": detectors.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json"),
@@ -224,4 +231,6 @@ def _digest(
         "gates": [gate.model_dump(mode="json") for gate in gates],
         "similar": similar.model_dump(mode="json") if similar is not None else None,
     }
+    if strategies is not None:
+        content["strategies"] = strategies.model_dump(mode="json")
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -44,6 +44,7 @@ LABEL_HEADERS = {
     "deadline": "X-Weir-Deadline",
     "quality_floor": "X-Weir-Quality-Floor",
     "below_floor": "X-Weir-Below-Floor",
+    "strategy": "X-Weir-Strategy",
 }
 
 

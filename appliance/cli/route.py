@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,16 @@ MAX_TEXT = 64 << 20
     short_help="Show where a request would go, and run nothing.",
     examples=(
         "weir route 'Translate to French: good morning'",
+        "weir route --strategy careful 'Is this contract valid?'",
         "weir route --model auto:cheap --classification restricted - < letter.txt",
     ),
 )
 @click.argument("text")
 @node_options
 @click.option("--model", default="auto", show_default=True, help="auto, auto:cheap, auto:fast, auto:best or a path.")
+@click.option("--then", multiple=True, metavar="MODEL", help="What is tried next, as in 'models'; may be given again.")
+@click.option("--provider", metavar="JSON", help="A preference object, as OpenRouter has it.")
+@click.option("--strategy", help="A strategy of the content, by its name.")
 @click.option("--system", help="Text of a system message.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest answer wanted, in tokens.")
 @click.option("--stream", is_flag=True, help="Decide as for a streamed answer.")
@@ -57,6 +62,8 @@ def command(
     config_file: Path | None,
     url: str | None,
     model: str,
+    then: tuple[str, ...],
+    provider: str | None,
     system: str | None,
     max_tokens: int | None,
     stream: bool,
@@ -76,6 +83,10 @@ def command(
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": text})
     body: dict[str, Any] = {"model": model, "messages": messages}
+    if then:
+        body["models"] = list(then)
+    if provider:
+        body["provider"] = _read(provider)
     if max_tokens:
         body["max_tokens"] = max_tokens
     if stream:
@@ -89,6 +100,13 @@ def command(
     else:
         click.echo(explanation(decision, show_all=show_all))
     return OK if planned(decision) else NEGATIVE
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise CliError("--provider is no JSON.", next_step='Such as \'{"sort": "price"}\'.') from None
 
 
 def _plain(value: object) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from appliance.tenancy.keys import Key
 
 _NONE = "none"
+_OPTIONS = {"models": "model", "tiers": "tier", "modalities": "modality", "strategies": "may-choose"}
 
 
 def settings_options(command: F) -> F:
@@ -28,6 +29,10 @@ def settings_options(command: F) -> F:
         click.option("--model", "models", multiple=True, metavar="ID", help="Only this path; may be given again."),
         click.option("--tier", "tiers", multiple=True, metavar="TIER", help="Only paths of this tier."),
         click.option("--modality", "modalities", multiple=True, metavar="KIND", help="Chat, completion or embedding."),
+        click.option("--strategy", metavar="NAME", help="What its requests follow that name no strategy."),
+        click.option(
+            "--may-choose", "strategies", multiple=True, metavar="NAME", help="A strategy that they may name."
+        ),
         click.option("--classification", metavar="LABEL", help="The least that its requests are: public to secret."),
         click.option("--residency", metavar="PLACE", help="Its requests stay in: node, site, country:XX, region:NAME."),
         click.option("--purpose", metavar="LABEL", help="What its answers are for: commercial, research, high-risk."),
@@ -243,7 +248,7 @@ def _settings(name: str, before: dict[str, Any], stated: dict[str, Any]) -> Tena
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         setting = str(first["loc"][0])
-        option = {"models": "model", "tiers": "tier", "modalities": "modality"}.get(setting, setting).replace("_", "-")
+        option = _OPTIONS.get(setting, setting).replace("_", "-")
         where = "The name" if setting == "name" else f"--{option}"
         said = first["msg"].removeprefix("Value error, ")
         raise CliError(f"{where}: {said[0].lower()}{said[1:]}.", code="invalid_setting") from None

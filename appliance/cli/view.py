@@ -83,8 +83,10 @@ def reason_of(decision: Json, outcome: Json) -> str:
     """
     chosen = decision.get("chosen")
     if chosen == "below-floor" and outcome.get("status") == "answered" and not outcome.get("below_floor"):
-        return "best-utility"
+        chosen = "strategy" if decision.get("strategy") else "best-utility"
     text = decision.get("reason") or (chosen if isinstance(chosen, str) else "")
+    if strategy := decision.get("strategy"):
+        text = f"{text} ({strategy})"
     refusal = decision.get("refusal")
     return f"{text}: {refusal}" if refusal else str(text or "")
 
@@ -118,12 +120,18 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     yield clean("  ".join(head))
     steps = step_paths(decision)
     if steps:
-        redacted = {str(step.get("path")) for step in _list(decision.get("steps")) if step.get("redacted")}
-        shown = [f"{path}, redacted" if path in redacted else path for path in steps]
+        stated = _list(decision.get("steps"))
+        shown = [_step(step) for step in stated] or steps
         yield f"{paint('chosen', 'green')}   {clean(' then '.join(shown))}"
+        for member in (one for step in stated for one in _list(step.get("members"))):
+            yield f"         {clean(_step(member))}"
+        if spare := [_step(step) for step in _list(decision.get("fallbacks")) if step.get("why")]:
+            yield f"else     {clean(', '.join(spare))}"
     else:
         yield paint("refused", "red")
     yield f"because  {clean(line.reason) or '-'}"
+    if unmet := decision.get("unmet"):
+        yield f"unmet    {clean(unmet)}"
     if generation := decision.get("generation") or record.get("generation"):
         yield f"under    generation {clean(generation)}"
     features = _mapping(record.get("features"))
@@ -157,6 +165,14 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     if outcome:
         yield ""
         yield clean(", ".join(_result(outcome)))
+
+
+def _step(step: Json) -> str:
+    """The path, with what is said of it."""
+    path = f"{step.get('path')}{', redacted' if step.get('redacted') else ''}"
+    if step.get("compose"):
+        path = f"{step['compose']}, at last by {path}"
+    return f"{path} ({step['why']})" if step.get("why") else path
 
 
 def _features(features: Json) -> Iterator[str]:
@@ -244,7 +260,11 @@ def _ran(steps: list[Json]) -> str:
                 money(step.get("cost")),
                 number(judged) if isinstance(judged, (int, float)) else judged or "-",
                 step.get("device") or "-",
-                "; ".join(part for part in (_replaced(step), _shared(step), step.get("message", "")) if part),
+                "; ".join(
+                    part
+                    for part in (str(step.get("role") or ""), _replaced(step), _shared(step), step.get("message", ""))
+                    if part
+                ),
             )
         )
     headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")

@@ -10,11 +10,14 @@ Rules kept here:
 from __future__ import annotations
 
 from appliance.decide.candidates import candidates, outside
+from appliance.decide.composing import beyond, composable, composed, within
+from appliance.decide.courses import Course, by_strategy, course
 from appliance.decide.generation import Generation
 from appliance.decide.hedging import hedge_of
 from appliance.decide.plans import Plan, enumerate_plans, last_step
 from appliance.decide.preferences import named, unfit, unmet
 from appliance.decide.ranks import Rank, by_preference
+from appliance.decide.strategies import Composed, Partition
 from appliance.records.decision import (
     Asked,
     Candidate,
@@ -43,7 +46,20 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         field, words = unmet(asked, generation)
         if words:
             return _refused(asked, generation, floor, refusal=_UNMET[field], unmet=words)
-    found = candidates(asked, features, generation, snapshot)
+    way: Course | None = None
+    if asked.strategy or generation.strategies is not None:
+        way, words = course(asked, generation)
+        if words:
+            return _refused(asked, generation, floor, refusal="strategy", unmet=words)
+        if way is not None and isinstance(way.strategy, Composed):
+            whole = composable(asked, features)
+            if whole and way.asked_for:
+                return _refused(asked, generation, floor, refusal="strategy", unmet=f"Strategy '{way.name}': {whole}")
+            made = None if whole else _composed(way, asked, features, generation, snapshot, floor)
+            if made is not None:
+                return made
+            way = None if whole else way  # what fits whole is read whole, by whom the strategy names
+    found = candidates(asked, features, generation, snapshot, within(way, features) if way is not None else None)
     eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)
@@ -52,6 +68,8 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     if asked.models or asked.providers is not None:
         rank = by_preference(asked, generation, snapshot, eligible, floor)
         spare = bool(asked.models) or asked.providers is None or asked.providers.stands_in
+    if way is not None and not isinstance(way.strategy, Composed):
+        rank = by_strategy(way.strategy, asked, features, snapshot, eligible, floor)
     plans = list(enumerate_plans(asked, features, generation, eligible, floor))
     if not spare or (rank is not None and rank.alone):
         plans = plans[: len(eligible)]
@@ -89,6 +107,40 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         candidates=found,
         plans_weighed=len(plans),
         hedge=hedge_of(steps, fallbacks, eligible, generation, snapshot),
+        strategy=way.name if way is not None else "",
+    )
+
+
+def _composed(
+    way: Course, asked: Asked, features: Features, generation: Generation, snapshot: Snapshot, floor: float
+) -> Decision | None:
+    """The decision to make the answer of several calls; None where the strategy would rather have one."""
+    strategy = way.strategy
+    if isinstance(strategy, Partition) and not strategy.always:
+        found = candidates(asked, features, generation, snapshot, within(way, features))
+        if any(candidate.eligible for candidate in found):
+            return None
+        if not any(all(reason.code == "context" for reason in c.reasons) for c in found):
+            return None  # it is not its length that is in the way
+    made = composed(way, asked, features, generation, snapshot, floor)
+    words = made.words or beyond(made, asked, snapshot)
+    if words:
+        kept = all(candidate.eligible for candidate in made.found)
+        kind: Refusal = "capacity" if kept or not made.words else _refusal_kind(asked, made.found)
+        return _refused(asked, generation, floor, made.found, refusal=kind, unmet=f"Strategy '{way.name}': {words}")
+    if not made.meets_floor and asked.labels.below_floor == "refuse":
+        return _refused(asked, generation, floor, made.found, refusal="quality")
+    assert made.step is not None
+    return Decision(
+        id=asked.id,
+        generation=generation.id,
+        chosen="strategy" if made.meets_floor else "below-floor",
+        steps=(made.step,),
+        floor=floor,
+        expected=made.expected,
+        candidates=made.found,
+        plans_weighed=1,
+        strategy=way.name,
     )
 
 
@@ -123,6 +175,8 @@ def _cached(asked: Asked, generation: Generation, snapshot: Snapshot, floor: flo
     origin = generation.card_by_id.get(hit.origin)
     if asked.scope is not None and (origin is None or outside(origin, asked)):
         return None  # the answer is of a path that the key does not cover, or no longer
+    if asked.strategy and hit.path != _EXACT:
+        return None  # which knows the strategy; what is similar does not
     among = named(asked)
     if (among is not None and hit.origin not in among) or (asked.labels.quality_floor or 0.0) > hit.p_good:
         return None
@@ -168,6 +222,7 @@ def _told(steps: tuple[Step, ...], rank: Rank) -> tuple[Step, ...]:
     return tuple(changed(step, why=why) if (why := rank.whys.get(step.path)) else step for step in steps)
 
 
+_EXACT = "cache/exact"
 _UNMET: dict[str, Refusal] = {"models": "unknown-model", "provider": "preference"}
 # Which reasons make a refusal of which kind, the first that holds for a path that otherwise could serve.
 _KINDS: tuple[tuple[Refusal, frozenset[str]], ...] = (

@@ -26,10 +26,22 @@ from appliance.records.request import Labels
 _LANGUAGE_CERTAIN = 0.8  # below this the detected language removes nothing
 
 
-def candidates(asked: Asked, features: Features, generation: Generation, snapshot: Snapshot) -> tuple[Candidate, ...]:
-    """Every path of the generation, eligible or with its reasons, in the order of the cards."""
+def candidates(
+    asked: Asked,
+    features: Features,
+    generation: Generation,
+    snapshot: Snapshot,
+    within: tuple[frozenset[str], str] | None = None,
+) -> tuple[Candidate, ...]:
+    """Every path of the generation, eligible or with its reasons, in the order of the cards.
+
+    `within`: no others than these, and what is said to the others.
+    """
     states = {state.path: state for state in snapshot.paths}
     among, seen = named(asked), _NOTHING
+    words = "the caller named another model"
+    if within is not None and among is None:
+        among, words = within
     if features.findings or asked.raised is not None:
         redacted = without_redactable(asked, features.findings, generation.detectors)
         seen = _Seen(kinds_of(features), redacted)
@@ -37,7 +49,7 @@ def candidates(asked: Asked, features: Features, generation: Generation, snapsho
         [
             _candidate(card, states.get(card.id), asked, features, seen, generation, snapshot)
             if among is None or card.id in among
-            else _not_named(card.id, card.tier)
+            else _not_named(card.id, card.tier, words)
             for card in generation.cards
             if card.tier not in ("cache", "reuse")
         ]
@@ -61,8 +73,8 @@ _NOTHING = _Seen()
 
 
 @lru_cache(maxsize=1024)
-def _not_named(path: str, tier: Tier) -> Candidate:
-    return Candidate(path, tier, False, (Reason("not-named", "the caller named another model"),))
+def _not_named(path: str, tier: Tier, words: str) -> Candidate:
+    return Candidate(path, tier, False, (Reason("not-named", words),))
 
 
 def _candidate(

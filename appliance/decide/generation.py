@@ -1,8 +1,8 @@
 """A generation: the signed content that decides, as one frozen value.
 
 Rules kept here:
-1. `decide` reads nothing else of the bundle: cards, policy, detectors, gates, weights and what was certified of
-   similar answers stand here.
+1. `decide` reads nothing else of the bundle: cards, policy, detectors, gates, weights, strategies and what was
+   certified of similar answers stand here.
 2. The id is the digest of the content, so that a record names exactly what it was decided under.
 """
 
@@ -16,6 +16,7 @@ from pydantic import Field
 from appliance.decide.failing import Failing
 from appliance.decide.labels import Detectors
 from appliance.decide.similar import Similar
+from appliance.decide.strategies import Strategies
 from appliance.policy import Policy
 from appliance.records.card import Frozen, ModelCard, NonNegative, Price, Probability
 
@@ -99,6 +100,7 @@ class Generation:
     weights: Weights = Weights()
     detectors: Detectors = Detectors()
     similar: Similar | None = None  # None: only what is asked in the very same words is answered from the cache
+    strategies: Strategies | None = None  # None: none has a name
 
     @cached_property
     def card_by_id(self) -> dict[str, ModelCard]:

@@ -15,6 +15,7 @@ from appliance.decide.generation import Generation
 from appliance.records.card import ModelCard
 from appliance.records.decision import Asked, Candidate, PathState, Reason
 from appliance.records.request import Priced, Providers
+from appliance.records.tenant import Scope
 
 _QUANTISATIONS = frozenset({"int4", "int8", "fp4", "fp6", "fp8", "fp16", "bf16", "fp32", "unknown"})  # OpenRouter's
 _PASSES_ON = "openai_http"  # the runtime that posts what Weir does not interpret as it came
@@ -32,6 +33,8 @@ def unmet(asked: Asked, generation: Generation) -> tuple[str, str]:
     """What is asked for by name and is not there, and in words what is; both '' where all is there."""
     cards = [card for card in generation.cards if card.tier not in ("cache", "reuse")]
     known = {card.id for card in cards}
+    mine = [card for card in cards if _covered(card, asked.scope)]  # who asks is told of no others
+    there = ", ".join(sorted({name for card in mine for name in (card.id, card.operator) if name}))
     for name in asked.models:
         if name != "auto" and name not in known:
             return "models", f"'models' names '{name}', which is not on this node"
@@ -41,12 +44,11 @@ def unmet(asked: Asked, generation: Generation) -> tuple[str, str]:
     for field in ("only", "order", "ignore"):
         for name in getattr(providers, field):
             if not any(bears(card.id, card.operator, name) for card in cards):
-                there = ", ".join(sorted({card.operator for card in cards if card.operator} | known))
                 return "provider", f"'provider.{field}' names '{_shown(name)}', which no path bears; there are: {there}"
     kinds = {kind for card in cards for kind in _kinds(card.quantisation)}
     for word in providers.quantisations:
         if word not in _QUANTISATIONS | kinds:
-            there = ", ".join(sorted(kinds))
+            there = ", ".join(sorted({kind for card in mine for kind in _kinds(card.quantisation)}))
             return "provider", f"'provider.quantizations' names '{word}', which no path has; there are: {there}"
     return "", ""
 
@@ -120,6 +122,12 @@ def ordered(
         return f"number {place + 1} of the order" if place < len(providers.order) else "behind the order"
 
     return [(candidate, why(candidate)) for candidate in sorted(found, key=key)]
+
+
+def _covered(card: ModelCard, scope: Scope | None) -> bool:
+    return scope is None or (
+        (not scope.models or card.id in scope.models) and (not scope.tiers or card.tier in scope.tiers)
+    )
 
 
 def _place(card: ModelCard, order: tuple[str, ...]) -> int:

@@ -51,7 +51,7 @@ def by_preference(
         named = [
             (c, f"number {at + 1} of 'models'") for at, name in enumerate(names) for c in eligible if c.path == name
         ]
-    rest = sorted((c for c in eligible if c.path not in names), key=_utility)
+    rest = sorted((c for c in eligible if c.path not in names), key=worth)
     if providers is not None and orders(providers):
         states = {state.path: state for state in snapshot.paths}
         tail = ordered(rest, providers, generation, states)
@@ -59,7 +59,7 @@ def by_preference(
             named = ordered([c for c, _ in named], providers, generation, states)
     else:
         tail = [(candidate, "") for candidate in rest]
-    tail.sort(key=lambda pair: not _meets(pair[0], floor))
+    tail.sort(key=lambda pair: not meets(pair[0], floor))
     # 'auto' among the names: who stands behind it comes behind all.
     at = names.index("auto") if "auto" in names else len(names)
     before = set(names[:at])
@@ -81,9 +81,11 @@ def listed(together: list[tuple[Candidate, str]], chosen: Chosen, *, floored: bo
     return Rank(plan, path, chosen, whys, floored=floored, spare=spare)
 
 
-def _utility(candidate: Candidate) -> float:
+def worth(candidate: Candidate) -> float:
+    """The less, the better: the path's utility, negative."""
     return -candidate.estimate.utility if candidate.estimate is not None else 0.0
 
 
-def _meets(candidate: Candidate, floor: float) -> bool:
+def meets(candidate: Candidate, floor: float) -> bool:
+    """Whether the path alone reaches the floor."""
     return candidate.estimate is not None and candidate.estimate.p_good_low >= floor

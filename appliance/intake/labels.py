@@ -31,6 +31,7 @@ _COUNTRY = re.compile(r"country:([A-Za-z]{2})")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
 _VIA = re.compile(r"[0-9a-f]{16}(?:,[0-9a-f]{16}){0,7}")
 _CONVERSATION = re.compile(r"[ -~]{1,256}")
+_STRATEGY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Request directives of RFC 9111 that ask for less than Weir does anyway.
 _HARMLESS = frozenset(("no-transform", "max-stale", "min-fresh", "stale-if-error"))
@@ -97,6 +98,13 @@ def _variation(value: str, _: Limits) -> str:
     raise _bad("X-Weir-Variation", "1 to 64 letters, digits, dots, dashes or underscores")
 
 
+def _strategy(value: str, _: Limits) -> str:
+    text = value.strip()
+    if _STRATEGY.fullmatch(text):
+        return text
+    raise _bad("X-Weir-Strategy", "the name of a strategy")
+
+
 def _conversation(value: str, _: Limits) -> str:
     text = value.strip()
     if _CONVERSATION.fullmatch(text):
@@ -132,6 +140,7 @@ _HEADERS: dict[str, tuple[str, Callable[[str, Limits], Any]]] = {
     "x-weir-below-floor": ("below_floor", _word("X-Weir-Below-Floor", ("serve", "refuse"))),
     "x-weir-cache-score": ("cache_score", _score),
     "x-weir-variation": ("variation", _variation),
+    "x-weir-strategy": ("strategy", _strategy),
     "x-weir-conversation": ("conversation", _conversation),
     "x-weir-via": ("via", _via),
 }

@@ -143,7 +143,7 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
         elif role == "user":
             blocks = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
         else:
-            raise PathError("rejected", "A message is nobody's.", param=f"messages[{at}].role")
+            raise unsupported("messages of this role", f"messages[{at}].role")
         if not blocks:
             continue  # the API takes no empty message
         side = "assistant" if role == "assistant" else "user"

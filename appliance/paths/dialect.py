@@ -68,6 +68,10 @@ class Reading(Protocol):
         """Whether a piece of the answer has begun to come that is not whole."""
         ...
 
+    def head(self, headers: Mapping[str, str]) -> None:
+        """What the answer's head says, before anything of it is read."""
+        ...
+
     def feed(self, block: bytes) -> list[Chunk]:
         """The chunks that a block of a stream completes. Raises BrokenAnswer, ErrorEvent or EventTooLarge."""
         ...
@@ -130,6 +134,9 @@ class EventReading:
         self.stops: dict[int, str] = {}
         self.ended = False
         self.failed: Exception | None = None
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        """Nothing that matters."""
 
     @property
     def complete(self) -> bool:

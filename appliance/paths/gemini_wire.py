@@ -121,7 +121,7 @@ def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict
         elif role == "user":
             parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
         else:
-            raise PathError("rejected", "A message is nobody's.", param=f"messages[{at}].role")
+            raise unsupported("messages of this role", f"messages[{at}].role")
         if not parts:
             continue  # the API takes no empty content
         side = "model" if role == "assistant" else "user"
@@ -256,6 +256,10 @@ class ContentReading(EventReading):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             raise BrokenAnswer("not in the form of Google's answers") from None
+
+    def end(self) -> None:
+        if not self.complete:  # usage comes with the end, if it comes
+            raise BrokenAnswer("the stream ended before the answer did")
 
     def _candidate(self, candidate: dict[str, Any], grown: int, chunks: list[Chunk]) -> int:
         """Adds its chunks. The first of them has the tokens that the answer has grown by; returns those left."""

@@ -2,9 +2,9 @@
 
 Rules kept here:
 1. One job is one HTTP request, through a session that Egress made; redirects are not followed.
-2. Four clocks: connecting, the first token, the gap (the card's), and the job's deadline over all. Nothing but a token
-   moves the first one: a role, a comment or a ping is none. Later any byte moves the gap's, because a server that pings
-   is alive; but without a token it may go on no longer than for its first.
+2. Four clocks: connecting, the first token, the gap (the card's), and the job's deadline over all. The first token's
+   begins when the job is sent, and nothing but a token moves it: a role, a comment or a ping is none. Later any byte
+   moves the gap's, because a server that pings is alive; but without a token it may go on no longer than for its first.
 3. The key is resolved at `start`, and is in no error, log or repr.
 4. A stream that nobody wants any more, or that came to nothing, is hung up by half: the server learns of it at once,
    and what it had sent by then is read for a moment, and counted by the job's meter.
@@ -147,8 +147,14 @@ class HttpPath:
         now = loop.time()
         ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
         gap, patience = self._endpoint.gap_timeout_s, self._endpoint.first_byte_timeout_s
-        clock = Clock(min(now + patience, ends_at))
+        clock = Clock(min(now + self._endpoint.connect_timeout_s + patience, ends_at))
         meter, reading, listening = job.meter, self._dialect.reading(job), False
+        meter.sent = False
+
+        def sending() -> None:
+            meter.sent = True
+            clock.move(min(loop.time() + patience, ends_at))
+
         try:
             dialect = self._dialect
             streaming = job.stream and job.kind != "embedding" and self._card.capabilities.streaming
@@ -158,7 +164,10 @@ class HttpPath:
                 if dialect.signs:
                     secret = self._key if self._tokens is None else await self._tokens.current(self._wall())
                     headers = {**headers, **dialect.authorize(call, secret, self._wall())}
-                response = await session.post(call.url, call.body, headers)
+                response = await session.post(call.url, call.body, headers, sending)
+                if response.status == 200 and response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise BrokenAnswer("packed, though it was asked not to be")
+                reading.head(response.headers)
                 streaming = (
                     streaming
                     and response.status == 200
@@ -210,10 +219,10 @@ class HttpPath:
             raise PathError("broken_stream", "The server's answer is malformed, cut short or too large.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if listening and response is not None and (block := rest_of(response.content)):
-                with suppress(BrokenAnswer, ErrorEvent, EventTooLarge):
+                with suppress(PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
                     for chunk in _read(reading, block, meter):  # it had come before the connection broke
                         yield chunk
-            raise self._fault(error, begun=response is not None) from None
+            raise self._fault(error, begun=response is not None, sent=meter.sent) from None
         finally:
             clock.stop()
             self._busy -= 1
@@ -284,7 +293,7 @@ class HttpPath:
         stops = reading.stops
         return Done(usage, reasons, "", tuple([stops.get(at, "") for at in range(len(reasons))]) if stops else ())
 
-    def _fault(self, error: Exception, *, begun: bool) -> PathError:
+    def _fault(self, error: Exception, *, begun: bool, sent: bool) -> PathError:
         """In our words: aiohttp's name addresses."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return PathError("timeout", "The server did not accept the connection in time.", sent=False)
@@ -294,7 +303,8 @@ class HttpPath:
             shut = isinstance(error.os_error, EgressRefused)
             return PathError("unavailable", _SHUT if shut else "The server could not be reached.", sent=False)
         if isinstance(error, TimeoutError):
-            return PathError("timeout", "The server did not answer in time.")
+            said = "answer in time" if sent else "let itself be asked in time"
+            return PathError("timeout", f"The server did not {said}.", sent=sent)
         if begun:
             return PathError("broken_stream", "The server's answer broke off.")
         if isinstance(error, aiohttp.ClientResponseError):
@@ -319,7 +329,7 @@ async def _hang_up(answer: Answer, reading: Reading, meter: Meter) -> None:
     """Let the server know that it may stop, and count what it sent before it did."""
     content, size, ended = answer.content, 0, False
     if answer.hang_up():
-        with suppress(TimeoutError, BrokenAnswer, ErrorEvent, EventTooLarge):
+        with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
             async with asyncio.timeout(HANG_UP_S):
                 while size < HANG_UP_BYTES and not ended:
                     try:

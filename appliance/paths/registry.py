@@ -61,15 +61,15 @@ def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
-    from appliance.paths.openai_http import OpenAIDialect, terms_of
+    from appliance.paths.openai_http import OpenAIDialect
 
-    return _http(card, context, OpenAIDialect(context.node, terms_of(card)))
+    return _http(card, context, OpenAIDialect(card, context.node))
 
 
 def _bedrock_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.bedrock_http import BedrockDialect
 
-    return _http(card, context, BedrockDialect(card.endpoint.region if card.endpoint else ""))
+    return _http(card, context, BedrockDialect(card))
 
 
 def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:

@@ -188,6 +188,7 @@ class Member(Frozen):
     name: str = ""
     base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
     api_key_ref: Annotated[str, Field(pattern=r"^(env|file|secret|credential):.+")] | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
@@ -229,6 +230,7 @@ class Endpoint(Frozen):
                 update={
                     "base_url": one.base_url or self.base_url,
                     "api_key_ref": one.api_key_ref or self.api_key_ref,
+                    "region": one.region or self.region,
                     "members": (),
                 }
             )

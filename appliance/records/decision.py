@@ -68,7 +68,8 @@ class Raised:
 class Asked:
     """The part of a request that decides, without its text. `labels` are those that policy was asked about; `scope` is
     the tenant's, None where that narrows nothing. `models` and `providers` are the caller's preferences; `passed_on`
-    names the parameters that a path has to take as they are, where the caller wants none dropped.
+    names the parameters that a path has to take as they are, where the caller wants none dropped. `strategy` is the one
+    that the request names; `thread` marks its conversation for strategies that ask (a keyed digest).
     """
 
     id: str
@@ -83,6 +84,8 @@ class Asked:
     models: tuple[str, ...] = ()
     providers: Providers | None = None
     passed_on: tuple[str, ...] = ()
+    strategy: str = ""
+    thread: str = ""
 
 
 @value
@@ -171,12 +174,16 @@ class Candidate:
     redacting: Redacting | None = None
 
 
+Role = Literal["", "member", "arbiter", "draft", "critique", "polish", "reader", "synthesis"]
+
+
 @value
 class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step.
 
     `redacted`: it may be sent the request only with what can be redacted replaced. `why` it stands where it does, where
-    utility does not say so.
+    utility does not say so. `compose`: it stands for several calls, of which one answer is made; `members` are they,
+    each with its `role` and how many `times` it is asked, and `path` is the last one's.
     """
 
     path: str
@@ -184,6 +191,10 @@ class Step:
     threshold: float | None = None
     redacted: bool = False
     why: str = ""
+    compose: Literal["", "ensemble", "chain", "partition"] = ""
+    role: Role = ""
+    members: tuple[Step, ...] = ()
+    times: int = 1
 
 
 @value
@@ -197,7 +208,7 @@ class Hedge:
 @value
 class Decision:
     """The plan, and why. Without steps it is a refusal, and `refusal` says of which kind; `unmet` what was asked for by
-    name and is not there.
+    name and is not there. `strategy` chose among what was left.
     """
 
     id: str
@@ -212,6 +223,12 @@ class Decision:
     plans_weighed: int = 0
     hedge: Hedge | None = None
     unmet: str = ""
+    strategy: str = ""
+
+    @property
+    def calls(self) -> tuple[Step, ...]:
+        """The plan's steps, each that stands for several calls as those."""
+        return tuple([call for step in self.steps for call in (step.members or (step,))])
 
     @property
     def below_floor(self) -> bool:
@@ -255,8 +272,9 @@ class StepOutcome:
     is an estimate, because a call ended before its provider said what it had used. `member` is the one that was asked
     last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
-    `redacted` counts by kind what was replaced in what it was sent. `shared`: another request, identical and at work at
-    the same time, ran it, and its record has the costs.
+    `redacted` counts by kind what was replaced in what it was sent. `role`: as what it was asked, where several calls
+    make one answer. `shared`: another request, identical and at work at the same time, ran it, and its record has the
+    costs.
     """
 
     path: str
@@ -280,6 +298,7 @@ class StepOutcome:
     cost_known: bool = True
     member: str = ""
     hedged: bool = False
+    role: str = ""
 
 
 @value

@@ -32,13 +32,15 @@ Money = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 @value
 class Scope:
     """What a tenant's keys cover, as far as it decides. Empty: all. `business_value`: of a good answer; None: the
-    content's.
+    content's. `strategy` is what its requests follow that name none; `strategies` are those that they may name.
     """
 
     models: tuple[str, ...] = ()
     tiers: tuple[Tier, ...] = ()
     modalities: tuple[Kind, ...] = ()
     business_value: float | None = None
+    strategy: str = ""
+    strategies: tuple[str, ...] = ()
 
 
 class Tenant(Frozen):
@@ -52,6 +54,8 @@ class Tenant(Frozen):
     models: tuple[Name, ...] = ()  # ids of paths
     tiers: tuple[Tier, ...] = ()
     modalities: tuple[Kind, ...] = ()
+    strategy: Annotated[str, Field(max_length=64)] = ""  # of the content; '' is the content's default
+    strategies: tuple[Name, ...] = ()  # that its requests may name
     classification: Classification = "public"
     residency: Annotated[
         str, Field(pattern=r"^(|node|site|country:[A-Z]{2}|region:[A-Za-z0-9][A-Za-z0-9._-]{0,63})$")
@@ -82,7 +86,7 @@ class Tenant(Frozen):
     @cached_property
     def scope(self) -> Scope | None:
         """None where nothing of it is stated."""
-        scope = Scope(self.models, self.tiers, self.modalities, self.business_value)
+        scope = Scope(self.models, self.tiers, self.modalities, self.business_value, self.strategy, self.strategies)
         return None if scope == Scope() else scope
 
     @property

@@ -1,4 +1,4 @@
-"""A path of any provider's dialect over its stand-in, and the failures that each of them must know."""
+"""A path of one provider's dialect over its stand-in, with keyword overrides of its card."""
 
 from __future__ import annotations
 
@@ -22,27 +22,6 @@ from tests.standins.provider import ProviderStandIn
 KEY = "sk-very-secret-0123456789"
 PROMPT = "Tell me something nobody may see"
 HELLO = Job(id="j", kind="chat", messages=(Message("user", PROMPT),))
-# What both a whole answer and a stream may meet, and what it is in the contract's words.
-FAULTS = {
-    "429": "overloaded",
-    "500": "unavailable",
-    "503": "unavailable",
-    "html": "unavailable",
-    "redirect": "unavailable",
-    "401": "auth",
-    "404": "rejected",
-    "400": "rejected",
-    "too-long": "context_too_long",
-    "hang": "timeout",
-    "stall": "timeout",
-    "cut": "broken_stream",
-    "cut-after": "broken_stream",
-    "malformed": "broken_stream",
-    "wrong-shape": "broken_stream",
-    "bad-utf8": "broken_stream",
-    "huge": "broken_stream",
-    "gzip-bomb": "broken_stream",
-}
 
 
 def card_for(server: ProviderStandIn, runtime: str, model: str = "m", **over: Any) -> ModelCard:

@@ -23,7 +23,7 @@ from tests.standins.bills import Bill
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose, prompt_tokens_of, tokens_of
 from tests.standins.provider import ProviderStandIn, Wire, alike, serve
 
-THOUGHT = "Let me see what is asked."
+THOUGHT = "Let me see."
 SEAL = "c2VhbGVkIGJ5IHRoZSBzdGFuZC1pbg=="
 _FINISH = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "stopped": "stop_sequence"}
 _ENDS = {"refuse": "refusal", "pause": "pause_turn", "full": "model_context_window_exceeded"}
@@ -233,7 +233,8 @@ def _as_openai(body: dict[str, Any]) -> dict[str, Any]:
         asked["tool_choice"] = {"function": {"name": choice["name"]}}
     form = (body.get("output_config") or {}).get("format")
     if form:
-        asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "", "schema": form["schema"]}}
+        schema = {"name": form["schema"].get("title"), "schema": form["schema"]}
+        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
     return asked
 
 

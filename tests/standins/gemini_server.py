@@ -21,7 +21,7 @@ from tests.standins.bills import Bill
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose, prompt_tokens_of, tokens_of
 from tests.standins.provider import ProviderStandIn, Wire, alike, serve
 
-THOUGHT = "Let me see what is asked."
+THOUGHT = "Let me see."
 SIGNATURE = "c2lnbmVkIGJ5IHRoZSBzdGFuZC1pbg=="
 NO_SIGNATURE = "skip_thought_signature_validator"
 VERTEX = "/v1/projects/p/locations/l/publishers/google"
@@ -34,7 +34,7 @@ _ERRORS = {
     "401": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key. {}"),
     "404": (404, "NOT_FOUND", "models/m is not found for API version v1beta {}"),
     "400": (400, "INVALID_ARGUMENT", "{}"),
-    "too-long": (400, "INVALID_ARGUMENT", "The input token count (300) exceeds the maximum number of tokens allowed (200). {}"),
+    "too-long": (400, "INVALID_ARGUMENT", "The input token count (300) exceeds the maximum number of tokens. {}"),
 }  # fmt: skip
 
 
@@ -96,7 +96,7 @@ class GeminiWire(Wire):
             await asyncio.sleep(3600)
         try:
             audience = str(request.url)
-            claims = jwt.decode(str(form["assertion"]), certs=_public(), audience=audience)  # type: ignore[no-untyped-call]
+            claims = jwt.decode(str(form["assertion"]), certs=_public(), audience=audience, clock_skew_in_seconds=10)  # type: ignore[no-untyped-call]
             assert claims["iss"] == MAIL and claims["exp"] - claims["iat"] <= 3600
             assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
             assert claims["scope"] == "https://www.googleapis.com/auth/cloud-platform"
@@ -240,7 +240,11 @@ def _wrong(body: dict[str, Any]) -> str:
         if any(not isinstance(one["response"], dict) or not one["name"] for one in results):
             return "Invalid value at 'function_response'"
         called = [part for part in parts if "functionCall" in part]
-        if called and "thinkingLevel" in thinking and called[0].get("thoughtSignature") not in (SIGNATURE, NO_SIGNATURE):
+        if (
+            called
+            and "thinkingLevel" in thinking
+            and called[0].get("thoughtSignature") not in (SIGNATURE, NO_SIGNATURE)
+        ):
             return "Function call is missing a thought_signature in functionCall parts."
         if any(part.get("thoughtSignature", SIGNATURE) not in (SIGNATURE, NO_SIGNATURE) for part in parts):
             return "Corrupted thought signature."
@@ -251,9 +255,14 @@ def _wrong(body: dict[str, Any]) -> str:
 def _as_openai(body: dict[str, Any]) -> dict[str, Any]:
     """As far as an answer depends on it, the body in the words of the answer book."""
     settings = body.get("generationConfig", {})
-    messages = [{"role": "system", "content": part["text"]} for part in body.get("systemInstruction", {}).get("parts", [])]
+    messages = [
+        {"role": "system", "content": part["text"]} for part in body.get("systemInstruction", {}).get("parts", [])
+    ]
     for content in body["contents"]:
-        said = [part.get("text") or json.dumps(part.get("functionResponse", {}).get("response", "")) for part in content["parts"]]
+        said = [
+            part.get("text") or json.dumps(part.get("functionResponse", {}).get("response", ""))
+            for part in content["parts"]
+        ]
         texts = [text for text in said if text not in ("", '""')]
         messages.append({"role": "user" if content["role"] == "user" else "assistant", "content": " ".join(texts)})
     declared = [one for tool in body.get("tools") or [] for one in tool["functionDeclarations"]]
@@ -266,7 +275,7 @@ def _as_openai(body: dict[str, Any]) -> dict[str, Any]:
         named = choice.get("allowedFunctionNames")
         asked["tool_choice"] = {"function": {"name": named[0]}} if named else "required"
     if "responseJsonSchema" in settings:
-        schema = {"name": "", "schema": settings["responseJsonSchema"]}
+        schema = {"name": settings["responseJsonSchema"].get("title"), "schema": settings["responseJsonSchema"]}
         asked["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif settings.get("responseMimeType") == "application/json":
         asked["response_format"] = {"type": "json_object"}

@@ -64,6 +64,7 @@ class NumberedStandIn:
     pause_s: float = 0.0
     port: int = 0
     calls: list[Billed] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     open_now: int = 0
 
     async def __aenter__(self) -> Self:
@@ -114,6 +115,7 @@ class NumberedStandIn:
         body = orjson.loads(raw)
         call = Billed(hashlib.sha256(raw).hexdigest(), len(raw), bool(body.get("stream")))
         self.calls.append(call)
+        self.bodies.append(raw)
         self.open_now += 1
         loop = asyncio.get_running_loop()
         began = loop.time()
