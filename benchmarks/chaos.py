@@ -9,8 +9,8 @@ Checked, and each a reason to exit with 1:
 2. No text is lost, doubled or mixed: the upstreams number their tokens.
 3. No request ends more than 100 ms after its deadline.
 4. The breakers of the two that break off open and, once they are well, close; that of the first never opens.
-5. What the node recorded and what it took off the tenant's budget is what the upstreams would bill, to the token; what
-   its audit says was sent is what they received, to the byte.
+5. What the node recorded and what it took off the tenant's budget is what the upstreams would bill, to the token, but
+   for calls that it says it can only estimate; what its audit says was sent is what they received, to the byte.
 
     python benchmarks/chaos.py
 """
@@ -45,12 +45,13 @@ from tests.node.failing import card_of, whose  # noqa: E402
 from tests.standins.numbered import NumberedStandIn  # noqa: E402
 from tests.store.audit_rig import rows  # noqa: E402
 
-DEADLINE_S = 4.0
+DEADLINE_S = 8.0
+CLOCKS = {"first_byte_timeout_s": 3.0, "gap_timeout_s": 1.0}  # long, because upstreams and clients share a process
 OVER_S = 0.1
 LEAVE = 0.05  # of streaming clients
 HEALED = 0.6  # of the requests are over by then
 FAILING = {
-    "breaking": {"pause_s": 1.0, "longest_pause_s": 2.0, "probes": 2},
+    "breaking": {"least_calls": 6, "pause_s": 1.0, "longest_pause_s": 2.0, "probes": 2},
     "retries": {"first_wait_s": 0.05},
 }
 
@@ -75,7 +76,7 @@ async def chaos(directory: Path, *, requests: int, at_once: int, deadline_s: flo
         for server in servers:
             await stack.enter_async_context(server)
         speed = {"first_token_s": 0.02, "first_token_p95_s": 0.2, "decode_tokens_per_s": 10_000.0}
-        cards = [card_of(server, cost=k / 10_000, speed=speed) for k, server in enumerate(servers)]
+        cards = [card_of(server, cost=k / 10_000, speed=speed, endpoint=CLOCKS) for k, server in enumerate(servers)]
         state = directory / "state"
         state.mkdir(parents=True)
         _, key = Tenants(state).add(Tenant(name="chaos", budget_day=1000.0), now=time.time())
@@ -210,10 +211,13 @@ def _judged(
         "cost": sum(_due(server, k / 10_000) for k, server in enumerate(servers)),
     }
     received |= {"spent": received["cost"], "spent tokens": received["tokens in"] + received["tokens out"]}
+    # A call whose end the node could not wait for is an estimate, and said to be one; on a quiet host there is none.
+    guessed = sum(not one["cost_known"] for step in steps for one in (step, *step["attempts"]))
+    far = {"tokens in": 4 * guessed, "cost": 0.001 * guessed, "spent": 0.001 * guessed}
     missed += [
         f"{what}: the node says {told[what]}, the upstreams {received[what]}"
         for what in received
-        if abs(told[what] - received[what]) > 1e-9
+        if abs(told[what] - received[what]) > far.get(what, 24 * guessed) + 1e-9
     ]
     audited, bodies = _audited(state), Counter[tuple[int, str]]()
     salt = identity.load(state).salt
@@ -236,6 +240,7 @@ def _judged(
         "bodies": sum(bodies.values()),
         "written down and then not sent": more,
         "bytes": sum(len(body) for server in servers for body in server.bodies),
+        "calls whose cost is an estimate": guessed,
         "the node says": told,
         "the upstreams say": received,
         "missed": missed,

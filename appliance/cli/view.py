@@ -119,6 +119,7 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
         head.append(f"asked for {line.model}" + (f" by {line.tenant}" if line.tenant else ""))
     yield clean("  ".join(head))
     steps = step_paths(decision)
+    hedge = _mapping(decision.get("hedge"))
     if steps:
         stated = _list(decision.get("steps"))
         shown = [_step(step) for step in stated] or steps
@@ -129,6 +130,9 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
             yield f"else     {clean(', '.join(spare))}"
     else:
         yield paint("refused", "red")
+    if hedge:
+        second = _mapping(hedge.get("step")).get("path")
+        yield f"hedged   with {clean(second)}, without a token after {duration(_number(hedge.get('after_s')))}"
     yield f"because  {clean(line.reason) or '-'}"
     if unmet := decision.get("unmet"):
         yield f"unmet    {clean(unmet)}"
@@ -251,9 +255,10 @@ def _ran(steps: list[Json]) -> str:
     for step in steps:
         judged = _mapping(step.get("judgement")).get("p_good", step.get("judged"))
         status = " ".join(str(part) for part in (step.get("status"), step.get("fault")) if part)
+        rows += [_tried(step, one) for one in _list(step.get("attempts"))]
         rows.append(
             (
-                step.get("path", ""),
+                _asked(step),
                 status,
                 duration(step.get("seconds")),
                 number(step_tokens(step)),
@@ -262,7 +267,7 @@ def _ran(steps: list[Json]) -> str:
                 step.get("device") or "-",
                 "; ".join(
                     part
-                    for part in (str(step.get("role") or ""), _replaced(step), _shared(step), step.get("message", ""))
+                    for part in (str(step.get("role") or ""), _replaced(step), *_notes(step), step.get("message", ""))
                     if part
                 ),
             )
@@ -271,8 +276,37 @@ def _ran(steps: list[Json]) -> str:
     return table(headers, rows, right=("TIME", "TOKENS", "COST", "JUDGED"))
 
 
-def _shared(step: Json) -> str:
-    return "run by another request, identical and at the same time" if step.get("shared") else ""
+def _tried(step: Json, attempt: Json) -> tuple[str, ...]:
+    """The row of an attempt that was followed by another at the same path."""
+    waited = _number(attempt.get("waited_s"))
+    said = (attempt.get("message", ""), f"asked again after {duration(waited)}" if waited else "asked again at once")
+    return (
+        _asked({"path": step.get("path", ""), "member": attempt.get("member")}),
+        f"failed {attempt.get('fault', '')}",
+        duration(attempt.get("seconds")),
+        number(step_tokens(attempt)),
+        money(attempt.get("cost")),
+        "-",
+        "-",
+        "; ".join(part for part in said if part),
+    )
+
+
+def _asked(step: Json) -> str:
+    """The path, and the member of it that was asked."""
+    return f"{step.get('path', '')} ({step['member']})" if step.get("member") else str(step.get("path", ""))
+
+
+def _notes(step: Json) -> Iterator[str]:
+    """What is to be known of a step besides."""
+    if step.get("shared"):
+        yield "run by another request, identical and at the same time"
+    if step.get("hedged"):
+        yield "stopped: another path gave its first token first" if step.get("status") == "cancelled" else "hedged"
+    if step.get("attempts"):
+        yield "tokens and cost with its earlier attempts"
+    if step.get("cost_known") is False:
+        yield "its cost is an estimate"
 
 
 def _replaced(step: Json) -> str:

@@ -36,7 +36,8 @@ from appliance.records.card import ModelCard
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 DRAIN_S = 0.02  # how long a finished stream may take to close, so that its connection is kept
-HANG_UP_S = 0.05  # how long a stream that was hung up is read
+HANG_UP_S = 0.08  # how long a stream that was hung up is read
+LATE_HANG_UP_S = 0.03  # where the caller's deadline has passed
 HANG_UP_BYTES = 256 * 1024
 # With these a server says that it did nothing: what it refuses, and what it has no room for.
 _NO_WORK = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429, 503, 529})
@@ -230,7 +231,8 @@ class HttpPath:
                 try:
                     if listening and not reading.ended:
                         if isinstance(response, Answer) and response.content.exception() is None:
-                            await _hang_up(response, reading, meter)
+                            late = loop.time() >= ends_at
+                            await _hang_up(response, reading, meter, LATE_HANG_UP_S if late else HANG_UP_S)
                         meter.cut = reading.partial
                 finally:
                     response.close()  # without effect once all was read: the connection is back in its pool
@@ -325,12 +327,12 @@ def _read(reading: Reading, block: bytes, meter: Meter) -> list[Chunk]:
     return chunks
 
 
-async def _hang_up(answer: Answer, reading: Reading, meter: Meter) -> None:
+async def _hang_up(answer: Answer, reading: Reading, meter: Meter, within_s: float) -> None:
     """Let the server know that it may stop, and count what it sent before it did."""
     content, size, ended = answer.content, 0, False
     if answer.hang_up():
         with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
-            async with asyncio.timeout(HANG_UP_S):
+            async with asyncio.timeout(within_s):
                 while size < HANG_UP_BYTES and not ended:
                     try:
                         block = await content.readany()

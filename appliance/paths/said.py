@@ -36,8 +36,8 @@ def check_said(
     """Raises PathError 'unsupported' for what of the job is beyond these words.
 
     `sampling` names fields of Sampling besides max_tokens, temperature, top_p and stop; `forwarded` parameters that are
-    passed on; `formats` kinds of Format besides 'text'. `continues`: it can go on with an answer; `seen_results`: tools may
-    give back images.
+    passed on; `formats` kinds of Format besides 'text'. `continues`: it can go on with an answer; `seen_results`: tools
+    may give back images.
     """
     said = job.sampling
     for name in _SAMPLING:
