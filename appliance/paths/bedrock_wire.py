@@ -51,7 +51,7 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 
-def build_body(job: Job, reasoning: str = "") -> dict[str, Any]:
+def build_body(job: Job, reasoning: str = "none") -> dict[str, Any]:
     """The JSON body for a chat; `reasoning` as the card has it.
 
     Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told.
@@ -211,7 +211,7 @@ def _inference(body: dict[str, Any], job: Job, reasoning: str) -> None:
 
 def _thinking(effort: str, reasoning: str, most: int | None) -> dict[str, Any]:
     """Rule 4, for an answer of at most so many tokens."""
-    if not reasoning:
+    if reasoning == "none":
         if effort != "none":
             raise unsupported("request to think", "reasoning_effort")
         return {}
@@ -240,12 +240,11 @@ def read_usage(found: Any) -> Usage:
 class Said:
     """What has been read of one answer. `usage` is None until the provider states it, `finish` until it ended."""
 
-    __slots__ = ("_calls", "_silent", "finish", "stops", "usage")
+    __slots__ = ("_calls", "_silent", "finish", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self.finish: FinishReason | None = None
-        self.stops: dict[int, str] = {}  # Converse does not tell them
         self._calls: dict[int, int] = {}  # content block -> position of its tool call
         self._silent: set[int] = set()  # tool calls that had no arguments so far
 
