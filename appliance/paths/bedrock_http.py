@@ -57,8 +57,8 @@ class BedrockDialect:
             _address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, endpoint.thinking))
         )
 
-    def reading(self, job: Job) -> Reading:  # noqa: ARG002
-        return BedrockReading()
+    def reading(self, job: Job) -> Reading:
+        return BedrockReading(job.sampling.stop)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         try:
@@ -198,8 +198,8 @@ class BedrockReading(Said):
 
     __slots__ = ("_frames", "ended", "failed")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
+        super().__init__(stop_strings)
         self._frames = Frames()
         self.ended = False
         self.failed: Exception | None = None
