@@ -37,6 +37,7 @@ from tests.standins.numbered import NumberedStandIn  # noqa: E402
 FIRST_MS, CHUNK_MS, MEMORY_MB, LEAVE_MS = 3.0, 1.0, 400.0, 100.0
 TOKENS, PAUSE_S = 20, 0.01
 WARM_UP = 50  # streams that are not counted
+SPEED = {"first_token_s": 0.02, "first_token_p95_s": 1.0, "decode_tokens_per_s": 100.0}
 LONG = {"first_byte_timeout_s": 60.0, "gap_timeout_s": 60.0, "max_concurrent": 1024}
 BODY = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "say something"}]}
 
@@ -99,6 +100,7 @@ async def _memory(url: str, pid: int, streams: int) -> dict[str, float]:
 
 async def _leaving(url: str, pid: int, upstream: NumberedStandIn, count: int, at_once: int) -> dict[str, float]:
     left: list[float] = []
+    await asyncio.sleep(6)  # connections are kept for four seconds
     files = len(os.listdir(f"/proc/{pid}/fd"))
     calls = len(upstream.calls)
     work = iter(range(count))
@@ -119,7 +121,7 @@ async def _leaving(url: str, pid: int, upstream: NumberedStandIn, count: int, at
             await asyncio.sleep(0.01)
     seen = sorted(call.gone_at for call in upstream.calls[calls:] if call.ended == "cancelled")
     late = [(gone - began) * 1000 for gone, began in zip(seen, sorted(left), strict=False)]
-    await asyncio.sleep(6)  # connections are kept for four seconds
+    await asyncio.sleep(6)
     return {
         "streams": count,
         "seen by the upstream": len(seen),
@@ -180,7 +182,7 @@ def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
         child = stack.enter_context(peers.process(command, directory / "proxy.log"))
         peers.wait_for(f"http://127.0.0.1:{bare}/readyz", child, directory / "proxy.log")
         server = NumberedStandIn("a", port=port)
-        content = write_content(directory / "content", card_of(server, endpoint=LONG))
+        content = write_content(directory / "content", card_of(server, endpoint=LONG, speed=SPEED))
         limits = {"concurrent_requests": 1024}
         made = directory / "latency"
         made.mkdir()
@@ -194,7 +196,7 @@ def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 async def _held(directory: Path, options: argparse.Namespace) -> tuple[dict[str, float], dict[str, float]]:
     async with NumberedStandIn("a", tokens=100_000, pause_s=0.2) as server:
-        content = write_content(directory / "content-held", card_of(server, endpoint=LONG))
+        content = write_content(directory / "content-held", card_of(server, endpoint=LONG, speed=SPEED))
         made = directory / "held"
         made.mkdir()
         (made / "state").mkdir()
