@@ -106,6 +106,18 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
         return Unsupported("No path can serve this request as it is.", details=details)
     if faults == {"rejected"}:
         return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"policy"}:
+        return PolicyRefused(
+            "The policy of the node that was asked permits no path for this request.",
+            details=details,
+            next_step="See error.weir.reasons.",
+        )
+    if faults == {"quality"}:
+        return NotGoodEnough(
+            "No permitted path gave an answer that meets the quality floor.",
+            details=details,
+            next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
+        )
     if faults == {"redaction"}:
         return PolicyRefused(
             "Policy permits this request redacted only, and it cannot be redacted.",

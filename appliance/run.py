@@ -167,6 +167,8 @@ class Run:
         if not self._given:
             self._given = True
             self._execution.serves(self.step.path, self._redacted)
+            if self._try.meter.below_floor:
+                self._execution.below_floor = True
         if not self.said:
             self.said = isinstance(chunk, ToolCall | Vector) or (isinstance(chunk, Text) and not chunk.text.isspace())
 
@@ -259,7 +261,7 @@ class Run:
         if self.status == "answered":
             execution.judgement = self.judgement
             proven = step.threshold is not None or low >= execution.decision.floor
-            execution.below_floor = not (self.judgement.accepted and proven)
+            execution.below_floor = attempt.meter.below_floor or not (self.judgement.accepted and proven)
 
     def _charge(self) -> Charge:
         """What the newest attempt is charged, were it to end now."""

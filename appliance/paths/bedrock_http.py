@@ -28,7 +28,7 @@ from appliance.paths.bedrock_wire import Said, build_body, fault_of
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError
 from appliance.paths.dialect import BrokenAnswer, Call, Reading
 from appliance.paths.openai_errors import error_of, retry_after
-from appliance.records.card import Endpoint
+from appliance.records.card import Endpoint, ModelCard
 
 SERVICE = "bedrock"
 MAX_FRAME_BYTES = 8 * 1024 * 1024
@@ -37,23 +37,26 @@ _AROUND = 16  # prelude and the CRC-32 of the whole
 
 
 class BedrockDialect:
-    """Converse and ConverseStream. Raises ValueError where no region is stated."""
+    """Converse and ConverseStream, for `card`'s model. Raises ValueError where its endpoint states no region."""
 
     kinds = frozenset(("chat",))
     stream_type = "application/vnd.amazon.eventstream"
     signs = True
 
-    def __init__(self, region: str) -> None:
-        if not region:
+    def __init__(self, card: ModelCard) -> None:
+        if card.endpoint is None or not card.endpoint.region:
             raise ValueError("a card of runtime bedrock_http has an endpoint that states its region")
-        self._region = region
+        self._region = card.endpoint.region
+        self._reasoning = card.capabilities.reasoning
         _frame_reader()  # imports botocore now, not within a request
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job)))
+        return Call(
+            _address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, self._reasoning))
+        )
 
     def reading(self, job: Job) -> Reading:  # noqa: ARG002
         return BedrockReading()
@@ -194,13 +197,17 @@ def _frame(raw: bytes) -> tuple[dict[str, Any], bytes]:
 class BedrockReading(Said):
     """What has been read of one Converse, as `dialect.Reading` has it."""
 
-    __slots__ = ("_frames", "ended", "failed")
+    __slots__ = ("_frames", "ended", "failed", "stops")
 
     def __init__(self) -> None:
         super().__init__()
         self._frames = Frames()
         self.ended = False
         self.failed: Exception | None = None
+        self.stops: dict[int, str] = {}  # Converse says that one was met, and not which
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        """Nothing that matters."""
 
     @property
     def complete(self) -> bool:

@@ -71,6 +71,8 @@ def _message(message: Message, at: int) -> dict[str, Any]:
     role = _ROLES.get(message.role)
     if role is None:
         raise unsupported("messages of this role", f"messages[{at}].role")
+    if message.name is not None and role != "tool":
+        raise unsupported("names of speakers", f"messages[{at}].name")
     made: dict[str, Any] = {"role": role}
     if role == "tool":
         return made | {"tool_call_id": message.tool_call_id or "", "content": message.content}

@@ -13,8 +13,10 @@ from appliance.paths.contract import ExecutionPath
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard
 from appliance.records.departure import departing
+from tests.standins.anthropic_server import anthropic
 from tests.standins.bedrock_server import REGION, bedrock
 from tests.standins.cohere_server import cohere
+from tests.standins.gemini_server import gemini
 from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_answers import Behaviour
 from tests.standins.provider import ProviderStandIn
@@ -32,6 +34,8 @@ class Provider:
     secret: str = "sk-very-secret-0123456789"
     endpoint: dict[str, Any] = field(default_factory=dict)
     modalities: tuple[str, ...] = ("chat",)
+    says: frozenset[str] = frozenset()  # what of all that others cannot be told it can
+    error_event: str = "unavailable"  # the fault of its error inside of a stream
     capabilities: dict[str, bool] = field(
         default_factory=lambda: {"tools": True, "json_schema": True, "images_in": True}
     )
@@ -50,6 +54,10 @@ class Provider:
 
 
 PROVIDERS = {
+    "anthropic": Provider(
+        "anthropic_http", anthropic, says=frozenset(("parallel_tool_calls",)), error_event="overloaded"
+    ),
+    "gemini": Provider("gemini_http", gemini, says=frozenset(("n",))),
     "bedrock": Provider("bedrock_http", bedrock, "AKID:aws-very-secret-0123456789", AWS, endpoint={"region": REGION}),
     "cohere": Provider("cohere_http", cohere, modalities=("chat", "embedding")),
 }
