@@ -24,7 +24,7 @@ from appliance.execute import Execution
 from appliance.failures import failed
 from appliance.handing_on import arbitrate, critique, join, part, parts_of, polish
 from appliance.paths.contract import Chunk, Signals, Text
-from appliance.records.decision import Asked, Decision, Judgement, Snapshot, Step, StepOutcome
+from appliance.records.decision import Asked, Decision, Judgement, Member, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Format, Request
 from appliance.records.value import changed
@@ -39,7 +39,6 @@ _AT_ONCE = 4  # parts that are read at a time
 class _Call:
     """One call: who is asked as what, and the run of it; `refused` in place of a run."""
 
-    step: Step
     role: str
     execution: Execution | None = None
     refused: StepOutcome | None = None
@@ -123,25 +122,27 @@ class Composing:
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The served answer as it comes. Raises a WeirError where there is none, or where it breaks off."""
-        strategies, step = self._generation.strategies, self._decision.steps[0]
+        strategies, composition = self._generation.strategies, self._decision.steps[0].composition
         assert strategies is not None, "a composed decision is a strategy's"
+        assert composition is not None, "it is of several calls"
+        members = composition.members
         one = strategies.strategies[self._decision.strategy]
         if isinstance(one, Ensemble):
-            made = self._ensemble(one, step)
+            made = self._ensemble(one, members)
         elif isinstance(one, Chain):
-            made = self._chain(step)
+            made = self._chain(members)
         else:
             assert isinstance(one, Partition)
-            made = self._partition(one, step)
+            made = self._partition(one, members)
         async with aclosing(made) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     # ---- ensembles ------------------------------------------------------------------------------------------
 
-    async def _ensemble(self, one: Ensemble, step: Step) -> AsyncGenerator[Chunk, None]:
-        arbiter = step.members[-1] if step.members[-1].role == "arbiter" else None
-        members = step.members[: len(step.members) - (arbiter is not None)]
+    async def _ensemble(self, one: Ensemble, calls: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
+        arbiter = calls[-1] if calls[-1].role == "arbiter" else None
+        members = calls if arbiter is None else calls[:-1]
         answers = await self._members(one, members)
         if len(answers) < one.quorum:
             raise failed(self.outcomes)
@@ -161,7 +162,7 @@ class Composing:
             async for chunk in chunks:
                 yield chunk
 
-    async def _members(self, one: Ensemble, members: tuple[Step, ...]) -> list[_Said]:
+    async def _members(self, one: Ensemble, members: tuple[Member, ...]) -> list[_Said]:
         """The answers, in the order of the members; where a vote is decided, those that came so far."""
         asking = [
             asyncio.create_task(self._say(member, self._request, f"member {at + 1} of {len(members)}"))
@@ -184,8 +185,8 @@ class Composing:
 
     # ---- chains and parts -----------------------------------------------------------------------------------
 
-    async def _chain(self, step: Step) -> AsyncGenerator[Chunk, None]:
-        first, second, third = step.members
+    async def _chain(self, members: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
+        first, second, third = members
         draft = await self._say(first, self._request, first.role)
         if draft is None:
             raise failed(self.outcomes)
@@ -199,8 +200,8 @@ class Composing:
             async for chunk in chunks:
                 yield chunk
 
-    async def _partition(self, one: Partition, step: Step) -> AsyncGenerator[Chunk, None]:
-        reader, writer = step.members
+    async def _partition(self, one: Partition, members: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
+        reader, writer = members
         parts = await asyncio.to_thread(parts_of, self._request, one.part_tokens, one.overlap_tokens)
         if len(parts) > one.most_parts:
             raise ContextTooLong(
@@ -231,9 +232,9 @@ class Composing:
 
     # ---- one call -------------------------------------------------------------------------------------------
 
-    async def _say(self, step: Step, request: Request, role: str) -> _Said | None:
+    async def _say(self, member: Member, request: Request, role: str) -> _Said | None:
         """A call's whole answer; None where it has none, which its outcome tells."""
-        call = await self._prepared(step, replace(request, stream=False), role)
+        call = await self._prepared(member, replace(request, stream=False), role)
         if call.execution is None:
             return None
         try:
@@ -242,10 +243,10 @@ class Composing:
             return None
 
     async def _last(
-        self, step: Step, request: Request, role: str, otherwise: _Said | None
+        self, member: Member, request: Request, role: str, otherwise: _Said | None
     ) -> AsyncGenerator[Chunk, None]:
         """The last call's answer as it comes; where it has none, what was there before it."""
-        call = await self._prepared(step, request, role)
+        call = await self._prepared(member, request, role)
         if call.execution is not None:
             self._served, begun = call.execution, False
             try:
@@ -262,21 +263,21 @@ class Composing:
         for chunk in self._serve(otherwise, below="The last call failed."):
             yield chunk
 
-    async def _prepared(self, step: Step, request: Request, role: str) -> _Call:
+    async def _prepared(self, member: Member, request: Request, role: str) -> _Call:
         """A call that may be run, decided as any request that names this path; or why it may not."""
-        call = _Call(step, role)
+        call = _Call(role)
         self._calls.append(call)
         labels = replace(request.labels, strategy="")
-        asked_for = replace(request, model=step.path, models=(), strategy="", labels=labels)
+        asked_for = replace(request, model=member.path, models=(), strategy="", labels=labels)
         looked, asked, features = await self._look(asked_for)
         spent = sum(outcome.cost for outcome in self.outcomes)
         left = self._snapshot.budget_left
         moment = self._snapshot if left is None else changed(self._snapshot, budget_left=left - spent)
         decision = decide(asked, features, self._generation, moment)
         if decision.refusal:
-            reasons = [one.text for each in decision.candidates if each.path == step.path for one in each.reasons]
+            reasons = [one.text for each in decision.candidates if each.path == member.path for one in each.reasons]
             words = "; ".join(reasons) or decision.unmet
-            call.refused = StepOutcome(step.path, "failed", decision.refusal, words)
+            call.refused = StepOutcome(member.path, "failed", decision.refusal, words)
         else:
             call.execution = self._begin(looked, features, decision)
         return call

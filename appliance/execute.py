@@ -38,6 +38,7 @@ from appliance.records.features import Features, FindingKind
 from appliance.records.request import Request
 from appliance.redact import NotRedactable, Redaction
 from appliance.run import Run
+from appliance.tenancy.hold import Hold
 from appliance.turns import Turns
 from appliance.upstreams import Upstream
 
@@ -64,6 +65,7 @@ class Execution:
         draw: Callable[[], float] = random.random,  # uniform in [0, 1)
         weight: int = 1,  # of the tenant where a path is contended
         redact: Redact | None = None,  # None: nothing can be redacted
+        purse: Hold | None = None,  # what pays for its calls; None: they need not be paid for
     ) -> None:
         self.request = request
         self.features = features
@@ -77,6 +79,7 @@ class Execution:
         self.draw = draw
         self._weight = weight
         self._redact = redact
+        self.purse = purse
         self._redaction: Redaction | PathError | None = None
         self._began = clock() if began is None else began
         self._may_serve_below = request.labels.below_floor == "serve"
@@ -161,7 +164,7 @@ class Execution:
         """Whether this run answered. Raises where it broke off after something of it was sent."""
         if run.status == "rejected":
             self._weak.append((run.judgement.p_good if run.judgement else 0.0, run.step.path, run.held))
-        elif run.status != "answered" and run.said:
+        elif run.status != "answered" and run.given:
             raise broken_off(self.outcomes)
         return run.status == "answered"
 

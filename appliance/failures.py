@@ -134,6 +134,12 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
             details=details,
             next_step="The node's operator finds the reason with 'weir doctor' and in /readyz.",
         )
+    if faults == {"budget"}:
+        return BudgetSpent(
+            "What is left of the tenant's budget pays for none of the calls that are left to try.",
+            details=details,
+            next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
+        )
     if faults == {"overloaded"}:
         return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=_wait(outcomes) or 2)
     return UpstreamFailed(

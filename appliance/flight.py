@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 from appliance.records.chunks import Chunk
 from appliance.records.decision import Judgement, StepOutcome
 from appliance.records.features import FindingKind
+from appliance.tenancy.hold import Hold
 
 E = TypeVar("E", bound=BaseException)
 AHEAD = 256
@@ -61,6 +62,7 @@ class Flight:
     def __init__(self, execution: Executing, *, whole: bool, landed: Callable[[], object]) -> None:
         """`whole`: nobody wants a stream. `landed` is called when it is not to be joined any more."""
         self.execution = execution
+        self.hold: Hold | None = None  # what is set aside for it; for the one who tells what it cost
         self.joined = 0
         self._aboard = 0
         self._landed: Callable[[], object] | None = landed

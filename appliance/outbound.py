@@ -194,7 +194,8 @@ class Session:
         sending: Callable[[], object] = lambda: None,
     ) -> Answer | ClientResponse:
         """The answer to a POST, to be closed; no redirect is followed, nothing is sent again, nothing is unpacked.
-        `headers` are this one's. `sending` is called once it is written down and there is a connection, before anything leaves.
+        `headers` are this one's. `sending` is called once it is written down and there is a connection, before anything
+        leaves.
 
         Raises AuditUnavailable before anything has left, and aiohttp's ClientError, or OSError, whatever the network
         does.

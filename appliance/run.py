@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. What is kept is given out only when it was judged and is the answer that is served.
-2. An answer is given out from one attempt alone: another begins only while nothing was.
+2. An answer is given out from one attempt alone: another begins only while nothing was. Leading blanks are held back
+   until something stands behind them, so that an attempt that said nothing else left no trace.
 3. A path is asked again only where it is an upstream, and as `retries` says.
 4. However a run ends, its path is closed, its turn is given back, and `outcome` tells all that it cost.
 """
@@ -14,12 +15,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from appliance.attempt import Try
+from appliance.attempt import Charge, Try
 from appliance.decide.estimate import p_good
+from appliance.decide.price import most_picos_of
 from appliance.judge import judge
-from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text, ToolCall, Vector
+from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text
 from appliance.records.decision import Attempt, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure, departing
+from appliance.records.money import total
 from appliance.redact import Redaction, Restorer, restored
 from appliance.retries import again_in
 from appliance.turns import Turns
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from appliance.execute import Execution
     from appliance.records.features import FindingKind
 
+MOST_BLANKS = 64  # chunks that are held back
 LATE_S = 0.02  # before the caller's deadline: what fails then failed for that
 
 
@@ -44,13 +48,13 @@ class Run:
         self._try = Try(self._began)
         self._before: tuple[Attempt, ...] = ()
         self._turns: Turns | None = None  # where this run has its turn
+        self._paid = 0  # picos, ahead for the newest attempt
         self._call: Call | None = None  # at its upstream
         self._asked: tuple[int, ...] = ()  # members of it
         self._redacted: tuple[tuple[FindingKind, int], ...] = ()
         self.status: str = "cancelled"  # until it comes to an end of its own
         self.held: list[Chunk] = []
-        self._given = False  # whether anything was given out
-        self.said = False  # whether that was a part of the answer, which nobody else can begin anew
+        self.given = False  # whether anything was given out, so that nobody else can begin anew
         self.judgement: Judgement | None = None
         self.hedged = False  # whether another path was asked as well
         self.when_speaking: Callable[[], object] | None = None  # is called at its first token
@@ -71,10 +75,14 @@ class Run:
                             if self.when_speaking is not None and attempt.first is not None:
                                 self.when_speaking()
                                 self.when_speaking = None
-                            if self._keep:
+                            if self._keep or not (self.given or self._begins(chunk)):
                                 self.held.append(chunk)
                             elif not isinstance(chunk, Signals):
-                                self._give(chunk)
+                                if self.held:
+                                    for blank in self._let_go():
+                                        yield blank
+                                if isinstance(chunk, Done):
+                                    self._settle()
                                 yield chunk
                     finally:
                         await _close(stream)
@@ -126,6 +134,12 @@ class Run:
         if upstream is not None:
             self._call = upstream.enter(self._asked)
             self._asked += (self._call.index,)
+        if execution.purse is not None:
+            card = execution.generation.card_by_id[step.path]
+            most = most_picos_of(card, execution.request, execution.features)
+            if not execution.purse.begins(most):
+                raise PathError("budget", "What it may cost at most is more than the budget that is left.", sent=False)
+            self._paid = most
         stream = path.stream(execution.job(step, self._hold, redaction, attempt.meter, self._member))
         if redaction is not None:
             in_json = execution.request.format.kind in ("json_object", "json_schema")
@@ -139,7 +153,11 @@ class Run:
         return self._asked[-1] if self._asked else 0
 
     def _leave(self) -> None:
-        """Let others have their turn."""
+        """Let others have their turn, and what it did not cost be spent on something else."""
+        execution = self._execution
+        if execution.purse is not None and self._paid:
+            execution.purse.ends(self._paid, self._charge().cost)
+            self._paid = 0
         if self._call is not None:
             self._call.given_up()
             self._call = None
@@ -147,17 +165,21 @@ class Run:
             self._turns.done(self._execution.request.n)
             self._turns = None
 
-    def _give(self, chunk: Chunk) -> None:
-        """Before a chunk is given out that cannot be taken back."""
-        if isinstance(chunk, Done):
-            self._settle()
-        if not self._given:
-            self._given = True
-            self._execution.serves(self.step.path, self._redacted)
-            if self._try.meter.below_floor:
-                self._execution.below_floor = True
-        if not self.said:
-            self.said = isinstance(chunk, ToolCall | Vector) or (isinstance(chunk, Text) and not chunk.text.isspace())
+    def _begins(self, chunk: Chunk) -> bool:
+        """Whether this is given out, as the first that is. Blanks wait for something to stand before."""
+        blank = isinstance(chunk, Signals) or (isinstance(chunk, Text) and not chunk.text.strip())
+        if blank and len(self.held) < MOST_BLANKS:
+            return False
+        self.given = True
+        self._execution.serves(self.step.path, self._redacted)
+        if self._try.meter.below_floor:
+            self._execution.below_floor = True
+        return True
+
+    def _let_go(self) -> list[Chunk]:
+        """The blanks that waited."""
+        waited, self.held = self.held, []
+        return [chunk for chunk in waited if not isinstance(chunk, Signals)]
 
     def _answered(self) -> None:
         """The server did what it should, whatever its answer is worth."""
@@ -178,7 +200,7 @@ class Run:
     def _again_in(self, error: PathError) -> float | None:
         """Seconds until the next attempt; None where this was the last."""
         execution = self._execution
-        if self._given or not self._asked or self._try.asked is None:
+        if self.given or not self._asked or self._try.asked is None:
             return None
         upstream = execution.upstreams[self.step.path]
         return again_in(
@@ -193,10 +215,8 @@ class Run:
 
     def _begin_anew(self, wait: float) -> None:
         """Another attempt, after so long."""
-        execution, attempt = self._execution, self._try
+        attempt, charge, now = self._try, self._charge(), self._execution.clock()
         assert attempt.fault is not None
-        charge = attempt.charged(execution.generation.card_by_id[self.step.path].price, execution.features)
-        now = execution.clock()
         self._before += (
             Attempt(
                 attempt.fault.fault,
@@ -209,6 +229,8 @@ class Run:
                 charge.cost,
                 charge.known,
                 self._name(self._asked[-1]),
+                charge.usage.reasoning_tokens,
+                charge.usage.cache_write_tokens,
             ),
         )
         self.held.clear()
@@ -250,11 +272,16 @@ class Run:
             proven = step.threshold is not None or low >= execution.decision.floor
             execution.below_floor = attempt.meter.below_floor or not (self.judgement.accepted and proven)
 
+    def _charge(self) -> Charge:
+        """What the newest attempt is charged, were it to end now."""
+        execution = self._execution
+        card = execution.generation.card_by_id[self.step.path]
+        return self._try.charged(card, execution.features, execution.clock())
+
     def outcome(self) -> StepOutcome:
         """What it came to, were it to end now."""
         execution, attempt = self._execution, self._try
-        card = execution.generation.card_by_id[self.step.path]
-        last, done, fault = attempt.charged(card.price, execution.features), attempt.done, attempt.fault
+        last, done, fault = self._charge(), attempt.done, attempt.fault
         outcome = StepOutcome(
             path=self.step.path,
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
@@ -266,6 +293,9 @@ class Run:
             prompt_tokens=last.usage.prompt_tokens,
             completion_tokens=last.usage.completion_tokens,
             cached_tokens=last.usage.cached_tokens,
+            reasoning_tokens=last.usage.reasoning_tokens,
+            cache_write_tokens=last.usage.cache_write_tokens,
+            usage_note=last.note,
             cost=last.cost,
             cost_known=last.known,
             finish_reason=done.finish_reasons[0] if done and done.finish_reasons else "",
@@ -290,7 +320,9 @@ def _with(outcome: StepOutcome, before: tuple[Attempt, ...]) -> StepOutcome:
         prompt_tokens=outcome.prompt_tokens + sum(one.prompt_tokens for one in before),
         completion_tokens=outcome.completion_tokens + sum(one.completion_tokens for one in before),
         cached_tokens=outcome.cached_tokens + sum(one.cached_tokens for one in before),
-        cost=outcome.cost + sum(one.cost for one in before),
+        reasoning_tokens=outcome.reasoning_tokens + sum(one.reasoning_tokens for one in before),
+        cache_write_tokens=outcome.cache_write_tokens + sum(one.cache_write_tokens for one in before),
+        cost=total((outcome.cost, *(one.cost for one in before))),
         cost_known=outcome.cost_known and all(one.cost_known for one in before),
     )
 

@@ -124,7 +124,7 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
         stated = _list(decision.get("steps"))
         shown = [_step(step) for step in stated] or steps
         yield f"{paint('chosen', 'green')}   {clean(' then '.join(shown))}"
-        for member in (one for step in stated for one in _list(step.get("members"))):
+        for member in (one for step in stated for one in _list(_mapping(step.get("composition")).get("members"))):
             yield f"         {clean(_step(member))}"
         if spare := [_step(step) for step in _list(decision.get("fallbacks")) if step.get("why")]:
             yield f"else     {clean(', '.join(spare))}"
@@ -174,8 +174,8 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
 def _step(step: Json) -> str:
     """The path, with what is said of it."""
     path = f"{step.get('path')}{', redacted' if step.get('redacted') else ''}"
-    if step.get("compose"):
-        path = f"{step['compose']}, at last by {path}"
+    if composition := _mapping(step.get("composition")):
+        path = f"{composition.get('kind')}, at last by {path}"
     return f"{path} ({step['why']})" if step.get("why") else path
 
 
@@ -265,11 +265,7 @@ def _ran(steps: list[Json]) -> str:
                 money(step.get("cost")),
                 number(judged) if isinstance(judged, (int, float)) else judged or "-",
                 step.get("device") or "-",
-                "; ".join(
-                    part
-                    for part in (str(step.get("role") or ""), _replaced(step), *_notes(step), step.get("message", ""))
-                    if part
-                ),
+                "; ".join(part for part in (*_notes(step), step.get("message", "")) if part),
             )
         )
     headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")
@@ -299,6 +295,8 @@ def _asked(step: Json) -> str:
 
 def _notes(step: Json) -> Iterator[str]:
     """What is to be known of a step besides."""
+    yield str(step.get("role") or "")
+    yield _replaced(step)
     if step.get("shared"):
         yield "run by another request, identical and at the same time"
     if step.get("hedged"):
@@ -307,6 +305,8 @@ def _notes(step: Json) -> Iterator[str]:
         yield "tokens and cost with its earlier attempts"
     if step.get("cost_known") is False:
         yield "its cost is an estimate"
+    if step.get("usage_note"):
+        yield f"the usage that its provider stated is {step['usage_note']}"
 
 
 def _replaced(step: Json) -> str:

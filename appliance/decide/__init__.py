@@ -9,7 +9,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from appliance.decide.candidates import candidates, outside
+from appliance.decide.candidates import behind, candidates, outside
 from appliance.decide.composing import beyond, composable, composed, within
 from appliance.decide.courses import Course, by_strategy, course
 from appliance.decide.generation import Generation
@@ -60,6 +60,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
                 return made
             way = None if whole else way  # what fits whole is read whole, by whom the strategy names
     found = candidates(asked, features, generation, snapshot, within(way, features) if way is not None else None)
+    found = behind(found, snapshot)
     eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)
@@ -74,7 +75,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     if not spare or (rank is not None and rank.alone):
         plans = plans[: len(eligible)]
     if snapshot.budget_left is not None:
-        affordable = [plan for plan in plans if plan.expected.cost <= snapshot.budget_left]
+        affordable = [plan for plan in plans if plan.expected.most <= snapshot.budget_left]
         plans = affordable or plans[: len(eligible)]
     good = [plan for plan in plans if plan.meets_floor]
     strict = asked.labels.below_floor == "refuse"

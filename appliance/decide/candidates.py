@@ -18,10 +18,12 @@ from appliance.decide.estimate import estimate
 from appliance.decide.generation import Generation
 from appliance.decide.labels import without_redactable
 from appliance.decide.preferences import named, unfit
+from appliance.decide.price import most_of
 from appliance.records.card import ModelCard, Tier
 from appliance.records.decision import Asked, Candidate, PathState, Reason, Redacting, Snapshot
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Labels
+from appliance.records.value import changed
 
 _LANGUAGE_CERTAIN = 0.8  # below this the detected language removes nothing
 
@@ -59,6 +61,19 @@ def candidates(
 def kinds_of(features: Features) -> tuple[FindingKind, ...]:
     """What was found, as policy is told of it."""
     return tuple(sorted(kind for kind, _ in features.findings)) if features.findings else ()
+
+
+def behind(found: tuple[Candidate, ...], snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """The same, without those that lag where one is left that does not."""
+    lagging = {state.path: state.lagging for state in snapshot.paths if state.lagging}
+    if not lagging or all(one.path in lagging for one in found if one.eligible):
+        return found
+    return tuple(
+        changed(one, eligible=False, reasons=(*one.reasons, Reason("health", lagging[one.path])))
+        if one.eligible and one.path in lagging
+        else one
+        for one in found
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +119,10 @@ def _candidate(
     if reasons:
         return Candidate(card.id, card.tier, False, tuple(reasons))
     expected = estimate(card, state, asked, features, generation.weights)
-    if snapshot.budget_left is not None and expected.cost > snapshot.budget_left:
-        reasons.append(Reason("budget", "its expected cost is more than the budget that is left"))
+    if snapshot.budget_left is not None and not card.price.free:
+        expected = changed(expected, most=most_of(card, asked, features))
+        if expected.most > snapshot.budget_left:
+            reasons.append(Reason("budget", "what it may cost at most is more than the budget that is left"))
     deadline = asked.labels.deadline_s
     if deadline is not None and expected.latency_p95_s > deadline:
         reasons.append(Reason("deadline", f"p95 {expected.latency_p95_s:.2f} s is over the deadline of {deadline:g} s"))

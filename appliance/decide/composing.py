@@ -16,7 +16,7 @@ from appliance.decide.courses import Course, in_order
 from appliance.decide.generation import Generation
 from appliance.decide.ranks import meets, worth
 from appliance.decide.strategies import Chain, Ensemble, Partition, Tasks
-from appliance.records.decision import Asked, Candidate, Estimate, Role, Snapshot, Step
+from appliance.records.decision import Asked, Candidate, Composition, Estimate, Member, Role, Snapshot, Step
 from appliance.records.features import Features
 from appliance.records.value import changed, value
 
@@ -24,7 +24,7 @@ FRAME_TOKENS = 200  # what is said around the texts that a composed call is show
 
 
 @value
-class Composition:
+class Made:
     """The step that stands for all calls, or in words why there is none."""
 
     found: tuple[Candidate, ...] = ()
@@ -45,7 +45,7 @@ def composable(asked: Asked, features: Features) -> str:
 
 def composed(
     course: Course, asked: Asked, features: Features, generation: Generation, snapshot: Snapshot, floor: float
-) -> Composition:
+) -> Made:
     """Who is asked."""
     one = course.strategy
     if isinstance(one, Partition):
@@ -63,59 +63,59 @@ def within(course: Course, features: Features) -> tuple[frozenset[str], str] | N
     return None if "auto" in named else (named, f"the strategy '{course.name}' names others")
 
 
-def beyond(made: Composition, asked: Asked, snapshot: Snapshot) -> str:
+def beyond(made: Made, asked: Asked, snapshot: Snapshot) -> str:
     """In words why all calls together cannot be made; '' where they can."""
     expected, left, deadline = made.expected, snapshot.budget_left, asked.labels.deadline_s
     if expected is None:
         return ""
-    if left is not None and expected.cost > left:
-        return f"its calls are expected to cost {expected.cost:.6g}, more than the budget that is left"
+    if left is not None and expected.most > left:
+        return f"its calls may cost {expected.most:.6g}, more than the budget that is left"
     if deadline is not None and expected.latency_p95_s > deadline:
         return f"its calls take up to {expected.latency_p95_s:.2f} s, longer than the deadline of {deadline:g} s"
     return ""
 
 
-def _ensemble(one: Ensemble, eligible: dict[str, Candidate], floor: float) -> Composition:
+def _ensemble(one: Ensemble, eligible: dict[str, Candidate], floor: float) -> Made:
     members = [eligible[path] for path in one.members if path in eligible]
     if len(members) < one.quorum:
-        return Composition(
+        return Made(
             words=f"{len(members)} of its {len(one.members)} members can answer, and its quorum is {one.quorum}"
         )
     arbiter = _first(one.arbiter, eligible)
     if one.by == "arbiter" and arbiter is None:
-        return Composition(words="nobody can be its arbiter")
-    steps = tuple(_step(who, "member", f"member {at + 1} of {len(members)}") for at, who in enumerate(members))
+        return Made(words="nobody can be its arbiter")
+    steps = tuple(_member(who, "member", f"member {at + 1} of {len(members)}") for at, who in enumerate(members))
     how = f"agreement of {one.quorum}" if one.by == "vote" else "an arbiter reads all answers"
     if arbiter is not None:
-        steps += (_step(arbiter, "arbiter", "arbiter" if one.by == "arbiter" else "arbiter, where they do not agree"),)
+        steps += (
+            _member(arbiter, "arbiter", "arbiter" if one.by == "arbiter" else "arbiter, where they do not agree"),
+        )
     last = arbiter or min(members, key=worth)
     served = [*members, *([arbiter] if arbiter else [])]
-    return _made(Step(last.path, redacted=last.redacting is not None, why=how, compose="ensemble", members=steps),
-                 [members, [arbiter] if arbiter else []], last, all(meets(who, floor) for who in served))  # fmt: skip
+    step = _step(last, how, Composition("ensemble", steps))
+    return _made(step, [members, [arbiter] if arbiter else []], last, all(meets(who, floor) for who in served))
 
 
-def _chain(one: Chain, eligible: dict[str, Candidate], floor: float) -> Composition:
+def _chain(one: Chain, eligible: dict[str, Candidate], floor: float) -> Made:
     roles: dict[Role, tuple[str, ...]] = {"draft": one.draft, "critique": one.critique, "polish": one.polish}
     found = {role: _first(paths, eligible) for role, paths in roles.items()}
     who = {role: candidate for role, candidate in found.items() if candidate is not None}
     if len(who) < len(roles):
         missing = ", ".join(role for role in roles if role not in who)
-        return Composition(words=f"no path that it names can do its part: {missing}")
-    steps = tuple(_step(candidate, role, role) for role, candidate in who.items())
+        return Made(words=f"no path that it names can do its part: {missing}")
+    steps = tuple(_member(candidate, role, role) for role, candidate in who.items())
     last = who["polish"]
-    step = Step(
-        last.path, redacted=last.redacting is not None, why="draft, critique, polish", compose="chain", members=steps
-    )
+    step = _step(last, "draft, critique, polish", Composition("chain", steps))
     return _made(step, [[each] for each in who.values()], last, meets(who["draft"], floor) and meets(last, floor))
 
 
 def _partition(
     one: Partition, asked: Asked, features: Features, generation: Generation, snapshot: Snapshot, floor: float
-) -> Composition:
+) -> Made:
     fresh = one.part_tokens - one.overlap_tokens
     parts = max(2, math.ceil((features.estimated_prompt_tokens - one.overlap_tokens) / fresh))
     if parts > one.most_parts:
-        return Composition(words=f"it would make {parts} parts, more than {one.most_parts}")
+        return Made(words=f"it would make {parts} parts, more than {one.most_parts}")
     reading = _sized(features, one.part_tokens + FRAME_TOKENS, one.note_tokens)
     found = candidates(asked, reading, generation, snapshot)
     reader = _first(one.paths, {each.path: each for each in found if each.eligible})
@@ -123,20 +123,12 @@ def _partition(
     joined = candidates(asked, joining, generation, snapshot)
     writer = _first(one.synthesis, {each.path: each for each in joined if each.eligible})
     if reader is None or writer is None:
-        return Composition(
-            found, words=f"nobody can do {'the reading of parts' if reader is None else 'the synthesis'}"
-        )
+        return Made(found, words=f"nobody can do {'the reading of parts' if reader is None else 'the synthesis'}")
     steps = (
-        changed(_step(reader, "reader", f"reads about {parts} parts"), times=parts),
-        _step(writer, "synthesis", "synthesis"),
+        _member(reader, "reader", f"reads about {parts} parts", parts),
+        _member(writer, "synthesis", "synthesis"),
     )
-    step = Step(
-        writer.path,
-        redacted=writer.redacting is not None,
-        why=f"in about {parts} parts",
-        compose="partition",
-        members=steps,
-    )
+    step = _step(writer, f"in about {parts} parts", Composition("partition", steps))
     return changed(_made(step, [[reader] * parts, [writer]], writer, meets(writer, floor)), found=found)
 
 
@@ -149,18 +141,23 @@ def _first(paths: Sequence[str], eligible: dict[str, Candidate]) -> Candidate | 
     return ordered[0][0] if ordered else None
 
 
-def _step(candidate: Candidate, role: Role, why: str) -> Step:
-    return Step(candidate.path, redacted=candidate.redacting is not None, why=why, role=role)
+def _member(candidate: Candidate, role: Role, why: str, times: int = 1) -> Member:
+    return Member(candidate.path, role, why, candidate.redacting is not None, times)
 
 
-def _made(step: Step, rounds: list[list[Candidate]], last: Candidate, enough: bool) -> Composition:
+def _step(last: Candidate, why: str, composition: Composition) -> Step:
+    return Step(last.path, redacted=last.redacting is not None, why=why, composition=composition)
+
+
+def _made(step: Step, rounds: list[list[Candidate]], last: Candidate, enough: bool) -> Made:
     """Rounds follow each other; the calls of one go out together."""
-    cost = middle = high = 0.0
+    cost = middle = high = most = 0.0
     for calls in rounds:
         estimates = [each.estimate for each in calls if each.estimate is not None]
         cost += sum(one.cost for one in estimates)
+        most += sum(one.most for one in estimates)
         middle += max((one.latency_s for one in estimates), default=0.0)
         high += max((one.latency_p95_s for one in estimates), default=0.0)
     assert last.estimate is not None  # eligible candidates have one
-    expected = Estimate(last.estimate.p_good, last.estimate.p_good_low, cost, middle, high)
-    return Composition(step=step, expected=expected, meets_floor=enough)
+    expected = Estimate(last.estimate.p_good, last.estimate.p_good_low, cost, middle, high, most=most)
+    return Made(step=step, expected=expected, meets_floor=enough)

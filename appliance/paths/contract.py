@@ -63,6 +63,7 @@ PathFault = Literal[
     "policy",  # another node's policy refuses it: try another path
     "quality",  # another node has nothing that meets the quality floor: try another path
     "redaction",  # what would leave cannot be redacted, so nothing left: try another
+    "budget",  # what it may cost is not left of the tenant's budget: nothing left, try another
     "audit",  # what would leave could not be written down first: nothing left, try another
     "internal",
 ]

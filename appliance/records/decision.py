@@ -92,7 +92,8 @@ class Asked:
 class PathState:
     """One path as it was when the snapshot was taken. Live figures are None until there are enough of them.
 
-    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute.
+    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute. `lagging`: why
+    others should be asked before it, '' where nothing speaks for that.
     """
 
     path: str
@@ -105,6 +106,7 @@ class PathState:
     first_token_p95_s: float | None = None
     decode_tokens_per_s: float | None = None
     cached_prompt_tokens: int = 0
+    lagging: str = ""
 
 
 @value
@@ -144,7 +146,10 @@ class Reason:
 
 @value
 class Estimate:
-    """What is expected. Probabilities, money in the generation's currency, seconds."""
+    """What is expected. Probabilities, money in the generation's currency, seconds.
+
+    `most` is what it may cost at most, each path asked once; looked at where the tenant has a budget.
+    """
 
     p_good: float
     p_good_low: float
@@ -152,6 +157,7 @@ class Estimate:
     latency_s: float
     latency_p95_s: float
     utility: float = 0.0
+    most: float = 0.0
 
 
 @value
@@ -174,7 +180,26 @@ class Candidate:
     redacting: Redacting | None = None
 
 
-Role = Literal["", "member", "arbiter", "draft", "critique", "polish", "reader", "synthesis"]
+Role = Literal["member", "arbiter", "draft", "critique", "polish", "reader", "synthesis"]
+
+
+@value
+class Member:
+    """One of several calls of which an answer is made: who is asked as what, and how many times."""
+
+    path: str
+    role: Role
+    why: str = ""
+    redacted: bool = False
+    times: int = 1
+
+
+@value
+class Composition:
+    """Several calls that make one answer."""
+
+    kind: Literal["ensemble", "chain", "partition"]
+    members: tuple[Member, ...]
 
 
 @value
@@ -182,8 +207,7 @@ class Step:
     """One path to run. With a gate, an answer judged below `threshold` goes on to the next step.
 
     `redacted`: it may be sent the request only with what can be redacted replaced. `why` it stands where it does, where
-    utility does not say so. `compose`: it stands for several calls, of which one answer is made; `members` are they,
-    each with its `role` and how many `times` it is asked, and `path` is the last one's.
+    utility does not say so. `composition`: it stands for these calls, and `path` is the last one's.
     """
 
     path: str
@@ -191,10 +215,7 @@ class Step:
     threshold: float | None = None
     redacted: bool = False
     why: str = ""
-    compose: Literal["", "ensemble", "chain", "partition"] = ""
-    role: Role = ""
-    members: tuple[Step, ...] = ()
-    times: int = 1
+    composition: Composition | None = None
 
 
 @value
@@ -226,9 +247,17 @@ class Decision:
     strategy: str = ""
 
     @property
-    def calls(self) -> tuple[Step, ...]:
-        """The plan's steps, each that stands for several calls as those."""
-        return tuple([call for step in self.steps for call in (step.members or (step,))])
+    def calls(self) -> tuple[tuple[str, int], ...]:
+        """By path, how often the plan asks it where all its steps are run."""
+        return tuple(
+            [
+                (call.path, call.times)
+                for step in self.steps
+                for call in (
+                    step.composition.members if step.composition is not None else (Member(step.path, "member"),)
+                )
+            ]
+        )
 
     @property
     def below_floor(self) -> bool:
@@ -262,6 +291,13 @@ class Attempt:
     cost: float = 0.0
     cost_known: bool = True
     member: str = ""
+    reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+# What is wrong with the usage that a provider stated: nothing of it, all zero; too little or too much for what was
+# read; parts that are more than their whole.
+UsageNote = Literal["", "missing", "too-low", "too-high", "inconsistent"]
 
 
 @value
@@ -269,7 +305,8 @@ class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
 
     `attempts` are those before the last; tokens and cost are of all of them together. Without `cost_known` some of it
-    is an estimate, because a call ended before its provider said what it had used. `member` is the one that was asked
+    is an estimate, because a call ended before its provider said what it had used, or it said nothing or too little
+    (`usage_note`, of the last). `member` is the one that was asked
     last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
     `redacted` counts by kind what was replaced in what it was sent. `role`: as what it was asked, where several calls
@@ -298,13 +335,18 @@ class StepOutcome:
     cost_known: bool = True
     member: str = ""
     hedged: bool = False
+    reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    usage_note: UsageNote = ""
     role: str = ""
     retry_after_s: float | None = None
 
 
 @value
 class Outcome:
-    """What the request came to. `frontier_cost` is the fixed counterfactual: all of it to the named frontier path."""
+    """What the request came to. `frontier_cost` is the fixed counterfactual: all of it to the named frontier path. Both
+    costs are in `currency`.
+    """
 
     status: Literal["answered", "refused", "failed", "cancelled"]
     path: str = ""
@@ -316,3 +358,4 @@ class Outcome:
     below_floor: bool = False
     error_code: str = ""
     http_status: int = 200
+    currency: str = ""

@@ -16,7 +16,7 @@ from appliance.decide.generation import Generation
 from appliance.decide.strategies import Strategies
 from appliance.errors import StrategyUnmet
 from appliance.failures import refuse
-from appliance.records.decision import Asked, CacheHit, Decision, Outcome, PathState, Snapshot, Step
+from appliance.records.decision import Asked, CacheHit, Decision, Member, Outcome, PathState, Snapshot, Step
 from appliance.records.features import Features
 from appliance.records.record import Record, from_json, to_json
 from appliance.records.request import Labels, Providers
@@ -63,6 +63,10 @@ def order(decision: Decision) -> list[str]:
     return [step.path for step in (*decision.steps, *decision.fallbacks)]
 
 
+def members_of(step: Step) -> tuple[Member, ...]:
+    return step.composition.members if step.composition is not None else ()
+
+
 # ---- golden ---------------------------------------------------------------------------------------------------
 
 
@@ -94,20 +98,20 @@ def test_golden_orders(name: str, steps: list[tuple[str, str]]) -> None:
 def test_golden_compositions(name: str, path: str, members: list[tuple[str, str]]) -> None:
     decision = run(name)
     (step,) = decision.steps
-    assert (step.path, [(one.path, one.why) for one in step.members]) == (path, members)
+    assert (step.path, [(one.path, one.why) for one in members_of(step)]) == (path, members)
     assert (decision.chosen, decision.strategy, decision.fallbacks) == ("strategy", name, ())
 
 
 def test_what_fits_is_read_whole_and_what_does_not_in_parts() -> None:
     short = run("long")
-    assert (short.steps[0].compose, short.chosen, short.strategy) == ("", "best-utility", "long")
+    assert (short.steps[0].composition, short.chosen, short.strategy) == (None, "best-utility", "long")
     small = content(cards=CARDS[:2])
     long = run("long", made=small, features=make.features(estimated_prompt_tokens=5000))
     (step,) = long.steps
-    assert (step.compose, step.why) == ("partition", "in about 6 parts")
-    assert [one.why for one in step.members] == ["reads about 6 parts", "synthesis"]
+    assert step.composition and (step.composition.kind, step.why) == ("partition", "in about 6 parts")
+    assert [one.why for one in members_of(step)] == ["reads about 6 parts", "synthesis"]
     always = content(long={**STRATEGIES["long"], "always": True})
-    assert run("long", made=always).steps[0].compose == "partition"
+    assert run("long", made=always).steps[0].composition is not None
     huge = run("long", made=small, features=make.features(estimated_prompt_tokens=50_000))
     assert huge.refusal == "unsupported" or "parts, more than 16" in huge.unmet
 
@@ -227,7 +231,7 @@ def test_too_few_members_are_no_vote() -> None:
     one = run("vote", moment=make.snapshot("desk"))
     assert one.refusal == "capacity" and "1 of its 3 members can answer, and its quorum is 2" in one.unmet
     two = run("vote", moment=make.snapshot("desk", "lab"))
-    assert [step.path for step in two.steps[0].members] == ["desk", "lab"]
+    assert [one.path for one in members_of(two.steps[0])] == ["desk", "lab"]
 
 
 def test_what_policy_refuses_is_said_to_be_policys() -> None:
@@ -339,9 +343,9 @@ def strategic(draw: st.DrawFn) -> Situation:
     return asked, features, made, replace(moment, cache=None)
 
 
-def calls(decision: Decision) -> list[Step]:
+def calls(decision: Decision) -> set[str]:
     steps = (*decision.steps, *decision.fallbacks)
-    return [*steps, *(member for step in steps for member in step.members)]
+    return {one.path for one in (*steps, *(member for step in steps for member in members_of(step)))}
 
 
 @many
@@ -349,8 +353,8 @@ def calls(decision: Decision) -> list[Step]:
 def test_no_strategy_leads_where_policy_does_not(situation: Situation) -> None:
     asked, features, made, moment = situation
     decision = decide(asked, features, made, moment)
-    for step in calls(decision):
-        assert made.policy.refusal(made.card_by_id[step.path], asked.labels, moment.now) is None
+    for path in calls(decision):
+        assert made.policy.refusal(made.card_by_id[path], asked.labels, moment.now) is None
     assert bool(decision.refusal) == (not decision.steps)
 
 
@@ -361,8 +365,9 @@ def test_a_strategy_only_chooses_among_what_is_eligible_without_it(situation: Si
     plain = decide(replace(asked, strategy=""), features, replace(made, strategies=None), moment)
     eligible = {one.path for one in plain.candidates if one.eligible}
     decision = decide(asked, features, made, moment)
-    if all(step.compose != "partition" for step in decision.steps):  # parts fit where the whole does not
-        assert {step.path for step in calls(decision)} <= eligible
+    kinds = {step.composition.kind for step in decision.steps if step.composition is not None}
+    if kinds != {"partition"}:  # parts fit where the whole does not
+        assert calls(decision) <= eligible
 
 
 @many

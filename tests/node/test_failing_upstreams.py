@@ -151,6 +151,25 @@ async def test_a_breaker_opens_is_named_to_all_who_ask_lets_probes_through_and_c
         assert (member.breaker.state, member.breaker.openings, member.breaker.closings) == ("closed", 1, 1)
 
 
+async def test_a_path_that_became_slow_is_asked_after_others_and_where_it_is_alone_all_the_same(start: Start) -> None:
+    a, b = NumberedStandIn("a"), NumberedStandIn("b")
+    breaking = {"least_answers": 3, "slow_factor": 1.0, "pause_s": 60.0}
+    speed = {"first_token_s": 0.005, "first_token_p95_s": 0.03, "prefill_tokens_per_s": 1e6}
+    async with servers(a, b):
+        cards = card_of(a, speed=speed), card_of(b, cost=0.00001, speed={"first_token_p95_s": 5.0})
+        async with start(*cards, failing={"breaking": breaking}) as weir:
+            a.first_s = 0.06
+            for _ in range(3):
+                assert whose((await ask(weir, stream=True, model="site/a"))[1]) == ("a", 20)
+            assert weir.node.fleet.upstreams["site/a"].members[0].breaker.lagging
+            _, text, headers, _ = await ask(weir, stream=True)
+            assert whose(text) == ("b", 20)
+            decision = (await weir.record(headers["x-weir-decision"]))["decision"]
+            (slow,) = [one for one in decision["candidates"] if one["path"] == "site/a"]
+            assert "came too late" in slow["reasons"][0]["text"]
+            assert whose((await ask(weir, stream=True, model="site/a"))[1]) == ("a", 20)
+
+
 async def test_comments_and_roles_are_no_token_and_the_first_ones_clock_goes_on(start: Start) -> None:
     a, b = NumberedStandIn("a", "ping"), NumberedStandIn("b")
     async with servers(a, b), start(card_of(a), card_of(b, cost=0.001), failing=FAST) as weir:

@@ -166,7 +166,7 @@ async def test_who_agrees_is_served_and_every_member_is_in_the_record(tmp_path: 
         ("device/c", "answered", "member 3 of 3"),
     ]
     assert row["outcome"]["cost"] == pytest.approx(0.003) and not row["outcome"]["below_floor"]
-    assert row["decision"]["steps"][0]["compose"] == "ensemble"
+    assert row["decision"]["steps"][0]["composition"]["kind"] == "ensemble"
 
 
 async def test_a_vote_that_is_decided_waits_for_nobody(tmp_path: Path) -> None:

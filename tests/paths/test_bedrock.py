@@ -21,7 +21,7 @@ from appliance.paths.contract import Job, PathError, Reasoning, Text, ToolCall, 
 from appliance.paths.dialect import BrokenAnswer
 from appliance.records.card import Endpoint, ModelCard
 from appliance.records.chunks import REDACTED
-from appliance.records.request import Format, Message, Sampling
+from appliance.records.request import Format, Message, Sampling, Thinking
 from tests.standins.bedrock_server import frame
 
 ENDPOINT = Endpoint(base_url="https://bedrock-runtime.eu-central-1.amazonaws.com", model="m", region="eu-central-1")
@@ -57,6 +57,7 @@ WHOLE = chat(
     Message("assistant", "", tool_calls=(CALL,), parts=(SEEN, OTHERS, HIDDEN)),
     Message("tool", "sunny", tool_call_id="call_1"),
     Message("tool", "", tool_call_id="weird id/2"),
+    Message("tool", "", tool_call_id="seen", parts=(IMAGE,)),
     Message("user", "and?"),
     tools=(TOOL,),
     tool_choice={"type": "function", "function": {"name": "weather"}},
@@ -77,11 +78,28 @@ def test_a_body_is_what_awss_service_model_describes() -> None:
     results = [block["toolResult"]["toolUseId"] for block in body["messages"][2]["content"][:2]]
     assert results[0] == "call_1"
     assert results[1].startswith("call_")
+    assert body["messages"][2]["content"][2]["toolResult"]["content"][0]["image"]["format"] == "jpeg"
     assert body["system"] == [{"text": "Be brief."}, {"text": "In English."}]
     assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "weather"}}
     assert body["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
     assert body["serviceTier"] == {"type": "default"}
     assert body["messages"][0]["content"][1]["image"] == {"format": "jpeg", "source": {"bytes": "iVBORw0KGgo="}}
+
+
+def test_a_budget_is_no_use_to_a_model_that_lost_its_thread() -> None:
+    result = Message("tool", "sunny", tool_call_id="call_1")
+    for parts, thinks in (((), False), ((OTHERS,), False), ((SEEN,), True)):
+        called = Message("assistant", "", tool_calls=(CALL,), parts=parts)
+        said = chat(Message("user", "a"), called, result, tools=(TOOL,), thinking=Thinking(2000))
+        wanted = {"thinking": {"type": "enabled", "budget_tokens": 2000}} if thinks else None
+        assert build_body(said, "budget").get("additionalModelRequestFields") == wanted
+
+
+def test_the_one_stop_string_that_there_was_is_told() -> None:
+    for strings, told in ((("x",), {0: "x"}), (("x", "y"), {})):
+        reading = BedrockReading(strings)
+        reading.feed(frame("messageStop", b'{"stopReason": "stop_sequence"}'))
+        assert reading.stops == told
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ import argparse
 import asyncio
 import hashlib
 import json
-import sys
+import signal
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -46,9 +47,11 @@ class Billed:
     stream: bool
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     ended: str = "at work"
     seconds: float = 0.0  # from its last byte in to its end
-    gone_after: float = 0.0  # when the client was seen to have left
+    gone_at: float = 0.0  # by the monotonic clock: when the client was seen to have left
 
 
 @dataclass
@@ -62,10 +65,16 @@ class NumberedStandIn:
     tokens: int = 20  # of an answer, where the request does not say `max_tokens`
     first_s: float = 0.0
     pause_s: float = 0.0
+    stamped: bool = False  # a token is the monotonic clock's nanoseconds at which it was sent
     port: int = 0
+    cached: int = 0  # tokens of each prompt that it has already, at most
+    thinks: int = 0  # tokens of each answer that it thinks first, and does not show
+    next_troubles: list[str] = field(default_factory=list)  # of the next calls, before `trouble` is
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     open_now: int = 0
+    waiting: int = 0  # that it shows under /metrics
+    looks: int = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22)
@@ -107,6 +116,11 @@ class NumberedStandIn:
         length = next((int(line[15:]) for line in head if line.lower().startswith("content-length:")), 0)
         raw = await reader.readexactly(length)
         method, address, _ = head[0].split(" ")
+        if address == "/metrics":
+            self.looks += 1
+            page = f'vllm:num_requests_running{{model_name="m"}} {self.open_now}.0\n'
+            page += f'vllm:num_requests_waiting{{model_name="m"}} {self.waiting}.0\n'
+            return _whole(writer, 200, f'# TYPE x gauge\n{page}vllm:kv_cache_usage_perc{{a="b"}} 0.25\n'.encode())
         if method == "GET":
             return _whole(writer, 200, orjson.dumps([asdict(one) for one in self.calls]))
         if address == "/trouble":
@@ -126,7 +140,7 @@ class NumberedStandIn:
             if said.done():
                 call.ended = call.ended if call.ended != "at work" else "answered"
                 return said.result() and not writer.is_closing()
-            call.ended, call.gone_after = "cancelled", loop.time() - began
+            call.ended, call.gone_at = "cancelled", time.monotonic()
             said.cancel()
             return False
         except asyncio.CancelledError:
@@ -140,7 +154,8 @@ class NumberedStandIn:
             await asyncio.gather(said, gone, return_exceptions=True)
 
     async def _say(self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed) -> bool:
-        trouble, count = self.trouble, int(body.get("max_tokens") or self.tokens)
+        trouble = self.next_troubles.pop(0) if self.next_troubles else self.trouble
+        count = int(body.get("max_tokens") or self.tokens)
         if trouble in ("429", "429-bare", "503", "500"):
             call.ended = trouble
             status = int(trouble[:3])
@@ -150,14 +165,14 @@ class NumberedStandIn:
         if trouble == "mute":
             await asyncio.sleep(3600)
         if not body.get("stream"):
-            return await self._say_whole(writer, body, call, count)
+            return await self._say_whole(writer, body, call, count, trouble)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         options = body.get("stream_options") or {}
-        call.prompt_tokens = prompt_tokens(body)
+        self._read(body, call)
         piecewise = bool(options.get("continuous_usage_stats"))
 
-        def usage() -> dict[str, int]:
-            return {"prompt_tokens": call.prompt_tokens, "completion_tokens": call.completion_tokens}
+        def usage() -> dict[str, Any]:
+            return _usage(call)
 
         def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
@@ -179,7 +194,7 @@ class NumberedStandIn:
                 call.ended = "ended"
                 return False
             call.completion_tokens += 1
-            data = event({"content": f"{self.name}{k} "})
+            data = event({"content": f"{time.monotonic_ns()} " if self.stamped else f"{self.name}{k} "})
             if k == self.after and trouble == "cut":
                 writer.write(data[: len(data) // 2])
                 call.ended = "cut"
@@ -193,17 +208,24 @@ class NumberedStandIn:
         await _write(writer, b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
         return True
 
-    async def _say_whole(self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed, count: int) -> bool:
+    def _read(self, body: dict[str, Any], call: Billed) -> None:
+        """The prompt is computed, and thinking begun: from here on it is billed."""
         call.prompt_tokens = prompt_tokens(body)
-        if self.trouble == "hang":
+        call.cached_tokens = min(self.cached, call.prompt_tokens)
+        call.completion_tokens = call.reasoning_tokens = self.thinks
+
+    async def _say_whole(
+        self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed, count: int, trouble: str
+    ) -> bool:
+        self._read(body, call)
+        if trouble == "hang":
             await asyncio.sleep(3600)
         await asyncio.sleep(self.first_s + count * self.pause_s)
-        call.completion_tokens = count
+        call.completion_tokens += count
         text = "".join(f"{self.name}{k} " for k in range(count))
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": call.prompt_tokens, "completion_tokens": count}
-        raw = orjson.dumps({"choices": [choice], "usage": usage})
-        if self.trouble in ("cut", "end"):
+        raw = orjson.dumps({"choices": [choice], "usage": _usage(call)})
+        if trouble in ("cut", "end"):
             call.ended = "cut"
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(raw), raw[: len(raw) // 2]))
             return False
@@ -213,6 +235,15 @@ class NumberedStandIn:
 def prompt_tokens(body: dict[str, Any]) -> int:
     """Words of every message."""
     return sum(len(str(message.get("content") or "").split()) for message in body.get("messages", ()))
+
+
+def _usage(call: Billed) -> dict[str, Any]:
+    return {
+        "prompt_tokens": call.prompt_tokens,
+        "completion_tokens": call.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": call.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": call.reasoning_tokens},
+    }
 
 
 def _chunk(found: dict[str, Any]) -> bytes:
@@ -235,7 +266,10 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
 async def _run(arguments: argparse.Namespace) -> None:
     async with NumberedStandIn(**vars(arguments)) as server:
         print(json.dumps({"base_url": server.base_url}), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
 
 
 def main() -> None:
@@ -247,6 +281,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=20, help="of an answer")
     parser.add_argument("--first-s", type=float, default=0.0, help="before the first token")
     parser.add_argument("--pause-s", type=float, default=0.0, help="between two tokens")
+    parser.add_argument("--stamped", action="store_true", help="tokens are the time at which they were sent")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     asyncio.run(_run(parser.parse_args()))
 
