@@ -290,6 +290,7 @@ class Run:
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
             fault=fault.fault if fault else "",
             message=fault.message if fault else "",
+            retry_after_s=fault.retry_after_s if fault else None,
             first_token_s=None if attempt.first is None else attempt.first - self._began,
             seconds=execution.clock() - self._began,
             prompt_tokens=last.usage.prompt_tokens,
