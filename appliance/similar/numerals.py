@@ -4,7 +4,7 @@ Rules kept here:
 1. No unit is converted: '5 km' and '5000 m' may ask for different answers.
 2. Zeros stay ('3.10' is a version, not '3.1', and '007' a name); only signs of thousands go.
 
-It knows no language; the words come from its lists.
+It knows the endings of ordinals of each language; the words come from its lists.
 """
 
 from __future__ import annotations
@@ -12,6 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+ORDINAL = {  # by language: what stands after a number in digits
+    "en": frozenset({"st", "nd", "rd", "th"}),
+    "de": frozenset({"te", "ten", "ter"}),
+    "fr": frozenset({"er", "ère", "re", "e", "ème", "eme"}),
+    "es": frozenset({"º", "ª", "o", "a", "er"}),
+    "it": frozenset({"º", "ª", "o", "a"}),
+}
 _THOUSANDS_POINT = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _THOUSANDS_COMMA = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _ONE = frozenset(["un", "une", "uno", "one"])

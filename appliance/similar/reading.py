@@ -34,9 +34,6 @@ _SHORT_UNITS = {
     "k": "k", "b": "b", "t": "tonne",
 }  # fmt: skip
 _SIGN_UNITS = {"%": "%", "$": "usd", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr", "°": "degree", "₿": "btc"}
-_ORDINAL = frozenset(
-    {"st", "nd", "rd", "th", "er", "ère", "re", "e", "ème", "eme", "º", "ª", "o", "a", "te", "ten", "ter"}
-)
 _COUNTED = frozenset({"number", "negation", "unit", "sign"})
 _ANYONE = frozenset({"i", "we", "you"})
 _ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9", "XI": "11", "XII": "12"}
@@ -47,7 +44,7 @@ _SPACE = re.compile(r"\s+")
 _FOCUS = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
 _RELATIVE = frozenset(["who", "whom", "which", "that", "qui", "que", "che", "quien"])
 _CASES = frozenset(["der", "den", "dem", "des", "ein", "einen", "einem", "eines", "er", "ihn", "ihm"])
-_MODELS = frozenset(["pro", "max", "plus", "mini", "ultra", "air", "lite", "home", "premium", "enterprise"])
+_MODELS = frozenset({"pro", "max", "mini", "ultra"})
 _NEAR = 3  # words between 'have' and its participle
 _IDENTIFIER = re.compile(r"[a-z]{2,40}\d*(?:[A-Z][A-Za-z0-9]{0,40})+")  # 'getUser'; not 'iPhone'
 
@@ -87,6 +84,7 @@ class Reading:
     object: bool = False  # asks for the object: 'whom did he see'
     relative: bool = False  # has a clause that says more of something: 'the man who saw him'
     focus: tuple[tuple[str, str], ...] = ()  # 'only', 'even', 'almost', each with the word that it stands before
+    leads: tuple[str, ...] = ()  # the function word right before each content word, or ''
     articles: tuple[str, ...] = ()  # that tell cases apart, in order
 
 
@@ -125,7 +123,8 @@ class _Walk:
         self.joined = self.determined = self.counted = self.passive = False
         self.gap = True
         self.focus: list[tuple[str, str]] = []
-        self.pending = ""
+        self.pending = self.lead = ""
+        self.leads: list[str] = []
         self.copula, self.have, self.perfect = False, -9, False
         words = [token.text for token in said.tokens if token.kind == "word"]
         capital = sum([word[0].isupper() for word in words])
@@ -157,6 +156,8 @@ class _Walk:
 
     def _add(self, key: str, form: str, weight: float, *, noun: bool, common: bool = True) -> None:
         self.words.append((key, form, weight, self.governor, self.joined, self.gap, noun, common))
+        self.leads.append(self.lead)
+        self.lead = ""
         if self.pending:
             self.focus.append((self.pending, key))
             self.pending = ""
@@ -177,7 +178,7 @@ class _Walk:
             self.found += (form, f"unit {unit}")
             self.counted = False
             return True
-        return form in _ORDINAL and before.kind == "number"
+        return form in numerals.ORDINAL.get(self.lexicon.language, ()) and before.kind == "number"
 
     def _end_name(self) -> None:
         if self.span:
@@ -219,6 +220,7 @@ class _Walk:
             return
         self._end_name()
         self.empty.append(found.folded)
+        self.lead = found.folded
         if found.role == "governor":
             self.passive = self.passive or (self.copula and found.governor == known.agent)
             self.governor, self.since, self.joined, self.gap, self.determined = found.governor, 0, False, True, False
@@ -330,14 +332,14 @@ class _Walk:
         if found.name:
             return True
         text = token.text
+        if found.folded in _MODELS and self.words[-1:] and self.words[-1][0].startswith("#"):
+            return True  # 'iPhone 14 Pro'
         if self.titled or len(text) < 2 or text.islower() or not text[0].isalpha():
             return False
         if not text[1:].islower() and text[1:] != text[1:].lower():
             return True  # an acronym, or a capital inside
         if self.lexicon.words.nouns_capital or token.begins or not text[0].isupper():
             return False
-        if found.folded in _MODELS and (self.span or (self.words[-1:] and self.words[-1][0].startswith("#"))):
-            return True  # 'iPhone 14 Pro'
         return not found.listed or found.folded in COMPASS
 
     def reading(self, text: str, plain: str, written: Surface, *, long: bool) -> Reading:
@@ -376,6 +378,7 @@ class _Walk:
             object=said.object,
             relative=not _RELATIVE.isdisjoint(said.forms),
             focus=tuple(sorted(self.focus)),
+            leads=tuple(self.leads),
             articles=tuple([form for form in said.forms if form in _CASES]) if self.lexicon.language == "de" else (),
         )  # fmt: skip
 

@@ -42,6 +42,12 @@ _PARTICLES = frozenset({"", "than", "over", "on", "through", "around", "out"})  
 _CHANGED = frozenset({"cal", "call", "reach", "believ", "ask"})
 _AT_VERBS = frozenset({"", "for", "in", "on", "at"})
 _GENDERED = frozenset({"de", "fr", "es", "it"})
+# Words before a verb that say whom it concerns; before a noun of one form they cannot differ.
+_CLITICS = {
+    "fr": frozenset("le la les lui leur me te nous vous se".split()),  # noqa: SIM905
+    "es": frozenset("lo la los las le les me te nos os el".split()),  # noqa: SIM905
+    "it": frozenset("lo la li le gli mi ti vi ci".split()),  # noqa: SIM905
+}
 MOST_MOVED = 24  # words whose places are compared
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
@@ -56,10 +62,20 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         return
     if stored.keys == asked.keys and _exchanged(stored.articles, asked.articles):
         found.add("roles")  # 'der Hund den Mann', 'den Hund der Mann'
+    if stored.keys == asked.keys and _elsewhom(stored, asked):
+        found.add("person")  # 'comment la contacter', 'comment le contacter'
     if stored.object != asked.object and stored.language != "en" and stored.passive == asked.passive:
         found.add("roles")  # 'wen sah er', 'wer sah ihn'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
         found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _elsewhom(stored: Reading, asked: Reading) -> bool:
+    clitics = _CLITICS.get(stored.language, frozenset())
+    return any(
+        one != other and form == as_asked and one in clitics and other in clitics
+        for form, as_asked, one, other in zip(stored.forms, asked.forms, stored.leads, asked.leads, strict=True)
+    )
 
 
 def _exchanged(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

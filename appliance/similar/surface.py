@@ -47,7 +47,17 @@ _CAPITAL_MATTERS = frozenset(
     """polish turkey china march may august reading java go swift rust apple amazon mercury mobile nice bill mark jack
     rose excel word access teams outlook ruby basic job lima cologne bath cork jersey guinea chile japan may bush brown
     shell oracle target gap frank grant pat rob sue dick bob art amber hope grace joy dawn eve ray guy drew chuck
-    earth sun moon catholic orthodox labour conservative democratic republican tory""".split()  # noqa: SIM905
+    earth sun moon catholic orthodox labour conservative democratic republican tory
+    liberal discover chase dove ford jaguar beetle focus golf polo dodge mini smart mars bounty subway buffalo split
+    tours champagne bordeaux burgundy panama rugby oxford derby sandwich down pole swede turk mass lent depression
+    prohibition reformation restoration god lord pascal newton watt kelvin sandy jean gene miles carol christian
+    dean earl jimmy max nick peg rich skip victor wade ward woody young white black green gray cook baker smith
+    fisher hunter mason carpenter porter king bishop pope church woods hill stone wood fox wolf bird carter pierce
+    banks will faith violet lily daisy ivy iris olive pearl crystal jasmine ginger basil sage rosemary heather robin
+    drake jay penny summer crown congress state chad nancy tide axe echo fire surface galaxy pixel stripe square
+    block quest giant orange virgin finder snap buzz bolt puma camel diesel guess lotus oasis queen genesis rush
+    journey cream blur pulp muse titan atlas phoenix hydra aurora minor major general private lance buck butch chip
+    rusty gay straight bud dale glen heath cliff clay reed brook lane park west day knight page rice""".split()  # noqa: SIM905
 )
 _ACRONYMS = frozenset(
     """aids it us who ram pin led cat sad act ace aim arm ask bat bit can dad dare dog fat faq gas hit hot ice lot mac

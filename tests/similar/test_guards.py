@@ -9,6 +9,18 @@ from appliance.similar.reading import read
 
 # guard that must be among those that object ("": any), language, two texts.
 DIFFERENT = """
+condition | en | Can I return shoes because they are worn? | Can I return shoes as soon as they are worn?
+condition | de | Kann ich zahlen, weil es regnet? | Kann ich zahlen, sobald es regnet?
+condition | fr | Puis-je payer parce que tu viens ? | Puis-je payer dès que tu viens ?
+condition | es | ¿Puedo pagar porque vienes? | ¿Puedo pagar para que vengas?
+modality | es | ¿Cuándo quiero pagar el alquiler? | ¿Cuándo puedo pagar el alquiler?
+opposed | fr | Quand est-il possible de payer ? | Quand est-il interdit de payer ?
+opposed | es | ¿Cuándo es posible pagar? | ¿Cuándo está prohibido pagar?
+opposed | it | Quando è possibile pagare? | Quando è vietato pagare?
+person | fr | Comment puis-je le contacter ? | Comment puis-je la contacter ?
+person | es | ¿Cómo lo ayudo a pagar? | ¿Cómo la ayudo a pagar?
+person | it | Come lo aiuto a pagare? | Come la aiuto a pagare?
+spelling | en | Where is the pole? | Where is the Pole?
 roles | en | Why did he stop to smoke? | Why did he stop smoking?
 roles | en | Will she remember to lock the door? | Will she remember locking the door?
 sibling | en | Why am I so boring? | Why am I so bored?

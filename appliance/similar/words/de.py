@@ -143,7 +143,12 @@ WORDS = Words(
             kannte kannten nannte wuchs stieg stiegen sank schloss bekam bekamen schien trugen lagen sahen nahmen
             gingen gaben fanden starben begannen gewannen verloren sprachen schrieben hießen
         """,
-        "condition:if": "wenn falls sofern ob angenommen vorausgesetzt",
+        "condition:because": "weil",
+        "condition:assoon": "sobald",
+        "condition:aslong": "solange",
+        "condition:sothat": "damit",
+        "condition:provided": "sofern",
+        "condition:if": "wenn falls ob angenommen vorausgesetzt",
         "condition:unless": "außer_wenn es_sei_denn",
         "condition:evenif": "obwohl trotz trotzdem auch_wenn obgleich",
         "time:before": "vor bevor vorher zuvor ehe",
@@ -183,6 +188,7 @@ WORDS = Words(
         "person:she": "sie ihr ihre ihren ihrem ihrer",
     },
     opposed="""
+            möglich erlaubt gestattet zulässig | unmöglich verboten untersagt unzulässig;
             hier | dort da; neben | gegenüber; umsonst kostenlos gratis | gegen_geld gegen_bezahlung kostenpflichtig;
             an | aus; ein | aus; vor bevor | nach nachdem; und | oder; wenn falls | außer_wenn es_sei_denn;
             mehr | weniger; meisten | wenigsten; öffnen offen öffnet geöffnet aufmachen | schließen

@@ -145,8 +145,15 @@ WORDS = Words(
             ran rang rode rose bought brought caught taught fought found felt kept left lost met paid sent slept
             spent stood told understood won built died held didnt wasnt werent hadnt""",
         "condition:unless": "unless",
-        "condition:if": "if whether in_case provided_that as_long_as assuming",
-        "condition:evenif": "even_if even_though although despite in_spite_of regardless",
+        "condition:if": "if whether assuming",
+        "condition:provided": "provided_that as_long_as",
+        "condition:case": "in_case",
+        "condition:asif": "as_if as_though",
+        "condition:because": "because now_that",
+        "condition:sothat": "so_that in_order_that",
+        "condition:assoon": "as_soon_as",
+        "condition:whenever": "whenever every_time",
+        "condition:evenif": "even_if even_though although though despite in_spite_of regardless",
         "time:before": "before prior_to earlier_than ahead_of",
         "time:after": "after afterwards later_than",
         "time:during": "during while throughout",
@@ -205,6 +212,7 @@ WORDS = Words(
         "person:you": "you your yours yourself u ur yourselves",
         "person:he": "he him his himself",
         "person:she": "she her hers herself",
+        "person:it": "its",
         "person:they": "they them their theirs themselves",
     },
     opposed="""
@@ -327,6 +335,7 @@ WORDS = Words(
             help/helps/helped watch/watches ask/asks/asked tell/tells/told want/wants expect/expects
             teach/teaches allow/allows
         """,
+        "release": "alpha beta nightly canary stable trial preview lts",
         "learned": "universe/universes university/universities",
         "thrift": "economic economical",
         "past": "historic historical",

@@ -84,7 +84,7 @@ WORDS = Words(
             obligado necesario
         """,
         "modality:should": "debería deberían debería deberías recomendable conviene",
-        "modality:want": "quiere quieren",
+        "modality:want": "quiere quieren quiero quieres",
         "modality:optional": "opcional voluntario",
         "format:json": "json",
         "format:yaml": "yaml",
@@ -110,8 +110,15 @@ WORDS = Words(
             hacía hacían decía decían podía podían debía debían quería querían vivía vivían existía existían sabía venía
             salía salían habían iba iban había""",
         "tense:future": "será serán habrá hará harán va van voy tendrá podrá podrán vendrá irá ganará",
-        "condition:if": "si en_caso_de siempre_que",
-        "condition:unless": "a_menos_que salvo_que a_no_ser_que",
+        "condition:because": "porque ya_que puesto_que",
+        "condition:assoon": "en_cuanto tan_pronto_como",
+        "condition:aslong": "siempre_que mientras_que",
+        "condition:sothat": "para_que",
+        "condition:provided": "con_tal_de_que siempre_y_cuando",
+        "condition:case": "por_si",
+        "condition:sincewhen": "desde_que",
+        "condition:if": "si en_caso_de",
+        "condition:unless": "salvo_si excepto_si a_menos_que salvo_que a_no_ser_que",
         "condition:evenif": "aunque a_pesar_de incluso_si",
         "time:before": "antes antes_de",
         "time:after": "después después_de luego tras",
@@ -142,6 +149,7 @@ WORDS = Words(
         "person:they_f": "ellas",
     },
     opposed="""
+            posible permitido | imposible prohibido;
             aquí acá | allí allá ahí; cerca cerca_de | lejos lejos_de; al_lado_de | enfrente_de; gratis
             gratuito | pagando;
             antes antes_de | después después_de; y e | o u; más | menos; abrir abierto abierta | cerrar

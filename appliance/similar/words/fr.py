@@ -106,8 +106,8 @@ WORDS = Words(
         "quantifier:exactly": "exactement précisément",
         "modality:can": "puis peut peux pouvez pouvons peuvent pourrait pourrais pourriez capable",
         "modality:may": "permis autorisé droit_de",
-        "modality:must": "dois doit devez devons doivent faut obligatoire obligé nécessaire",
-        "modality:should": "devrait devrais devriez devrions faudrait conseillé recommandé",
+        "modality:must": "dois doit devez devons doivent faut obligatoire obligé nécessaire besoin_de besoin",
+        "modality:should": "vaut_il_mieux vaut_mieux devrait devrais devriez devrions faudrait conseillé recommandé",
         "modality:want": "veut veux voulez veulent",
         "modality:optional": "facultatif optionnel",
         "format:json": "json",
@@ -133,7 +133,14 @@ WORDS = Words(
             joignit perdit battit conquit remporta publia
         """,
         "tense:future": "sera seront aura auront fera feront va vont vais pourra pourront devra devront ira viendra",
-        "condition:if": "si s'il s'ils au_cas_où à_condition_que",
+        "condition:because": "parce_que puisque car",
+        "condition:assoon": "dès_que aussitôt_que",
+        "condition:aslong": "tant_que",
+        "condition:sothat": "pour_que afin_que",
+        "condition:provided": "pourvu_que à_condition_que",
+        "condition:case": "au_cas_où",
+        "condition:whereas": "alors_que tandis_que",
+        "condition:if": "si s'il s'ils",
         "condition:unless": "sauf_si à_moins_que à_moins_de",
         "condition:evenif": "même_si bien_que malgré quoique",
         "time:before": "avant auparavant",
@@ -165,6 +172,7 @@ WORDS = Words(
         "person:they_f": "elles",
     },
     opposed="""
+            possible permis autorisé | impossible interdit défendu;
             ici | là-bas là_bas; près près_de proche | loin loin_de; à_côté_de | en_face_de; gratuitement
             gratuit | payant;
             avant | après; et | ou; plus | moins; ouvrir ouvert ouverte | fermer fermé fermée; maximum

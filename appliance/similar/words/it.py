@@ -99,7 +99,7 @@ WORDS = Words(
         "modality:may": "permesso consentito forse",
         "modality:must": "deve devo devi devono dobbiamo dovete bisogna obbligatorio obbligato necessario",
         "modality:should": "dovrebbe dovrei dovresti dovremmo consigliabile conviene",
-        "modality:want": "vuole vogliono",
+        "modality:want": "vuole vogliono voglio vuoi",
         "modality:optional": "facoltativo opzionale",
         "format:json": "json",
         "format:yaml": "yaml",
@@ -122,8 +122,14 @@ WORDS = Words(
             inventò scoprì vide prese mise rispose scese perse corse lesse visse nacquero ebbero vennero dissero fecero
             presero morirono costruì finì sentì partì divenne diventò dipinse vinsero""",
         "tense:future": "sarà saranno avrà avranno farà faranno potrà potranno dovrà dovranno verrà andrà vincerà",
-        "condition:if": "se qualora nel_caso purché",
-        "condition:unless": "a_meno_che salvo_che tranne_se",
+        "condition:because": "poiché dato_che siccome",
+        "condition:assoon": "appena non_appena",
+        "condition:sothat": "affinché",
+        "condition:provided": "purché a_patto_che",
+        "condition:case": "nel_caso",
+        "condition:sincewhen": "da_quando",
+        "condition:if": "se qualora",
+        "condition:unless": "salvo_se a_meno_che salvo_che tranne_se",
         "condition:evenif": "anche_se sebbene nonostante benché malgrado",
         "time:before": "prima prima_di",
         "time:after": "dopo dopo_di poi successivamente",
@@ -153,6 +159,7 @@ WORDS = Words(
         "person:they": "loro essi",
     },
     opposed="""
+            possibile permesso consentito | impossibile vietato proibito;
             qui qua | lì là; vicino_a | lontano_da lontano; accanto_a | di_fronte_a; gratis gratuito | pagando;
             prima prima_di | dopo dopo_di; e ed | o oppure; più | meno; aprire aperto aperta | chiudere
             chiuso chiusa; massimo massima | minimo minima; primo prima primi | ultimo ultima ultimi;
