@@ -295,6 +295,8 @@ def _asked(step: Json) -> str:
 
 def _notes(step: Json) -> Iterator[str]:
     """What is to be known of a step besides."""
+    yield str(step.get("role") or "")
+    yield _replaced(step)
     if step.get("shared"):
         yield "run by another request, identical and at the same time"
     if step.get("hedged"):
