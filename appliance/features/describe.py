@@ -145,7 +145,7 @@ def needs(request: Request) -> frozenset[str]:
     if _has_files(request.messages):
         found.add("files_in")
     if request.thinking is not None and request.thinking.budget_tokens is not None:
-        found.add("reasoning")  # who leaves it to the model is content with none
+        found.add("thinks")  # who leaves it to the model is content with none
     if request.continues:
         found.add("prefill")
     if request.n > 1:

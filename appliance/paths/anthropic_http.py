@@ -48,13 +48,14 @@ class AnthropicDialect:
 
     def __init__(self, card: ModelCard) -> None:
         self._limit = card.max_output_tokens or USUAL_LIMIT
+        self._reasoning = card.capabilities.reasoning
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:
         version = {"anthropic-version": endpoint.api_version or FIRST_VERSION}
         return {**version, "x-api-key": key} if key else version
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        body = build_body(job, endpoint.model, self._limit, endpoint.thinking, streaming=streaming)
+        body = build_body(job, endpoint.model, self._limit, self._reasoning, streaming=streaming)
         return Call(_address(endpoint.base_url), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:  # noqa: ARG002 - the protocol's

@@ -10,10 +10,9 @@ Rules kept here:
    asked to think.
 4. A schema in which it is left open whether an object may have more properties is closed, because the API takes no
    other: what it answers fits both.
-5. What is to be kept in the provider's cache is marked as the caller marked it, four marks at most, the last ones.
-6. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which the
+5. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which the
    API states beside them.
-7. Whatever does not look like the format raises BrokenAnswer; kinds of events that are not known are passed over, as
+6. Whatever does not look like the format raises BrokenAnswer; kinds of events that are not known are passed over, as
    the API asks of its clients.
 
 It opens no connection.
@@ -27,16 +26,15 @@ from typing import Any
 
 import orjson
 
+from appliance.paths.anthropic_own import LEAST_BUDGET, marked, thinking_asked
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, image_url, pdf_bytes, pieces
+from appliance.paths.said import check_said, image_bytes, image_url, pdf, pieces
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Message
 
 MAKER = "anthropic:"  # begins the seals of this provider
-MOST_MARKS = 4  # of a request
-LEAST_BUDGET = 1024  # tokens of thinking that the API takes, at least
 
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
 _BUDGETS = {"minimal": LEAST_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
@@ -55,8 +53,8 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 
-def build_body(job: Job, model: str, limit: int, thinking: str, *, streaming: bool = False) -> dict[str, Any]:
-    """The JSON body for a chat. `limit` in tokens, where the job states none; `thinking` as the card has it.
+def build_body(job: Job, model: str, limit: int, reasoning: str, *, streaming: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat. `limit` in tokens, where the job states none; `reasoning` as the card has it.
 
     Raises PathError 'unsupported' or 'rejected' for what the API cannot be told.
     """
@@ -65,6 +63,8 @@ def build_body(job: Job, model: str, limit: int, thinking: str, *, streaming: bo
         sampling=frozenset(("top_k",)),
         forwarded=frozenset(("reasoning_effort", "service_tier")),
         formats=frozenset(("json_schema",)),
+        continues=True,
+        seen_results=True,
     )
     sampling = job.sampling
     most = sampling.max_tokens if sampling.max_tokens is not None else limit
@@ -88,8 +88,14 @@ def build_body(job: Job, model: str, limit: int, thinking: str, *, streaming: bo
     if job.format.kind == "json_schema":
         schema = closed(canonical_schema(job.format.schema or {}))
         output["format"] = {"type": "json_schema", "schema": schema}
-    if job.thinking is not None or "reasoning_effort" in job.forwarded:
-        _thinking(body, output, job, thinking, most)
+    effort = job.forwarded.get("reasoning_effort")
+    if job.thinking is not None and effort != "none":
+        budget, lost = _BUDGETS[effort or "medium"], _lost_thread(job.messages)
+        body |= thinking_asked(job.thinking, budget, reasoning, most, lost_thread=lost)
+        if effort is not None and reasoning == "effort":
+            output["effort"] = _EFFORTS[effort]
+    elif effort is not None:
+        _thinking(body, output, effort, reasoning, most, job.messages)
     if output:
         body["output_config"] = output
     tier = job.forwarded.get("service_tier")
@@ -102,25 +108,22 @@ def build_body(job: Job, model: str, limit: int, thinking: str, *, streaming: bo
     return body
 
 
-def _thinking(body: dict[str, Any], output: dict[str, Any], job: Job, words: str, most: int) -> None:
-    effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
-    show = asked is None or asked.show
-    if effort == "none":
-        if words:
-            body["thinking"] = {"type": "disabled"}
-    elif not words:
-        if asked is None or asked.budget_tokens is not None:
-            raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
-    elif words == "effort":
-        body["thinking"] = {"type": "adaptive", "display": "summarized" if show else "omitted"}
-        if effort is not None:
-            output["effort"] = _EFFORTS[effort]
-    elif not _lost_thread(job.messages):
-        stated = None if asked is None else asked.budget_tokens
-        budget = min(_BUDGETS[effort or "medium"] if stated is None else stated, most - 1)
+def _thinking(
+    body: dict[str, Any], output: dict[str, Any], effort: str, reasoning: str, most: int, said: tuple[Message, ...]
+) -> None:
+    if reasoning == "none":
+        if effort != "none":
+            raise unsupported("request to think", "reasoning_effort")
+    elif effort == "none":
+        body["thinking"] = {"type": "disabled"}
+    elif reasoning == "effort":
+        body["thinking"] = {"type": "adaptive", "display": "summarized"}
+        output["effort"] = _EFFORTS[effort]
+    elif not _lost_thread(said):
+        budget = min(_BUDGETS[effort], most - 1)
         if budget < LEAST_BUDGET:
             raise unsupported(f"thinking within {most} tokens", "reasoning_effort")
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget, **({} if show else {"display": "omitted"})}
+        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
 def _lost_thread(said: tuple[Message, ...]) -> bool:
@@ -136,7 +139,7 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
     for at, message in enumerate(said):
         role = message.role
         if role in ("system", "developer"):
-            system += _texts(message, at)
+            system += marked(_texts(message, at), message)
             continue
         if message.name is not None and role != "tool":
             raise unsupported("names of speakers", f"messages[{at}].name")
@@ -145,11 +148,12 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
         elif role == "assistant":
             blocks = [*_thoughts(message), *_texts(message, at), *(_use(call, at) for call in message.tool_calls)]
         elif role == "user":
-            blocks = _pieces(message, at)
+            blocks = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
         else:
             raise unsupported("messages of this role", f"messages[{at}].role")
         if not blocks:
             continue  # the API takes no empty message
+        blocks = marked(blocks, message)
         side = "assistant" if role == "assistant" else "user"
         if turns and turns[-1]["role"] == side:
             turns[-1]["content"] += blocks
@@ -160,46 +164,19 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
 
 def _texts(message: Message, at: int) -> list[dict[str, Any]]:
     """Blocks of a message that holds text only."""
-    blocks = _pieces(message, at)
+    blocks = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
     if any(block["type"] != "text" for block in blocks):
-        raise unsupported(f"images and files of the role '{message.role}'", f"messages[{at}].content")
+        raise unsupported(f"images of the role '{message.role}'", f"messages[{at}].content")
     return blocks
-
-
-def _pieces(message: Message, at: int) -> list[dict[str, Any]]:
-    """Blocks of a message, with the marks up to which its beginning is to be kept."""
-    if message.marks and not message.parts:
-        return _marked(message)
-    blocks = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
-    if message.marks and blocks:
-        blocks[-1]["cache_control"] = _kept(message.marks[-1][1])
-    return blocks
-
-
-def _marked(message: Message) -> list[dict[str, Any]]:
-    """A text cut at its marks, of which the API takes four in all."""
-    blocks: list[dict[str, Any]] = []
-    begin = 0
-    for end, lasts in message.marks[-MOST_MARKS:]:
-        if message.content[begin:end].strip():
-            blocks.append({"type": "text", "text": message.content[begin:end], "cache_control": _kept(lasts)})
-            begin = end
-    if message.content[begin:]:
-        blocks.append({"type": "text", "text": message.content[begin:]})
-    return blocks
-
-
-def _kept(lasts: str) -> dict[str, str]:
-    return {"type": "ephemeral", "ttl": lasts}
 
 
 def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]}
     if part["type"] == "file":
-        name, data = pdf_bytes(part, at)
+        name, data = pdf(part, at)
         source = {"type": "base64", "media_type": "application/pdf", "data": data}
-        return {"type": "document", "source": source, "title": name}
+        return {"type": "document", "source": source} | ({"title": name} if name else {})
     url = image_url(part, at)
     if not url.startswith("data:"):
         return {"type": "image", "source": {"type": "url", "url": url}}
@@ -236,11 +213,9 @@ def _use(call: dict[str, Any], at: int) -> dict[str, Any]:
 def _result(message: Message, at: int) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(message.tool_call_id or "")}
     if message.parts:
-        block["content"] = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
+        block["content"] = [_piece(part, at) for part in pieces(message, at, files=True)]
     elif message.content:
         block["content"] = message.content
-    if message.marks:
-        block["cache_control"] = _kept(message.marks[-1][1])
     return block
 
 
@@ -363,12 +338,12 @@ class MessageReading(EventReading):
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             raise BrokenAnswer("not in the form of Anthropic's events") from None
 
-    def _stop(self, found: dict[str, Any]) -> None:
-        reason, stop = found.get("stop_reason"), found.get("stop_sequence")
+    def _stop(self, said: dict[str, Any]) -> None:
+        reason, stop = said.get("stop_reason"), said.get("stop_sequence")
         if reason is not None:
             self.finished[0] = _FINISH.get(reason, "stop")
-        if type(stop) is str:
-            self.stops[0] = stop
+            if reason == "stop_sequence" and type(stop) is str:
+                self.stops[0] = stop
 
     def _delta(self, delta: dict[str, Any], chunks: list[Chunk]) -> None:
         kind = delta["type"]

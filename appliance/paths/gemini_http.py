@@ -43,12 +43,13 @@ _STATUS = {
 
 
 class GeminiDialect:
-    """Chat, authorized as `card` says."""
+    """Chat, authorized as `card` says, and told how much to think as it says."""
 
     kinds = frozenset(("chat",))
     stream_type = "text/event-stream"
 
     def __init__(self, card: ModelCard) -> None:
+        self._reasoning = card.capabilities.reasoning
         self.signs = card.endpoint is not None and card.endpoint.token_url is not None
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
@@ -56,7 +57,7 @@ class GeminiDialect:
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
         url = _address(endpoint.base_url, endpoint.model, streaming)
-        return Call(url, orjson.dumps(build_body(job, endpoint.thinking)))
+        return Call(url, orjson.dumps(build_body(job, self._reasoning)))
 
     def reading(self, job: Job) -> Reading:
         return ContentReading(job.n)

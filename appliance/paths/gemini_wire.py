@@ -25,7 +25,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, pdf_bytes, pieces
+from appliance.paths.said import check_said, image_bytes, pdf, pieces
 from appliance.records.request import Message
 
 MAKER = "google:"  # begins the seals of this provider
@@ -47,8 +47,8 @@ _NOT_MADE = frozenset(
 )
 
 
-def build_body(job: Job, thinking: str) -> dict[str, Any]:
-    """The JSON body for a chat; `thinking` as the card has it. Raises PathError 'unsupported' or 'rejected' for what
+def build_body(job: Job, reasoning: str) -> dict[str, Any]:
+    """The JSON body for a chat; `reasoning` as the card has it. Raises PathError 'unsupported' or 'rejected' for what
     the API cannot be told.
     """
     check_said(
@@ -57,9 +57,7 @@ def build_body(job: Job, thinking: str) -> dict[str, Any]:
         forwarded=frozenset(("reasoning_effort",)),
         formats=frozenset(("json_object", "json_schema")),
     )
-    if job.continues:
-        raise unsupported("answer that is begun", "messages")
-    system, contents = _conversation(job.messages, signed=thinking == "effort")
+    system, contents = _conversation(job.messages, signed=reasoning == "effort")
     body: dict[str, Any] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
@@ -67,7 +65,7 @@ def build_body(job: Job, thinking: str) -> dict[str, Any]:
         _tools(body, job)
     settings = _settings(job)
     if job.thinking is not None or "reasoning_effort" in job.forwarded:
-        _thinking(settings, job, thinking)
+        _thinking(settings, job, reasoning)
     if settings:
         body["generationConfig"] = settings
     return body
@@ -91,14 +89,14 @@ def _settings(job: Job) -> dict[str, Any]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def _thinking(settings: dict[str, Any], job: Job, words: str) -> None:
+def _thinking(settings: dict[str, Any], job: Job, reasoning: str) -> None:
     effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
     config: dict[str, Any] = {"includeThoughts": effort != "none" and (asked is None or asked.show)}
-    if not words:
+    if reasoning == "none":
         if effort != "none" and (asked is None or asked.budget_tokens is not None):
             raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
         return
-    if words == "budget":
+    if reasoning == "budget":
         stated = None if asked is None else asked.budget_tokens
         if stated is not None or effort is not None:
             config["thinkingBudget"] = _BUDGETS[effort or "medium"] if stated is None else stated
@@ -150,7 +148,7 @@ def _texts(message: Message, at: int) -> list[dict[str, Any]]:
 def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
-    media, data = ("application/pdf", pdf_bytes(part, at)[1]) if part["type"] == "file" else image_bytes(part, at)
+    media, data = ("application/pdf", pdf(part, at)[1]) if part["type"] == "file" else image_bytes(part, at)
     return {"inlineData": {"mimeType": media, "data": data}}
 
 

@@ -24,11 +24,20 @@ _PDF = re.compile(r"data:application/pdf;base64,", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
 
 
-def check_said(job: Job, *, sampling: frozenset[str], forwarded: frozenset[str], formats: frozenset[str]) -> None:
+def check_said(
+    job: Job,
+    *,
+    sampling: frozenset[str],
+    forwarded: frozenset[str],
+    formats: frozenset[str],
+    continues: bool = False,
+    seen_results: bool = False,
+) -> None:
     """Raises PathError 'unsupported' for what of the job is beyond these words.
 
     `sampling` names fields of Sampling besides max_tokens, temperature, top_p and stop; `forwarded` parameters that are
-    passed on; `formats` kinds of Format besides 'text'.
+    passed on; `formats` kinds of Format besides 'text'. `continues`: it can go on with an answer; `seen_results`: tools
+    may give back images.
     """
     said = job.sampling
     for name in _SAMPLING:
@@ -42,15 +51,19 @@ def check_said(job: Job, *, sampling: frozenset[str], forwarded: frozenset[str],
         raise unsupported("request for several answers at once", "n")
     if job.format.kind not in formats and job.format.kind != "text":
         raise unsupported(f"format '{job.format.kind}'", "response_format")
+    if job.continues and not continues:
+        raise unsupported("answer that is begun", "messages")
+    for at, message in enumerate(job.messages):
+        if message.parts and message.role == "tool" and not seen_results:
+            raise unsupported("images or documents as a tool's result", f"messages[{at}].content")
     for name, value in job.forwarded.items():
         if name not in forwarded and name not in HINTS and not (name == "modalities" and value == ["text"]):
             raise unsupported("parameter of this name", name if name.isidentifier() else "body")
 
 
 def pieces(message: Message, at: int, *, files: bool = False) -> Iterator[dict[str, Any]]:
-    """The text and image parts of a message in their order, thinking left out; where `files` are taken, those too.
-
-    Raises PathError for other parts.
+    """The text and image parts of a message in their order, with `files` those too, thinking left out. Raises PathError
+    for other parts.
     """
     parts = [part for part in message.parts if part.get("type") not in THINKING] if message.parts else []
     if message.content and not any(part.get("type") == "text" for part in parts):
@@ -83,11 +96,11 @@ def image_bytes(part: dict[str, Any], at: int) -> tuple[str, str]:
     return found[1].lower(), url[found.end() :]
 
 
-def pdf_bytes(part: dict[str, Any], at: int) -> tuple[str, str]:
-    """Name and base64 of a document that brings its bytes. Raises PathError for any but a PDF."""
-    inner = part.get("file")
-    data = inner.get("file_data") if isinstance(inner, dict) else None
+def pdf(part: dict[str, Any], at: int) -> tuple[str, str]:
+    """Name ('' for none) and base64 of a file part that is a PDF. Raises PathError for any other."""
+    file = part.get("file")
+    data = file.get("file_data") if isinstance(file, dict) else None
     found = _PDF.match(data) if isinstance(data, str) else None
-    if not isinstance(inner, dict) or not isinstance(data, str) or found is None:
-        raise unsupported("files, only the bytes of PDFs", f"messages[{at}].content")
-    return str(inner.get("filename") or "document.pdf"), data[found.end() :]
+    if found is None or not isinstance(data, str) or not isinstance(file, dict):
+        raise unsupported("files but PDFs that bring their bytes", f"messages[{at}].content")
+    return str(file.get("filename") or ""), data[found.end() :]

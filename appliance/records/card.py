@@ -54,13 +54,18 @@ class Capabilities(Frozen):
     signals: bool = False
     images_in: bool = False
     files_in: bool = False  # documents that are no text, such as PDFs
-    reasoning: bool = False  # thinks where it is asked to
     prefill: bool = False  # goes on with an answer that is begun for it
     seed: bool = False
     multiple: bool = False  # n > 1
     penalties: bool = False
     logit_bias: bool = False
     top_k: bool = False
+    reasoning: Literal["none", "effort", "budget"] = "none"  # how it is told how much to think
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it thinks where it is asked to."""
+        return self.reasoning != "none"
 
 
 def _of_six_places(value: float) -> float:
@@ -201,7 +206,6 @@ class Endpoint(Frozen):
     api_version: str = ""
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""  # AWS's name of it, which calls to it are signed for
     input_type: Literal["search_document", "search_query", "classification", "clustering"] = "search_document"
-    thinking: Literal["", "effort", "budget"] = ""  # in what words its model is told how much to think; '': in none
     # Where the key, a service account, is exchanged for the tokens that calls are authorized with (Google's Vertex).
     token_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0

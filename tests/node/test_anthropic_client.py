@@ -345,7 +345,7 @@ async def test_what_detectors_find_raises_the_label_here_too(weir: Running) -> N
     assert "given=internal" in raw.headers["x-weir-classification"]
 
 
-THINKER = {"capabilities": {"reasoning": True, "prefill": True, "images_in": True, "tools": True}}
+THINKER = {"capabilities": {"reasoning": "budget", "prefill": True, "images_in": True, "tools": True}}
 THOUGHT = [Reasoning("Let me"), Reasoning(" see.", seal="SEAL"), Text("Four."), Done(Usage(3, 9, 0, 7))]
 
 
@@ -376,7 +376,7 @@ async def test_a_budget_of_thinking_is_for_paths_that_think_and_adaptive_for_all
         with pytest.raises(anthropic.BadRequestError, match="No path can serve") as caught:
             await ask(client, max_tokens=4096, thinking={"type": "enabled", "budget_tokens": 2048})
         answer = await ask(client, thinking={"type": "adaptive"})
-    assert "cannot do: reasoning" in str(caught.value.body)
+    assert "cannot do: thinks" in str(caught.value.body)
     assert [block.type for block in answer.content] == ["text"]
 
 

@@ -56,9 +56,10 @@ async def node(
         yield weir, server
 
 
-def card_of(made: ModelCard) -> ModelCard:
+def card_of(made: ModelCard, reasoning: str = "none") -> ModelCard:
     """The same on the site, and good."""
-    over = {"runtime": made.runtime, "endpoint": made.endpoint, "capabilities": made.capabilities}
+    able = made.capabilities.model_copy(update={"reasoning": reasoning})
+    over = {"runtime": made.runtime, "endpoint": made.endpoint, "capabilities": able}
     return factories.card(
         "site/one", tier="site", modalities=("chat",), accuracy_default=0.99, accuracy_default_n=1000, **over
     )
@@ -97,7 +98,7 @@ async def test_thinking_is_shown_on_openais_wire(name: str, start: Start, monkey
     provider = PROVIDERS[name]
     monkeypatch.setenv("K", provider.secret)
     async with provider.stand_in(Behaviour(key=provider.key)) as server:
-        card = card_of(provider.card(server.base_url, thinking="effort"))
+        card = card_of(provider.card(server.base_url), reasoning="effort")
         async with start(card) as weir, weir.client() as client:
             answer = await client.chat.completions.create(model="auto", messages=HELLO, reasoning_effort="low")
             message = answer.choices[0].message.model_dump()
@@ -122,36 +123,34 @@ async def test_thinking_goes_back_under_its_seal_on_anthropics_wire(
     tool: Any = {"name": "weather", "input_schema": PARAMETERS}
     asked: Any = [{"role": "user", "content": "Weather?"}]
     forced: Any = {"tools": [tool], "tool_choice": {"type": "any"}} if name == "anthropic" else {}
-    async with provider.stand_in(Behaviour(key=provider.key)) as server:
-        made = provider.card(server.base_url, thinking=words)
-        able = made.capabilities.model_copy(update={"reasoning": True})
-        async with (
-            start(card_of(made.model_copy(update={"capabilities": able}))) as weir,
-            anthropic.AsyncAnthropic(base_url=weir.url, api_key="unused", max_retries=0) as client,
-        ):
-            ask: Any = {
-                "model": "auto",
-                "max_tokens": 4096,
-                "thinking": {"type": "enabled", "budget_tokens": 2048},
-                "tools": [tool],
-            }
-            if stream:
-                async with client.messages.stream(messages=asked, **{**ask, **forced}) as events:
-                    first = await events.get_final_message()
-            else:
-                first = await client.messages.create(messages=asked, **{**ask, **forced})
-            thoughts = [block for block in first.content if block.type == "thinking"]
-            assert "".join(block.thinking for block in thoughts) == "Let me see."
-            assert next(s for block in thoughts if (s := block.signature)).startswith(("anthropic:", "google:"))
-            uses = [block for block in first.content if block.type == "tool_use"]
-            result: Any = [{"type": "tool_result", "tool_use_id": use.id, "content": "sunny"} for use in uses]
-            back: Any = [*asked, {"role": "assistant", "content": first.content}]
-            back.append({"role": "user", "content": result or "And?"})
-            second = await client.messages.create(messages=back, **ask)
-            assert [block.type for block in second.content][:1] == ["thinking"]
-            sent = json.dumps(server.bodies[-1])
-            assert (ANTHROPICS_SEAL if name == "anthropic" else GOOGLES_SEAL) in sent
-            assert "anthropic:" not in sent and "google:" not in sent
+    async with (
+        provider.stand_in(Behaviour(key=provider.key)) as server,
+        start(card_of(provider.card(server.base_url), reasoning=words)) as weir,
+        anthropic.AsyncAnthropic(base_url=weir.url, api_key="unused", max_retries=0) as client,
+    ):
+        ask: Any = {
+            "model": "auto",
+            "max_tokens": 4096,
+            "thinking": {"type": "enabled", "budget_tokens": 2048},
+            "tools": [tool],
+        }
+        if stream:
+            async with client.messages.stream(messages=asked, **{**ask, **forced}) as events:
+                first = await events.get_final_message()
+        else:
+            first = await client.messages.create(messages=asked, **{**ask, **forced})
+        thoughts = [block for block in first.content if block.type == "thinking"]
+        assert "".join(block.thinking for block in thoughts) == "Let me see."
+        assert next(s for block in thoughts if (s := block.signature)).startswith(("anthropic:", "google:"))
+        uses = [block for block in first.content if block.type == "tool_use"]
+        result: Any = [{"type": "tool_result", "tool_use_id": use.id, "content": "sunny"} for use in uses]
+        back: Any = [*asked, {"role": "assistant", "content": first.content}]
+        back.append({"role": "user", "content": result or "And?"})
+        second = await client.messages.create(messages=back, **ask)
+        assert [block.type for block in second.content][:1] == ["thinking"]
+        sent = json.dumps(server.bodies[-1])
+        assert (ANTHROPICS_SEAL if name == "anthropic" else GOOGLES_SEAL) in sent
+        assert "anthropic:" not in sent and "google:" not in sent
 
 
 @pytest.mark.parametrize("name", ["anthropic", "gemini"])

@@ -36,7 +36,7 @@ def image(url: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def body_of(job: Job, reasoning: str = "", **over: Any) -> dict[str, Any]:
+def body_of(job: Job, reasoning: str = "none", **over: Any) -> dict[str, Any]:
     return orjson.loads(orjson.dumps(build_body(job, "m", 4096, reasoning, **over)))
 
 
@@ -172,7 +172,7 @@ def test_how_much_to_think_is_said_as_the_model_takes_it() -> None:
     assert asked("high", "effort") == {"thinking": adaptive, "output_config": {"effort": "high"}}
     assert asked("minimal", "effort")["output_config"] == {"effort": "low"}
     assert asked("none", "effort") == asked("none", "budget") == {"thinking": {"type": "disabled"}}
-    assert asked("none", "") == {}
+    assert asked("none", "none") == {}
     assert asked("low", "budget") == {"thinking": {"type": "enabled", "budget_tokens": 2048}}
     small = asked("xhigh", "budget", sampling=Sampling(max_tokens=3000))
     assert small["thinking"]["budget_tokens"] == 2999

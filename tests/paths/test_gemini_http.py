@@ -37,7 +37,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
-def body_of(job: Job, reasoning: str = "") -> dict[str, Any]:
+def body_of(job: Job, reasoning: str = "none") -> dict[str, Any]:
     return orjson.loads(orjson.dumps(build_body(job, reasoning)))
 
 
@@ -164,7 +164,7 @@ def test_how_much_to_think_is_said_as_the_model_takes_it() -> None:
     assert asked("high", "effort") == {"thinkingLevel": "HIGH", "includeThoughts": True}
     assert asked("low", "budget") == {"thinkingBudget": 1024, "includeThoughts": True}
     assert asked("none", "budget") == {"thinkingBudget": 0, "includeThoughts": False}
-    assert asked("none", "") is None
+    assert asked("none", "none") is None
     with pytest.raises(PathError, match="not to think"):
         asked("none", "effort")
 
@@ -192,7 +192,7 @@ async def test_an_answer_is_read_with_its_thinking_and_all_counts(stream: bool) 
 @both
 async def test_a_call_comes_with_its_signature_and_goes_back_with_it(stream: bool) -> None:
     async with gemini() as server:
-        card = card_for(server, "gemini_http", endpoint={"thinking": "effort"})
+        card = card_for(server, "gemini_http", capabilities={"reasoning": "effort"})
         async with started(card) as path:
             job = replace(HELLO, tools=(WEATHER,), tool_choice="required", stream=stream)
             chunks = await collect(path, job)
