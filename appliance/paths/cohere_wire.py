@@ -56,8 +56,6 @@ def chat_body(job: Job, model: str, *, streaming: bool) -> dict[str, Any]:
         body["response_format"] = {"type": "json_object"}
         if job.format.kind == "json_schema":
             body["response_format"]["json_schema"] = canonical_schema(job.format.schema or {})
-    if job.continues:
-        raise unsupported("answer that is begun", "messages")
     effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
     if effort == "none":
         body["thinking"] = {"type": "disabled"}
@@ -77,8 +75,6 @@ def _message(message: Message, at: int) -> dict[str, Any]:
         raise unsupported("names of speakers", f"messages[{at}].name")
     made: dict[str, Any] = {"role": role}
     if role == "tool":
-        if any(part["type"] != "text" for part in pieces(message, at)):
-            raise unsupported("images in a tool's result", f"messages[{at}].content")
         return made | {"tool_call_id": message.tool_call_id or "", "content": message.content}
     parts = list(pieces(message, at))
     if len(parts) == 1 and parts[0]["type"] == "text":
