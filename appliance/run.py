@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from appliance.records.features import FindingKind
 
 MOST_BLANKS = 64  # chunks that are held back
+ONE_PIECE_S = 0.001
 LATE_S = 0.02  # before the caller's deadline: what fails then failed for that
 
 
@@ -187,6 +188,8 @@ class Run:
         if call is not None:
             assert attempt.asked is not None
             first = None if attempt.first is None else attempt.first - attempt.asked
+            if first is not None and self._execution.clock() - attempt.asked - first <= ONE_PIECE_S:
+                first = None  # it came in one piece: its first token is its last
             call.answered(first, self._execution.features.estimated_prompt_tokens)
             self._call = None
 
@@ -287,6 +290,7 @@ class Run:
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
             fault=fault.fault if fault else "",
             message=fault.message if fault else "",
+            retry_after_s=fault.retry_after_s if fault else None,
             first_token_s=None if attempt.first is None else attempt.first - self._began,
             seconds=execution.clock() - self._began,
             prompt_tokens=last.usage.prompt_tokens,
