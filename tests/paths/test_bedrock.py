@@ -252,7 +252,7 @@ def test_events_become_chunks_and_usage_counts_the_cache() -> None:
     assert chunks == [
         Reasoning("hm"),
         Reasoning("", 0, 0, "bedrock:sig"),
-        Reasoning("none", 0, 0, f"{REDACTED}bedrock:QQ=="),
+        Reasoning("", 0, 0, f"{REDACTED}bedrock:QQ=="),
         Text("hi"),
         ToolCall({"index": 0, "id": "t", "type": "function", "function": {"name": "now", "arguments": ""}}),
         ToolCall({"index": 0, "function": {"arguments": "{}"}}),
