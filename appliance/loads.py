@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from appliance.egress import Egress
@@ -25,6 +26,7 @@ from appliance.records.card import Endpoint, ModelCard
 from appliance.records.departure import Departure, departing
 from appliance.records.request import LOCAL, Labels
 
+log = structlog.get_logger("weir.loads")
 EVERY_S = 5.0
 USED_S = 60.0  # after the last call of a path its server is not asked any more
 WITHIN_S = 2.0
@@ -44,7 +46,10 @@ class Loads:
         """Look again and again. Does not return."""
         while True:
             await asyncio.sleep(EVERY_S)
-            await self.look(fleet())
+            try:
+                await self.look(fleet())
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may do better
+                log.error("load-not-read", kind=type(error).__name__)
 
     async def look(self, fleet: Fleet) -> None:
         """One look at each server whose figures are wanted now."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from appliance.records.features import FindingKind
 
 MOST_BLANKS = 64  # chunks that are held back
+ONE_PIECE_S = 0.001
 LATE_S = 0.02  # before the caller's deadline: what fails then failed for that
 
 
@@ -185,6 +186,8 @@ class Run:
         if call is not None:
             assert attempt.asked is not None
             first = None if attempt.first is None else attempt.first - attempt.asked
+            if first is not None and self._execution.clock() - attempt.asked - first <= ONE_PIECE_S:
+                first = None  # it came in one piece: its first token is its last
             call.answered(first, self._execution.features.estimated_prompt_tokens)
             self._call = None
 

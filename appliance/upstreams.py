@@ -60,12 +60,8 @@ class Call:
     epoch: int
     open: bool = field(default=True)
 
-    @property
-    def member(self) -> str:
-        return self.upstream.members[self.index].name
-
     def answered(self, first_token_s: float | None, prompt_tokens: int) -> None:
-        """It gave an answer, its first token after so long."""
+        """It gave an answer, its first token after so long; None: that says nothing of its speed."""
         upstream = self.upstream
         limit = upstream.slow_after(prompt_tokens)
         slow = limit is not None and first_token_s is not None and first_token_s > limit

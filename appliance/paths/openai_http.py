@@ -57,7 +57,7 @@ class OpenAIDialect:
         body = build_body(job, endpoint.model, max_key=max_key, streaming=streaming)
         if endpoint.cache_salt and job.kind != "embedding":
             body["cache_salt"] = job.tenant_salt
-        if endpoint.continuous_usage and streaming:
+        if endpoint.continuous_usage and streaming and job.n == 1:  # of several choices each tells its own
             body["stream_options"]["continuous_usage_stats"] = True
         flavour = endpoint.flavour
         if flavour == "weir":

@@ -6,19 +6,24 @@ Its k-th token is its name and k ("a7 "), so that lost, doubled and mixed text s
 Usage comes with every chunk where `stream_options.continuous_usage_stats` asks for it, as vLLM does. It speaks HTTP/1.1
 by itself, because what it does wrong no server library does on purpose.
 
-`TROUBLES` lists what it does wrong. It prints one line of JSON with its port and serves until it is stopped; GET
-/ledger tells what was received and billed, POST /trouble changes what it does.
+`TROUBLES` lists what it does wrong. It prints one line of JSON with its address and serves until it is stopped; GET
+/ledger tells what was received and billed, POST /trouble changes what it does. `Remote` is one in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 import time
+import urllib.request
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import orjson
@@ -122,7 +127,8 @@ class NumberedStandIn:
             page += f'vllm:num_requests_waiting{{model_name="m"}} {self.waiting}.0\n'
             return _whole(writer, 200, f'# TYPE x gauge\n{page}vllm:kv_cache_usage_perc{{a="b"}} 0.25\n'.encode())
         if method == "GET":
-            return _whole(writer, 200, orjson.dumps([asdict(one) for one in self.calls]))
+            bodies = [base64.b64encode(body).decode() for body in self.bodies]
+            return _whole(writer, 200, orjson.dumps({"calls": [asdict(one) for one in self.calls], "bodies": bodies}))
         if address == "/trouble":
             vars(self).update(orjson.loads(raw))
             return _whole(writer, 200, b"{}")
@@ -261,6 +267,58 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
     """What was handed to a connection that has ended is not said, and so not billed."""
     writer.write(data)
     await writer.drain()
+
+
+class Remote:
+    """A stand-in in a process of its own: `with Remote("a", trouble="cut") as server:`, with its command's options.
+
+    `settle` takes over its ledger: then `calls`, `bodies` and `billed` are what it has seen.
+    """
+
+    def __init__(self, name: str, **options: object) -> None:
+        self.name = name
+        self._flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
+        self.calls: list[Billed] = []
+        self.bodies: list[bytes] = []
+        self.base_url = ""
+
+    @property
+    def port(self) -> int:
+        return int(self.base_url.rpartition(":")[2].partition("/")[0])
+
+    @property
+    def billed(self) -> tuple[int, int]:
+        """Tokens in and out, of all calls."""
+        return sum(one.prompt_tokens for one in self.calls), sum(one.completion_tokens for one in self.calls)
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.standins.numbered", "--name", self.name, *self._flags]
+        root = Path(__file__).resolve().parents[2]
+        self._child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        assert self._child.stdout is not None
+        self.base_url = json.loads(self._child.stdout.readline())["base_url"]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.terminate()
+        self._child.wait(10)
+        assert self._child.stdout is not None
+        self._child.stdout.close()
+
+    def change(self, **settings: object) -> None:
+        """What it does from now on."""
+        self._ask("/trouble", json.dumps(settings).encode())
+
+    def settle(self) -> None:
+        """Take over its ledger."""
+        found = self._ask("/ledger")
+        self.calls = [Billed(**one) for one in found["calls"]]
+        self.bodies = [base64.b64decode(body) for body in found["bodies"]]
+
+    def _ask(self, address: str, body: bytes | None = None) -> Any:
+        url = self.base_url.removesuffix("/v1") + address
+        with urllib.request.urlopen(url, body, timeout=30) as response:
+            return json.loads(response.read())
 
 
 async def _run(arguments: argparse.Namespace) -> None:
