@@ -150,7 +150,7 @@ class Flight:
             self.land()
             if not self._ended:
                 self._task.cancel()
-                await asyncio.wait((self._task,))
+                await _ended(self._task)
         if not self._ended:
             return Fare((), shared=True)
         execution = self.execution
@@ -210,6 +210,17 @@ async def _run(flight: Flight, execution: Executing, *, whole: bool) -> None:
     except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - it is raised where somebody waits for it
         error = raised.with_traceback(raised.__traceback__ and raised.__traceback__.tb_next)
     flight.end(error)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Returns when it has, also where whoever waits is cancelled meanwhile: a client that goes away breaks off the
+    writing first and its request's task a moment later, and what the execution cost would be told by nobody.
+    """
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            continue
 
 
 def _again(error: E) -> E:

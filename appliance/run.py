@@ -173,6 +173,8 @@ class Run:
             return False
         self.given = True
         self._execution.serves(self.step.path, self._redacted)
+        if self._try.meter.below_floor:
+            self._execution.below_floor = True
         return True
 
     def _let_go(self) -> list[Chunk]:
@@ -271,7 +273,7 @@ class Run:
         if self.status == "answered":
             execution.judgement = self.judgement
             proven = step.threshold is not None or low >= execution.decision.floor
-            execution.below_floor = not (self.judgement.accepted and proven)
+            execution.below_floor = attempt.meter.below_floor or not (self.judgement.accepted and proven)
 
     def _charge(self) -> Charge:
         """What the newest attempt is charged, were it to end now."""
@@ -288,6 +290,7 @@ class Run:
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
             fault=fault.fault if fault else "",
             message=fault.message if fault else "",
+            retry_after_s=fault.retry_after_s if fault else None,
             first_token_s=None if attempt.first is None else attempt.first - self._began,
             seconds=execution.clock() - self._began,
             prompt_tokens=last.usage.prompt_tokens,

@@ -50,7 +50,7 @@ from appliance.records.tenant import Scope
 from appliance.records.value import changed
 from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
-from appliance.respond.headers import HeaderFacts
+from appliance.respond.headers import HeaderFacts, weir_headers
 from appliance.semantic import Match, Question
 from appliance.snapshot import take_snapshot
 from appliance.store.holds import Kept
@@ -410,6 +410,16 @@ class Serving:
     def model(self) -> str:
         """What the body names as its model: the path that made the answer, also where it came from the cache."""
         return self._entry.answer.model if self._entry is not None else self.path
+
+    def headers(self) -> dict[str, str]:
+        """What the response headers say, as far as it is known when they are sent."""
+        return weir_headers(self.facts())
+
+    def early_headers(self) -> dict[str, str]:
+        """Those of an answer of which nobody knows yet who gives it."""
+        facts = self.facts()
+        known = HeaderFacts(facts.decision, cache=facts.cache, policy=facts.policy)
+        return weir_headers(known)
 
     def facts(self) -> HeaderFacts:
         """What the response headers say, as far as it is known when they are sent."""

@@ -117,6 +117,10 @@ def images_in(messages: tuple[Message, ...]) -> int:
     return sum([part.get("type") in _IMAGES for message in messages for part in message.parts])
 
 
+def _has_files(messages: tuple[Message, ...]) -> bool:
+    return any(part.get("type") == "file" for message in messages for part in message.parts)
+
+
 def needs(request: Request) -> frozenset[str]:
     """Capabilities that the request cannot do without, as `Capabilities` spells them (rule 2)."""
     if request.kind == "embedding":
@@ -138,6 +142,12 @@ def needs(request: Request) -> frozenset[str]:
         found.add(request.format.kind)
     if images_in(request.messages):
         found.add("images_in")
+    if _has_files(request.messages):
+        found.add("files_in")
+    if request.thinking is not None and request.thinking.budget_tokens is not None:
+        found.add("thinks")  # who leaves it to the model is content with none
+    if request.continues:
+        found.add("prefill")
     if request.n > 1:
         found.add("multiple")
     if sampling.logprobs or sampling.top_logprobs > 0:

@@ -42,7 +42,7 @@ class CohereDialect:
         return Call(_address(endpoint.base_url, tail), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
-        return EmbedReading(len(job.inputs)) if job.kind == "embedding" else ChatReading()
+        return EmbedReading(len(job.inputs)) if job.kind == "embedding" else ChatReading(job.sampling.stop)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         if status == 200:

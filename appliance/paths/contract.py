@@ -29,7 +29,7 @@ from appliance.records.chunks import (
     Usage,
     Vector,
 )
-from appliance.records.request import LOCAL, Format, Kind, Labels, Message, Sampling
+from appliance.records.request import LOCAL, Format, Kind, Labels, Message, Sampling, Thinking
 from appliance.records.value import value
 
 __all__ = [
@@ -112,6 +112,8 @@ class Job:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
+    thinking: Thinking | None = None
+    continues: bool = False  # the answer goes on where the last message, the assistant's own, ends
     n: int = 1
     signals: bool = False
     stream: bool = False  # a hint: the caller wants tokens as they come

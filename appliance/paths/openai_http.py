@@ -40,10 +40,12 @@ class OpenAIDialect:
     stream_type = "text/event-stream"
     signs = False
 
-    def __init__(self, node: str = "", terms: Mapping[str, object] | None = None) -> None:
-        """`node` is what this node calls itself towards another Weir, `terms` what OpenRouter is held to."""
+    def __init__(self, card: ModelCard | None = None, node: str = "") -> None:
+        """`card` is the path's, `node` what this node calls itself towards another Weir."""
+        endpoint = card.endpoint if card is not None else None
+        self._weir = endpoint is not None and endpoint.flavour == "weir"
+        self._terms = terms_of(card) if card is not None else {}
         self._node = node
-        self._terms = terms or {}
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:
         if not key:
@@ -71,7 +73,9 @@ class OpenAIDialect:
         return Call(url, orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
-        return Embedded(len(job.inputs)) if job.kind == "embedding" else Answered(job)
+        if job.kind == "embedding":
+            return Embedded(len(job.inputs))
+        return AnsweredByWeir(job) if self._weir else Answered(job)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         if status == 200:
@@ -80,6 +84,19 @@ class OpenAIDialect:
 
     def authorize(self, call: Call, secret: str, now: float) -> Mapping[str, str]:  # noqa: ARG002 -- the session is
         return {}
+
+
+class AnsweredByWeir(Answered):
+    """Rule 4."""
+
+    __slots__ = ("_meter",)
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._meter = job.meter
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        self._meter.below_floor = headers.get("X-Weir-Reason") == "below-floor"
 
 
 @lru_cache(maxsize=256)

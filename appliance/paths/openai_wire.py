@@ -71,6 +71,8 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
         _sampling(body, job.sampling, max_key, chat=job.kind == "chat")
     if job.format.kind != "text":
         _format(body, job.format)
+    if job.continues:  # vLLM's and SGLang's names; others go on with a last message of the assistant's by themselves
+        body["continue_final_message"], body["add_generation_prompt"] = True, False
     if job.n != 1:
         body["n"] = job.n
     if streaming:
@@ -176,11 +178,12 @@ def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:
 class Answered(EventReading):
     """What has been read of one generative answer. `refusals` are choices that refused; `[DONE]` ends a stream."""
 
-    __slots__ = ("_chat", "refusals")
+    __slots__ = ("_asked", "_chat", "refusals")
 
     def __init__(self, job: Job) -> None:
         super().__init__(job.n)
         self._chat = job.kind == "chat"
+        self._asked = job.sampling.stop
         self.refusals: set[int] = set()
 
     def reasons(self) -> tuple[FinishReason, ...]:
@@ -256,6 +259,9 @@ class Answered(EventReading):
             if reason in _GAVE_UP:
                 raise ErrorEvent(orjson.dumps({"error": choice.get("error") or {"code": reason}}))
             self.finished[index] = _FINISH.get(reason, "stop")
+            stop = choice.get("stop_reason") or choice.get("matched_stop")  # vLLM's and SGLang's; the id of an end too
+            if type(stop) is str and stop in self._asked:
+                self.stops[index] = stop
 
     def _thought(self, said: Any, index: int, key: str, chunks: list[Chunk]) -> None:
         thought = said.get("reasoning_content") or said.get("reasoning")

@@ -310,8 +310,8 @@ class StepOutcome:
     last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
     `redacted` counts by kind what was replaced in what it was sent. `role`: as what it was asked, where several calls
-    make one answer. `shared`: another request, identical and at work at the same time, ran it, and its record has the
-    costs.
+    make one answer. `retry_after_s`: after which its server, where it said so, may be asked again. `shared`: another
+    request, identical and at work at the same time, ran it, and its record has the costs.
     """
 
     path: str
@@ -339,6 +339,7 @@ class StepOutcome:
     cache_write_tokens: int = 0
     usage_note: UsageNote = ""
     role: str = ""
+    retry_after_s: float | None = None
 
 
 @value

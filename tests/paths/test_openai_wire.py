@@ -264,3 +264,30 @@ def test_retry_after_is_read_in_seconds_milliseconds_or_as_a_date() -> None:
     for odd, expected in {"-5": 0.0, "1e9": 3600.0, "inf": 3600.0, "nan": None, "soon": None}.items():
         assert retry_after(CIMultiDict({"Retry-After": odd})) == expected
     assert retry_after(CIMultiDict()) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "stops"),
+    [
+        ({"stop_reason": "END"}, {0: "END"}),
+        ({"matched_stop": "END"}, {0: "END"}),
+        ({"stop_reason": 151645}, {}),
+        ({"stop_reason": "<|im_end|>"}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_stop_string_is_told_where_the_server_names_one_of_those_asked_for(
+    said: dict[str, Any], stops: dict[int, str]
+) -> None:
+    reading = Answered(Job("j", "chat", sampling=Sampling(stop=("END",))))
+    choice = {"index": 0, "message": {"content": "x"}, "finish_reason": "stop", **said}
+    reading.whole(orjson.dumps({"choices": [choice]}))
+    assert reading.stops == stops
+
+
+def test_an_answer_that_goes_on_is_asked_for_in_the_servers_words() -> None:
+    turns = (Message("user", "a"), Message("assistant", "b"))
+    body = build_body(Job("j", "chat", messages=turns, continues=True), "m")
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+    assert body["messages"][-1] == {"role": "assistant", "content": "b"}
+    assert "continue_final_message" not in build_body(Job("j", "chat", messages=turns), "m")

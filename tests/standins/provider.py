@@ -137,6 +137,7 @@ class ProviderStandIn:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         for route in self.wire.routes:
             app.router.add_post(route, self._serve)
+        self.more(app)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port, reuse_address=True, ssl_context=self._tls)
@@ -148,6 +149,9 @@ class ProviderStandIn:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    def more(self, app: web.Application) -> None:
+        """What a provider serves besides."""
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.seen[request.path] += 1
