@@ -26,7 +26,7 @@ DIALECTS: dict[str, Any] = {
     "anthropic_http": AnthropicDialect,
     "gemini_http": GeminiDialect,
     "bedrock_http": BedrockDialect,
-    "cohere_http": lambda _: CohereDialect(),
+    "cohere_http": CohereDialect,
 }
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 SAMPLING: dict[str, Any] = {
