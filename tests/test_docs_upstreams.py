@@ -5,22 +5,29 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from appliance.egress import Destination, Egress
 from appliance.paths.anthropic_http import AnthropicDialect
+from appliance.paths.bedrock_http import BedrockDialect
+from appliance.paths.cohere_http import CohereDialect
 from appliance.paths.contract import Job, PathError
 from appliance.paths.gemini_http import GeminiDialect
 from appliance.paths.registry import RUNTIMES, PathContext, build_path
-from appliance.records.card import ModelCard
+from appliance.records.card import Flavour, ModelCard
 from appliance.records.request import Message, Sampling
 from tests.standins.ledger import MemoryLedger
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "upstreams.md").read_text(encoding="utf-8")
 CARDS = [ModelCard.model_validate_json(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.S | re.M)]
-DIALECTS: dict[str, Any] = {"anthropic_http": AnthropicDialect, "gemini_http": GeminiDialect}
+DIALECTS: dict[str, Any] = {
+    "anthropic_http": AnthropicDialect,
+    "gemini_http": GeminiDialect,
+    "bedrock_http": BedrockDialect,
+    "cohere_http": CohereDialect,
+}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 SAMPLING: dict[str, Any] = {
     "seed": 1, "min_p": 0.1, "frequency_penalty": 1.0, "presence_penalty": 1.0, "repeat_penalty": 1.1,
@@ -65,6 +72,11 @@ def test_what_is_said_to_be_refused_is_refused_by_its_name(runtime: str, name: s
     with pytest.raises(PathError) as caught:
         DIALECTS[runtime](card).call(job, card.endpoint, streaming=False)
     assert (caught.value.fault, caught.value.param) == ("unsupported", name)
+
+
+def test_every_flavour_is_in_the_table_of_those_who_speak_openai_s_dialect() -> None:
+    table = PAGE.split("| `flavour` |", 1)[1].split("\n\n", 1)[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.M)) == set(get_args(Flavour))
 
 
 def test_hints_that_stay_here_are_those_of_the_code() -> None:

@@ -47,15 +47,14 @@ class BedrockDialect:
         if card.endpoint is None or not card.endpoint.region:
             raise ValueError("a card of runtime bedrock_http has an endpoint that states its region")
         self._region = card.endpoint.region
+        self._words = card.capabilities.reasoning
         _frame_reader()  # imports botocore now, not within a request
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        return Call(
-            _address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, endpoint.thinking))
-        )
+        return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, self._words)))
 
     def reading(self, job: Job) -> Reading:
         return BedrockReading(job.sampling.stop)

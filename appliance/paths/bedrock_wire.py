@@ -51,7 +51,7 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 
-def build_body(job: Job, words: str = "") -> dict[str, Any]:
+def build_body(job: Job, words: str = "none") -> dict[str, Any]:
     """The JSON body for a chat; `words` are those in which its model is told how much to think, as the card has it.
 
     Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told.
@@ -63,6 +63,8 @@ def build_body(job: Job, words: str = "") -> dict[str, Any]:
         sampling=frozenset(("top_k",)),
         forwarded=frozenset(("service_tier", "reasoning_effort")),
         formats=frozenset(("json_schema",)),
+        continues=True,
+        seen_results=True,
     )
     system, messages = _conversation(job.messages)
     body: dict[str, Any] = {"messages": messages}
@@ -218,7 +220,7 @@ def _inference(body: dict[str, Any], job: Job, words: str) -> None:
 def _thinking(job: Job, words: str) -> dict[str, Any]:
     """Rule 4."""
     effort, asked, most = job.forwarded.get("reasoning_effort"), job.thinking, job.sampling.max_tokens
-    if not words:
+    if words == "none":
         if effort != "none" and (asked is None or asked.budget_tokens is not None):
             raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
         return {}

@@ -36,8 +36,11 @@ _FINISH: dict[str, FinishReason] = {
 _GAVE_UP = frozenset(("ERROR", "TIMEOUT", "ERROR_TOXIC", "ERROR_LIMIT", "USER_CANCEL"))
 
 
-def chat_body(job: Job, model: str, *, streaming: bool) -> dict[str, Any]:
-    """The JSON body for a chat. Raises PathError 'unsupported' or 'rejected' for what Cohere cannot be told."""
+def chat_body(job: Job, model: str, words: str = "none", *, streaming: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat; `words` is 'none' for a model that does not think.
+
+    Raises PathError 'unsupported' or 'rejected' for what Cohere cannot be told.
+    """
     check_said(
         job,
         sampling=frozenset(("top_k", "seed", "frequency_penalty", "presence_penalty")),
@@ -56,17 +59,23 @@ def chat_body(job: Job, model: str, *, streaming: bool) -> dict[str, Any]:
         body["response_format"] = {"type": "json_object"}
         if job.format.kind == "json_schema":
             body["response_format"]["json_schema"] = canonical_schema(job.format.schema or {})
-    if job.continues:
-        raise unsupported("answer that is begun", "messages")
-    effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
-    if effort == "none":
-        body["thinking"] = {"type": "disabled"}
-    elif effort is not None or asked is not None:
-        budget = _BUDGETS.get(str(effort)) if asked is None or asked.budget_tokens is None else asked.budget_tokens
-        body["thinking"] = {"type": "enabled", **({} if budget is None else {"token_budget": budget})}
+    if job.thinking is not None or "reasoning_effort" in job.forwarded:
+        _thinking(body, job, words)
     if streaming:
         body["stream"] = True
     return body
+
+
+def _thinking(body: dict[str, Any], job: Job, words: str) -> None:
+    effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
+    if words == "none":
+        if effort != "none" and (asked is None or asked.budget_tokens is not None):
+            raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
+    elif effort == "none":
+        body["thinking"] = {"type": "disabled"}
+    else:
+        budget = _BUDGETS.get(str(effort)) if asked is None or asked.budget_tokens is None else asked.budget_tokens
+        body["thinking"] = {"type": "enabled", **({} if budget is None else {"token_budget": budget})}
 
 
 def _message(message: Message, at: int) -> dict[str, Any]:
@@ -77,8 +86,6 @@ def _message(message: Message, at: int) -> dict[str, Any]:
         raise unsupported("names of speakers", f"messages[{at}].name")
     made: dict[str, Any] = {"role": role}
     if role == "tool":
-        if any(part["type"] != "text" for part in pieces(message, at)):
-            raise unsupported("images in a tool's result", f"messages[{at}].content")
         return made | {"tool_call_id": message.tool_call_id or "", "content": message.content}
     parts = list(pieces(message, at))
     if len(parts) == 1 and parts[0]["type"] == "text":

@@ -9,12 +9,19 @@ import pytest
 
 from tests.node.conftest import Start, said, sse, upstream_card
 from tests.node.failing import FAST
-from tests.node.test_every_adapter import STATED
 from tests.paths.providers import EVERY
 from tests.paths.test_hostile_upstreams import STREAMS, certificate
 from tests.standins.hostile_server import HostileStandIn
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
+STATED = {
+    "tier": "site",
+    "retention": "none",
+    "trains_on_input": "no",
+    "place": {"site": "s1", "country": "CH", "region": "EU"},
+    "accuracy_default": 0.99,
+    "accuracy_default_n": 1000,
+}
 # Each script by an adapter, each adapter by a script or two.
 TRIED = [
     ("openai", "endless-header"),

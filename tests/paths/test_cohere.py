@@ -27,7 +27,7 @@ def chat(*messages: Message, **over: Any) -> Job:
 
 
 def body(job: Job) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(orjson.dumps(chat_body(job, "m", streaming=False)))
+    found: dict[str, Any] = orjson.loads(orjson.dumps(chat_body(job, "m", "budget")))
     return found
 
 
@@ -100,6 +100,7 @@ def test_a_form_is_a_json_object_with_or_without_a_schema() -> None:
     ("asked", "param"),
     [
         (chat(continues=True), "messages"),
+        (chat(forwarded={"reasoning_effort": "low"}), "reasoning_effort"),
         (
             chat(Message("tool", "", tool_call_id="c", parts=({"type": "image_url", "image_url": {"url": "x"}},))),
             "messages[0].content",
