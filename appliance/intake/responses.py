@@ -199,8 +199,6 @@ def _stream_options(draft: Draft, name: str, value: object) -> None:
 
 RESPONSES: dict[str, Take] = {
     "model": CHAT["model"],
-    "models": CHAT["models"],
-    "provider": CHAT["provider"],
     "input": _read_before,
     "instructions": _read_before,
     "stream": CHAT["stream"],
