@@ -223,6 +223,7 @@ class HttpPath:
                 with suppress(PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
                     for chunk in _read(reading, block, meter):  # it had come before the connection broke
                         yield chunk
+            error.__traceback__ = None  # the body keeps its error, which would know this frame, which knows the body
             raise self._fault(error, begun=response is not None, sent=meter.sent) from None
         finally:
             clock.stop()
@@ -336,7 +337,8 @@ async def _hang_up(answer: Answer, reading: Reading, meter: Meter, within_s: flo
                 while size < HANG_UP_BYTES and not ended:
                     try:
                         block = await content.readany()
-                    except (aiohttp.ClientError, OSError):  # it closed the connection, as it should
+                    except (aiohttp.ClientError, OSError) as error:  # it closed the connection, as it should
+                        error.__traceback__ = None  # as above
                         block, ended = rest_of(content), True
                     size += len(block)
                     _read(reading, block, meter)

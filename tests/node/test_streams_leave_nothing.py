@@ -8,8 +8,12 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.node.conftest import Running, Start, process_node, until, write_content
 from tests.node.failing import card_of
+from tests.node.test_no_circles import TIMES as ROUNDS
+from tests.node.test_no_circles import garbage
 from tests.standins.numbered import NumberedStandIn
 
 TIMES = 240
@@ -75,3 +79,25 @@ async def test_a_node_that_is_told_to_stop_ends_what_waits_between_two_attempts(
             assert "Traceback" not in node.said()
         finally:
             await asyncio.to_thread(made.__exit__, None, None, None)
+
+
+@pytest.mark.parametrize("how", ["tried again", "hedged", "broken off"])
+async def test_what_failed_and_what_was_stopped_leaves_no_circle_behind(start: Start, how: str) -> None:
+    trouble = {"tried again": "503", "hedged": "role", "broken off": "cut"}[how]
+    failing = {"retries": {"first_wait_s": 0.001}, "breaking": {"least_calls": 10_000, "connect_failures": 10_000}}
+    failing |= {"hedging": {"on": how == "hedged", "after_s": 0.01}}
+    a, b = NumberedStandIn("a", trouble, after=3), NumberedStandIn("b")
+    async with a, b, start(card_of(a), card_of(b, cost=0.00001), failing=failing) as weir:
+
+        async def ask(k: int) -> None:
+            async with weir.chat("one", stream=True, headers={"Cache-Control": "no-store"}) as response:
+                await response.read()
+
+        for k in range(2):
+            await ask(k)
+        with garbage() as found:
+            for k in range(ROUNDS):
+                await ask(k)
+            await until(lambda: a.open_now == b.open_now == 0)
+            await asyncio.to_thread(weir.node.store.writer.flush)
+        assert sum(found.values()) < ROUNDS, found
