@@ -105,7 +105,10 @@ class HttpPath:
             return
         endpoint = self._endpoint
         if endpoint.api_key_ref is not None:
-            self._key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+            key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+            if key.startswith("{") and not self._dialect.signs:  # it would go out as it is
+                raise PathError("auth", "What the card's key refers to is an account, and this card sends a key.")
+            self._key = key
         # The server's bodies are small and often local: unpacking them costs more than it saves.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "weir"}
         headers |= self._dialect.headers(endpoint, self._key)

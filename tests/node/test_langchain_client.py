@@ -22,6 +22,7 @@ from tests.node.conftest import Running, Start
 from tests.paths.providers import EVERY, PROVIDERS
 from tests.standins.anthropic_server import SEAL as ANTHROPICS_SEAL
 from tests.standins.gemini_server import SIGNATURE as GOOGLES_SEAL
+from tests.standins.gemini_server import VERTEX, account, gemini
 from tests.standins.openai_answers import Behaviour
 
 WORDS = "one two three four"
@@ -111,6 +112,9 @@ async def test_thinking_is_shown_on_openais_wire(name: str, start: Start, monkey
             deltas = [event.choices[0].delta.model_dump() async for event in stream if event.choices]
             assert "".join(delta.get("reasoning_content") or "" for delta in deltas) == "Let me see."
             assert "".join(delta["content"] or "" for delta in deltas) == "five"
+            steps = [step for row in await weir.records() for step in row["outcome"]["steps"]]
+            assert sum(step["completion_tokens"] for step in steps) == server.bills.total("completion_tokens") == 11
+            assert sum(step["prompt_tokens"] for step in steps) == server.bills.total("prompt_tokens")
 
 
 @pytest.mark.parametrize(("name", "words"), [("anthropic", "budget"), ("anthropic", "effort"), ("gemini", "budget")])
@@ -151,6 +155,20 @@ async def test_thinking_goes_back_under_its_seal_on_anthropics_wire(
         sent = json.dumps(server.bodies[-1])
         assert (ANTHROPICS_SEAL if name == "anthropic" else GOOGLES_SEAL) in sent
         assert "anthropic:" not in sent and "google:" not in sent
+
+
+async def test_vertex_gets_its_tokens_from_where_the_card_says(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K", account())
+    async with gemini(Behaviour(key="unused")) as server, gemini() as elsewhere:
+        elsewhere.wire.tokens = server.wire.tokens  # another server, of the same provider
+        where = {"base_url": server.base_url + VERTEX, "token_url": elsewhere.token_url}
+        card = card_of(PROVIDERS["gemini"].card(**where))
+        async with start(card) as weir, weir.client() as client:
+            for words in ("one", "two"):
+                asked: Any = [{"role": "user", "content": words}]
+                answer = await client.chat.completions.create(model="auto", messages=asked)
+                assert answer.choices[0].message.content == words
+        assert server.wire.tokens == ["ya29.stand-in-0"]
 
 
 @pytest.mark.parametrize("name", ["anthropic", "gemini"])
