@@ -1,19 +1,22 @@
 """One try at a path: what it said, and what is charged for it however it ended.
 
 Rules kept here:
-1. What the provider stated of a whole answer is charged as stated. What broke off, or was abandoned, is charged by what
-   its meter knows; what never reached its path, or did no work there, costs nothing.
+1. What the provider stated of a whole answer is charged as stated, where it can be (`decide.usage`). What broke off, or
+   was abandoned, is charged by what its meter knows; what never reached its path, or did no work there, costs nothing.
 2. Where nobody knows how far it got, as much is charged as was expected of it, and `known` says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from appliance.decide.price import price_of
+from appliance.decide.usage import Seen, checked
+from appliance.features.describe import estimated_tokens
 from appliance.paths.contract import Chunk, Done, Meter, PathError, Reasoning, Signals, Text, ToolCall, Usage, Vector
-from appliance.records.card import Price
+from appliance.records.card import ModelCard
+from appliance.records.decision import UsageNote
 from appliance.records.features import Features
 
 # Faults of a path that may have computed something before it failed.
@@ -21,11 +24,14 @@ _MAY_HAVE_WORKED = frozenset({"timeout", "broken_stream", "internal"})
 
 
 class Charge(NamedTuple):
-    """What a try used, what that costs, and whether that is known rather than thought."""
+    """What a try used, what that costs, whether that is known rather than thought, and what is odd about what its
+    provider stated.
+    """
 
     usage: Usage
     cost: float
     known: bool
+    note: UsageNote = ""
 
 
 class Try:
@@ -37,12 +43,14 @@ class Try:
         "asked",
         "began",
         "called_tools",
+        "characters",
         "done",
         "fault",
         "first",
         "meter",
         "signals",
         "text",
+        "thought",
         "tokens",
     )
 
@@ -57,6 +65,8 @@ class Try:
         self.text: dict[int, list[str]] = {}
         self.called_tools: set[int] = set()
         self.tokens = 0
+        self.characters = 0  # of what is no text
+        self.thought = False
         self.meter = Meter()
         self._clock: Callable[[], float] | None = None
         self._dimensions: int | None = None
@@ -81,8 +91,11 @@ class Try:
                 self.signals = chunk
         elif isinstance(chunk, ToolCall):
             self.called_tools.add(chunk.index)
+            self.characters += _written(chunk.delta)
         elif isinstance(chunk, Reasoning):
+            self.thought = True
             self.tokens += chunk.tokens
+            self.characters += len(chunk.text)
         elif isinstance(chunk, Vector):
             wanted = self._dimensions
             if wanted is not None and len(chunk.values) != wanted:
@@ -90,24 +103,54 @@ class Try:
         elif isinstance(chunk, Done):
             self.done = chunk
 
-    def charged(self, price: Price, features: Features) -> Charge:
-        """What is charged for it, were it to end now."""
-        usage, known = self._used(features)
+    def charged(self, card: ModelCard, features: Features, now: float) -> Charge:
+        """What is charged for it, were it to end `now`."""
+        usage, known, note = self._used(card, features)
         if usage is None:
             return Charge(Usage(), 0.0, known)
-        return Charge(usage, price_of(price, usage), known)
+        seconds = 0.0 if self.asked is None else now - self.asked
+        return Charge(usage, price_of(card.price, usage, images=features.images, seconds=seconds), known, note)
 
-    def _used(self, features: Features) -> tuple[Usage | None, bool]:
+    def _used(self, card: ModelCard, features: Features) -> tuple[Usage | None, bool, UsageNote]:
         if self.done is not None:
-            return self.done.usage, True
+            if card.endpoint is None:  # a runtime of this host counts for itself
+                return self.done.usage, True, ""
+            usage, note = checked(self.done.usage, self._seen(features))
+            return usage, note in ("", "too-high"), note
         meter, prompt = self.meter, features.estimated_prompt_tokens
         if self.first is not None or meter.stated is not None or meter.text_tokens:
-            return meter.used(prompt, self.tokens), meter.exact
+            return meter.used(prompt, self.tokens), meter.exact, ""
         fault = self.fault
         if (
             self.asked is None
             or meter.sent is False
             or (fault is not None and not (fault.sent and fault.fault in _MAY_HAVE_WORKED))
         ):
-            return None, True
-        return Usage(prompt, features.estimated_output_tokens), False
+            return None, True, ""
+        return Usage(prompt, features.estimated_output_tokens), False, ""
+
+    def _seen(self, features: Features) -> Seen:
+        return Seen(
+            features.estimated_prompt_tokens,
+            self.characters + sum([len(piece) for pieces in self.text.values() for piece in pieces]),
+            self._count,
+            open_ended=features.has_images or features.has_tools or bool(self.called_tools),
+            thought=self.thought,
+            most=features.most_output_tokens * max(1, len(self.text)),
+        )
+
+    def _count(self) -> int:
+        """Tokens of the answer: of a stream one a piece and more where it was said, else as estimated."""
+        pieces = sum(map(len, self.text.values()))
+        if pieces > len(self.text):
+            return self.tokens
+        texts = ["".join(pieces) for pieces in self.text.values()]
+        return max(self.tokens, sum(map(estimated_tokens, texts)) + self.characters // 4)
+
+
+def _written(delta: dict[str, Any]) -> int:
+    """Characters of a piece of a tool call that were sampled."""
+    function = delta.get("function")
+    if not isinstance(function, dict):
+        return 0
+    return sum(len(text) for text in (function.get("name"), function.get("arguments")) if isinstance(text, str))

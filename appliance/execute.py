@@ -39,6 +39,7 @@ from appliance.records.features import Features, FindingKind
 from appliance.records.request import Request
 from appliance.redact import NotRedactable, Redaction
 from appliance.run import Run
+from appliance.tenancy.hold import Hold
 from appliance.turns import Turns
 from appliance.upstreams import Upstream
 
@@ -65,6 +66,7 @@ class Execution:
         draw: Callable[[], float] = random.random,  # uniform in [0, 1)
         weight: int = 1,  # of the tenant where a path is contended
         redact: Redact | None = None,  # None: nothing can be redacted
+        purse: Hold | None = None,  # what pays for its calls; None: they need not be paid for
     ) -> None:
         self.request = request
         self.features = features
@@ -78,6 +80,7 @@ class Execution:
         self.draw = draw
         self._weight = weight
         self._redact = redact
+        self.purse = purse
         self._redaction: Redaction | PathError | None = None
         self._began = clock() if began is None else began
         self._may_serve_below = request.labels.below_floor == "serve"
@@ -270,11 +273,15 @@ class Execution:
             tools=request.tools,
             tool_choice=request.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls,
+            thinking=request.thinking,
+            continues=request.continues,
             n=request.n,
             signals=step.gate != "" and card.capabilities.signals,
             stream=piecewise or (request.stream and not hold),
             deadline_s=None if left is None else max(0.0, left),
             tenant_salt=salt_of(self.request),
+            tenant=self.request.tenant,
+            labels=self.request.labels,
             forwarded=_passed_on(request),
             meter=meter,
             member=member,

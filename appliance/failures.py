@@ -7,6 +7,8 @@ Rules kept here:
 
 from __future__ import annotations
 
+from math import ceil
+
 from appliance.errors import (
     AuditUnavailable,
     BadRequest,
@@ -23,6 +25,8 @@ from appliance.errors import (
     WeirError,
 )
 from appliance.records.decision import Candidate, Decision, StepOutcome
+
+_LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
 
 
 def refuse(decision: Decision) -> None:
@@ -106,6 +110,18 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
         return Unsupported("No path can serve this request as it is.", details=details)
     if faults == {"rejected"}:
         return BadRequest("The model's runtime refused the request as invalid.", details=details)
+    if faults == {"policy"}:
+        return PolicyRefused(
+            "The policy of the node that was asked permits no path for this request.",
+            details=details,
+            next_step="See error.weir.reasons.",
+        )
+    if faults == {"quality"}:
+        return NotGoodEnough(
+            "No permitted path gave an answer that meets the quality floor.",
+            details=details,
+            next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
+        )
     if faults == {"redaction"}:
         return PolicyRefused(
             "Policy permits this request redacted only, and it cannot be redacted.",
@@ -118,9 +134,26 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
             details=details,
             next_step="The node's operator finds the reason with 'weir doctor' and in /readyz.",
         )
+    if faults == {"budget"}:
+        return BudgetSpent(
+            "What is left of the tenant's budget pays for none of the calls that are left to try.",
+            details=details,
+            next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
+        )
     if faults == {"overloaded"}:
-        return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=2)
-    return UpstreamFailed("Every path that was tried failed.", details=details, next_step="Try again shortly.")
+        return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=_wait(outcomes) or 2)
+    return UpstreamFailed(
+        "Every path that was tried failed.",
+        details=details,
+        next_step="Try again shortly.",
+        retry_after_s=_wait(outcomes),
+    )
+
+
+def _wait(outcomes: tuple[StepOutcome, ...]) -> int | None:
+    """Whole seconds after which the first of those who said so may be asked again."""
+    said = [outcome.retry_after_s for outcome in outcomes if outcome.retry_after_s]
+    return min(_LONGEST_WAIT_S, ceil(min(said))) if said else None
 
 
 def broken_off(outcomes: tuple[StepOutcome, ...]) -> WeirError:

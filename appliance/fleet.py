@@ -59,8 +59,8 @@ class Fleet:
     def destinations(self, *, deny_all: bool) -> frozenset[Destination]:
         """What may be connected to: the endpoints of the cards, loopback alone while the host denies all else."""
         cards = () if self.safe else self.generation.cards
-        endpoints = [one for card in cards if card.endpoint is not None for one in card.endpoint.pool]
-        wanted = {Destination.parse(endpoint.base_url) for endpoint in endpoints}
+        endpoints = [card.endpoint for card in cards if card.endpoint is not None]
+        wanted = {Destination.parse(address) for endpoint in endpoints for address in endpoint.addresses}
         if deny_all:
             wanted = {d for d in wanted if d.host in ("127.0.0.1", "::1", "localhost")}
         return frozenset(wanted)

@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 from appliance.records.chunks import Chunk
 from appliance.records.decision import Judgement, StepOutcome
 from appliance.records.features import FindingKind
+from appliance.tenancy.hold import Hold
 
 E = TypeVar("E", bound=BaseException)
 AHEAD = 256
@@ -61,6 +62,7 @@ class Flight:
     def __init__(self, execution: Executing, *, whole: bool, landed: Callable[[], object]) -> None:
         """`whole`: nobody wants a stream. `landed` is called when it is not to be joined any more."""
         self.execution = execution
+        self.hold: Hold | None = None  # what is set aside for it; for the one who tells what it cost
         self.joined = 0
         self._aboard = 0
         self._landed: Callable[[], object] | None = landed
@@ -148,7 +150,7 @@ class Flight:
             self.land()
             if not self._ended:
                 self._task.cancel()
-                await asyncio.wait((self._task,))
+                await _ended(self._task)
         if not self._ended:
             return Fare((), shared=True)
         execution = self.execution
@@ -208,6 +210,17 @@ async def _run(flight: Flight, execution: Executing, *, whole: bool) -> None:
     except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - it is raised where somebody waits for it
         error = raised.with_traceback(raised.__traceback__ and raised.__traceback__.tb_next)
     flight.end(error)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Returns when it has, also where whoever waits is cancelled meanwhile: a client that goes away breaks off the
+    writing first and its request's task a moment later, and what the execution cost would be told by nobody.
+    """
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            continue
 
 
 def _again(error: E) -> E:

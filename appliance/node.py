@@ -14,6 +14,8 @@ import random
 import sqlite3
 import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,6 +25,7 @@ import structlog
 
 from appliance import __version__
 from appliance.announce import announce
+from appliance.book import Book
 from appliance.bundle.discover import Watch
 from appliance.bundle.in_force import InForce, marks
 from appliance.cache.exact import ExactCache
@@ -44,19 +47,20 @@ from appliance.hits import Hits
 from appliance.loads import Loads
 from appliance.paths.contract import ExecutionPath
 from appliance.records.card import ModelCard
-from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome
+from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome, UsageNote
 from appliance.records.features import Features, FindingKind
+from appliance.records.money import amount_of, picos
 from appliance.records.record import Alike, Record
 from appliance.records.request import Request, last_user_text
 from appliance.redact import NotRedactable, Redaction, redact
 from appliance.same import say_the_same
 from appliance.semantic import Match, Semantic
-from appliance.serve import Described, Serving, ended
+from appliance.serve import Described, Serving, ended, record_of_dead
 from appliance.similar.agree import Agreement
 from appliance.store import Reader, Store
 from appliance.store.audit.log import Audit
 from appliance.store.audit.refusals import WINDOW_S, Refusals
-from appliance.store.tenants import Tenants, make_operator_key, roll_of, spend
+from appliance.store.tenants import Tenants, make_operator_key, roll_of
 from appliance.tenancy.accounts import Accounts
 from appliance.tenancy.budget import Spent
 from appliance.tenancy.keys import Roll
@@ -82,8 +86,8 @@ class Counters:
     unauthorized: int = 0
     limited: int = 0
     off_frontier: int = 0
-    cost: float = 0.0
-    frontier_cost: float = 0.0
+    cost: int = 0  # picos, as the next
+    frontier_cost: int = 0
 
 
 class Node:
@@ -118,6 +122,7 @@ class Node:
         self.operator_key = make_operator_key(config.state_dir)
         self.counters = Counters()
         self.by_path: dict[str, int] = {}
+        self.usage_notes: Counter[tuple[str, UsageNote]] = Counter()  # what providers stated of tokens and cannot be
         self.devices: dict[str, str] = {}  # where each path's last answer was computed, as it said itself
         self.news = asyncio.Event()  # set whenever a record was handed to the store
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="weir-features")
@@ -132,8 +137,9 @@ class Node:
         self.egress = Egress(self.fleets.destinations(), self.audit)
         self._labelling: set[asyncio.Task[None]] = set()
         self._housekeeping: tuple[asyncio.Task[None], ...] = ()
-        self._spending_asked = False  # whether work is queued that will write what was spent
-        self._spending_in_hand: dict[tuple[str, str], Spent] = {}  # of the commit that is under way
+        self.book = Book(self.accounts, self.store)
+        for died in self.book.settle_left_over(self.reader):
+            self.store.add(record_of_dead(died))
         self._tenants_seen = self._take_over_tenants()
         self.listen_host = config.listen.host
         if not config.listen.loopback and not self.roll.needed:
@@ -208,7 +214,7 @@ class Node:
         self._refusals.flush()
         self.audit.note("stop", {"requests": self.counters.requests})
         await asyncio.to_thread(self.audit.close)
-        self._ask_to_write_spending()
+        self.book.ask()
         await asyncio.to_thread(self.store.close)
 
     async def _keep_house(self) -> None:
@@ -357,7 +363,11 @@ class Node:
         status, code, http_status = ended(error)
         full = isinstance(error, NoCapacity)
         outcome = Outcome(
-            "refused" if full else status, seconds=time.time() - began, error_code=code, http_status=http_status
+            "refused" if full else status,
+            seconds=time.time() - began,
+            error_code=code,
+            http_status=http_status,
+            currency=self.generation.weights.currency,
         )
         decision = Decision(asked.id, self.generation.id, "undecided", refusal="capacity" if full else "")
         self.note(Record(asked.id, began, asked, Features(asked.kind), Snapshot(began, 0.0, ()), decision, outcome))
@@ -365,17 +375,21 @@ class Node:
     def note_step(self, outcome: StepOutcome, fleet: Fleet) -> None:
         if outcome.device:
             self.devices[outcome.path] = outcome.device
+        if outcome.usage_note:
+            self.usage_notes[outcome.path, outcome.usage_note] += 1
         figures = fleet.figures.get(outcome.path)
         if figures is not None:
             figures.note(outcome)
             figures.at = time.time()
 
-    def note(self, record: Record | Alike) -> None:
-        """Count a finished request and hand its record to the store."""
+    def note(self, record: Record | Alike, settled: Sequence[str] = ()) -> None:
+        """Count a finished request and hand its record to the store; `settled` as in `Accounts.used`."""
         counters, outcome = self.counters, record.outcome
         counters.requests += 1
-        counters.cost += outcome.cost
-        counters.frontier_cost += outcome.frontier_cost
+        if outcome.cost:
+            counters.cost += picos(outcome.cost)
+        if outcome.frontier_cost:
+            counters.frontier_cost += picos(outcome.frontier_cost)
         if outcome.status == "answered":
             counters.answered += 1
             self.by_path[outcome.path] = self.by_path.get(outcome.path, 0) + 1
@@ -386,7 +400,7 @@ class Node:
             counters.cancelled += 1
         else:
             counters.failed += 1
-        self._note_use(record)
+        self._note_use(record, settled)
         if isinstance(record, Record) and (
             record.decision.refusal == "policy" or outcome.error_code == PolicyRefused.code
         ):  # a hit that comes again is no refusal
@@ -414,32 +428,13 @@ class Node:
         if self._refusals.add(facts):
             self._refusals_due = asyncio.get_running_loop().call_later(WINDOW_S, self._refusals.flush)
 
-    def _note_use(self, record: Record | Alike) -> None:
-        """Count a request for its tenant. Money is written with the next commit, mere counts a little later."""
+    def _note_use(self, record: Record | Alike, settled: Sequence[str]) -> None:
+        """Count a request for its tenant."""
         if not self.roll.needed:
             return
         like = record.like.record if isinstance(record, Alike) else record
-        tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
-        cost = record.outcome.cost
-        self.accounts.used(like.asked.tenant, record.time, Spent(cost, 1, tokens))
-        if cost:
-            self._ask_to_write_spending()
-
-    def _ask_to_write_spending(self) -> None:
-        if self.roll.needed and not self._spending_asked:
-            self._spending_asked = self.store.writer.put("node", self._write_spending, self._spending_not_written)
-
-    def _write_spending(self, connection: sqlite3.Connection) -> None:
-        """On the writer thread."""
-        self._spending_asked = False
-        self._spending_in_hand = self.accounts.take_unwritten()
-        spend(self._spending_in_hand, connection)
-
-    def _spending_not_written(self) -> None:
-        """On the writer thread: the next request tries again."""
-        self._spending_asked = False
-        in_hand, self._spending_in_hand = self._spending_in_hand, {}
-        self.accounts.give_back_unwritten(in_hand)
+        tokens = sum([step.prompt_tokens + step.completion_tokens for step in record.outcome.steps])
+        self.book.used(like.asked.tenant, record.time, Spent(picos(record.outcome.cost), 1, tokens), settled)
 
     # ---- tenants --------------------------------------------------------------------------------------------
 
@@ -453,8 +448,7 @@ class Node:
             if time.monotonic() > counted + _COUNTED_S:
                 counted = time.monotonic()
                 self.semantic.write()
-            if self.accounts.unwritten:
-                self._ask_to_write_spending()
+            self.book.ask()
             self.cache.erasures.follow()
             try:
                 if (seen := marks(self.config.state_dir)) == marked:
@@ -526,6 +520,7 @@ class Node:
             "warnings": self._root_warnings()
             + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers
             + self.warnings
+            + self._usage_warnings()
             + self.accounts.warnings(time.time()),
             "paths": [self._path_status(name, path) for name, path in self.paths.items()],
             "counters": {
@@ -538,12 +533,18 @@ class Node:
                 "unauthorized": counters.unauthorized,
                 "limited": counters.limited,
                 "kept_off_frontier_share": counters.off_frontier / counters.answered if counters.answered else None,
-                "cost": counters.cost,
-                "frontier_cost": counters.frontier_cost,
+                "cost": amount_of(counters.cost),
+                "frontier_cost": amount_of(counters.frontier_cost),
                 "by_path": dict(self.by_path),
             },
             "memory_bytes": _resident_bytes(),
         }
+
+    def _usage_warnings(self) -> list[str]:
+        return [
+            f"{path}: the usage that its provider stated of {count} calls was {note}; see docs/costs.md"
+            for (path, note), count in sorted(self.usage_notes.items())
+        ]
 
     def _root_warnings(self) -> list[str]:
         root = self.fleets.in_force.root
@@ -563,6 +564,7 @@ class Node:
             "queued": ready.queued,
             "slots": ready.slots,
             "device": self.devices.get(name, ""),
+            "usage_noted": {note: count for (path, note), count in self.usage_notes.items() if path == name},
             "accelerator_claimed": card.accelerator,
             "members": upstream.told() if upstream is not None else [],
         }

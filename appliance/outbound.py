@@ -193,15 +193,18 @@ class Session:
         headers: Mapping[str, str] | None = None,
         sending: Callable[[], object] = lambda: None,
     ) -> Answer | ClientResponse:
-        """The answer to a POST, to be closed; no redirect is followed, nothing is sent again. `headers` are this one's.
-        `sending` is called once it is written down and there is a connection, before anything leaves.
+        """The answer to a POST, to be closed; no redirect is followed, nothing is sent again, nothing is unpacked.
+        `headers` are this one's. `sending` is called once it is written down and there is a connection, before anything
+        leaves.
 
         Raises AuditUnavailable before anything has left, and aiohttp's ClientError, or OSError, whatever the network
         does.
         """
         if len(body) > ONE_WRITE_BYTES:
             sending()  # nearly: aiohttp says no more of it
-            return await self._inner.post(url, data=io.BytesIO(body), allow_redirects=False, headers=headers)
+            return await self._inner.post(
+                url, data=io.BytesIO(body), allow_redirects=False, headers=headers, auto_decompress=False
+            )
         own = _head([f"{name}: {value}" for name, value in headers.items()]) if headers else b""
         address = self._addresses.get(url) or self._address(url)
         await self._write_down(address.place, body)
@@ -215,7 +218,7 @@ class Session:
             protocol, transport = connection.protocol, connection.transport
             if protocol is None or transport is None or transport.is_closing():
                 raise aiohttp.ClientConnectionResetError("Cannot write to a transport that closes")
-            protocol.set_response_params(read_until_eof=True)
+            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
             sending()
             transport.write(b"%b%bContent-Length: %d\r\n\r\n%b" % (address.head, own, len(body), body))
             while True:

@@ -15,12 +15,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from appliance.attempt import Try
+from appliance.attempt import Charge, Try
 from appliance.decide.estimate import p_good
+from appliance.decide.price import most_picos_of
 from appliance.judge import judge
 from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text
 from appliance.records.decision import Attempt, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure, departing
+from appliance.records.money import total
 from appliance.redact import Redaction, Restorer, restored
 from appliance.retries import again_in
 from appliance.turns import Turns
@@ -47,6 +49,7 @@ class Run:
         self._try = Try(self._began)
         self._before: tuple[Attempt, ...] = ()
         self._turns: Turns | None = None  # where this run has its turn
+        self._paid = 0  # picos, ahead for the newest attempt
         self._call: Call | None = None  # at its upstream
         self._asked: tuple[int, ...] = ()  # members of it
         self._redacted: tuple[tuple[FindingKind, int], ...] = ()
@@ -132,6 +135,12 @@ class Run:
         if upstream is not None:
             self._call = upstream.enter(self._asked)
             self._asked += (self._call.index,)
+        if execution.purse is not None:
+            card = execution.generation.card_by_id[step.path]
+            most = most_picos_of(card, execution.request, execution.features)
+            if not execution.purse.begins(most):
+                raise PathError("budget", "What it may cost at most is more than the budget that is left.", sent=False)
+            self._paid = most
         stream = path.stream(execution.job(step, self._hold, redaction, attempt.meter, self._member))
         if redaction is not None:
             in_json = execution.request.format.kind in ("json_object", "json_schema")
@@ -145,7 +154,11 @@ class Run:
         return self._asked[-1] if self._asked else 0
 
     def _leave(self) -> None:
-        """Let others have their turn."""
+        """Let others have their turn, and what it did not cost be spent on something else."""
+        execution = self._execution
+        if execution.purse is not None and self._paid:
+            execution.purse.ends(self._paid, self._charge().cost)
+            self._paid = 0
         if self._call is not None:
             self._call.given_up()
             self._call = None
@@ -160,6 +173,8 @@ class Run:
             return False
         self.given = True
         self._execution.serves(self.step.path, self._redacted)
+        if self._try.meter.below_floor:
+            self._execution.below_floor = True
         return True
 
     def _let_go(self) -> list[Chunk]:
@@ -203,10 +218,8 @@ class Run:
 
     def _begin_anew(self, wait: float) -> None:
         """Another attempt, after so long."""
-        execution, attempt = self._execution, self._try
+        attempt, charge, now = self._try, self._charge(), self._execution.clock()
         assert attempt.fault is not None
-        charge = attempt.charged(execution.generation.card_by_id[self.step.path].price, execution.features)
-        now = execution.clock()
         self._before += (
             Attempt(
                 attempt.fault.fault,
@@ -219,6 +232,8 @@ class Run:
                 charge.cost,
                 charge.known,
                 self._name(self._asked[-1]),
+                charge.usage.reasoning_tokens,
+                charge.usage.cache_write_tokens,
             ),
         )
         self.held.clear()
@@ -258,23 +273,32 @@ class Run:
         if self.status == "answered":
             execution.judgement = self.judgement
             proven = step.threshold is not None or low >= execution.decision.floor
-            execution.below_floor = not (self.judgement.accepted and proven)
+            execution.below_floor = attempt.meter.below_floor or not (self.judgement.accepted and proven)
+
+    def _charge(self) -> Charge:
+        """What the newest attempt is charged, were it to end now."""
+        execution = self._execution
+        card = execution.generation.card_by_id[self.step.path]
+        return self._try.charged(card, execution.features, execution.clock())
 
     def outcome(self) -> StepOutcome:
         """What it came to, were it to end now."""
         execution, attempt = self._execution, self._try
-        card = execution.generation.card_by_id[self.step.path]
-        last, done, fault = attempt.charged(card.price, execution.features), attempt.done, attempt.fault
+        last, done, fault = self._charge(), attempt.done, attempt.fault
         outcome = StepOutcome(
             path=self.step.path,
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
             fault=fault.fault if fault else "",
             message=fault.message if fault else "",
+            retry_after_s=fault.retry_after_s if fault else None,
             first_token_s=None if attempt.first is None else attempt.first - self._began,
             seconds=execution.clock() - self._began,
             prompt_tokens=last.usage.prompt_tokens,
             completion_tokens=last.usage.completion_tokens,
             cached_tokens=last.usage.cached_tokens,
+            reasoning_tokens=last.usage.reasoning_tokens,
+            cache_write_tokens=last.usage.cache_write_tokens,
+            usage_note=last.note,
             cost=last.cost,
             cost_known=last.known,
             finish_reason=done.finish_reasons[0] if done and done.finish_reasons else "",
@@ -299,7 +323,9 @@ def _with(outcome: StepOutcome, before: tuple[Attempt, ...]) -> StepOutcome:
         prompt_tokens=outcome.prompt_tokens + sum(one.prompt_tokens for one in before),
         completion_tokens=outcome.completion_tokens + sum(one.completion_tokens for one in before),
         cached_tokens=outcome.cached_tokens + sum(one.cached_tokens for one in before),
-        cost=outcome.cost + sum(one.cost for one in before),
+        reasoning_tokens=outcome.reasoning_tokens + sum(one.reasoning_tokens for one in before),
+        cache_write_tokens=outcome.cache_write_tokens + sum(one.cache_write_tokens for one in before),
+        cost=total((outcome.cost, *(one.cost for one in before))),
         cost_known=outcome.cost_known and all(one.cost_known for one in before),
     )
 

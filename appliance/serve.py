@@ -6,7 +6,8 @@ Rules kept here:
 3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
    answer, which was stored because nothing was found in its content, is taken without detectors, and by no conversation
    that carries a label.
-4. What a request may cost its tenant is set aside when it is decided, and settled by `close`.
+4. The most that a request may cost its tenant is set aside when it is decided, is on disk before it is run, and is
+   settled by `close`; of an execution that several share, by the one who tells what it cost.
 5. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
 
@@ -26,11 +27,13 @@ from appliance.cache.staticity import Staticity, staticity, ttl_s
 from appliance.compose import Composing
 from appliance.decide import decide
 from appliance.decide.candidates import kinds_of
+from appliance.decide.generation import Generation
 from appliance.decide.labels import Detectors, raised, to_carry
 from appliance.decide.price import price_of
 from appliance.errors import BudgetSpent, PolicyRefused, WeirError
 from appliance.execute import Execution
 from appliance.failures import refuse
+from appliance.features.count import most
 from appliance.features.describe import describe
 from appliance.flight import Executing, Fare, Flight
 from appliance.intake.canon import WITHOUT_INFLUENCE
@@ -40,17 +43,19 @@ from appliance.records.card import ModelCard, Place
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
 from appliance.records.features import Features
-from appliance.records.money import total
+from appliance.records.money import amount_of, total
 from appliance.records.record import Record
-from appliance.records.request import Kind, Request
+from appliance.records.request import Kind, Labels, Request
 from appliance.records.tenant import Scope
 from appliance.records.value import changed
 from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
-from appliance.respond.headers import HeaderFacts
+from appliance.respond.headers import HeaderFacts, weir_headers
 from appliance.semantic import Match, Question
 from appliance.snapshot import take_snapshot
+from appliance.store.holds import Kept
 from appliance.tenancy.accounts import Account
+from appliance.tenancy.hold import Hold, held
 
 if TYPE_CHECKING:
     from appliance.fleet import Fleet
@@ -105,7 +110,8 @@ class Serving:
         self._done: Done | None = None
         self._closed = False
         self._running = False
-        self._set_aside = 0.0  # of the tenant's budget
+        self._hold: Hold | None = None  # of the tenant's budget
+        self._told: Hold | None = None  # that of the flight whose cost this request tells
         self._tokens = 0  # that were counted ahead
         node.accounts.enter(account)
         fleet.enter()
@@ -127,6 +133,8 @@ class Serving:
             named = fleet.paths.get(self.request.model) if not self.request.models else None
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
+            if left is not None:
+                self.features = bounded(self.request, self.features)
             self.snapshot = take_snapshot(
                 seen,
                 fleet.figures,
@@ -164,15 +172,25 @@ class Serving:
         self.features = changed(features, findings=findings) if findings else features
 
     def _count_ahead(self, decision: Decision) -> None:
-        """Set aside what the plan may cost, all its steps run, and the tokens that it may take."""
+        """Set aside what the plan may cost at most, all its steps run, and the tokens that it is expected to take."""
         account, features = self._account, self.features
-        if self.snapshot.budget_left is not None:
-            costs = {c.path: c.estimate.cost for c in decision.candidates if c.estimate is not None}
-            self._set_aside = sum(costs.get(path, 0.0) * times for path, times in decision.calls)
-            account.set_aside(self._set_aside)
         if decision.steps:
+            if self.snapshot.budget_left is not None:
+                dear = {c.path: c.estimate.most for c in decision.candidates if c.estimate is not None}
+                plan = sum(dear.get(path, 0.0) * times for path, times in decision.calls)
+                if any(dear.values()):
+                    self._hold = held(account, self.request.id, plan, self._now)
             self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
             account.use_tokens(self._tokens)
+
+    async def _keep(self) -> None:
+        """Returns when what is set aside is on disk."""
+        hold, book = self._hold, self._node.book
+        if hold is not None:
+            hold.kept = True
+            row = partial(_row_of, self.request, self.features.cells, self._generation, self._now, self.decision)
+            hold.grown = lambda grown: book.keep_soon(row(grown))
+            await book.keep(row(hold))
 
     def _refuse(self, decision: Decision) -> None:
         """Raise the error that a refusal stands for."""
@@ -228,6 +246,7 @@ class Serving:
                 yield self._seen(chunk)
             return
         self._running = True  # what it costs is not known when the headers of a stream go out
+        await self._keep()
         try:
             execution, flight = self._begin(decision)
             collector = Collector() if self._key else None
@@ -253,6 +272,7 @@ class Serving:
         self._refuse(decision)
         if self._entry is not None:
             return self._entry.answer
+        await self._keep()
         try:
             execution, flight = self._begin(decision)
             collector = Collector()
@@ -288,7 +308,10 @@ class Serving:
             self._execution = self._begun(decision)
             return self._execution, None
         key = (self._key, labels, request.preference, request.stream, self.asked.scope)
-        flight = flights.find(key) or flights.begin(key, self._begun(decision), whole=not request.stream)
+        flight = flights.find(key)
+        if flight is None:
+            flight = flights.begin(key, self._begun(decision), whole=not request.stream)
+            flight.hold, self._hold = self._hold, None  # whoever tells what it cost settles that
         flight.board()
         self._flight, self._execution, self._joined = flight, flight.execution, flight.joined > 1
         return flight.execution, flight
@@ -297,6 +320,8 @@ class Serving:
         """Learn what it came to."""
         if self._flight is not None:
             self._fare = await self._flight.leave()
+            if not self._fare.shared:
+                self._told, self._flight.hold = self._flight.hold, None
 
     @property
     def _steps(self) -> tuple[StepOutcome, ...]:
@@ -306,7 +331,7 @@ class Serving:
 
     def _begun(self, decision: Decision) -> Executing:
         node, fleet, generation = self._node, self._fleet, self._generation
-        begin = partial(_begun, node, fleet, self._began, self._now, self._account.weight)
+        begin = partial(_begun, node, fleet, self._began, self._now, self._account.weight, self._hold)
         if not decision.steps or decision.steps[0].composition is None:
             return begin(self.request, self.features, decision)
         look = partial(_looked, node, generation.detectors, self.asked, self.features, self._carried)
@@ -328,7 +353,11 @@ class Serving:
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
             return
-        if not self._may_be_kept(self._generation.card_by_id[execution.path]):
+        made = self.decision is not None and any(step.composition is not None for step in self.decision.steps)
+        paths = {execution.path} | (
+            {step.path for step in execution.outcomes} if made else set()
+        )  # all had a part in it
+        if not all(self._may_be_kept(self._generation.card_by_id[path]) for path in paths):
             return
         now, request, question = self._now + (time.perf_counter() - self._began), self.request, self._question
         most = self._node.config.cache.ttl_s
@@ -385,6 +414,16 @@ class Serving:
     def model(self) -> str:
         """What the body names as its model: the path that made the answer, also where it came from the cache."""
         return self._entry.answer.model if self._entry is not None else self.path
+
+    def headers(self) -> dict[str, str]:
+        """What the response headers say, as far as it is known when they are sent."""
+        return weir_headers(self.facts())
+
+    def early_headers(self) -> dict[str, str]:
+        """Those of an answer of which nobody knows yet who gives it."""
+        facts = self.facts()
+        known = HeaderFacts(facts.decision, cache=facts.cache, policy=facts.policy)
+        return weir_headers(known)
 
     def facts(self) -> HeaderFacts:
         """What the response headers say, as far as it is known when they are sent."""
@@ -452,12 +491,12 @@ class Serving:
         try:
             record = self.record(error, http_status)
             tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
+            for step in record.outcome.steps:
+                if not step.shared:
+                    self._node.note_step(step, self._fleet)
+            self._node.note(record, [hold.id for hold in self._holds() if hold.kept])
         finally:
-            self._leave(tokens)
-        for step in record.outcome.steps:
-            if not step.shared:
-                self._node.note_step(step, self._fleet)
-        self._node.note(record)
+            self._leave(tokens)  # after what was set aside was counted as spent: nobody may see it as neither
         if self._match is not None and self._match.drawn is not None:
             self._node.compare(self._match, self._fresh, self.request, self._fleet)
 
@@ -466,8 +505,13 @@ class Serving:
         account = self._account
         self._node.accounts.leave(account)
         self._fleet.leave()
-        account.set_aside(-self._set_aside)
+        for hold in self._holds():
+            hold.release()
         account.use_tokens(tokens - self._tokens)
+
+    def _holds(self) -> list[Hold]:
+        """What this request has to settle: what it set aside, and that of the flight whose cost it tells."""
+        return [hold for hold in (self._hold, self._told) if hold is not None]
 
     def record(self, error: BaseException | None = None, http_status: int = 200) -> Record:
         """What there is to record, were it to end now."""
@@ -506,6 +550,7 @@ class Serving:
             below_floor=below,
             error_code=code,
             http_status=http_status,
+            currency=self._generation.weights.currency,
         )
 
     def _frontier_cost(self) -> float:
@@ -513,6 +558,46 @@ class Serving:
         used = self._done.usage if self._done is not None else Usage()
         alike = Usage(used.prompt_tokens, used.completion_tokens)
         return price_of(self._generation.weights.frontier.price, alike)
+
+
+def bounded(request: Request, features: Features) -> Features:
+    """The features with what the request may come to at most."""
+    if features.most_prompt_tokens:
+        return features
+    limit = request.sampling.max_tokens
+    return changed(features, most_prompt_tokens=most(request), most_output_tokens=0 if limit is None else max(1, limit))
+
+
+def _row_of(
+    request: Request,
+    cells: tuple[tuple[str, float], ...],
+    generation: Generation,
+    now: float,
+    decision: Decision | None,
+    hold: Hold,
+) -> Kept:
+    """What is on disk of a hold: enough for the record of a request that died."""
+    path = decision.steps[0].path if decision is not None else ""
+    cell = cells[0][0] if cells else ""
+    return Kept(hold.id, request.tenant, now, hold.amount, path, cell, generation.weights.currency, generation.id)
+
+
+def record_of_dead(row: Kept) -> Record:
+    """The record of a request that died with its node: all that was set aside for it counts as its cost."""
+    cost = amount_of(row.amount)
+    step = StepOutcome(row.path, "cancelled", "internal", "the node died", cost=cost, cost_known=False)
+    outcome = Outcome(
+        "failed", steps=(step,), cost=cost, error_code="node_died", http_status=500, currency=row.currency
+    )
+    return Record(
+        row.id,
+        row.time,
+        Asked(row.id, "chat", "auto", "balanced", Labels(), row.tenant),
+        Features("chat", cells=((row.cell, 1.0),) if row.cell else ()),
+        Snapshot(row.time, 0.0, ()),
+        Decision(row.id, row.generation, "undecided"),
+        outcome,
+    )
 
 
 def _why(decision: Decision, path: str) -> str:
@@ -530,6 +615,7 @@ def _begun(
     began: float,
     now: float,
     weight: int,
+    hold: Hold | None,
     request: Request,
     features: Features,
     decision: Decision,
@@ -537,7 +623,7 @@ def _begun(
     """Not a method, like all that outlives its request by a moment: see `_redacted`."""
     return Execution(
         request,
-        features,
+        features if hold is None else bounded(request, features),
         decision,
         fleet.generation,
         fleet.paths,
@@ -547,6 +633,7 @@ def _begun(
         turns=fleet.turns,
         upstreams=fleet.upstreams,
         weight=weight,
+        purse=hold,
         draw=node.draw,
     )
 

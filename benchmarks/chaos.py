@@ -206,7 +206,7 @@ def _judged(
     }
     (held,) = Tenants(state).all()
     spent = [sum(column) for column in zip(*held.spending.values(), strict=True)]
-    told |= {"spent": spent[0], "spent tokens": spent[2]}
+    told |= {"spent": spent[0] / 1e12, "spent tokens": spent[2]}
     received = {
         "tokens in": sum(server.billed[0] for server in servers),
         "tokens out": sum(server.billed[1] for server in servers),

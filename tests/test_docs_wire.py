@@ -18,6 +18,7 @@ from appliance.intake.items import ITEMS, PARTS
 from appliance.intake.responses import RESPONSES
 from appliance.respond.anthropic import error_body
 from appliance.web.dialects import DIALECTS
+from tests.node import test_every_adapter as every
 from tests.node.conftest import running_node, upstream_card
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
@@ -64,9 +65,18 @@ def test_its_tables_name_everything_of_a_response() -> None:
     taken = {name for cell, _ in rows("Of a response") for name in words(cell)}
     turned_down = {name for name, take in RESPONSES.items() if getattr(take, "refuses", False)}
     assert taken == set(RESPONSES) - turned_down | {"truncation", "store", "background"}
-    assert turned_down <= words(refused) | taken
+    assert turned_down - {"route"} <= words(refused) | taken
     assert {name for cell, _ in rows("Item") for name in words(cell)} == set(ITEMS)
     assert set(PARTS) <= {name for _, cell in rows("Item") for name in words(cell)}
+
+
+def test_its_table_of_sdks_is_that_of_the_tests() -> None:
+    section = PAGE.split("## What was tried", 1)[1]
+    assert words(section.split("| SDK |", 1)[0]) >= set(every.ADAPTERS)
+    table = section.split("| SDK |", 1)[1].splitlines()
+    assert [cell.strip() for cell in table[0].split("|")[:-1]] == list(every.FEATURES)
+    shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table[2:] if line]
+    assert shown == [[sdk.name, *["yes"] * len(every.FEATURES)] for sdk in every.SDKS]
 
 
 def test_its_addresses_are_those_that_are_served() -> None:

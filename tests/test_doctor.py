@@ -371,8 +371,10 @@ def test_the_root_that_is_trusted_is_said_and_one_for_evaluation_warned_of(tmp_p
 
 def test_prices_that_are_old_or_have_no_date_are_warned_of(tmp_path: Path) -> None:
     def says(**price: Any) -> Result:
-        card(tmp_path / "content", price=price)
+        card(tmp_path / "content", price=price, max_output_tokens=limit)
         return found("prices", subject(tmp_path))
+
+    limit = 4096
 
     today, paid = datetime.now(UTC).date(), {"input_per_million": 1.0}
     assert says().state == "skip"
@@ -381,6 +383,8 @@ def test_prices_that_are_old_or_have_no_date_are_warned_of(tmp_path: Path) -> No
     old = says(**paid, as_of=str(today - timedelta(days=91)), source="a price list")
     assert (old.state, "from a price list" in old.seen) == ("warn", True)
     assert says(**paid, as_of=str(today - timedelta(days=89))).state == "pass"
+    limit = 0
+    assert "neither max_output_tokens nor" in says(**paid, as_of=str(today)).seen
 
 
 @pytest.mark.parametrize("data", [b"GGUF\x03\0\0\0" + b"\0" * 64, b"GGUF\x09\0\0\0", b"not a model", b""])

@@ -204,7 +204,7 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
 
 
 def _all_on_loopback(endpoint: Endpoint) -> bool:
-    return all(_on_loopback(one.base_url) for one in endpoint.pool)
+    return all(map(_on_loopback, endpoint.addresses))
 
 
 def _on_loopback(url: str) -> bool:

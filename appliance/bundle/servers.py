@@ -80,7 +80,7 @@ def _closed(generation: Generation, card: ModelCard, context: PathContext, now: 
     if generation.policy.refusal(card, _PUBLIC, now) is not None:
         return "the policy lets no public request go there"
     assert card.endpoint is not None
-    open_to = all(context.egress.permits(one.base_url) for one in card.endpoint.pool)
+    open_to = all(map(context.egress.permits, card.endpoint.addresses))
     return "" if open_to else "the door is closed to it (egress.deny_all)"
 
 

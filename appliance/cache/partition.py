@@ -61,6 +61,8 @@ def partition_of(request: Request, generation: str, embedder: str) -> str | None
         request.messages[:-1],
         last.name,
     ]
+    if request.thinking is not None:
+        parts.append(request.thinking)
     try:
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
     except TypeError:  # a lone surrogate, or a value that JSON does not know

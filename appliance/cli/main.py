@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str, bool]] = {
     "why": ("appliance.cli.why", "Explain where a past request went, and why.", False),
     "tail": ("appliance.cli.tail", "List the latest requests, and follow them.", False),
     "audit": ("appliance.cli.audit", "Verify, export and question the log of what left.", False),
+    "cost": ("appliance.cli.cost", "Show what was spent, by tenant, path, task and day.", False),
     "cache": ("appliance.cli.cache", "List, measure and erase the answers that are kept.", False),
     "models": ("appliance.cli.models", "List the models that the node knows.", False),
     "tenant": ("appliance.cli.tenant", "Make, show, change and revoke tenants and their keys.", False),

@@ -265,7 +265,7 @@ def _ran(steps: list[Json]) -> str:
                 money(step.get("cost")),
                 number(judged) if isinstance(judged, (int, float)) else judged or "-",
                 step.get("device") or "-",
-                "; ".join(part for part in (_replaced(step), *_notes(step), step.get("message", "")) if part),
+                "; ".join(part for part in (*_notes(step), step.get("message", "")) if part),
             )
         )
     headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")
@@ -295,8 +295,8 @@ def _asked(step: Json) -> str:
 
 def _notes(step: Json) -> Iterator[str]:
     """What is to be known of a step besides."""
-    if step.get("role"):
-        yield str(step["role"])
+    yield str(step.get("role") or "")
+    yield _replaced(step)
     if step.get("shared"):
         yield "run by another request, identical and at the same time"
     if step.get("hedged"):
@@ -305,6 +305,8 @@ def _notes(step: Json) -> Iterator[str]:
         yield "tokens and cost with its earlier attempts"
     if step.get("cost_known") is False:
         yield "its cost is an estimate"
+    if step.get("usage_note"):
+        yield f"the usage that its provider stated is {step['usage_note']}"
 
 
 def _replaced(step: Json) -> str:

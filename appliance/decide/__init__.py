@@ -75,7 +75,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
     if not spare or (rank is not None and rank.alone):
         plans = plans[: len(eligible)]
     if snapshot.budget_left is not None:
-        affordable = [plan for plan in plans if plan.expected.cost <= snapshot.budget_left]
+        affordable = [plan for plan in plans if plan.expected.most <= snapshot.budget_left]
         plans = affordable or plans[: len(eligible)]
     good = [plan for plan in plans if plan.meets_floor]
     strict = asked.labels.below_floor == "refuse"

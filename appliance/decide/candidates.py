@@ -18,6 +18,7 @@ from appliance.decide.estimate import estimate
 from appliance.decide.generation import Generation
 from appliance.decide.labels import without_redactable
 from appliance.decide.preferences import named, unfit
+from appliance.decide.price import most_of
 from appliance.records.card import ModelCard, Tier
 from appliance.records.decision import Asked, Candidate, PathState, Reason, Redacting, Snapshot
 from appliance.records.features import Features, FindingKind
@@ -118,8 +119,10 @@ def _candidate(
     if reasons:
         return Candidate(card.id, card.tier, False, tuple(reasons))
     expected = estimate(card, state, asked, features, generation.weights)
-    if snapshot.budget_left is not None and expected.cost > snapshot.budget_left:
-        reasons.append(Reason("budget", "its expected cost is more than the budget that is left"))
+    if snapshot.budget_left is not None and not card.price.free:
+        expected = changed(expected, most=most_of(card, asked, features))
+        if expected.most > snapshot.budget_left:
+            reasons.append(Reason("budget", "what it may cost at most is more than the budget that is left"))
     deadline = asked.labels.deadline_s
     if deadline is not None and expected.latency_p95_s > deadline:
         reasons.append(Reason("deadline", f"p95 {expected.latency_p95_s:.2f} s is over the deadline of {deadline:g} s"))

@@ -40,6 +40,8 @@ def composable(asked: Asked, features: Features) -> str:
         return "it composes answers to chats"
     if features.has_tools or "tools" in features.needs:
         return "it composes no calls of tools"
+    if "prefill" in features.needs:
+        return "it goes on with no answer that is begun"
     return "" if asked.n == 1 else "it composes one answer, not several"
 
 
@@ -68,8 +70,8 @@ def beyond(made: Made, asked: Asked, snapshot: Snapshot) -> str:
     expected, left, deadline = made.expected, snapshot.budget_left, asked.labels.deadline_s
     if expected is None:
         return ""
-    if left is not None and expected.cost > left:
-        return f"its calls are expected to cost {expected.cost:.6g}, more than the budget that is left"
+    if left is not None and expected.most > left:
+        return f"its calls may cost {expected.most:.6g}, more than the budget that is left"
     if deadline is not None and expected.latency_p95_s > deadline:
         return f"its calls take up to {expected.latency_p95_s:.2f} s, longer than the deadline of {deadline:g} s"
     return ""
@@ -151,12 +153,13 @@ def _step(last: Candidate, why: str, composition: Composition) -> Step:
 
 def _made(step: Step, rounds: list[list[Candidate]], last: Candidate, enough: bool) -> Made:
     """Rounds follow each other; the calls of one go out together."""
-    cost = middle = high = 0.0
+    cost = middle = high = most = 0.0
     for calls in rounds:
         estimates = [each.estimate for each in calls if each.estimate is not None]
         cost += sum(one.cost for one in estimates)
+        most += sum(one.most for one in estimates)
         middle += max((one.latency_s for one in estimates), default=0.0)
         high += max((one.latency_p95_s for one in estimates), default=0.0)
     assert last.estimate is not None  # eligible candidates have one
-    expected = Estimate(last.estimate.p_good, last.estimate.p_good_low, cost, middle, high)
+    expected = Estimate(last.estimate.p_good, last.estimate.p_good_low, cost, middle, high, most=most)
     return Made(step=step, expected=expected, meets_floor=enough)

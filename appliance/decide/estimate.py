@@ -50,7 +50,7 @@ def cost(card: ModelCard, features: Features, seconds: float) -> float:
     if card.price.free:
         return 0.0
     expected = Usage(features.estimated_prompt_tokens, features.estimated_output_tokens)
-    return price_of(card.price, expected, images=features.has_images, seconds=seconds)
+    return price_of(card.price, expected, images=features.images, seconds=seconds)
 
 
 def latency(card: ModelCard, state: PathState, features: Features) -> tuple[float, float]:

@@ -85,13 +85,14 @@ def _cascades(
     asked: Asked, generation: Generation, front: tuple[_Gated, ...], ends: list[tuple[Candidate, Step]], floor: float
 ) -> Iterator[Plan]:
     """The plans that begin with `front`: what stands before is summed up once."""
-    reach, mean, low, money, middle, high = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    reach, mean, low, money, middle, high, most = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for gated in front:
         mean += reach * gated.accept * gated.right
         low += reach * gated.accept * min(gated.right, gated.floor)
         money += reach * gated.expected.cost
         middle += reach * gated.expected.latency_s
         high += gated.expected.latency_p95_s
+        most += gated.expected.most
         reach *= 1.0 - gated.accept
     steps = tuple(gated.step for gated in front)
     used = {step.path for step in steps}
@@ -107,7 +108,7 @@ def _cascades(
         right, spent = mean + reach * final.p_good, money + reach * final.cost
         waited = middle + reach * final.latency_s
         utility = value * right - spent - delay * waited
-        expected = Estimate(right, low + reach * final.p_good_low, spent, waited, latest, utility)
+        expected = Estimate(right, low + reach * final.p_good_low, spent, waited, latest, utility, most + final.most)
         yield Plan((*steps, step), expected, final.p_good_low >= floor)
 
 

@@ -130,8 +130,8 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
 
     async def asked() -> Answers:
         generation = generation_of(config, folder)
-        endpoints = [one for card in generation.cards if card.endpoint is not None for one in card.endpoint.pool]
-        listed = frozenset(Destination.parse(endpoint.base_url) for endpoint in endpoints)
+        endpoints = [card.endpoint for card in generation.cards if card.endpoint is not None]
+        listed = frozenset(Destination.parse(address) for endpoint in endpoints for address in endpoint.addresses)
         if config.egress.deny_all:
             listed = frozenset(each for each in listed if is_loopback(each.host))
         audit = Audit(state_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from appliance.decide.price import ASSUMED_OUTPUT
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
 from appliance.doctor.child import ask
 from appliance.doctor.shelf import check_file
@@ -109,17 +110,20 @@ def _prices(subject: Subject) -> Finding:
             problems.append(f"{card.id}: its price has no date (price.as_of)")
         elif as_of < since:
             problems.append(f"{card.id}: its price is of {as_of}, from {card.price.source or 'a source not stated'}")
+        if "embedding" not in card.modalities and not (card.max_output_tokens or card.context_tokens):
+            problems.append(
+                f"{card.id}: states neither max_output_tokens nor context_tokens, so budgets set {ASSUMED_OUTPUT} "
+                "tokens aside for an answer that is not limited"
+            )
     if problems:
-        return warned(
-            "; ".join(problems), "Look the prices up, and import a bundle whose cards state them.", problems=problems
-        )
+        return warned("; ".join(problems), "Import a bundle whose cards state them.", problems=problems)
     return passed(f"the prices of {len(priced)} cards are of {since} or later")
 
 
 CHECKS = (
     Check("content", "the content is complete and valid", _content),
     Check("trusted-root", "the node trusts the root of a publisher", _root),
-    Check("prices", "the prices of the cards are dated, and not old", _prices),
+    Check("prices", "the prices of the cards are dated, not old, and bounded", _prices),
     Check("model-files", "every model file has the digest of its card", _model_files),
     Check("embedder", "the embedder gives its golden vector", _embedder),
     Check("gguf", "every GGUF file loads", _gguf),

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import orjson
 
-from appliance.features.describe import OVERHEAD, estimated_tokens
+from appliance.features.describe import OVERHEAD, estimated_tokens, images_in
 from appliance.records.request import Message, Request
 
 _IMAGE = 1600  # tokens of a large picture, after a provider has made it smaller; small ones are fewer
+_MOST_OF_IMAGE = 50_000  # some models charge that much for one in high detail
+_MOST_AROUND = 64  # tokens that a chat template or a provider may put around one message or tool
 
 
 def counted(request: Request) -> int:
@@ -21,6 +23,18 @@ def counted(request: Request) -> int:
     if request.format.schema is not None:
         tokens += estimated_tokens(_written(request.format.schema))
     return tokens
+
+
+def most(request: Request) -> int:
+    """More tokens than any tokenizer makes of the request: no token is less than a byte."""
+    content = [request.prompt, *request.inputs, [_sent(message) for message in request.messages]]
+    written = len(orjson.dumps([content, request.tools, request.format.schema]))
+    around = _MOST_AROUND * (1 + len(request.messages) + len(request.tools) + len(request.inputs))
+    return written + around + _MOST_OF_IMAGE * images_in(request.messages)
+
+
+def _sent(message: Message) -> object:
+    return message.role, message.content, message.tool_calls, message.parts
 
 
 def _of_message(message: Message) -> int:

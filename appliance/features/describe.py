@@ -112,8 +112,13 @@ def _answer(cell: str, prompt_tokens: int) -> float:
     return fixed + share * min(prompt_tokens, 4000)
 
 
-def _has_images(messages: tuple[Message, ...]) -> bool:
-    return any(part.get("type") in _IMAGES for message in messages for part in message.parts)
+def images_in(messages: tuple[Message, ...]) -> int:
+    """How many images the messages hold."""
+    return sum([part.get("type") in _IMAGES for message in messages for part in message.parts])
+
+
+def _has_files(messages: tuple[Message, ...]) -> bool:
+    return any(part.get("type") == "file" for message in messages for part in message.parts)
 
 
 def needs(request: Request) -> frozenset[str]:
@@ -135,8 +140,14 @@ def needs(request: Request) -> frozenset[str]:
             found.add("tools")
     if request.format.kind != "text":
         found.add(request.format.kind)
-    if _has_images(request.messages):
+    if images_in(request.messages):
         found.add("images_in")
+    if _has_files(request.messages):
+        found.add("files_in")
+    if request.thinking is not None and request.thinking.budget_tokens is not None:
+        found.add("thinks")  # who leaves it to the model is content with none
+    if request.continues:
+        found.add("prefill")
     if request.n > 1:
         found.add("multiple")
     if sampling.logprobs or sampling.top_logprobs > 0:
@@ -168,6 +179,7 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
     # Only a choice among paths asks for the language; who named one gets it whatever they speak.
     code, certainty = language(text) if "auto" in (request.model, *request.models) else ("", 0.0)
     texts = [message.content for message in request.messages] or [request.prompt, *request.inputs]
+    images = images_in(request.messages)
     prompt_tokens = sum(estimated_tokens(part) for part in texts) + OVERHEAD * len(request.messages)
     return Features(
         modality=request.kind,
@@ -179,7 +191,8 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
         estimated_output_tokens=estimated_output(request, cells, prompt_tokens),
         turns=max(1, sum(message.role == "user" for message in request.messages)),
         has_tools=bool(request.tools),
-        has_images=_has_images(request.messages),
+        has_images=images > 0,
+        images=images,
         format_kind=request.format.kind,
         stream=request.stream,
         needs=needs(request),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from appliance.errors import Unsupported
@@ -23,7 +24,7 @@ from appliance.intake.limits import Limits
 from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
 from appliance.intake.parse import finish
 from appliance.intake.shapes import chosen_tool, has_tool, read_schema
-from appliance.records.request import LOCAL, Format, Request
+from appliance.records.request import LOCAL, Format, Request, Thinking
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NAMED = "1 to 128 letters, digits, dashes or underscores"
@@ -69,7 +70,27 @@ def _draft(body: bytes, limits: Limits, table: Mapping[str, Take]) -> Draft:
     name = chosen_tool(fields.get("tool_choice"))
     if name is not None and not has_tool(tools, name):
         raise refused("tool_choice.name", "the name of one of the tools")
+    if fields["messages"][-1].role == "assistant":
+        _begun(draft, len(wire["messages"]) - 1)
+    _mark_end(fields, wire.get("cache_control"))
     return draft
+
+
+def _begun(draft: Draft, last: int) -> None:
+    """The answer is begun by the caller: it is gone on with, which thinking and forms leave no room for."""
+    where, thinking = f"messages[{last}].role", draft.fields.get("thinking")
+    if thinking is not None or draft.format is not None:
+        other = "'output_config.format'" if thinking is None else "'thinking'"
+        raise refused(where, f"another than 'assistant' at the end, together with {other}", "Leave one of them out.")
+    draft.fields["continues"] = True
+
+
+def _mark_end(fields: dict[str, Any], stated: dict[str, Any] | None) -> None:
+    """`cache_control` of the whole request marks its end."""
+    if stated is not None:
+        *before, last = fields["messages"]
+        marks = dict(last.marks) | {len(last.content): "1h" if stated.get("ttl") == "1h" else "5m"}
+        fields["messages"] = (*before, replace(last, marks=tuple(marks.items())))
 
 
 # -- interpreted ------------------------------------------------------------------------------------------
@@ -169,14 +190,20 @@ def _metadata(draft: Draft, name: str, value: object) -> None:
 
 
 def _thinking(draft: Draft, name: str, value: object) -> None:
-    """A budget becomes an effort. `disabled` and `adaptive` leave it to the path, as it is where nothing is stated."""
+    """A budget becomes an effort for paths that know no budgets. `disabled` is what nothing stated is: answers show no
+    thinking, and a path that thinks all the same is not kept from it.
+    """
     wire = obj(name, value)
     kind = choice(f"{name}.type", wire.get("type"), ("enabled", "disabled", "adaptive"))
     if not wire.keys() <= {"type", "budget_tokens", "display"}:
         raise refused(name, "an object of 'type', 'budget_tokens' and 'display'", "Leave the others out.")
-    if wire.get("display") is not None:  # no answer shows any reasoning, so there is nothing to choose
-        choice(f"{name}.display", wire["display"], ("summarized", "omitted"))
-    if kind != "enabled":
+    display = wire.get("display")
+    if display is not None:
+        choice(f"{name}.display", display, ("summarized", "omitted"))
+    if kind == "disabled":
+        return
+    if kind == "adaptive":
+        draft.fields["thinking"] = Thinking(show=display != "omitted")
         return
     budget = integer(f"{name}.budget_tokens", wire.get("budget_tokens"), _LEAST_BUDGET, draft.limits.output_tokens)
     most = draft.body.get("max_tokens")
@@ -184,6 +211,7 @@ def _thinking(draft: Draft, name: str, value: object) -> None:
         raise refused(f"{name}.budget_tokens", "less than 'max_tokens'")
     effort = "low" if budget < _LITTLE else "medium" if budget < _MUCH else "high"
     draft.forwarded.setdefault("reasoning_effort", effort)
+    draft.fields["thinking"] = Thinking(budget, display != "omitted")
 
 
 def _output_config(draft: Draft, name: str, value: object) -> None:
@@ -212,7 +240,7 @@ def _service_tier(draft: Draft, name: str, value: object) -> None:
 
 
 def _cache_control(_: Draft, name: str, value: object) -> None:
-    """Accepted and without meaning here: it tells a provider what to keep of a prompt, and changes no answer."""
+    """It tells a provider what to keep of a prompt, and changes no answer."""
     obj(name, value)
 
 
@@ -240,6 +268,8 @@ MESSAGES: dict[str, Take] = COUNT | {
     "top_k": CHAT["top_k"],
     "metadata": _metadata,
     "service_tier": _service_tier,
+    "user_profile_id": refuse("State the user in 'metadata.user_id'."),
+    "workspace_id": refuse("Keys belong to tenants here: leave it out."),
     "container": refuse("Nothing is run here: leave it out."),
     "diagnostics": refuse("Response headers and `weir why` say what the cache did: leave it out."),
     "inference_geo": refuse("State where a request may go in X-Weir-Residency."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
@@ -40,6 +40,8 @@ _REST: dict[str, Any] = {
     "tools": (),
     "tool_choice": None,
     "parallel_tool_calls": None,
+    "thinking": None,
+    "continues": False,
     "n": 1,
     "dimensions": None,
 }
@@ -60,7 +62,7 @@ def digest(
         fields["model"],
         get("preference"),
         [
-            message
+            (replace(message, marks=()) if message.marks else message)
             if message.parts or message.tool_calls or message.tool_call_id or message.name
             else (message.role, message.content)
             for message in get("messages", ())

@@ -26,15 +26,15 @@ from typing import Any
 
 import orjson
 
+from appliance.paths.anthropic_own import LEAST_BUDGET, marked, thinking_asked
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, image_url, pieces
+from appliance.paths.said import check_said, image_bytes, image_url, pdf, pieces
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Message
 
 MAKER = "anthropic:"  # begins the seals of this provider
-LEAST_BUDGET = 1024  # tokens of thinking that the API takes, at least
 
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
 _BUDGETS = {"minimal": LEAST_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
@@ -63,6 +63,8 @@ def build_body(job: Job, model: str, limit: int, reasoning: str, *, streaming: b
         sampling=frozenset(("top_k",)),
         forwarded=frozenset(("reasoning_effort", "service_tier")),
         formats=frozenset(("json_schema",)),
+        continues=True,
+        seen_results=True,
     )
     sampling = job.sampling
     most = sampling.max_tokens if sampling.max_tokens is not None else limit
@@ -87,7 +89,12 @@ def build_body(job: Job, model: str, limit: int, reasoning: str, *, streaming: b
         schema = closed(canonical_schema(job.format.schema or {}))
         output["format"] = {"type": "json_schema", "schema": schema}
     effort = job.forwarded.get("reasoning_effort")
-    if effort is not None:
+    if job.thinking is not None and effort != "none":
+        budget, lost = _BUDGETS[effort or "medium"], _lost_thread(job.messages)
+        body |= thinking_asked(job.thinking, budget, reasoning, most, lost_thread=lost)
+        if effort is not None and reasoning == "effort":
+            output["effort"] = _EFFORTS[effort]
+    elif effort is not None:
         _thinking(body, output, effort, reasoning, most, job.messages)
     if output:
         body["output_config"] = output
@@ -132,7 +139,7 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
     for at, message in enumerate(said):
         role = message.role
         if role in ("system", "developer"):
-            system += _texts(message, at)
+            system += marked(_texts(message, at), message)
             continue
         if message.name is not None and role != "tool":
             raise unsupported("names of speakers", f"messages[{at}].name")
@@ -141,11 +148,12 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
         elif role == "assistant":
             blocks = [*_thoughts(message), *_texts(message, at), *(_use(call, at) for call in message.tool_calls)]
         elif role == "user":
-            blocks = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
+            blocks = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
         else:
-            raise PathError("rejected", "A message is nobody's.", param=f"messages[{at}].role")
+            raise unsupported("messages of this role", f"messages[{at}].role")
         if not blocks:
             continue  # the API takes no empty message
+        blocks = marked(blocks, message)
         side = "assistant" if role == "assistant" else "user"
         if turns and turns[-1]["role"] == side:
             turns[-1]["content"] += blocks
@@ -165,6 +173,10 @@ def _texts(message: Message, at: int) -> list[dict[str, Any]]:
 def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]}
+    if part["type"] == "file":
+        name, data = pdf(part, at)
+        source = {"type": "base64", "media_type": "application/pdf", "data": data}
+        return {"type": "document", "source": source} | ({"title": name} if name else {})
     url = image_url(part, at)
     if not url.startswith("data:"):
         return {"type": "image", "source": {"type": "url", "url": url}}
@@ -201,7 +213,7 @@ def _use(call: dict[str, Any], at: int) -> dict[str, Any]:
 def _result(message: Message, at: int) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(message.tool_call_id or "")}
     if message.parts:
-        block["content"] = [_piece(part, at) for part in pieces(message, at)]
+        block["content"] = [_piece(part, at) for part in pieces(message, at, files=True)]
     elif message.content:
         block["content"] = message.content
     return block
@@ -294,7 +306,7 @@ class MessageReading(EventReading):
             for block in found["content"]:
                 self._begin(block, chunks)
                 self._end(chunks)
-            self._stop(found.get("stop_reason"))
+            self._stop(found)
         except (ErrorEvent, BrokenAnswer):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
@@ -314,7 +326,7 @@ class MessageReading(EventReading):
             elif kind == "message_start":
                 self.usage = _usage(found["message"].get("usage") or {}, None)
             elif kind == "message_delta":
-                self._stop(found["delta"].get("stop_reason"))
+                self._stop(found["delta"])
                 if found.get("usage"):
                     self.usage = _usage(found["usage"], self.usage)
             elif kind == "message_stop":
@@ -326,9 +338,12 @@ class MessageReading(EventReading):
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             raise BrokenAnswer("not in the form of Anthropic's events") from None
 
-    def _stop(self, reason: Any) -> None:
+    def _stop(self, said: dict[str, Any]) -> None:
+        reason, stop = said.get("stop_reason"), said.get("stop_sequence")
         if reason is not None:
             self.finished[0] = _FINISH.get(reason, "stop")
+            if reason == "stop_sequence" and type(stop) is str:
+                self.stops[0] = stop
 
     def _delta(self, delta: dict[str, Any], chunks: list[Chunk]) -> None:
         kind = delta["type"]

@@ -28,7 +28,7 @@ from appliance.paths.bedrock_wire import Said, build_body, fault_of
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError
 from appliance.paths.dialect import BrokenAnswer, Call, Reading
 from appliance.paths.openai_errors import error_of, retry_after
-from appliance.records.card import Endpoint
+from appliance.records.card import Endpoint, ModelCard
 
 SERVICE = "bedrock"
 MAX_FRAME_BYTES = 8 * 1024 * 1024
@@ -37,26 +37,27 @@ _AROUND = 16  # prelude and the CRC-32 of the whole
 
 
 class BedrockDialect:
-    """Converse and ConverseStream. Raises ValueError where no region is stated."""
+    """Converse and ConverseStream, for `card`'s model. Raises ValueError where its endpoint states no region."""
 
     kinds = frozenset(("chat",))
     stream_type = "application/vnd.amazon.eventstream"
     signs = True
 
-    def __init__(self, region: str) -> None:
-        if not region:
+    def __init__(self, card: ModelCard) -> None:
+        if card.endpoint is None or not card.endpoint.region:
             raise ValueError("a card of runtime bedrock_http has an endpoint that states its region")
-        self._region = region
+        self._region = card.endpoint.region
+        self._words = card.capabilities.reasoning
         _frame_reader()  # imports botocore now, not within a request
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job)))
+        return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, self._words)))
 
-    def reading(self, job: Job) -> Reading:  # noqa: ARG002
-        return BedrockReading()
+    def reading(self, job: Job) -> Reading:
+        return BedrockReading(job.sampling.stop)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         try:
@@ -196,11 +197,14 @@ class BedrockReading(Said):
 
     __slots__ = ("_frames", "ended", "failed")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
+        super().__init__(stop_strings)
         self._frames = Frames()
         self.ended = False
         self.failed: Exception | None = None
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        """Nothing that matters."""
 
     @property
     def complete(self) -> bool:

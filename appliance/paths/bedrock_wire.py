@@ -6,10 +6,13 @@ The format is that of the service model `bedrock-runtime` of 2023-09-30: Convers
 Rules kept here:
 1. Faithful: what the Job says is said, or refused by name. Converse has no word for seeds, penalties,
    log-probabilities, several answers, tools that may not be used any more, or a JSON object without a schema.
-2. Messages of one role in a row become one, because Converse wants turns; their order stays.
+2. System messages become `system`, wherever they stand; other messages of one role in a row become one, because
+   Converse wants turns.
 3. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
    Converse states beside them.
-4. Whatever does not look like the format raises BrokenAnswer.
+4. Earlier thinking goes back only where it was sealed here. How much is to be thought is said in Anthropic's words, the
+   only ones of Converse's models that are alike for all of a maker's.
+5. Whatever does not look like the format raises BrokenAnswer.
 
 It frames no bytes and signs nothing: see `bedrock_http`.
 """
@@ -29,10 +32,13 @@ from appliance.paths.said import check_said, image_bytes, pieces
 from appliance.records.chunks import REDACTED
 from appliance.records.request import THINKING, Message
 
+MAKER = "bedrock:"  # begins the seals of this provider
+LEAST_BUDGET = 1024  # tokens of thinking, at least
 MAX_BLOCKS = 4096  # content blocks of one answer
 
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _TIERS = {"default": "default", "auto": "default", "priority": "priority", "flex": "flex"}
+_BUDGETS = {"minimal": LEAST_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 _TOOL_USE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -45,22 +51,27 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 
-def build_body(job: Job) -> dict[str, Any]:
-    """The JSON body for a chat. Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told."""
+def build_body(job: Job, words: str = "none") -> dict[str, Any]:
+    """The JSON body for a chat; `words` are those in which its model is told how much to think, as the card has it.
+
+    Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told.
+    """
     if job.kind != "chat":
         raise unsupported(f"jobs of the kind '{job.kind}'", "model")
     check_said(
         job,
         sampling=frozenset(("top_k",)),
-        forwarded=frozenset(("service_tier",)),
+        forwarded=frozenset(("service_tier", "reasoning_effort")),
         formats=frozenset(("json_schema",)),
+        continues=True,
+        seen_results=True,
     )
     system, messages = _conversation(job.messages)
     body: dict[str, Any] = {"messages": messages}
     if system:
         body["system"] = system
     _tools(body, job, used=any(message.tool_calls or message.role == "tool" for message in job.messages))
-    _inference(body, job)
+    _inference(body, job, words)
     if job.format.kind == "json_schema":
         schema: dict[str, Any] = {"schema": orjson.dumps(canonical_schema(job.format.schema or {})).decode()}
         schema |= {"name": job.format.name} if job.format.name else {}
@@ -79,10 +90,10 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
     turns: list[dict[str, Any]] = []
     for at, message in enumerate(said):
         if message.role in ("system", "developer"):
-            if turns:
-                raise unsupported("system message once the conversation has begun", f"messages[{at}].role")
             system += [{"text": part["text"]} for part in pieces(message, at) if part.get("text")]
             continue
+        if message.name is not None and message.role != "tool":
+            raise unsupported("names of speakers", f"messages[{at}].name")
         role = {"user": "user", "tool": "user", "assistant": "assistant"}.get(message.role)
         if role is None:
             raise unsupported("messages of this role", f"messages[{at}].role")
@@ -100,18 +111,10 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
 
 def _content(message: Message, at: int) -> list[dict[str, Any]]:
     if message.role == "tool":
-        said = [{"text": message.content or "(empty)"}]
+        said = _pieces(message, at) or [{"text": "(empty)"}]
         return [{"toolResult": {"toolUseId": _use_id(message.tool_call_id or ""), "content": said}}]
     blocks = [block for part in message.parts if part.get("type") in THINKING for block in _thought(part)]
-    for part in pieces(message, at):
-        if part["type"] == "text":
-            if part.get("text"):
-                blocks.append({"text": part["text"]})
-            continue
-        media, data = image_bytes(part, at)
-        if media not in _IMAGES:
-            raise unsupported(f"images of the kind {media[:40]}", f"messages[{at}].content")
-        blocks.append({"image": {"format": _IMAGES[media], "source": {"bytes": data}}})
+    blocks += _pieces(message, at)
     for call in message.tool_calls:
         function = call["function"]
         try:
@@ -125,14 +128,30 @@ def _content(message: Message, at: int) -> list[dict[str, Any]]:
     return blocks
 
 
+def _pieces(message: Message, at: int) -> list[dict[str, Any]]:
+    """Blocks of text that is not empty, and of images."""
+    blocks: list[dict[str, Any]] = []
+    for part in pieces(message, at):
+        if part["type"] == "text":
+            if part.get("text"):
+                blocks.append({"text": part["text"]})
+            continue
+        media, data = image_bytes(part, at)
+        if media not in _IMAGES:
+            raise unsupported(f"images of the kind {media[:40]}", f"messages[{at}].content")
+        blocks.append({"image": {"format": _IMAGES[media], "source": {"bytes": data}}})
+    return blocks
+
+
 def _thought(part: dict[str, Any]) -> list[dict[str, Any]]:
-    """Earlier thinking goes back where it is sealed; unsealed it is another provider's."""
     if part["type"] == "redacted_thinking":
-        return [{"reasoningContent": {"redactedContent": part.get("data", "")}}]
-    signature = part.get("signature")
-    if not signature:
+        data = str(part.get("data"))
+        return [{"reasoningContent": {"redactedContent": data.removeprefix(MAKER)}}] if data.startswith(MAKER) else []
+    seal = str(part.get("signature"))
+    if not seal.startswith(MAKER):
         return []
-    return [{"reasoningContent": {"reasoningText": {"text": part.get("thinking", ""), "signature": signature}}}]
+    thought = {"text": part.get("thinking", ""), "signature": seal.removeprefix(MAKER)}
+    return [{"reasoningContent": {"reasoningText": thought}}]
 
 
 def _use_id(id: str) -> str:
@@ -177,7 +196,7 @@ def _tools(body: dict[str, Any], job: Job, *, used: bool) -> None:
     body["toolConfig"] = config
 
 
-def _inference(body: dict[str, Any], job: Job) -> None:
+def _inference(body: dict[str, Any], job: Job, words: str) -> None:
     said = job.sampling
     config: dict[str, Any] = {}
     if said.max_tokens is not None:
@@ -190,8 +209,46 @@ def _inference(body: dict[str, Any], job: Job) -> None:
         config["stopSequences"] = said.stop
     if config:
         body["inferenceConfig"] = config
-    if said.top_k is not None:  # Converse hands it to the model as it is; Anthropic's and Mistral's call it so
-        body["additionalModelRequestFields"] = {"top_k": said.top_k}
+    # Converse hands these to the model as they are; Anthropic's and Mistral's models call it so.
+    own: dict[str, Any] = {"top_k": said.top_k} if said.top_k is not None else {}
+    if job.thinking is not None or "reasoning_effort" in job.forwarded:
+        own |= _thinking(job, words)
+    if own:
+        body["additionalModelRequestFields"] = own
+
+
+def _thinking(job: Job, words: str) -> dict[str, Any]:
+    """Rule 4."""
+    effort, asked, most = job.forwarded.get("reasoning_effort"), job.thinking, job.sampling.max_tokens
+    if words == "none":
+        if effort != "none" and (asked is None or asked.budget_tokens is not None):
+            raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
+        return {}
+    if effort == "none":
+        return {"thinking": {"type": "disabled"}}
+    if words == "effort":
+        adaptive: dict[str, Any] = {"thinking": {"type": "adaptive"}}
+        stated = "low" if effort == "minimal" else effort
+        return adaptive if stated is None else {**adaptive, "output_config": {"effort": stated}}
+    if _lost_thread(job.messages):
+        return {}
+    budget = (
+        asked.budget_tokens if asked is not None and asked.budget_tokens is not None else _BUDGETS[effort or "medium"]
+    )
+    budget = budget if most is None else min(budget, most - 1)
+    if budget < LEAST_BUDGET:
+        raise unsupported(f"thinking within {most} tokens", "reasoning_effort")
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _lost_thread(said: tuple[Message, ...]) -> bool:
+    """Whether what comes next follows from calls of which the thinking is not there: a model that thinks by a budget
+    insists on it.
+    """
+    last = next((message for message in reversed(said) if message.role == "assistant"), None)
+    if last is None or not last.tool_calls:
+        return False
+    return not any(_thought(part) for part in last.parts if part.get("type") in THINKING)
 
 
 def read_usage(found: Any) -> Usage:
@@ -208,11 +265,13 @@ def read_usage(found: Any) -> Usage:
 class Said:
     """What has been read of one answer. `usage` is None until the provider states it, `finish` until it ended."""
 
-    __slots__ = ("_calls", "_silent", "finish", "usage")
+    __slots__ = ("_calls", "_silent", "_stop_strings", "finish", "stops", "usage")
 
-    def __init__(self) -> None:
+    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
+        self._stop_strings = stop_strings
         self.usage: Usage | None = None
         self.finish: FinishReason | None = None
+        self.stops: dict[int, str] = {}
         self._calls: dict[int, int] = {}  # content block -> position of its tool call
         self._silent: set[int] = set()  # tool calls that had no arguments so far
 
@@ -241,10 +300,10 @@ class Said:
         elif "reasoningContent" in block:
             shown = block["reasoningContent"]
             if "redactedContent" in shown:
-                chunks.append(Reasoning("", 0, 0, REDACTED + _text(shown["redactedContent"])))
+                chunks.append(Reasoning("", 0, 0, REDACTED + MAKER + _text(shown["redactedContent"])))
             else:
                 shown = shown["reasoningText"]
-                chunks.append(Reasoning(_text(shown["text"]), 0, 1, _text(shown.get("signature") or "")))
+                chunks.append(Reasoning(_text(shown["text"]), 0, 1, _seal(shown.get("signature"))))
 
     def event(self, kind: str, raw: bytes, chunks: list[Chunk]) -> None:
         """Add the chunks of one event of a stream."""
@@ -286,9 +345,9 @@ class Said:
             if shown.get("text"):
                 chunks.append(Reasoning(_text(shown["text"])))
             elif shown.get("signature"):
-                chunks.append(Reasoning("", 0, 0, _text(shown["signature"])))
+                chunks.append(Reasoning("", 0, 0, _seal(shown["signature"])))
             elif shown.get("redactedContent"):
-                chunks.append(Reasoning("", 0, 0, REDACTED + _text(shown["redactedContent"])))
+                chunks.append(Reasoning("", 0, 0, REDACTED + MAKER + _text(shown["redactedContent"])))
 
     def _begin(self, at: int, use: dict[str, Any], arguments: str) -> ToolCall:
         if type(at) is not int or at in self._calls or len(self._calls) >= MAX_BLOCKS:
@@ -304,6 +363,12 @@ class Said:
         if reason in ("malformed_model_output", "malformed_tool_use"):
             raise PathError("broken_stream", "The model's output was malformed, as the server itself says.")
         self.finish = _FINISH.get(_text(reason), "stop")
+        if reason == "stop_sequence" and len(self._stop_strings) == 1:  # of several Converse does not tell which
+            self.stops[0] = self._stop_strings[0]
+
+
+def _seal(signature: Any) -> str:
+    return MAKER + _text(signature) if signature else ""
 
 
 def _text(found: Any) -> str:

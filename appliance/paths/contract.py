@@ -29,7 +29,7 @@ from appliance.records.chunks import (
     Usage,
     Vector,
 )
-from appliance.records.request import LOCAL, Format, Kind, Labels, Message, Sampling
+from appliance.records.request import LOCAL, Format, Kind, Labels, Message, Sampling, Thinking
 from appliance.records.value import value
 
 __all__ = [
@@ -63,6 +63,7 @@ PathFault = Literal[
     "policy",  # another node's policy refuses it: try another path
     "quality",  # another node has nothing that meets the quality floor: try another path
     "redaction",  # what would leave cannot be redacted, so nothing left: try another
+    "budget",  # what it may cost is not left of the tenant's budget: nothing left, try another
     "audit",  # what would leave could not be written down first: nothing left, try another
     "internal",
 ]
@@ -111,6 +112,8 @@ class Job:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
+    thinking: Thinking | None = None
+    continues: bool = False  # the answer goes on where the last message, the assistant's own, ends
     n: int = 1
     signals: bool = False
     stream: bool = False  # a hint: the caller wants tokens as they come

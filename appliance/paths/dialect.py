@@ -48,6 +48,7 @@ class Call:
 class Reading(Protocol):
     """What has been read of one answer.
 
+    `stops` are the stop strings that ended choices, by choice, where the provider tells.
     `usage` is None until the provider states it, and may grow. `ended` is set once nothing more is to be read;
     `failed` is what went wrong behind the chunks that `feed` returned, to be raised once they are out.
     """
@@ -55,6 +56,7 @@ class Reading(Protocol):
     usage: Usage | None
     ended: bool
     failed: Exception | None
+    stops: dict[int, str]
 
     @property
     def complete(self) -> bool:
@@ -64,6 +66,10 @@ class Reading(Protocol):
     @property
     def partial(self) -> bool:
         """Whether a piece of the answer has begun to come that is not whole."""
+        ...
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        """What the answer's head says, before anything of it is read."""
         ...
 
     def feed(self, block: bytes) -> list[Chunk]:
@@ -117,7 +123,7 @@ class Dialect(Protocol):
 class EventReading:
     """A `Reading` of server-sent events: a dialect says what one event holds."""
 
-    __slots__ = ("_parse", "_parser", "ended", "failed", "finished", "usage", "wanted")
+    __slots__ = ("_parse", "_parser", "ended", "failed", "finished", "stops", "usage", "wanted")
 
     def __init__(self, wanted: int = 1) -> None:
         self._parser = EventParser()
@@ -125,8 +131,12 @@ class EventReading:
         self.wanted = wanted
         self.usage: Usage | None = None
         self.finished: dict[int, FinishReason] = {}
+        self.stops: dict[int, str] = {}
         self.ended = False
         self.failed: Exception | None = None
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        """Nothing that matters."""
 
     @property
     def complete(self) -> bool:

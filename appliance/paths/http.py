@@ -19,6 +19,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Protocol
 
 import aiohttp
 
@@ -44,11 +45,21 @@ _NO_WORK = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429, 503, 529})
 _SHUT = "This server may not be reached: egress.deny_all stands in weir.yaml, or no card names it."
 
 
+class Tokens(Protocol):
+    """Secrets that live for a while, had for the card's."""
+
+    async def current(self, now: float) -> str:
+        """One that is good at `now`, in Unix seconds. Raises PathError, AuditUnavailable, and as `Session.post`."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class HttpPath:
     """One model behind one server, as its card's `endpoint` says, spoken to in `dialect`.
 
-    `secrets` turns the card's key reference into the key; `wall` is the signer's time, in Unix seconds. Raises
-    ValueError for a card without an endpoint.
+    `secrets` turns the card's key reference into the key; `wall` is the signer's time, in Unix seconds; `tokens` makes
+    of the key what signs in its place. Raises ValueError for a card without an endpoint.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class HttpPath:
         *,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         wall: Callable[[], float] = time.time,
+        tokens: Callable[[Egress, str], Tokens] | None = None,
     ) -> None:
         if card.endpoint is None:
             raise ValueError(f"a card of runtime {card.runtime} has an endpoint")
@@ -70,6 +82,8 @@ class HttpPath:
         self._secrets = secrets
         self._limit = max_response_bytes
         self._wall = wall
+        self._tokens_of = tokens
+        self._tokens: Tokens | None = None
         self._session: Session | None = None
         self._key = ""
         self._busy = 0
@@ -91,7 +105,10 @@ class HttpPath:
             return
         endpoint = self._endpoint
         if endpoint.api_key_ref is not None:
-            self._key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+            key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+            if key.startswith("{") and not self._dialect.signs:  # it would go out as it is
+                raise PathError("auth", "What the card's key refers to is an account, and this card sends a key.")
+            self._key = key
         # The server's bodies are small and often local: unpacking them costs more than it saves.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "weir"}
         headers |= self._dialect.headers(endpoint, self._key)
@@ -102,15 +119,21 @@ class HttpPath:
                 connect_timeout_s=endpoint.connect_timeout_s,
                 headers=headers,
             )
+            if self._tokens_of is not None:
+                self._tokens = self._tokens_of(self._egress, self._key)
         except EgressRefused:
-            raise PathError(
-                "unavailable",
-                _SHUT,
-            ) from None
+            await self.stop()
+            raise PathError("unavailable", _SHUT) from None
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Close the session; jobs still running end with an error."""
         session, self._session, self._key = self._session, None, ""
+        tokens, self._tokens = self._tokens, None
+        if tokens is not None:
+            await tokens.close()
         if session is not None:
             await session.close()
 
@@ -140,12 +163,15 @@ class HttpPath:
             dialect = self._dialect
             streaming = job.stream and job.kind != "embedding" and self._card.capabilities.streaming
             call = self._call(job, streaming)
-            headers = call.headers
-            if dialect.signs:
-                headers = {**headers, **dialect.authorize(call, self._key, self._wall())}
-            raw = b""
+            headers, raw = call.headers, b""
             with clock:
+                if dialect.signs:
+                    secret = self._key if self._tokens is None else await self._tokens.current(self._wall())
+                    headers = {**headers, **dialect.authorize(call, secret, self._wall())}
                 response = await session.post(call.url, call.body, headers, sending)
+                if response.status == 200 and response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise BrokenAnswer("packed, though it was asked not to be")
+                reading.head(response.headers)
                 streaming = (
                     streaming
                     and response.status == 200
@@ -269,7 +295,9 @@ class HttpPath:
         if usage is None:
             self.usage_missing += 1
             usage = Usage()
-        return Done(usage, reading.reasons())
+        reasons = reading.reasons()
+        stops = reading.stops
+        return Done(usage, reasons, "", tuple([stops.get(at, "") for at in range(len(reasons))]) if stops else ())
 
     def _fault(self, error: Exception, *, begun: bool, sent: bool) -> PathError:
         """In our words: aiohttp's name addresses."""

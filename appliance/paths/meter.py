@@ -16,14 +16,16 @@ from appliance.records.chunks import Usage
 class Meter:
     """`stated` is the newest that the provider said of the call's usage, all zero in what it left out. `text_tokens`
     counts what was read of the answer, thinking and tool calls among it, also after nobody listened any more. `cut`: it
-    broke off inside of a piece that nobody could read, which counts as a token. `sent` is False while the path knows
-    that nothing has left, None where it does not say.
+    broke off inside of a piece that nobody could read, which counts as a token. `below_floor`: whoever answers says
+    that it is no answer of the quality that was asked for. `sent` is False while the path knows that nothing has left,
+    None where it does not say.
     """
 
     stated: Usage | None = None
     text_tokens: int = 0
     exact: bool = False
     cut: bool = False
+    below_floor: bool = False
     sent: bool | None = None
 
     def used(self, prompt_tokens: int, heard: int = 0) -> Usage:

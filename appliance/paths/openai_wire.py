@@ -48,8 +48,12 @@ _FINISH: dict[str, FinishReason] = {
 _GAVE_UP = frozenset(("abort", "error", "insufficient_system_resource"))
 
 
-def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False) -> dict[str, Any]:
-    """The JSON body for `job`. `max_key` is how this server names the limit of new tokens in a chat."""
+def build_body(
+    job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False, seals: bool = True
+) -> dict[str, Any]:
+    """The JSON body for `job`. `max_key` is how this server names the limit of new tokens in a chat; `seals`: it may be
+    sent what seals a call (`extra_content`), which other servers refuse.
+    """
     body: dict[str, Any] = {**job.forwarded} if job.forwarded else {}
     body["model"] = model
     if job.kind == "embedding":
@@ -57,7 +61,7 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
         body.setdefault("encoding_format", "float")
         return body
     if job.kind == "chat":
-        body["messages"] = [_message(message) for message in job.messages]
+        body["messages"] = [_message(message, seals) for message in job.messages]
         if job.tools:
             body["tools"] = canonical_tools(job.tools)
             if job.tool_choice is not None:
@@ -71,6 +75,8 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
         _sampling(body, job.sampling, max_key, chat=job.kind == "chat")
     if job.format.kind != "text":
         _format(body, job.format)
+    if job.continues:  # vLLM's and SGLang's names; others go on with a last message of the assistant's by themselves
+        body["continue_final_message"], body["add_generation_prompt"] = True, False
     if job.n != 1:
         body["n"] = job.n
     if streaming:
@@ -86,7 +92,7 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
 _NOTHING_SAID = Job.__dataclass_fields__["sampling"].default
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, seals: bool) -> dict[str, Any]:
     content: Any = message.content
     parts = message.parts
     if parts and message.role == "assistant":
@@ -101,10 +107,14 @@ def _message(message: Message) -> dict[str, Any]:
     if message.tool_call_id is not None:
         made["tool_call_id"] = message.tool_call_id
     if message.tool_calls:
-        made["tool_calls"] = message.tool_calls
+        made["tool_calls"] = message.tool_calls if seals else list(map(_unsealed, message.tool_calls))
         if not content:
             made["content"] = None
     return made
+
+
+def _unsealed(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name != "extra_content"}
 
 
 def _sampling(body: dict[str, Any], sampling: Sampling, max_key: str, *, chat: bool) -> None:
@@ -176,11 +186,12 @@ def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:
 class Answered(EventReading):
     """What has been read of one generative answer. `refusals` are choices that refused; `[DONE]` ends a stream."""
 
-    __slots__ = ("_chat", "refusals")
+    __slots__ = ("_asked", "_chat", "refusals")
 
     def __init__(self, job: Job) -> None:
         super().__init__(job.n)
         self._chat = job.kind == "chat"
+        self._asked = job.sampling.stop
         self.refusals: set[int] = set()
 
     def reasons(self) -> tuple[FinishReason, ...]:
@@ -256,6 +267,9 @@ class Answered(EventReading):
             if reason in _GAVE_UP:
                 raise ErrorEvent(orjson.dumps({"error": choice.get("error") or {"code": reason}}))
             self.finished[index] = _FINISH.get(reason, "stop")
+            stop = choice.get("stop_reason") or choice.get("matched_stop")  # vLLM's and SGLang's; the id of an end too
+            if type(stop) is str and stop in self._asked:
+                self.stops[index] = stop
 
     def _thought(self, said: Any, index: int, key: str, chunks: list[Chunk]) -> None:
         thought = said.get("reasoning_content") or said.get("reasoning")

@@ -23,6 +23,7 @@ from appliance.paths.pool import Pool
 if TYPE_CHECKING:
     from appliance.egress import Egress
     from appliance.paths.dialect import Dialect
+    from appliance.paths.http import Tokens
     from appliance.records.card import ModelCard
 
 
@@ -60,21 +61,21 @@ def _onnx(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 
 def _openai_http(card: ModelCard, context: PathContext) -> ExecutionPath:
-    from appliance.paths.openai_http import OpenAIDialect, terms_of
+    from appliance.paths.openai_http import OpenAIDialect
 
-    return _http(card, context, OpenAIDialect(context.node, terms_of(card)))
+    return _http(card, context, OpenAIDialect(card, context.node))
 
 
 def _bedrock_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.bedrock_http import BedrockDialect
 
-    return _http(card, context, BedrockDialect(card.endpoint.region if card.endpoint else ""))
+    return _http(card, context, BedrockDialect(card))
 
 
 def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.cohere_http import CohereDialect
 
-    return _http(card, context, CohereDialect())
+    return _http(card, context, CohereDialect(card))
 
 
 def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
@@ -83,11 +84,23 @@ def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     return _http(card, context, AnthropicDialect(card))
 
 
-def _http(card: ModelCard, context: PathContext, dialect: Dialect) -> ExecutionPath:
+def _gemini_http(card: ModelCard, context: PathContext) -> ExecutionPath:
+    from appliance.paths.gemini_http import GeminiDialect
+    from appliance.paths.google_tokens import tokens_of
+
+    return _http(card, context, GeminiDialect(card), tokens_of(card))
+
+
+def _http(
+    card: ModelCard,
+    context: PathContext,
+    dialect: Dialect,
+    tokens: Callable[[Egress, str], Tokens] | None = None,
+) -> ExecutionPath:
     from appliance.paths.http import HttpPath
     from appliance.paths.secrets import resolve_secret
 
-    return HttpPath(card, context.egress, dialect, context.secrets or resolve_secret)
+    return HttpPath(card, context.egress, dialect, context.secrets or resolve_secret, tokens=tokens)
 
 
 RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
@@ -95,6 +108,7 @@ RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
     "onnx": _onnx,
     "openai_http": _openai_http,
     "anthropic_http": _anthropic_http,
+    "gemini_http": _gemini_http,
     "bedrock_http": _bedrock_http,
     "cohere_http": _cohere_http,
 }

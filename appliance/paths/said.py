@@ -20,14 +20,24 @@ HINTS = frozenset(
     ("user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
 )
 _SAMPLING = ("top_k", "min_p", "seed", "frequency_penalty", "presence_penalty", "repeat_penalty")
+_PDF = re.compile(r"data:application/pdf;base64,", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
 
 
-def check_said(job: Job, *, sampling: frozenset[str], forwarded: frozenset[str], formats: frozenset[str]) -> None:
+def check_said(
+    job: Job,
+    *,
+    sampling: frozenset[str],
+    forwarded: frozenset[str],
+    formats: frozenset[str],
+    continues: bool = False,
+    seen_results: bool = False,
+) -> None:
     """Raises PathError 'unsupported' for what of the job is beyond these words.
 
     `sampling` names fields of Sampling besides max_tokens, temperature, top_p and stop; `forwarded` parameters that are
-    passed on; `formats` kinds of Format besides 'text'.
+    passed on; `formats` kinds of Format besides 'text'. `continues`: it can go on with an answer; `seen_results`: tools
+    may give back images.
     """
     said = job.sampling
     for name in _SAMPLING:
@@ -41,19 +51,26 @@ def check_said(job: Job, *, sampling: frozenset[str], forwarded: frozenset[str],
         raise unsupported("request for several answers at once", "n")
     if job.format.kind not in formats and job.format.kind != "text":
         raise unsupported(f"format '{job.format.kind}'", "response_format")
+    if job.continues and not continues:
+        raise unsupported("answer that is begun", "messages")
+    for at, message in enumerate(job.messages):
+        if message.parts and message.role == "tool" and not seen_results:
+            raise unsupported("images or documents as a tool's result", f"messages[{at}].content")
     for name, value in job.forwarded.items():
         if name not in forwarded and name not in HINTS and not (name == "modalities" and value == ["text"]):
             raise unsupported("parameter of this name", name if name.isidentifier() else "body")
 
 
-def pieces(message: Message, at: int) -> Iterator[dict[str, Any]]:
-    """The text and image parts of a message in their order, thinking left out. Raises PathError for other parts."""
+def pieces(message: Message, at: int, *, files: bool = False) -> Iterator[dict[str, Any]]:
+    """The text and image parts of a message in their order, with `files` those too, thinking left out. Raises PathError
+    for other parts.
+    """
     parts = [part for part in message.parts if part.get("type") not in THINKING] if message.parts else []
     if message.content and not any(part.get("type") == "text" for part in parts):
         yield {"type": "text", "text": message.content}
     for part in parts:
         kind = part.get("type")
-        if kind not in ("text", "image_url", "refusal"):
+        if kind not in ("text", "image_url", "refusal") and not (files and kind == "file"):
             raise unsupported(
                 "documents" if kind == "file" else "sound" if kind == "input_audio" else "such part of a message",
                 f"messages[{at}].content",
@@ -77,3 +94,13 @@ def image_bytes(part: dict[str, Any], at: int) -> tuple[str, str]:
     if found is None:
         raise unsupported("addresses of images, only data URLs", f"messages[{at}].content")
     return found[1].lower(), url[found.end() :]
+
+
+def pdf(part: dict[str, Any], at: int) -> tuple[str, str]:
+    """Name ('' for none) and base64 of a file part that is a PDF. Raises PathError for any other."""
+    file = part.get("file")
+    data = file.get("file_data") if isinstance(file, dict) else None
+    found = _PDF.match(data) if isinstance(data, str) else None
+    if found is None or not isinstance(data, str) or not isinstance(file, dict):
+        raise unsupported("files but PDFs that bring their bytes", f"messages[{at}].content")
+    return str(file.get("filename") or ""), data[found.end() :]

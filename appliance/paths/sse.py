@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. The HTML standard's line rules: LF, CRLF or CR; comments, empty events and unknown fields pass without
-   effect.
+   effect. But for llama-server's field `error`, which is read as the data of an event of that name.
 2. Works on bytes: a character split between two reads is whole again before anyone decodes it.
 3. Bounded: an event over `max_event_bytes` raises EventTooLarge, however slowly it grows, and costs linear
    time.
@@ -22,11 +22,12 @@ class EventTooLarge(ValueError):
 class EventParser:
     """Feed it bytes, take events: (name, data); `name` is b'' when the sender gave none."""
 
-    __slots__ = ("_data", "_held", "_limit", "_name", "_size", "_skip_lf", "_started")
+    __slots__ = ("_data", "_held", "_held_size", "_limit", "_name", "_size", "_skip_lf", "_started")
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._limit = max_event_bytes
         self._held: list[bytes] = []  # pieces of the line that has not ended
+        self._held_size = 0
         self._size = 0  # bytes held for the event that has not ended
         self._data: list[bytes] = []
         self._name = b""
@@ -55,6 +56,8 @@ class EventParser:
             self._held.append(block)
             block = b"".join(self._held)
             self._held.clear()
+            self._size -= self._held_size
+            self._held_size = 0
         if not self._started:
             self._started = True
             block = block.removeprefix(b"\xef\xbb\xbf")
@@ -74,9 +77,13 @@ class EventParser:
                 self._grow(len(line))
             elif line == b"data":
                 data.append(b"")
+                self._grow(len(line))
             elif line.startswith(b"event:"):
                 self._name = line[6:].removeprefix(b" ")
-        self._size = sum(map(len, data)) if data else 0
+            elif line.startswith(b"error:"):
+                self._name = b"error"
+                data.append(line[6:].removeprefix(b" "))
+                self._grow(len(line))
         if rest:
             self._hold(rest)
         return events
@@ -88,4 +95,5 @@ class EventParser:
 
     def _hold(self, piece: bytes) -> None:
         self._held.append(piece)
+        self._held_size += len(piece)
         self._grow(len(piece))

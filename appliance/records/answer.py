@@ -19,7 +19,8 @@ _NOT_COUNTED = Usage()
 class Choice:
     """One of n answers. `tool_calls` in OpenAI's form, complete; `reasoning` is the thinking that it showed.
 
-    `seal` is its provider's, of all of `reasoning`; '' where there is none, or several.
+    `seal` is its provider's, of all of `reasoning`; '' where there is none, or several. `stop` is the stop string that
+    ended it, '' where none did or nobody knows.
     """
 
     text: str = ""
@@ -28,6 +29,7 @@ class Choice:
     logprobs: tuple[TokenLogprob, ...] = ()
     reasoning: str = ""
     seal: str = ""
+    stop: str = ""
 
 
 @value(slots=True)

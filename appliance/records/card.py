@@ -53,12 +53,19 @@ class Capabilities(Frozen):
     logprobs: bool = False
     signals: bool = False
     images_in: bool = False
+    files_in: bool = False  # documents that are no text, such as PDFs
+    prefill: bool = False  # goes on with an answer that is begun for it
     seed: bool = False
     multiple: bool = False  # n > 1
     penalties: bool = False
     logit_bias: bool = False
     top_k: bool = False
     reasoning: Literal["none", "effort", "budget"] = "none"  # how it is told how much to think
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it thinks where it is asked to."""
+        return self.reasoning != "none"
 
 
 def _of_six_places(value: float) -> float:
@@ -180,7 +187,8 @@ class Member(Frozen):
 
     name: str = ""
     base_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
-    api_key_ref: Annotated[str, Field(pattern=r"^(env|file|secret):.+")] | None = None
+    api_key_ref: Annotated[str, Field(pattern=r"^(env|file|secret|credential):.+")] | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
@@ -198,6 +206,8 @@ class Endpoint(Frozen):
     api_version: str = ""
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""  # AWS's name of it, which calls to it are signed for
     input_type: Literal["search_document", "search_query", "classification", "clustering"] = "search_document"
+    # Where the key, a service account, is exchanged for the tokens that calls are authorized with (Google's Vertex).
+    token_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     first_byte_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     gap_timeout_s: Annotated[float, Field(gt=0)] = 30.0
@@ -208,6 +218,11 @@ class Endpoint(Frozen):
     members: tuple[Member, ...] = ()  # none: itself alone
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """All that is spoken to for its sake."""
+        return (*(one.base_url for one in self.pool), *((self.token_url,) if self.token_url else ()))
+
+    @property
     def pool(self) -> tuple[Endpoint, ...]:
         """The endpoint of each of its members, `max_concurrent` at each."""
         return tuple(
@@ -215,6 +230,7 @@ class Endpoint(Frozen):
                 update={
                     "base_url": one.base_url or self.base_url,
                     "api_key_ref": one.api_key_ref or self.api_key_ref,
+                    "region": one.region or self.region,
                     "members": (),
                 }
             )

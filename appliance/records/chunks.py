@@ -101,11 +101,15 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @value(slots=True)
 class Done:
-    """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for."""
+    """The end. One finish reason per choice; `device` is where it actually ran, as probed, not as asked for.
+
+    `stops`, where a path knows it, is the stop string that ended each choice, '' where none did.
+    """
 
     usage: Usage
     finish_reasons: tuple[FinishReason, ...] = ("stop",)
     device: str = ""
+    stops: tuple[str, ...] = ()
 
 
 Chunk = Text | Reasoning | ToolCall | Vector | Signals | Done

@@ -146,7 +146,10 @@ class Reason:
 
 @value
 class Estimate:
-    """What is expected. Probabilities, money in the generation's currency, seconds."""
+    """What is expected. Probabilities, money in the generation's currency, seconds.
+
+    `most` is what it may cost at most, each path asked once; looked at where the tenant has a budget.
+    """
 
     p_good: float
     p_good_low: float
@@ -154,6 +157,7 @@ class Estimate:
     latency_s: float
     latency_p95_s: float
     utility: float = 0.0
+    most: float = 0.0
 
 
 @value
@@ -287,6 +291,13 @@ class Attempt:
     cost: float = 0.0
     cost_known: bool = True
     member: str = ""
+    reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+# What is wrong with the usage that a provider stated: nothing of it, all zero; too little or too much for what was
+# read; parts that are more than their whole.
+UsageNote = Literal["", "missing", "too-low", "too-high", "inconsistent"]
 
 
 @value
@@ -294,12 +305,13 @@ class StepOutcome:
     """What one step came to. Times in seconds from the start of the step; `cost` as the card prices it.
 
     `attempts` are those before the last; tokens and cost are of all of them together. Without `cost_known` some of it
-    is an estimate, because a call ended before its provider said what it had used. `member` is the one that was asked
+    is an estimate, because a call ended before its provider said what it had used, or it said nothing or too little
+    (`usage_note`, of the last). `member` is the one that was asked
     last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
     `redacted` counts by kind what was replaced in what it was sent. `role`: as what it was asked, where several calls
-    make one answer. `shared`: another request, identical and at work at the same time, ran it, and its record has the
-    costs.
+    make one answer. `retry_after_s`: after which its server, where it said so, may be asked again. `shared`: another
+    request, identical and at work at the same time, ran it, and its record has the costs.
     """
 
     path: str
@@ -323,12 +335,18 @@ class StepOutcome:
     cost_known: bool = True
     member: str = ""
     hedged: bool = False
+    reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    usage_note: UsageNote = ""
     role: str = ""
+    retry_after_s: float | None = None
 
 
 @value
 class Outcome:
-    """What the request came to. `frontier_cost` is the fixed counterfactual: all of it to the named frontier path."""
+    """What the request came to. `frontier_cost` is the fixed counterfactual: all of it to the named frontier path. Both
+    costs are in `currency`.
+    """
 
     status: Literal["answered", "refused", "failed", "cancelled"]
     path: str = ""
@@ -340,3 +358,4 @@ class Outcome:
     below_floor: bool = False
     error_code: str = ""
     http_status: int = 200
+    currency: str = ""

@@ -44,6 +44,9 @@ class Features:
     first. `language` is an ISO 639-1 code, '' when unknown. `needs` names the capabilities that the request
     cannot do without, spelled as in `Capabilities`. `findings` counts what detectors found, by kind, of all texts
     of the request. `embedding` never enters a record.
+
+    `most_prompt_tokens` is a bound, no estimate, and `most_output_tokens` the caller's limit for each choice; both are
+    looked at for tenants with a budget only, and 0 where they were not, or nothing was stated.
     """
 
     modality: Kind
@@ -60,4 +63,7 @@ class Features:
     stream: bool = False
     needs: frozenset[str] = frozenset()
     findings: tuple[tuple[FindingKind, int], ...] = ()
+    images: int = 0
+    most_prompt_tokens: int = 0
+    most_output_tokens: int = 0
     embedding: tuple[float, ...] | None = field(default=None, repr=False, compare=False)

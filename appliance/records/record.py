@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot
 from appliance.records.features import Features
 from appliance.records.mould import Mould, hole
+from appliance.records.totals import parts_of
 from appliance.records.value import changed, value
 
 SCHEMA = 1
@@ -55,12 +56,14 @@ class Alike(NamedTuple):
 class Likeness:
     """What the records of an exact hit and of its repetitions have in common. Raises ValueError as `to_json` does."""
 
-    __slots__ = ("json", "record")
+    __slots__ = ("json", "parts", "record")
 
     def __init__(self, record: Record) -> None:
         hit, (step,) = record.snapshot.cache, record.outcome.steps
         id, now, seconds = hole("id"), hole("time"), hole("seconds")
         self.record = record
+        cells = record.features.cells
+        self.parts = parts_of(record.asked.tenant, cells[0][0] if cells else "", record.outcome, frozenset())
         self.json = Mould(
             to_json(
                 changed(

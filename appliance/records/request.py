@@ -31,6 +31,8 @@ class Message:
     """One chat turn. `content` is text; `parts` keeps the wire form of non-text content for paths that take it.
 
     Earlier thinking of an assistant stands in `parts` in Anthropic's form (`THINKING`), and in `content` not at all.
+    `marks` are ends in `content`, in characters, up to which a provider is to keep the prompt, and for how long ('5m',
+    '1h'): no answer depends on them, so they are in no digest.
     """
 
     role: str
@@ -39,6 +41,7 @@ class Message:
     tool_call_id: str | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
     parts: tuple[dict[str, Any], ...] = ()
+    marks: tuple[tuple[int, str], ...] = ()
 
 
 @value(slots=True)
@@ -58,6 +61,16 @@ class Sampling:
     logit_bias: tuple[tuple[int, float], ...] = ()
     logprobs: bool = False
     top_logprobs: int = 0
+
+
+@value(slots=True)
+class Thinking:
+    """A model is to think before it answers. `budget_tokens` of an explicit budget, None
+    where the model decides; `show`: as text, else only what seals it.
+    """
+
+    budget_tokens: int | None = None
+    show: bool = True
 
 
 @value(slots=True)
@@ -157,6 +170,8 @@ class Request:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
+    thinking: Thinking | None = None
+    continues: bool = False  # the last message is the assistant's own, and the answer goes on where it ends
     n: int = 1
     stream: bool = False
     stream_usage: bool = False

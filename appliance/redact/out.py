@@ -124,6 +124,7 @@ class _Swap:
     def _message(self, message: Message) -> Message:
         return replace(
             message,
+            marks=(),  # places in a text that is another from here on
             parts=(),  # earlier thinking: its seal holds for the very text only, so that it stays here
             content=self.text(message.content),
             name=message.name and self.text(message.name),

@@ -3,11 +3,13 @@
 Rules kept here:
 1. `message_start`, then one block after the other, each begun and ended, then `message_delta` with why it ended and all
    counts, then `message_stop`. After the first byte an error is an event, and nothing follows it.
-2. `input_tokens` leave out what was read from a cache; `message_start` counts nothing yet, because nobody has told.
+2. `input_tokens` leave out what a provider's cache read or wrote; `message_start` counts nothing yet, because nobody
+   has told.
 3. A tool's input is an object. Arguments that are none are an error: nothing is made of them. A call that the limit of
    tokens cut off is left out, and `stop_reason` says so; in a stream its pieces have gone out by then.
 
-Not said, because paths do not tell it: which stop sequence was met ('end_turn' stands for both), and reasoning.
+4. Thinking is shown to whoever asked for it, and to nobody else; under 'omitted' only what seals it.
+5. A stop sequence is told where its path tells it; else 'end_turn' stands for both.
 """
 
 from __future__ import annotations
@@ -21,21 +23,27 @@ import orjson
 from appliance.errors import UpstreamFailed, WeirError
 from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
-from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, ToolCall, Usage
+from appliance.records.chunks import REDACTED, Chunk, Done, Reasoning, Signals, Text, ToolCall, Usage
+from appliance.records.request import Thinking
 from appliance.respond.bodies import AUTO
 from appliance.respond.forms import write
 
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _NOTHING = Usage()
-_PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+_GOES_ON: dict[str, str | None] = {"stop_reason": None, "stop_sequence": None}
+PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large"}
 _TOO_MANY, _UNAVAILABLE, _OURS = 429, 503, 500
 
 
-def message_body(answer: Answer, *, id: str) -> bytes:
+def message_body(answer: Answer, thinking: Thinking | None = None, *, id: str) -> bytes:
     """A message. Raises UpstreamFailed where a tool was called with what is no object."""
     choice = answer.choices[0] if answer.choices else Choice()
-    content: list[dict[str, Any]] = [{"type": "text", "text": choice.text}] if choice.text else []
+    content: list[dict[str, Any]] = []
+    if thinking is not None and (choice.reasoning or choice.seal):
+        content.append(_thought(choice.reasoning if thinking.show else "", choice.seal))
+    if choice.text:
+        content.append({"type": "text", "text": choice.text})
     for place, call in enumerate(choice.tool_calls):
         held = _input(call["function"]["arguments"])
         if held is not None:
@@ -47,35 +55,48 @@ def message_body(answer: Answer, *, id: str) -> bytes:
                 "The path called a tool with arguments that are not a JSON object.",
                 next_step="Ask again, or another model.",
             )
-    reason = _reason(choice.finish_reason, called=bool(choice.tool_calls))
-    return write(_message(id, answer.model, content, reason, answer.usage))
+    ending = _ending(choice.finish_reason, choice.stop, called=bool(choice.tool_calls))
+    return write(_message(id, answer.model, content, ending, answer.usage))
 
 
-def _message(id: str, model: str, content: list[dict[str, Any]], reason: str | None, usage: Usage) -> dict[str, Any]:
+def _thought(text: str, seal: str) -> dict[str, Any]:
+    if seal.startswith(REDACTED):
+        return {"type": "redacted_thinking", "data": seal.removeprefix(REDACTED)}
+    return {"type": "thinking", "thinking": text, "signature": seal}
+
+
+def _message(
+    id: str, model: str, content: list[dict[str, Any]], ending: dict[str, str | None], usage: Usage
+) -> dict[str, Any]:
     return {
         "id": id,
         "type": "message",
         "role": "assistant",
         "model": model,
         "content": content,
-        "stop_reason": reason,
-        "stop_sequence": None,
+        **ending,
         "usage": _usage(usage),
     }
 
 
-def _usage(usage: Usage) -> dict[str, int]:
-    return {
-        "input_tokens": max(0, usage.prompt_tokens - usage.cached_tokens),
-        "cache_creation_input_tokens": 0,
+def _usage(usage: Usage) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        "input_tokens": max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens),
+        "cache_creation_input_tokens": usage.cache_write_tokens,
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.completion_tokens,
     }
+    if usage.reasoning_tokens:
+        counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return counts
 
 
-def _reason(finish: str, *, called: bool) -> str:
+def _ending(finish: str, stop: str, *, called: bool) -> dict[str, str | None]:
     """Why it ended; a server that was made to call one tool says 'stop'."""
-    return "tool_use" if called and finish == "stop" else _REASONS[finish]
+    reason = "tool_use" if called and finish == "stop" else _REASONS[finish]
+    if stop and reason == "end_turn":
+        return {"stop_reason": "stop_sequence", "stop_sequence": stop}
+    return {"stop_reason": reason, "stop_sequence": None}
 
 
 def _input(arguments: str) -> dict[str, Any] | None:
@@ -95,9 +116,10 @@ def _id(call: dict[str, Any], place: int) -> str:
 class MessageStream:
     """The events of one message. A state machine: chunks in, bytes out."""
 
-    def __init__(self, *, id: str, model: str) -> None:
+    def __init__(self, *, id: str, model: str, thinking: Thinking | None = None) -> None:
         """`id` of the message, `model` the answering path's id. Usage is always said, and no time."""
-        self._start = _event("message_start", {"message": _message(id, model, [], None, _NOTHING)})
+        self._start = _event("message_start", {"message": _message(id, model, [], _GOES_ON, _NOTHING)})
+        self._thinking = thinking
         self._blocks = 0  # that were begun
         self._open = ""  # the kind of block that is
         self._tools: dict[int, bool] = {}  # by place: whether its block was begun
@@ -118,13 +140,32 @@ class MessageStream:
             return start + self._call(chunk.delta)
         if isinstance(chunk, Done):
             return start + self._done(chunk)
-        assert isinstance(chunk, Signals | Reasoning), "a vector in a stream of text"
+        if isinstance(chunk, Reasoning):
+            return start + self._reasoning(chunk) if self._thinking is not None else start
+        assert isinstance(chunk, Signals), "a vector in a stream of text"
         return start
 
     def fail(self, error: WeirError) -> bytes:
         """The last event of a stream that broke off."""
         self.finished = True
         return error_event(error)
+
+    def _reasoning(self, chunk: Reasoning) -> bytes:
+        assert self._thinking is not None, "it was asked for"
+        text, seal = chunk.text if self._thinking.show else "", chunk.seal
+        if seal.startswith(REDACTED):
+            return self._begin("redacted_thinking", _thought("", seal)) + self._end()
+        begin = b""
+        if self._open != "thinking":
+            begin = self._begin("thinking", _thought("", ""))
+        if text:
+            begin += self._piece({"type": "thinking_delta", "thinking": text})
+        if seal:  # it comes last
+            begin += self._piece({"type": "signature_delta", "signature": seal}) + self._end()
+        return begin
+
+    def _piece(self, delta: dict[str, Any]) -> bytes:
+        return _event("content_block_delta", {"index": self._blocks - 1, "delta": delta})
 
     def _text(self, text: str) -> bytes:
         begin = b"" if self._open == "text" else self._begin("text", {"type": "text", "text": ""})
@@ -152,8 +193,7 @@ class MessageStream:
             raise _out_of_order()
         if not arguments:
             return begin
-        piece = {"index": self._blocks - 1, "delta": {"type": "input_json_delta", "partial_json": arguments}}
-        return begin + _event("content_block_delta", piece)
+        return begin + self._piece({"type": "input_json_delta", "partial_json": arguments})
 
     def _begin(self, kind: str, block: dict[str, Any]) -> bytes:
         """End the block that is open, and begin one of this kind."""
@@ -162,7 +202,7 @@ class MessageStream:
         first = self._blocks == 0
         self._blocks += 1
         self._open = kind
-        return ended + begun + (_PING if first else b"")
+        return ended + begun + (PING if first else b"")
 
     def _end(self) -> bytes:
         if not self._open:
@@ -174,8 +214,8 @@ class MessageStream:
         if self._early:
             raise _out_of_order()
         self.finished = True
-        reason = _reason(done.finish_reasons[0] if done.finish_reasons else "stop", called=bool(self._tools))
-        delta = {"delta": {"stop_reason": reason, "stop_sequence": None}, "usage": _usage(done.usage)}
+        reason, stop = done.finish_reasons[0] if done.finish_reasons else "stop", done.stops[0] if done.stops else ""
+        delta = {"delta": _ending(reason, stop, called=bool(self._tools)), "usage": _usage(done.usage)}
         return self._end() + _event("message_delta", delta) + _event("message_stop", {})
 
 
@@ -216,8 +256,8 @@ def error_event(error: WeirError) -> bytes:
 
 
 def count_body(tokens: int) -> bytes:
-    """What /v1/messages/count_tokens answers."""
-    return write({"input_tokens": tokens})
+    """What /v1/messages/count_tokens answers, and that no tokenizer counted."""
+    return write({"input_tokens": tokens, "weir": {"estimate": True}})
 
 
 def models_body(cards: Sequence[ModelCard], *, created: int) -> bytes:

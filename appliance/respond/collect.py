@@ -85,6 +85,7 @@ class Collector:
 
     def _choice(self, index: int, reasons: tuple[FinishReason, ...]) -> Choice:
         calls = self._calls.get(index)
+        stops = () if self._done is None else self._done.stops
         thought = self._reasoning.get(index, ())
         seals = [piece.seal for piece in thought if piece.seal] if thought else ()
         return Choice(
@@ -94,6 +95,7 @@ class Collector:
             logprobs=tuple(self._logprobs.get(index, ())),
             reasoning="".join([piece.text for piece in thought]) if thought else "",
             seal=seals[0] if len(seals) == 1 else "",
+            stop=stops[index] if index < len(stops) else "",
         )
 
 
@@ -140,7 +142,9 @@ def replay(answer: Answer) -> Iterator[Chunk]:
     for index, vector in enumerate(answer.vectors):
         yield Vector(vector, index)
     yield from answer.signals
-    yield Done(answer.usage, tuple(choice.finish_reason for choice in answer.choices), answer.device)
+    reasons = tuple([choice.finish_reason for choice in answer.choices])
+    stops = tuple([choice.stop for choice in answer.choices])
+    yield Done(answer.usage, reasons, answer.device, stops if any(stops) else ())
 
 
 def _thought(choice: Choice, index: int) -> Iterator[Chunk]:

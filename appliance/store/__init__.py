@@ -5,7 +5,8 @@ Rules kept here:
 2. Reading opens its own read-only connection, so that `weir why` works beside a node and without one.
 3. Records gather while one piece of work waits for them: a request costs an append, many rows one statement. On one
    core every wake of the writer thread and every hand-over of the interpreter's lock is paid for by requests.
-4. A disk that is full when the node starts costs it what it would write, not its life: `writer.trouble` says so, and
+4. Each record is added to the daily totals in the transaction that inserts it.
+5. A disk that is full when the node starts costs it what it would write, not its life: `writer.trouble` says so, and
    each piece of work tries again.
 """
 
@@ -28,6 +29,7 @@ from appliance.errors import DiskFull, StateInvalid
 from appliance.records.record import Alike, Record, to_json
 from appliance.store import tenants
 from appliance.store.schema import cache, migrate, node, telemetry
+from appliance.store.totals import Added, Totals
 from appliance.store.writer import Writer, say
 
 __all__ = ["Reader", "Store", "open_reader"]
@@ -47,6 +49,22 @@ def _insert_of(rows: int) -> str:
     return _INSERT + ",".join([_ROW] * rows)
 
 
+class _Batch:
+    """One piece of work for the writer thread: the records that wait when it is done."""
+
+    __slots__ = ("_added", "_store")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._added: Added = {}
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        self._added = self._store.insert_waiting(connection)
+
+    def came_to_nothing(self) -> None:
+        self._store.came_to_nothing(self._added)
+
+
 class Store:
     """The node's side: migrated databases and the writer thread."""
 
@@ -62,7 +80,7 @@ class Store:
         for name in ("telemetry", "cache"):
             try:
                 self._prepare(name)
-            except DiskFull as error:  # rule 4
+            except DiskFull as error:  # rule 5
                 faults[name] = error.message
                 log.error("disk-full", database=paths[name].name)
             except BaseException:
@@ -72,6 +90,7 @@ class Store:
         self.writer.start(faults)
         self._waiting: deque[Record | Alike] = deque()
         self._asked = False  # whether work is queued that will take what waits
+        self._totals = Totals()
 
     def _prepare(self, name: str) -> None:
         """Bring a database up to date, once. Raises StateInvalid, DiskFull."""
@@ -81,7 +100,7 @@ class Store:
 
     def close(self) -> None:
         if self._waiting:
-            self.writer.submit("telemetry", self._insert_waiting)
+            self.writer.submit("telemetry", self.insert_waiting)
         self.writer.stop()
         self._lock.close()
 
@@ -89,47 +108,57 @@ class Store:
         """Queue a record; the writer thread encodes and inserts it. Beyond `_BACKLOG` it is dropped and counted."""
         if len(self._waiting) >= _BACKLOG:
             self.writer.dropped += 1
+            self._totals.owe(record)
         else:
             self._waiting.append(record)
         if not self._asked:
             self._asked = True  # before the hand-over: the writer may be done with it before `put` returns
-            if not self.writer.put("telemetry", self._insert_waiting, self._came_to_nothing):
+            batch = _Batch(self)
+            if not self.writer.put("telemetry", batch.insert, batch.came_to_nothing):
                 self._asked = False
 
-    def _came_to_nothing(self) -> None:
-        """Perhaps before it took anything: the next record asks again."""
+    def came_to_nothing(self, added: Added) -> None:
+        """A batch, perhaps before it took anything: the next record asks again."""
         self._asked = False
+        self._totals.owe_again(added)
 
     def hurry(self) -> None:
         """Write now what has gathered."""
         if self._waiting:
             self.writer.hurry()
 
-    def _insert_waiting(self, connection: sqlite3.Connection) -> None:
-        """On the writer thread. What is added from here on queues work of its own, so nothing is left lying."""
+    def insert_waiting(self, connection: sqlite3.Connection) -> Added:
+        """On the writer thread; returns what was added to the totals. What comes from here on queues work of its own,
+        so that nothing is left lying.
+        """
         self._asked = False
-        rows: list[Row] = []
+        rows: list[tuple[Record | Alike, Row]] = []
         for _ in range(len(self._waiting)):
+            record = self._waiting.popleft()
             try:
-                rows.append(_row(self._waiting.popleft()))
+                rows.append((record, _row(record)))
             except (TypeError, ValueError) as error:
                 self._failed(error)
             if len(rows) == _TOGETHER:
                 self._insert(connection, rows)
                 rows.clear()
         self._insert(connection, rows)
+        return self._totals.write(connection)
 
-    def _insert(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
+    def _insert(self, connection: sqlite3.Connection, rows: list[tuple[Record | Alike, Row]]) -> None:
         """All in one statement where that goes; where it fails, row by row, so that a bad one is alone."""
         if len(rows) > 1:
             try:
-                connection.execute(_insert_of(len(rows)), [value for row in rows for value in row])
+                connection.execute(_insert_of(len(rows)), [value for _, row in rows for value in row])
+                for record, _ in rows:
+                    self._totals.add(record)
                 return
             except sqlite3.IntegrityError:
                 pass  # the statement left nothing behind
-        for row in rows:
+        for record, row in rows:
             try:
                 connection.execute(_insert_of(1), row)
+                self._totals.add(record)
             except sqlite3.IntegrityError as error:
                 self._failed(error)
 

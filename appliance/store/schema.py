@@ -43,6 +43,21 @@ def m002_conversations(db: Database) -> None:
     )
 
 
+@telemetry()
+def m003_totals(db: Database) -> None:
+    """Sums by UTC day (counted from 1970) and what they have in common (`records.totals`). Pruning leaves them."""
+    db.execute(
+        """CREATE TABLE totals (
+            day INTEGER NOT NULL, tenant TEXT NOT NULL, path TEXT NOT NULL, task TEXT NOT NULL, currency TEXT NOT NULL,
+            requests INTEGER NOT NULL, answered INTEGER NOT NULL, off_frontier INTEGER NOT NULL,
+            calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
+            cache_write_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+            reasoning_tokens INTEGER NOT NULL, estimated_tokens INTEGER NOT NULL, picos INTEGER NOT NULL,
+            estimated_picos INTEGER NOT NULL, frontier_picos INTEGER NOT NULL,
+            PRIMARY KEY (day, tenant, path, task, currency)) WITHOUT ROWID"""
+    )
+
+
 @cache()
 def m001_exact(db: Database) -> None:
     db.execute(
@@ -129,6 +144,27 @@ def m001_tenants(db: Database) -> None:
     )
     db.execute("CREATE TABLE changes (n INTEGER NOT NULL)")
     db.execute("INSERT INTO changes VALUES (0)")
+
+
+@node()
+def m002_money_in_picos(db: Database) -> None:
+    """`picos` of the currency, which add up exactly, in place of its units; and what is set aside (`holds.Kept`)."""
+    db.execute("ALTER TABLE spending RENAME TO spending_before")
+    db.execute(
+        """CREATE TABLE spending (
+            tenant TEXT NOT NULL, day TEXT NOT NULL, picos INTEGER NOT NULL, requests INTEGER NOT NULL,
+            tokens INTEGER NOT NULL, PRIMARY KEY (tenant, day)) WITHOUT ROWID"""
+    )
+    db.execute(
+        "INSERT INTO spending SELECT tenant, day, CAST(round(cost * 1e12) AS INTEGER), requests, tokens "
+        "FROM spending_before"
+    )
+    db.execute("DROP TABLE spending_before")
+    db.execute(
+        """CREATE TABLE holds (
+            id TEXT PRIMARY KEY, tenant TEXT NOT NULL, time REAL NOT NULL, amount INTEGER NOT NULL, path TEXT NOT NULL,
+            cell TEXT NOT NULL, currency TEXT NOT NULL, generation TEXT NOT NULL) WITHOUT ROWID"""
+    )
 
 
 def migrate(path: Path, migrations: Migrations) -> None:

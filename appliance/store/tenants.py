@@ -31,7 +31,7 @@ DATABASE, NEEDED = "node.db", "keys-needed"
 Note = Callable[[Mapping[str, object]], object]
 _KEYS = "id, digest, tenant, created, expires, revoked"
 _SPEND = """INSERT INTO spending VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, day) DO UPDATE SET
-    cost = cost + excluded.cost, requests = requests + excluded.requests, tokens = tokens + excluded.tokens"""
+    picos = picos + excluded.picos, requests = requests + excluded.requests, tokens = tokens + excluded.tokens"""
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def make_operator_key(state_dir: Path) -> str:
 
 def spend(used: Mapping[tuple[str, str], Spent], connection: sqlite3.Connection) -> None:
     """Add use, by tenant and UTC day."""
-    connection.executemany(_SPEND, [(*who, each.cost, each.requests, each.tokens) for who, each in used.items()])
+    connection.executemany(_SPEND, [(*who, *each) for who, each in used.items()])
 
 
 def _new_key(connection: sqlite3.Connection, tenant: str, now: float, expires: float | None) -> tuple[Key, str]:

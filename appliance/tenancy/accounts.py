@@ -3,7 +3,8 @@
 Rules kept here:
 1. A limit is looked at before the work that it limits: rates before a body is read, places before anything is decided,
    budgets within the decision.
-2. What a request may cost is set aside while it is in work, so that many at once do not spend the same money twice.
+2. The most that a request may cost is set aside while it is in work, so that many at once do not spend the same money
+   twice: what is spent and what is set aside are never more than a budget, unless a provider charges more than can be.
 3. Who is alone may use nearly all of the node; from half of it on, each tenant at work has its share by weight.
 4. A tenant whose settings change keeps what it has used.
 """
@@ -13,11 +14,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 
 from appliance.errors import NoCapacity, RateLimited
+from appliance.records.money import amount_of, picos
 from appliance.records.request import LOCAL, Labels
 from appliance.records.tenant import Scope, Tenant
 from appliance.tenancy.budget import Spending, Spent, resets_in
@@ -41,7 +44,7 @@ class Account:
         self.spending = spending
         self.alerts: frozenset[str] = frozenset()  # budgets whose alert was given: 'day 2026-11-21'
         self._clock = clock
-        self._set_aside = 0.0
+        self.set_aside = 0  # picos
         self._told = -math.inf  # when a refusal for a rate last left a record
         self._requests: Bucket | None = None
         self._tokens: Bucket | None = None
@@ -95,12 +98,25 @@ class Account:
 
     def left(self, now: float) -> float | None:
         """What is left of the tighter budget, less what is set aside; None without one. Never below 0."""
+        left = self._left(now)
+        return None if left is None else amount_of(max(0, left))
+
+    def _left(self, now: float) -> int | None:
+        """The same in picos, and below 0 where more was spent than there was."""
         tenant = self.tenant
         if tenant is None or (tenant.budget_day is None and tenant.budget_month is None):
             return None
-        day = _minus(tenant.budget_day, self.spending.today(now).cost)
-        month = _minus(tenant.budget_month, self.spending.month(now).cost)
-        return max(0.0, min(day, month) - self._set_aside)
+        spent = ((tenant.budget_day, self.spending.today), (tenant.budget_month, self.spending.month))
+        return min([picos(budget) - used(now).picos for budget, used in spent if budget is not None]) - self.set_aside
+
+    def take(self, amount: int, now: float) -> bool:
+        """Set so many picos aside; False where they are not left. Whoever takes them adds them to `set_aside` again
+        with the sign changed."""
+        left = self._left(now)
+        if left is not None and amount > left:
+            return False
+        self.set_aside += amount
+        return True
 
     def resets_in(self, now: float) -> int:
         """Seconds until the budget that is tighter now begins anew."""
@@ -110,15 +126,11 @@ class Account:
         month = _minus(tenant.budget_month, self.spending.month(now).cost)
         return resets_in(now, month=month <= day)
 
-    def set_aside(self, amount: float) -> None:
-        """Keep money for a request in work; a negative amount when it has ended."""
-        self._set_aside = max(0.0, self._set_aside + amount)
-
     def used(self, now: float, spent: Spent) -> str:
         """Count what a request used; returns the UTC day. Gives the alert of a budget once for each period."""
         day = self.spending.add(now, spent)
         tenant = self.tenant
-        if tenant is not None and spent.cost > 0:
+        if tenant is not None and spent.picos > 0:
             self._alert("day", day, tenant.budget_day, self.spending.today(now).cost)
             self._alert("month", day[:7], tenant.budget_month, self.spending.month(now).cost)
         return day
@@ -147,6 +159,13 @@ class Account:
         return found
 
 
+class Unwritten(NamedTuple):
+    """Use by tenant and UTC day, and the ids of what is set aside on disk no longer."""
+
+    spent: dict[tuple[str, str], Spent]
+    settled: list[str]
+
+
 class Accounts:
     """The accounts of all tenants, and of whoever is on this host. `places`: requests in work at once."""
 
@@ -158,6 +177,7 @@ class Accounts:
         self._by_name: dict[str, Account] = {LOCAL: self.local}
         self._lock = threading.Lock()
         self._dirty: dict[tuple[str, str], Spent] = {}
+        self._settled: list[str] = []
 
     def of(self, name: str) -> Account:
         """The account of a tenant that a key was accepted for."""
@@ -210,31 +230,34 @@ class Accounts:
 
     # ---- use ------------------------------------------------------------------------------------------------
 
-    def used(self, name: str, now: float, spent: Spent) -> None:
-        """Count what a request came to."""
+    def used(self, name: str, now: float, spent: Spent, settled: Sequence[str] = ()) -> None:
+        """Count what a request came to; `settled` are ids of what was set aside for it, where that is on disk."""
         account = self._by_name.get(name)
         if account is None:
             return
         key = (name, account.used(now, spent))
         with self._lock:
             self._dirty[key] = self._dirty.get(key, Spent()).plus(spent)
+            self._settled += settled
 
     @property
     def unwritten(self) -> bool:
         """Whether there is use that nobody has taken."""
         return bool(self._dirty)
 
-    def take_unwritten(self) -> dict[tuple[str, str], Spent]:
-        """Use since this was last asked, by tenant and UTC day. For any thread."""
+    def take_unwritten(self) -> Unwritten:
+        """Use since this was last asked. For any thread."""
         with self._lock:
-            taken, self._dirty = self._dirty, {}
+            taken = Unwritten(self._dirty, self._settled)
+            self._dirty, self._settled = {}, []
         return taken
 
-    def give_back_unwritten(self, taken: Mapping[tuple[str, str], Spent]) -> None:
+    def give_back_unwritten(self, taken: Unwritten) -> None:
         """What was taken could not be written. For any thread."""
         with self._lock:
-            for key, spent in taken.items():
+            for key, spent in taken.spent.items():
                 self._dirty[key] = self._dirty.get(key, Spent()).plus(spent)
+            self._settled += taken.settled
 
     def warnings(self, now: float) -> list[str]:
         return [warning for account in self._by_name.values() for warning in account.warnings(now)]

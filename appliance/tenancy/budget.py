@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from appliance.records.money import amount_of
+
 
 def day_of(now: float) -> str:
     """The UTC day, as '2026-11-21'."""
@@ -15,14 +17,19 @@ def day_of(now: float) -> str:
 
 
 class Spent(NamedTuple):
-    """Use within one UTC day: money, requests, tokens of answers that were computed."""
+    """Use within one UTC day: money in picos, requests, tokens of answers that were computed."""
 
-    cost: float = 0.0
+    picos: int = 0
     requests: int = 0
     tokens: int = 0
 
+    @property
+    def cost(self) -> float:
+        """The money in units of the currency."""
+        return amount_of(self.picos)
+
     def plus(self, other: Spent) -> Spent:
-        return Spent(self.cost + other.cost, self.requests + other.requests, self.tokens + other.tokens)
+        return Spent(self.picos + other.picos, self.requests + other.requests, self.tokens + other.tokens)
 
 
 class Spending:

@@ -9,16 +9,16 @@ from appliance.intake.anthropic import parse_count, parse_messages
 from appliance.records.answer import Answer
 from appliance.records.card import ModelCard
 from appliance.records.request import Request
-from appliance.respond.anthropic import MessageStream, count_body, error_body, message_body, models_body
+from appliance.respond.anthropic import PING, MessageStream, count_body, error_body, message_body, models_body
 from appliance.web.dialect import Dialect, Endpoint, Inquiry
 
 
-def _message(answer: Answer, _: Request, /, *, id: str, created: int) -> bytes:  # noqa: ARG001 - it says no time
-    return message_body(answer, id=id)
+def _message(answer: Answer, request: Request, /, *, id: str, created: int) -> bytes:  # noqa: ARG001 - it says no time
+    return message_body(answer, request.thinking, id=id)
 
 
 def _stream(request: Request, /, *, model: str, created: int) -> MessageStream:  # noqa: ARG001 - it says no time
-    return MessageStream(id=request.id, model=model)
+    return MessageStream(id=request.id, model=model, thinking=request.thinking)
 
 
 def _count(request: Request) -> bytes:
@@ -34,5 +34,11 @@ ANTHROPIC = Dialect(
     inquiries=(Inquiry("/v1/messages/count_tokens", parse_count, _count),),
     error=error_body,
     models=_models,
+    sign=PING,
+    absent={
+        "/v1/messages/batches": "Send the messages one by one; several at the same time are welcome.",
+        "/v1/files": "No files are kept: send the content itself.",
+        "/v1/complete": "POST /v1/messages.",
+    },
     header="anthropic-version",
 )

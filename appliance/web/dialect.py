@@ -10,7 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from appliance.errors import WeirError
@@ -77,10 +77,15 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`header` is one that its clients alone send, '' for none: it tells them where an address is everybody's."""
+    """`sign` of life of a stream is what its clients leave out. `absent` says what to do instead of what its servers
+    offer at addresses that begin so. `header` is one that its clients alone send, '' for none: it tells them where an
+    address is everybody's.
+    """
 
     endpoints: tuple[Endpoint, ...]
     error: Callable[[WeirError], bytes]
     models: Callable[[Sequence[ModelCard], int], bytes]  # cards, and Unix seconds: {"data": [{"id": ...}, ...], ...}
+    sign: bytes
     inquiries: tuple[Inquiry, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     header: str = ""

@@ -57,4 +57,14 @@ OPENAI = Dialect(
     ),
     error=error_body,
     models=_models,
+    sign=b": \n\n",
+    absent={
+        "/v1/responses": "No response is kept: ask anew with POST /v1/responses.",
+        "/v1/conversations": "No conversation is kept: send all earlier items with each request.",
+        "/v1/batches": "Send the requests one by one; several at the same time are welcome.",
+        "/v1/files": "No files are kept: send the content itself.",
+        "/v1/assistants": "No assistants are kept: POST /v1/responses.",
+        "/v1/threads": "No conversation is kept: POST /v1/responses.",
+        "/v1/moderations": "What is forbidden here is said by policy, for each request.",
+    },
 )

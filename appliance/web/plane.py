@@ -3,7 +3,7 @@
 Rules kept here:
 1. Whatever comes in, the answer is JSON in the caller's dialect; no traceback or prompt leaves, or enters a log.
 2. A client that goes away cancels its request down to the runtime.
-3. Stream headers are sent with the first chunk, when it is known which path answers.
+3. Stream headers are sent with the first chunk, when it is known which path answers (`web.line`).
 4. No dialect is known by name here: what differs between them is in their values (`web.dialect`).
 
 It stands directly on aiohttp's connections, without its application, router and responses (ADR 0007).
@@ -37,18 +37,14 @@ from appliance.serve import Serving, asked_of
 from appliance.web.callers import Callers
 from appliance.web.dialect import Begin, Dialect, Endpoint, Inquiry, Stream
 from appliance.web.dialects import DIALECTS
+from appliance.web.line import SILENCE_S, Line
 from appliance.web.operators import Operators
 from appliance.web.reader import ID, Reader
-from appliance.web.reply import SERVER, Reply, json_reply
+from appliance.web.reply import Reply, json_reply
 
 log = structlog.get_logger("weir.web")
-_SSE = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",
-    "Server": SERVER,
-}
 _ROUTE = "/v1/route"
+_HERE = "POST /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings, /v1/messages; GET /v1/models."
 Answered = Reply | web.StreamResponse
 Handler = Callable[[web.BaseRequest], Awaitable[Answered]]
 OfId = Callable[[str, web.BaseRequest], Awaitable[Reply]]
@@ -57,8 +53,10 @@ OfId = Callable[[str, web.BaseRequest], Awaitable[Reply]]
 class Plane:
     """The routes of one node. The node is started and stopped by whoever made it."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, silence_s: float = SILENCE_S) -> None:
+        """`silence_s`: after which a stream is given a sign of life."""
         self._node = node
+        self._silence_s = silence_s
         self._callers = Callers(node)
         self._reader = Reader(node, self._callers)
         operators = Operators(node, self._callers)
@@ -75,7 +73,9 @@ class Plane:
             "/v1/decisions/": operators.decision,
         }
         self._spoken: dict[str, Dialect] = {}  # by the address that is one dialect's
+        self._absent: dict[str, str] = {}  # what to do instead, by how an address begins
         for dialect in DIALECTS:
+            self._absent |= dialect.absent
             for endpoint in dialect.endpoints:
                 self._spoken[endpoint.address] = dialect
                 self._routes["POST", endpoint.address] = partial(self._answer, dialect, endpoint)
@@ -116,7 +116,10 @@ class Plane:
         if found is not None:
             return found
         prefix = self._prefix(path) if method == "GET" else ""
-        return partial(_of_id, self._by_id[prefix], unquote(path.removeprefix(prefix))) if prefix else _nowhere
+        if prefix:
+            return partial(_of_id, self._by_id[prefix], unquote(path.removeprefix(prefix)))
+        absent = (why for address, why in self._absent.items() if path == address or path.startswith(f"{address}/"))
+        return partial(_nowhere, next(absent, _HERE))
 
     def _prefix(self, path: str) -> str:
         return next((prefix for prefix in self._by_id if path.startswith(prefix) and path != prefix), "")
@@ -178,7 +181,7 @@ class Plane:
             return Reply(body, lines=weir_lines(serving.facts()))
         except WeirError as error:
             failure = error
-            return _error(dialect, error, weir_headers(serving.facts()))
+            return _error(dialect, error, serving.headers())
         except BaseException as error:
             failure = error
             raise
@@ -196,37 +199,41 @@ class Plane:
     ) -> Answered:
         serving = self._take(parsed)
         failure: BaseException | None = None
-        response: web.StreamResponse | None = None
         stream: Stream | None = None
+        line = Line(request, serving.early_headers, dialect.sign, silence_s=self._silence_s)
         try:
             async with aclosing(serving.chunks()) as chunks:
                 async for chunk in chunks:
-                    if response is None or stream is None:
-                        response, stream = await _open_stream(request, serving, parsed, begin)
+                    if stream is None:
+                        response = await line.open(serving.headers)
+                        stream = begin(parsed, model=serving.model, created=int(time.time()))
                     data = stream.feed(chunk)
                     if data:
                         await response.write(data)
-            assert response is not None, "a stream ends with Done, so it has begun"
-            await response.write_eof()
+                        line.moved()
+            assert stream is not None, "a stream ends with Done, so it has begun"
+            await line.end()
             self._reader.remember(request, parsed, endpoint.address, serving)
             return response
         except WeirError as error:
             failure = error
-            if response is None or stream is None:
-                return _error(dialect, error, weir_headers(serving.facts()))
-            return await _break_off(response, stream, error)
+            if not line.is_open:
+                return _error(dialect, error, serving.headers())
+            return await _break_off(line, stream or begin(parsed, model="", created=int(time.time())), error)
         except (asyncio.CancelledError, ConnectionError) as error:
             failure = error
             raise
         except Exception as error:
             failure = error
-            if response is None or stream is None:
+            if not line.is_open:
                 raise
-            return await _break_off(response, stream, self._internal(request, error))
+            broken = stream or begin(parsed, model="", created=int(time.time()))
+            return await _break_off(line, broken, self._internal(request, error))
         except BaseException as error:
             failure = error
             raise
         finally:
+            line.drop()
             serving.close(failure)
             failure = None  # it knows this frame, which would know it
 
@@ -302,23 +309,12 @@ def _error(dialect: Dialect, error: WeirError, headers: Mapping[str, str]) -> Re
     return Reply(dialect.error(error), error.status, lines({**headers, **error_headers(error)}))
 
 
-async def _break_off(response: web.StreamResponse, stream: Stream, error: WeirError) -> web.StreamResponse:
+async def _break_off(line: Line, stream: Stream, error: WeirError) -> web.StreamResponse:
     """End what was begun with an event that says why; a second answer behind it would be read as part of it."""
+    response = await line.open(dict)
     await response.write(stream.fail(error))
-    await response.write_eof()
+    await line.end()
     return response
-
-
-async def _open_stream(
-    request: web.BaseRequest,
-    serving: Serving,
-    parsed: Request,
-    begin: Begin,
-) -> tuple[web.StreamResponse, Stream]:
-    response = web.StreamResponse(headers={**_SSE, **weir_headers(serving.facts())})
-    await response.prepare(request)
-    stream = begin(parsed, model=serving.model, created=int(time.time()))
-    return response, stream
 
 
 def _written(echo: Echo) -> str:
@@ -326,9 +322,5 @@ def _written(echo: Echo) -> str:
     return f"{echo.summary} {echo.seal} {echo.fields}"
 
 
-async def _nowhere(_: web.BaseRequest) -> Reply:
-    raise UnknownRoute(
-        "There is nothing at this address, or not with this method.",
-        next_step="POST /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings, /v1/messages; "
-        "GET /v1/models.",
-    )
+async def _nowhere(next_step: str, _: web.BaseRequest) -> Reply:
+    raise UnknownRoute("There is nothing at this address, or not with this method.", next_step=next_step)

@@ -24,6 +24,7 @@ from appliance.egress import install_audit_hook
 from appliance.node import Node
 from appliance.paths.llama_cpp.supervisor import is_worker
 from appliance.web.connection import Connection
+from appliance.web.line import SILENCE_S
 from appliance.web.plane import Plane
 
 log = structlog.get_logger("weir.web")
@@ -87,9 +88,9 @@ def _notify_socket() -> frozenset[str]:
 
 
 @asynccontextmanager
-async def listening(node: Node) -> AsyncIterator[int]:
+async def listening(node: Node, *, silence_s: float = SILENCE_S) -> AsyncIterator[int]:
     """Listen as the node's configuration says; yields the port. On leaving: drain requests, then stop the node."""
-    config, server = node.config, Plane(node).server()
+    config, server = node.config, Plane(node, silence_s=silence_s).server()
     loop = asyncio.get_running_loop()
     made = partial(
         Connection,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import orjson
@@ -14,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.errors import UnknownModel, Unsupported
+from appliance.features.describe import needs
 from appliance.intake import Limits, parse_chat
 from appliance.intake.anthropic import COUNT, MESSAGES, parse_count, parse_messages
 from appliance.intake.parameters import Take
-from appliance.records.request import Message, Request
+from appliance.records.request import Message, Request, Thinking
 from tests.intake.wire import ABSENT, LIMITS, refusal
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -95,7 +97,7 @@ def assistant_messages(draw: st.DrawFn) -> Both:
         uses.append({"type": "tool_use", "id": id, "name": name, "input": held, **draw(MARKS)})
         arguments = orjson.dumps(held).decode()
         calls.append({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
-    thought = draw(st.sampled_from(([], [{"type": "thinking", "thinking": "hm", "signature": "s"}])))
+    thought = draw(st.sampled_from(([], [{"type": "thinking", "thinking": "hm", "signature": ""}])))
     message: dict[str, Any] = {"role": "assistant", "content": parts or None}
     if calls:
         message["tool_calls"] = calls
@@ -158,7 +160,8 @@ def test_what_is_said_alike_on_both_wires_is_one_request(wires: tuple[dict[str, 
     ours, theirs = wires
     one = parse_messages(orjson.dumps(ours), {}, LIMITS, request_id="r")
     other = parse_chat(orjson.dumps(theirs), {}, LIMITS, request_id="r")
-    assert one == other
+    unmarked = tuple([replace(message, marks=()) for message in one.messages])
+    assert replace(one, messages=unmarked) == other
     assert len(one.digest) == 64
 
 
@@ -175,8 +178,8 @@ def test_a_limit_of_tokens_parts_what_is_asked_on_the_two_wires() -> None:
 def test_every_parameter_that_anthropic_documents_has_a_place_in_the_table(
     params: type, table: Mapping[str, Take]
 ) -> None:
-    of_headers = {"user_profile_id", "workspace_id"}
-    assert set(get_type_hints(params)) - of_headers - set(table) == set()
+    assert set(get_type_hints(params)) - {"user_profile_id", "workspace_id"} - set(table) == set()
+    assert {"user_profile_id", "workspace_id"} <= set(MESSAGES)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,6 @@ def test_every_parameter_that_anthropic_documents_has_a_place_in_the_table(
         {"system": ""},
         {"messages": of_user({"type": "text", "text": "Hello", "citations": None, "cache_control": None})},
         {"thinking": {"type": "disabled"}},
-        {"thinking": {"type": "adaptive", "display": "omitted"}},
         {"speed": "standard", "container": None, "inference_geo": None},
         {"tools": [], "stop_sequences": [], "metadata": {"user_id": None}},
         {"service_tier": "auto"},
@@ -201,9 +203,98 @@ def test_what_changes_no_answer_changes_no_digest(over: dict[str, Any]) -> None:
 def test_a_budget_of_thinking_is_an_effort_unless_one_is_stated() -> None:
     for budget, effort in ((1024, "low"), (4095, "low"), (4096, "medium"), (16_383, "medium"), (16_384, "high")):
         thinking = {"type": "enabled", "budget_tokens": budget}
-        assert said(max_tokens=32_000, thinking=thinking).forwarded == {"reasoning_effort": effort}
+        asked = said(max_tokens=32_000, thinking=thinking)
+        assert asked.forwarded == {"reasoning_effort": effort}
+        assert asked.thinking == Thinking(budget)
         asked = said(output_config={"effort": "max"}, max_tokens=32_000, thinking=thinking)
         assert asked.forwarded == {"reasoning_effort": "xhigh"}
+
+
+def test_who_asks_for_thinking_asks_another_question() -> None:
+    """Its answer shows thinking; one that was kept without is not that answer."""
+    adaptive = said(thinking={"type": "adaptive"})
+    assert adaptive.thinking == Thinking()
+    omitted = said(thinking={"type": "adaptive", "display": "omitted"})
+    assert omitted.thinking == Thinking(show=False)
+    assert len({said().digest, adaptive.digest, omitted.digest}) == 3
+
+
+def test_thinking_comes_back_sealed_or_not_at_all() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "hm", "signature": "SEAL"},
+        {"type": "redacted_thinking", "data": "abc"},
+        {"type": "thinking", "thinking": "unsealed", "signature": ""},
+        {"type": "text", "text": "Hello"},
+    ]
+    message = said(messages=of_assistant(*blocks)).messages[1]
+    assert message.parts == (blocks[0] | {}, blocks[1])
+    assert message.content == "Hello"
+
+
+def test_an_answer_may_be_begun() -> None:
+    begun = said(messages=[*HELLO, {"role": "assistant", "content": "The answer is"}])
+    assert begun.continues
+    assert begun.messages[-1] == Message("assistant", "The answer is")
+    turns = [*HELLO, {"role": "assistant", "content": "The answer is"}]
+    history = parse_chat(body(messages=turns), {}, LIMITS, request_id="r")
+    assert not history.continues
+    assert history.digest != begun.digest
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "kinds"),
+    [
+        ({"type": "text", "media_type": "text/plain", "data": "Cows."}, "On farms\nby Ann\nCows.\nWhat?", []),
+        ({"type": "content", "content": "Cows."}, "On farms\nby Ann\nCows.\nWhat?", []),
+        (
+            {"type": "content", "content": [{"type": "text", "text": "Cows."}, IMAGE]},
+            "On farms\nby Ann\nCows.\nWhat?",
+            ["text", "text", "text", "image_url", "text"],
+        ),
+        (
+            {"type": "base64", "media_type": "application/pdf", "data": DATA},
+            "by Ann\nWhat?",
+            ["text", "file", "text"],
+        ),
+    ],
+)
+def test_a_document_is_its_text_or_a_file(source: Any, content: str, kinds: list[str]) -> None:
+    block = {"type": "document", "source": source, "title": "On farms", "context": "by Ann"}
+    message = said(messages=of_user(block, {"type": "text", "text": "What?"})).messages[0]
+    assert message.content == content
+    assert [part["type"] for part in message.parts] == kinds
+
+
+def test_a_pdf_is_for_paths_that_take_files() -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": DATA}
+    asked = said(messages=of_user({"type": "document", "source": source, "title": "farms.pdf"}))
+    assert "files_in" in needs(asked)
+    assert asked.messages[0].parts == (
+        {"type": "file", "file": {"filename": "farms.pdf", "file_data": f"data:application/pdf;base64,{DATA}"}},
+    )
+
+
+def test_a_result_may_hold_images_and_documents() -> None:
+    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Cows."}}
+    content = [{"type": "text", "text": "seen"}, IMAGE, document]
+    messages = [*HELLO, {"role": "assistant", "content": [USE]}, *of_user({**RESULT, "content": content})]
+    message = said(messages=messages, tools=[TOOL]).messages[-1]
+    assert (message.role, message.content, message.tool_call_id) == ("tool", "seen\nCows.", "c1")
+    assert [part["type"] for part in message.parts] == ["text", "image_url", "text"]
+
+
+EPHEMERAL = {"cache_control": {"type": "ephemeral"}}
+HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+
+def test_hints_for_a_cache_are_marks_in_the_text() -> None:
+    long, short = {"type": "text", "text": "Long.", **HOUR}, {"type": "text", "text": "Short?"}
+    asked = said(system=[{"type": "text", "text": "Be brief.", **EPHEMERAL}], messages=of_user(long, short))
+    assert [message.marks for message in asked.messages] == [((9, "5m"),), ((5, "1h"),)]
+    assert asked.messages[1].content[:5] == "Long."
+    whole = said(messages=of_user(long, short), **EPHEMERAL)
+    assert whole.messages[0].marks == ((5, "1h"), (12, "5m"))
+    assert said(messages=of_user(short, {**IMAGE, **EPHEMERAL})).messages[0].marks == ((6, "5m"),)
 
 
 def test_a_result_of_a_tool_is_a_message_of_its_own_before_what_the_user_says() -> None:
@@ -253,14 +344,33 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
     ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
     ({"messages": [{"role": "user", "content": "x", "name": "ann"}]}, "messages[0]"),
-    ({"messages": [*HELLO, {"role": "assistant", "content": "The answer is"}]}, "messages[1].role"),
+    ({"messages": [*HELLO, {"role": "assistant", "content": "The answer is "}]}, "messages[1].content"),
+    ({"messages": [*HELLO, {"role": "assistant", "content": ""}]}, "messages[1].content"),
+    ({"messages": [*HELLO, {"role": "assistant", "content": [USE]}]}, "messages[1].content"),
+    ({"messages": [*HELLO, {"role": "assistant", "content": "{"}], "thinking": {"type": "adaptive"}},
+     "messages[1].role"),
+    ({"messages": [*HELLO, {"role": "assistant", "content": "{"}],
+      "output_config": {"format": {"type": "json_schema", "schema": {}}}}, "messages[1].role"),
     ({"messages": of_user("x")}, "messages[0].content[0]"),
     ({"messages": of_user({"text": "x"})}, "messages[0].content[0].type"),
     ({"messages": of_user({"type": "text"})}, "messages[0].content[0].text"),
     ({"messages": of_user({"type": "text", "text": 5})}, "messages[0].content[0].text"),
     ({"messages": of_user({"type": "text", "text": "x", "cache_control": 1})}, "messages[0].content[0].cache_control"),
     ({"messages": of_user({"type": "text", "text": "x", "colour": 1})}, "messages[0].content[0]"),
-    ({"messages": of_user({"type": "document", "source": {}})}, "messages[0].content[0].type"),
+    ({"messages": of_user({"type": "document", "source": {}})}, "messages[0].content[0].source.type"),
+    ({"messages": of_user({"type": "document"})}, "messages[0].content[0].source"),
+    ({"messages": of_user({"type": "document", "source": {"type": "url", "url": "https://a.test/x.pdf"}})},
+     "messages[0].content[0].source.type"),
+    ({"messages": of_user({"type": "document", "source": {"type": "file", "file_id": "f"}})},
+     "messages[0].content[0].source.type"),
+    ({"messages": of_user({"type": "document", "source": {"type": "text", "media_type": "text/html", "data": "x"}})},
+     "messages[0].content[0].source.media_type"),
+    ({"messages": of_user({"type": "document", "source": {"type": "content", "content": [USE]}})},
+     "messages[0].content[0].source.content[0].type"),
+    ({"messages": of_user({"type": "document", "source": {"type": "content", "content": "x"},
+                           "citations": {"enabled": True}})}, "messages[0].content[0].citations"),
+    ({"messages": of_user({"type": "document", "source": {"type": "content", "content": "x"}, "title": []})},
+     "messages[0].content[0].title"),
     ({"messages": of_user({"type": "server_tool_use"})}, "messages[0].content[0].type"),
     ({"messages": of_user(USE)}, "messages[0].content[0].type"),
     ({"messages": of_user({"type": "image"})}, "messages[0].content[0].source"),
@@ -275,7 +385,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": of_user({**IMAGE, "transformations": {}})}, "messages[0].content[0].transformations"),
     ({"messages": of_user({"type": "text", "text": "x"}, RESULT)}, "messages[0].content[1]"),
     ({"messages": of_user({**RESULT, "tool_use_id": None})}, "messages[0].content[0].tool_use_id"),
-    ({"messages": of_user({**RESULT, "content": [IMAGE]})}, "messages[0].content[0].content"),
+    ({"messages": of_user({**RESULT, "content": 5})}, "messages[0].content[0].content"),
+    ({"user_profile_id": "u"}, "user_profile_id"),
+    ({"workspace_id": "w"}, "workspace_id"),
     ({"messages": of_user({**RESULT, "content": [RESULT]})}, "messages[0].content[0].content[0].type"),
     ({"messages": of_user({**RESULT, "is_error": "yes"})}, "messages[0].content[0].is_error"),
     ({"messages": of_user({**RESULT, "toolset_name": "browser"})}, "messages[0].content[0].toolset_name"),

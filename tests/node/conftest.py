@@ -27,6 +27,7 @@ from appliance.decide.labels import Detectors
 from appliance.node import Node
 from appliance.records.card import ModelCard
 from appliance.store import Reader
+from appliance.web.line import SILENCE_S
 from appliance.web.server import listening
 from tests import factories, policies
 from tests.installed import install
@@ -129,7 +130,7 @@ class Running:
 
 @asynccontextmanager
 async def running_node(
-    directory: Path, *cards: ModelCard, fakes: tuple[FakePath, ...] = (), **over: Any
+    directory: Path, *cards: ModelCard, fakes: tuple[FakePath, ...] = (), silence_s: float = SILENCE_S, **over: Any
 ) -> AsyncIterator[Running]:
     """A node with these cards (and the fake paths' own) on `directory`/state; keywords are sections of the config,
     gates, policy, or weights."""
@@ -140,7 +141,7 @@ async def running_node(
     sections = {name: kinds[name](**over.pop(name)) for name in names if name in over}
     content = write_content(directory / "content", *cards, *(fake.card for fake in fakes), **over)
     node = Node(Config(state_dir=state, listen=Listen(port=0), **sections), InForce(folder=content))
-    async with listening(node) as port:
+    async with listening(node, silence_s=silence_s) as port:
         await node.start()
         for fake in fakes:
             hand_over(node, fake)

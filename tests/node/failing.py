@@ -17,7 +17,7 @@ SHORT = {"first_byte_timeout_s": 0.4, "gap_timeout_s": 0.4, "connect_timeout_s":
 def card_of(server: NumberedStandIn | Remote, *, cost: float = 0.0, **over: Any) -> ModelCard:
     """A path to it. The dearer by `cost` a path is, the later it is tried."""
     endpoint = {"continuous_usage": True, **SHORT, **over.pop("endpoint", {})}
-    price = {"input_per_million": IN, "output_per_million": OUT, "per_request": cost}
+    price = over.pop("price", {"input_per_million": IN, "output_per_million": OUT, "per_request": cost})
     speed = {"first_token_s": 0.005, "first_token_p95_s": 0.01, "decode_tokens_per_s": 100_000.0}
     over = {"speed": speed, **over}
     return upstream_card(server.base_url, f"site/{server.name}", price=price, endpoint=endpoint, **over)

@@ -19,17 +19,19 @@ from appliance.paths.bedrock_http import BedrockDialect, BedrockReading, Frames,
 from appliance.paths.bedrock_wire import build_body, fault_of
 from appliance.paths.contract import Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer
-from appliance.records.card import Endpoint
+from appliance.records.card import Endpoint, ModelCard
 from appliance.records.chunks import REDACTED
-from appliance.records.request import Format, Message, Sampling
+from appliance.records.request import Format, Message, Sampling, Thinking
 from tests.standins.bedrock_server import frame
 
 ENDPOINT = Endpoint(base_url="https://bedrock-runtime.eu-central-1.amazonaws.com", model="m", region="eu-central-1")
+CARD = ModelCard(id="b", runtime="bedrock_http", tier="frontier", modalities=("chat",), endpoint=ENDPOINT)
 TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "strict": True}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,iVBORw0KGgo="}}
-SEEN = {"type": "thinking", "thinking": "hm", "signature": "sig"}
-HIDDEN = {"type": "redacted_thinking", "data": "aGlkZGVu"}
+SEEN = {"type": "thinking", "thinking": "hm", "signature": "bedrock:sig"}
+OTHERS = {"type": "thinking", "thinking": "hm", "signature": "anthropic:sig"}
+HIDDEN = {"type": "redacted_thinking", "data": "bedrock:aGlkZGVu"}
 
 
 @lru_cache
@@ -52,9 +54,10 @@ WHOLE = chat(
     Message("system", "Be brief."),
     Message("developer", "In English."),
     Message("user", "look", parts=({"type": "text", "text": "look"}, IMAGE)),
-    Message("assistant", "", tool_calls=(CALL,), parts=(SEEN, HIDDEN)),
+    Message("assistant", "", tool_calls=(CALL,), parts=(SEEN, OTHERS, HIDDEN)),
     Message("tool", "sunny", tool_call_id="call_1"),
     Message("tool", "", tool_call_id="weird id/2"),
+    Message("tool", "", tool_call_id="seen", parts=(IMAGE,)),
     Message("user", "and?"),
     tools=(TOOL,),
     tool_choice={"type": "function", "function": {"name": "weather"}},
@@ -75,11 +78,42 @@ def test_a_body_is_what_awss_service_model_describes() -> None:
     results = [block["toolResult"]["toolUseId"] for block in body["messages"][2]["content"][:2]]
     assert results[0] == "call_1"
     assert results[1].startswith("call_")
+    assert body["messages"][2]["content"][2]["toolResult"]["content"][0]["image"]["format"] == "jpeg"
     assert body["system"] == [{"text": "Be brief."}, {"text": "In English."}]
     assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "weather"}}
     assert body["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
     assert body["serviceTier"] == {"type": "default"}
     assert body["messages"][0]["content"][1]["image"] == {"format": "jpeg", "source": {"bytes": "iVBORw0KGgo="}}
+
+
+def test_a_budget_is_no_use_to_a_model_that_lost_its_thread() -> None:
+    result = Message("tool", "sunny", tool_call_id="call_1")
+    for parts, thinks in (((), False), ((OTHERS,), False), ((SEEN,), True)):
+        called = Message("assistant", "", tool_calls=(CALL,), parts=parts)
+        said = chat(Message("user", "a"), called, result, tools=(TOOL,), thinking=Thinking(2000))
+        wanted = {"thinking": {"type": "enabled", "budget_tokens": 2000}} if thinks else None
+        assert build_body(said, "budget").get("additionalModelRequestFields") == wanted
+
+
+def test_the_one_stop_string_that_there_was_is_told() -> None:
+    for strings, told in ((("x",), {0: "x"}), (("x", "y"), {})):
+        reading = BedrockReading(strings)
+        reading.feed(frame("messageStop", b'{"stopReason": "stop_sequence"}'))
+        assert reading.stops == told
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "effort", "said"),
+    [
+        ("budget", "low", {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
+        ("budget", "none", {"thinking": {"type": "disabled"}}),
+        ("effort", "minimal", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+    ],
+)
+def test_how_much_to_think_is_said_in_the_maker_s_words(reasoning: str, effort: str, said: dict[str, Any]) -> None:
+    body = build_body(chat(forwarded={"reasoning_effort": effort}), reasoning)
+    accepted(body)
+    assert body["additionalModelRequestFields"] == said
 
 
 _roles = st.sampled_from(["system", "user", "assistant", "tool", "developer"])
@@ -106,7 +140,8 @@ def test_whatever_is_said_is_accepted_by_awss_model_or_refused_with_a_parameter(
 @pytest.mark.parametrize(
     ("asked", "param"),
     [
-        (chat(Message("user", "a"), Message("system", "b")), "messages[1].role"),
+        (chat(Message("user", "a", name="ann")), "messages[0].name"),
+        (chat(forwarded={"reasoning_effort": "low"}), "reasoning_effort"),
         (chat(Message("assistant", "a"), Message("user", "b")), "messages"),
         (chat(Message("user", "a"), Message("tool", "x", tool_call_id="c")), "tools"),
         (chat(Message("user", "a"), Message("tool", "x"), tools=(TOOL,), tool_choice="none"), "tool_choice"),
@@ -130,7 +165,7 @@ def test_what_converse_has_no_word_for_is_refused_by_name(asked: Job, param: str
 def test_a_signature_is_aws_published_one() -> None:
     """The example of AWS's documentation for Signature Version 4 says how keys are derived; the stand-in computes every
     other signature by the published steps. Here: it is the same for the same moment, and another for another."""
-    call = BedrockDialect("eu-central-1").call(chat(), ENDPOINT, streaming=True)
+    call = BedrockDialect(CARD).call(chat(), ENDPOINT, streaming=True)
     assert str(call.url) == "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m/converse-stream"
     held = credentials_of('{"AccessKeyId": "AKID", "SecretAccessKey": "s", "SessionToken": "t"}')
     one, same, later = (sign(call, held, "eu-central-1", now) for now in (1_750_000_000.2, 1_750_000_000.9, 1.75e9 + 1))
@@ -145,7 +180,7 @@ def test_a_model_s_arn_is_one_segment_of_the_address() -> None:
     endpoint = Endpoint(
         base_url="https://x.example/", model="arn:aws:bedrock:eu:1:inference-profile/eu.m:0", region="r"
     )
-    url = BedrockDialect("r").call(chat(), endpoint, streaming=False).url
+    url = BedrockDialect(CARD).call(chat(), endpoint, streaming=False).url
     assert url.raw_path == "/model/arn%3Aaws%3Abedrock%3Aeu%3A1%3Ainference-profile%2Feu.m%3A0/converse"
 
 
@@ -153,15 +188,15 @@ def test_a_model_s_arn_is_one_segment_of_the_address() -> None:
     "secret", ["{", "{}", '{"access_key_id": 1, "secret_access_key": "s"}', '{"access_key_id": "a"}']
 )
 def test_a_secret_that_holds_no_credentials_is_an_auth_fault(secret: str) -> None:
-    call = BedrockDialect("r").call(chat(), ENDPOINT, streaming=False)
+    call = BedrockDialect(CARD).call(chat(), ENDPOINT, streaming=False)
     with pytest.raises(PathError) as caught:
-        BedrockDialect("r").authorize(call, secret, 0.0)
+        BedrockDialect(CARD).authorize(call, secret, 0.0)
     assert caught.value.fault == "auth"
 
 
 def test_an_api_key_goes_as_a_bearer() -> None:
-    call = BedrockDialect("r").call(chat(), ENDPOINT, streaming=False)
-    assert BedrockDialect("r").authorize(call, "ABSK-key", 0.0) == {"Authorization": "Bearer ABSK-key"}
+    call = BedrockDialect(CARD).call(chat(), ENDPOINT, streaming=False)
+    assert BedrockDialect(CARD).authorize(call, "ABSK-key", 0.0) == {"Authorization": "Bearer ABSK-key"}
 
 
 PAYLOADS = st.lists(st.tuples(st.sampled_from(["a", "metadata"]), st.binary(max_size=200)), max_size=8)
@@ -216,8 +251,8 @@ def test_events_become_chunks_and_usage_counts_the_cache() -> None:
     chunks = reading.feed(b"".join(frame(kind, orjson.dumps(found)) for kind, found in events))
     assert chunks == [
         Reasoning("hm"),
-        Reasoning("", 0, 0, "sig"),
-        Reasoning("", 0, 0, f"{REDACTED}QQ=="),
+        Reasoning("", 0, 0, "bedrock:sig"),
+        Reasoning("", 0, 0, f"{REDACTED}bedrock:QQ=="),
         Text("hi"),
         ToolCall({"index": 0, "id": "t", "type": "function", "function": {"name": "now", "arguments": ""}}),
         ToolCall({"index": 0, "function": {"arguments": "{}"}}),
@@ -263,7 +298,7 @@ def test_exceptions_by_name(kind: str, prose: str, fault: str) -> None:
 
 
 def test_an_unknown_exception_is_read_by_its_status() -> None:
-    error = BedrockDialect("r").error(424, {}, b'{"message": "secret prompt", "__type": "Odd<Exception"}', "")
+    error = BedrockDialect(CARD).error(424, {}, b'{"message": "secret prompt", "__type": "Odd<Exception"}', "")
     assert (error.fault, "secret" in error.message) == ("rejected", False)
 
 

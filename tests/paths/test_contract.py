@@ -20,8 +20,10 @@ from appliance.paths.registry import RUNTIMES, PathContext, build_path
 from appliance.records.card import Capabilities, Endpoint, File, LlamaSettings, ModelCard
 from appliance.records.departure import departing
 from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, NotClaimed, Opened, Subject, only_path_errors_escape
+from tests.standins.anthropic_server import anthropic
 from tests.standins.bedrock_server import bedrock
 from tests.standins.cohere_server import cohere
+from tests.standins.gemini_server import gemini
 from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 from tests.standins.provider import ProviderStandIn
@@ -78,6 +80,16 @@ async def _provider(
             await egress.close()
 
 
+def anthropic_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
+    behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="sk-1")
+    return _provider(anthropic(behaviour), directory, "anthropic_http")
+
+
+def gemini_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
+    behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="sk-1")
+    return _provider(gemini(behaviour), directory, "gemini_http")
+
+
 def bedrock_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
     behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="AKID:secret")
     return _provider(bedrock(behaviour), directory, "bedrock_http", region="eu-central-1")
@@ -129,6 +141,8 @@ def _absent(module: str, *needed: Path) -> str:
 
 SUBJECTS = (
     Subject("openai_http", frozenset({"chat", "completion", "embedding"}), openai_http),
+    Subject("anthropic_http", frozenset({"chat"}), anthropic_http),
+    Subject("gemini_http", frozenset({"chat"}), gemini_http),
     Subject("bedrock_http", frozenset({"chat"}), bedrock_http),
     Subject("cohere_http", frozenset({"chat", "embedding"}), cohere_http),
     Subject("llama_cpp", frozenset({"chat", "completion"}), llama_cpp, _absent("appliance.paths.llama_cpp.path")),

@@ -16,9 +16,10 @@ from multidict import CIMultiDict
 from appliance.paths.contract import Chunk, Job, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.openai_errors import error_of, retry_after
+from appliance.paths.openai_http import OpenAIDialect
 from appliance.paths.openai_wire import Answered, build_body, read_embeddings
 from appliance.records.request import Format, Message, Sampling
-from tests.paths.upstream import HELLO, KEY, PROMPT, streamed
+from tests.paths.upstream import HELLO, KEY, PROMPT, card_for, streamed
 
 
 def test_a_full_chat_job_is_sent_faithfully() -> None:
@@ -155,6 +156,23 @@ def test_earlier_thinking_is_not_sent_to_servers_that_do_not_ask_for_it() -> Non
     assert build_body(job, "m")["messages"][0] == {"role": "assistant", "content": "Paris"}
 
 
+def test_what_seals_a_call_goes_to_servers_that_make_such_seals_only() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    sealed = {**call, "extra_content": {"google": {"thought_signature": "c2Vh"}}}
+    job = Job(id="j", kind="chat", messages=(Message("assistant", "", tool_calls=(sealed,)),))
+    for base, flavour, sent in (
+        ("https://api.openai.com/v1", "openai", call),
+        ("http://10.0.0.5:8000", "vllm", call),
+        ("https://generativelanguage.googleapis.com/v1beta/openai", "openai", sealed),
+        ("https://notgoogleapis.com/v1", "openai", call),
+        ("https://weir.example/v1", "weir", sealed),
+    ):
+        endpoint = card_for(base, flavour=flavour).endpoint
+        assert endpoint is not None
+        body = orjson.loads(OpenAIDialect().call(job, endpoint, streaming=False).body)
+        assert body["messages"][0]["tool_calls"] == [sent]
+
+
 def test_what_came_before_an_error_in_one_block_goes_out_before_it() -> None:
     block = event(said("delta", content="one ")) + event(said("delta", content="two"))
     for spoiled, kind in ((event({"error": {"code": 500}}), ErrorEvent), (b"data: {\n\n", BrokenAnswer)):
@@ -264,3 +282,30 @@ def test_retry_after_is_read_in_seconds_milliseconds_or_as_a_date() -> None:
     for odd, expected in {"-5": 0.0, "1e9": 3600.0, "inf": 3600.0, "nan": None, "soon": None}.items():
         assert retry_after(CIMultiDict({"Retry-After": odd})) == expected
     assert retry_after(CIMultiDict()) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "stops"),
+    [
+        ({"stop_reason": "END"}, {0: "END"}),
+        ({"matched_stop": "END"}, {0: "END"}),
+        ({"stop_reason": 151645}, {}),
+        ({"stop_reason": "<|im_end|>"}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_stop_string_is_told_where_the_server_names_one_of_those_asked_for(
+    said: dict[str, Any], stops: dict[int, str]
+) -> None:
+    reading = Answered(Job("j", "chat", sampling=Sampling(stop=("END",))))
+    choice = {"index": 0, "message": {"content": "x"}, "finish_reason": "stop", **said}
+    reading.whole(orjson.dumps({"choices": [choice]}))
+    assert reading.stops == stops
+
+
+def test_an_answer_that_goes_on_is_asked_for_in_the_servers_words() -> None:
+    turns = (Message("user", "a"), Message("assistant", "b"))
+    body = build_body(Job("j", "chat", messages=turns, continues=True), "m")
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+    assert body["messages"][-1] == {"role": "assistant", "content": "b"}
+    assert "continue_final_message" not in build_body(Job("j", "chat", messages=turns), "m")

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from appliance import errors
 from appliance.errors import UpstreamFailed, WeirError
 from appliance.records.answer import Answer, Choice
-from appliance.records.chunks import Chunk, Done, Signals, Text, ToolCall, Usage
+from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, ToolCall, Usage
+from appliance.records.request import Thinking
 from appliance.respond.anthropic import MessageStream, error_body, message_body, models_body
 from appliance.respond.collect import replay
 from tests import factories
@@ -28,17 +29,17 @@ def call(arguments: str = "{}", id: str = "c1", name: str = "look") -> dict[str,
     return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def body(**over: Any) -> dict[str, Any]:
+def body(thinking: Thinking | None = None, usage: Usage = Usage(10, 3, 4), **over: Any) -> dict[str, Any]:
     choice = Choice(**({"text": "Paris"} | over))
-    read = orjson.loads(message_body(Answer("a", "site/m", 1, (choice,), Usage(10, 3, 4)), id="id1"))
+    read = orjson.loads(message_body(Answer("a", "site/m", 1, (choice,), usage), thinking, id="id1"))
     Message.model_validate(read, strict=False)
     assert (read["id"], read["model"], read["type"], read["role"]) == ("id1", "site/m", "message", "assistant")
     return read
 
 
-def events(*chunks: Chunk) -> list[dict[str, Any]]:
+def events(*chunks: Chunk, thinking: Thinking | None = None) -> list[dict[str, Any]]:
     """The data of all events, each under its own name, as the SDK validates them."""
-    stream = MessageStream(id="id1", model="site/m")
+    stream = MessageStream(id="id1", model="site/m", thinking=thinking)
     pieces = b"".join(stream.feed(chunk) for chunk in chunks).split(b"\n\n")
     assert pieces.pop() == b""
     found = []
@@ -72,8 +73,8 @@ def folded(found: list[dict[str, Any]]) -> dict[str, Any]:
             is_open = False
             if block["type"] == "tool_use":
                 block["input"] = orjson.loads(arguments or "{}")
-        elif event["delta"]["type"] == "text_delta":
-            block["text"] += event["delta"]["text"]
+        elif (name := event["delta"]["type"].removesuffix("_delta")) in ("text", "thinking", "signature"):
+            block[name] += event["delta"][name]
         else:
             arguments += event["delta"]["partial_json"]
     assert not is_open
@@ -89,6 +90,46 @@ def test_a_message_counts_what_was_cached_apart() -> None:
         "cache_read_input_tokens": 4,
         "output_tokens": 3,
     }
+
+
+def test_a_message_counts_what_a_cache_wrote_and_what_was_thought() -> None:
+    usage = body(usage=Usage(10, 9, 4, 7, 3))["usage"]
+    assert (usage["input_tokens"], usage["cache_creation_input_tokens"], usage["cache_read_input_tokens"]) == (3, 3, 4)
+    assert usage["output_tokens_details"] == {"thinking_tokens": 7}
+
+
+def test_the_stop_sequence_that_was_met_is_told() -> None:
+    said = {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+    assert said.items() <= body(stop="END").items()
+    assert events(Text("x"), Done(Usage(), ("stop",), "", ("END",)))[-2]["delta"] == said
+    assert body(finish_reason="length", stop="END")["stop_sequence"] is None
+
+
+THOUGHT: tuple[Chunk, ...] = (Reasoning("Hm"), Reasoning(", so.", seal="SEAL"), Text("Four"), Done(Usage()))
+SHOWN = {"type": "thinking", "thinking": "Hm, so.", "signature": "SEAL"}
+
+
+@pytest.mark.parametrize(
+    ("thinking", "block"),
+    [(None, None), (Thinking(), SHOWN), (Thinking(show=False), SHOWN | {"thinking": ""})],
+)
+def test_thinking_is_shown_to_whoever_asked_for_it(thinking: Thinking | None, block: Any) -> None:
+    made = [{"type": "text", "text": "Four"}]
+    wanted = made if block is None else [block, *made]
+    assert folded(events(*THOUGHT, thinking=thinking))["content"] == wanted
+    assert body(thinking, text="Four", reasoning="Hm, so.", seal="SEAL")["content"] == wanted
+
+
+def test_thinking_that_only_its_provider_can_read_is_a_block_of_its_own() -> None:
+    chunks = (Reasoning("", seal="redacted:abc"), *THOUGHT)
+    kinds = [block["type"] for block in folded(events(*chunks, thinking=Thinking()))["content"]]
+    assert kinds == ["redacted_thinking", "thinking", "text"]
+    assert body(Thinking(), seal="redacted:abc")["content"][0] == {"type": "redacted_thinking", "data": "abc"}
+
+
+def test_thinking_without_a_seal_has_a_block_too() -> None:
+    found = folded(events(Reasoning("Hm"), Text("x"), Done(Usage()), thinking=Thinking()))
+    assert found["content"][0] == {"type": "thinking", "thinking": "Hm", "signature": ""}
 
 
 @pytest.mark.parametrize(
@@ -203,6 +244,7 @@ KNOWN = {
     429: "rate_limit_error",
     500: "api_error",
     502: "api_error",
+    508: "api_error",
 }
 
 

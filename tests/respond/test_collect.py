@@ -35,6 +35,7 @@ CHOICES = st.builds(
     st.lists(TOKENS, max_size=3).map(tuple),
     TEXTS,
     st.text(max_size=4),
+    st.text(max_size=4),
 )
 
 

@@ -52,6 +52,8 @@ class Billed:
     stream: bool
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     ended: str = "at work"
     seconds: float = 0.0  # from its last byte in to its end
     gone_at: float = 0.0  # by the monotonic clock: when the client was seen to have left
@@ -70,6 +72,9 @@ class NumberedStandIn:
     pause_s: float = 0.0
     stamped: bool = False  # a token is the monotonic clock's nanoseconds at which it was sent
     port: int = 0
+    cached: int = 0  # tokens of each prompt that it has already, at most
+    thinks: int = 0  # tokens of each answer that it thinks first, and does not show
+    next_troubles: list[str] = field(default_factory=list)  # of the next calls, before `trouble` is
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     open_now: int = 0
@@ -155,7 +160,8 @@ class NumberedStandIn:
             await asyncio.gather(said, gone, return_exceptions=True)
 
     async def _say(self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed) -> bool:
-        trouble, count = self.trouble, int(body.get("max_tokens") or self.tokens)
+        trouble = self.next_troubles.pop(0) if self.next_troubles else self.trouble
+        count = int(body.get("max_tokens") or self.tokens)
         if trouble in ("429", "429-bare", "503", "500"):
             call.ended = trouble
             status = int(trouble[:3])
@@ -165,14 +171,14 @@ class NumberedStandIn:
         if trouble == "mute":
             await asyncio.sleep(3600)
         if not body.get("stream"):
-            return await self._say_whole(writer, body, call, count)
+            return await self._say_whole(writer, body, call, count, trouble)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         options = body.get("stream_options") or {}
-        call.prompt_tokens = prompt_tokens(body)
+        self._read(body, call)
         piecewise = bool(options.get("continuous_usage_stats"))
 
-        def usage() -> dict[str, int]:
-            return {"prompt_tokens": call.prompt_tokens, "completion_tokens": call.completion_tokens}
+        def usage() -> dict[str, Any]:
+            return _usage(call)
 
         def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
@@ -208,17 +214,24 @@ class NumberedStandIn:
         await _write(writer, b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
         return True
 
-    async def _say_whole(self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed, count: int) -> bool:
+    def _read(self, body: dict[str, Any], call: Billed) -> None:
+        """The prompt is computed, and thinking begun: from here on it is billed."""
         call.prompt_tokens = prompt_tokens(body)
-        if self.trouble == "hang":
+        call.cached_tokens = min(self.cached, call.prompt_tokens)
+        call.completion_tokens = call.reasoning_tokens = self.thinks
+
+    async def _say_whole(
+        self, writer: asyncio.StreamWriter, body: dict[str, Any], call: Billed, count: int, trouble: str
+    ) -> bool:
+        self._read(body, call)
+        if trouble == "hang":
             await asyncio.sleep(3600)
         await asyncio.sleep(self.first_s + count * self.pause_s)
-        call.completion_tokens = count
+        call.completion_tokens += count
         text = "".join(f"{self.name}{k} " for k in range(count))
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": call.prompt_tokens, "completion_tokens": count}
-        raw = orjson.dumps({"choices": [choice], "usage": usage})
-        if self.trouble in ("cut", "end"):
+        raw = orjson.dumps({"choices": [choice], "usage": _usage(call)})
+        if trouble in ("cut", "end"):
             call.ended = "cut"
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(raw), raw[: len(raw) // 2]))
             return False
@@ -228,6 +241,15 @@ class NumberedStandIn:
 def prompt_tokens(body: dict[str, Any]) -> int:
     """Words of every message."""
     return sum(len(str(message.get("content") or "").split()) for message in body.get("messages", ()))
+
+
+def _usage(call: Billed) -> dict[str, Any]:
+    return {
+        "prompt_tokens": call.prompt_tokens,
+        "completion_tokens": call.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": call.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": call.reasoning_tokens},
+    }
 
 
 def _chunk(found: dict[str, Any]) -> bytes:

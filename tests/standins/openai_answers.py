@@ -27,6 +27,7 @@ class Behaviour:
     key: str = ""
     redirect_to: str = "http://192.0.2.1/v1/chat/completions"
     json_answers: dict[str, Any] = field(default_factory=dict)  # schema name -> the instance to answer with
+    flavour: str = "openai"  # whose peculiarities it has: see `openai_flavours`
     prefix_cache: bool = False  # keep prompts and count what the next one shares, within a `cache_salt` as vLLM does
 
 
@@ -128,6 +129,8 @@ def compose(body: dict[str, Any], behaviour: Behaviour) -> Answer:
     elif form.get("type") == "json_schema":
         wanted = form["json_schema"]
         text = json.dumps(behaviour.json_answers.get(wanted.get("name"), minimal(wanted.get("schema", {}))))
+    elif form.get("type") == "json":  # TGI's
+        text = json.dumps(behaviour.json_answers.get(form["value"].get("title"), minimal(form["value"])))
     elif form.get("type") == "json_object":
         text = json.dumps({"echo": prompt})
     else:

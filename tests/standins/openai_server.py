@@ -26,6 +26,7 @@ from typing import Any, Self
 import orjson
 from aiohttp import web
 
+from tests.standins import openai_flavours as flavours
 from tests.standins.openai_answers import (
     LABEL,
     Answer,
@@ -68,6 +69,14 @@ MODES = {
     "huge": "an answer that does not end",
     "refuse": "a refusal in place of content",
 }
+# Failures and manners that only some flavours have.
+FLAVOUR_MODES = {
+    "think": "shows what it thinks before it answers",
+    "filtered": "its filter refuses the prompt",
+    "loading": "the model is being loaded",
+    "no-credit": "402: nothing is left on the account",
+    "abort": "gives up and ends the stream as if it had not",
+}
 
 
 class OpenAIStandIn:
@@ -99,6 +108,7 @@ class OpenAIStandIn:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         for address in ("chat/completions", "completions", "embeddings"):
             app.router.add_post(f"/v1/{address}", self._serve)
+            app.router.add_post(f"/openai/v1/{address}", self._serve)
             app.router.add_post(f"/openai/deployments/{{model}}/{address}", self._serve)
         app.router.add_get("/v1/models", self._models)
         # A client that leaves cancels its handler, as uvicorn does: cancellation can be asserted.
@@ -148,6 +158,9 @@ class OpenAIStandIn:
             mode = "401"
         if mode == "hang":
             await asyncio.sleep(3600)
+        own = flavours.refusal(behaviour.flavour, mode, prompt_of(body))
+        if own is not None:
+            return web.json_response(own[1], status=own[0])
         failure = self._failure(mode, given, prompt_of(body))
         if failure is not None:
             return failure
@@ -233,18 +246,20 @@ class OpenAIStandIn:
 
     def _frame(self, body: dict[str, Any], *, chat: bool, streaming: bool) -> dict[str, Any]:
         kind = ("chat.completion" + (".chunk" if streaming else "")) if chat else "text_completion"
-        return {
+        frame = {
             "id": f"{'chatcmpl' if chat else 'cmpl'}-{LABEL}",
             "object": kind,
             "created": CREATED,
             "model": body.get("model"),
             "system_fingerprint": LABEL,
         }
+        return flavours.frame_of(self.behaviour.flavour, frame)
 
     async def _whole(
         self, request: web.Request, body: dict[str, Any], answer: Answer, mode: str, *, chat: bool
     ) -> web.StreamResponse:
         text: str | None = "".join(answer.tokens)
+        flavour = self.behaviour.flavour
         choices = []
         for index in range(body.get("n") or 1):
             choice: dict[str, Any] = {"index": index, "finish_reason": answer.finish, "logprobs": None}
@@ -260,10 +275,14 @@ class OpenAIStandIn:
                 choice["message"] = message
             else:
                 choice["text"] = text
-            choices.append(choice)
+            if mode == "think" and chat:
+                choice["message"][flavours.thinking(flavour)] = "".join(flavours.THOUGHT)
+            if mode == "abort":
+                choice["finish_reason"] = "abort"
+            choices.append(flavours.spoken(flavour, choice, streaming=False))
         found = {**self._frame(body, chat=chat, streaming=False), "choices": choices}
         if mode != "no-usage":
-            found["usage"] = answer.usage(len(choices))
+            found["usage"] = flavours.usage_of(flavour, answer.usage(len(choices)))
         raw = orjson.dumps(found)
         if mode in ("cut", "huge", "drip", "stall"):
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -283,10 +302,15 @@ class OpenAIStandIn:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
         pause = 1 / self.behaviour.tokens_per_s if self.behaviour.tokens_per_s else 0.0
+        flavour, frame = self.behaviour.flavour, self._frame(body, chat=chat, streaming=True)
+        for raw in flavours.before(flavour, frame):
+            await response.write(raw)
         for count, event in enumerate(self._events(body, answer, mode, chat=chat)):
             if pause and count:
                 await asyncio.sleep(pause)
             raw = b"data: " + event + b"\n\n"
+            if event == b"[DONE]":
+                raw = b"".join(flavours.between(flavour, frame)) + raw
             if mode == "crlf":
                 raw = b": stand-in\r\n\r\nid: 1\r\ndata:" + event + b"\r\n\r\n"
             if count == 2 and mode in ("stall", "cut", "no-end", "error-event", "malformed", "wrong-shape"):
@@ -297,15 +321,10 @@ class OpenAIStandIn:
                     return response
                 if mode == "no-end":
                     return response
-                said = {
-                    "error": {
-                        "message": f"{LABEL}: failed on {prompt_of(body)!r}",
-                        "type": "server_error",
-                        "code": 500,
-                    }
-                }
                 spoiled = {"malformed": b'{"choices": [', "wrong-shape": b'{"choices": 3}'}
-                raw = b"data: " + spoiled.get(mode, orjson.dumps(said)) + b"\n\n"
+                raw = flavours.inside(flavour, frame, prompt_of(body))
+                if mode in spoiled:
+                    raw = b"data: " + spoiled[mode] + b"\n\n"
             if mode == "drip":
                 for k in range(len(raw)):
                     await response.write(raw[k : k + 1])
@@ -325,17 +344,20 @@ class OpenAIStandIn:
         top = int((body.get("top_logprobs", 0) if chat else body.get("logprobs")) or 0)
         if wants_usage:
             frame["usage"] = None
+        flavour = self.behaviour.flavour
 
         def event(index: int, delta: dict[str, Any], finish: str | None, token: str | None = None) -> bytes:
             choice: dict[str, Any] = {"index": index, "finish_reason": finish, "logprobs": None}
             if token is not None and wants_logprobs:
                 choice["logprobs"] = logprobs_of([token], top, chat=chat)
             choice |= {"delta": delta} if chat else {"text": delta.get("content", "")}
-            return orjson.dumps({**frame, "choices": [choice]})
+            return orjson.dumps({**frame, "choices": [flavours.spoken(flavour, choice, streaming=True)]})
 
         if chat:
             for index in range(n):
                 yield event(index, {"role": "assistant", "content": ""}, None)
+        for thought in flavours.THOUGHT if mode == "think" and chat else ():
+            yield event(0, {flavours.thinking(flavour): thought}, None)
         for token in [] if mode == "refuse" else answer.tokens:
             for index in range(n):
                 yield event(index, {"content": token}, None, token)
@@ -348,9 +370,9 @@ class OpenAIStandIn:
                 yield event(index, {"tool_calls": [head]}, None)
                 for piece in re.findall(r".{1,8}", function["arguments"]):
                     yield event(index, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}, None)
-            yield event(index, {}, answer.finish)
+            yield event(index, {}, "abort" if mode == "abort" else answer.finish)
         if wants_usage and mode not in ("no-usage", "no-done-no-usage"):
-            yield orjson.dumps({**frame, "choices": [], "usage": answer.usage(n)})
+            yield orjson.dumps({**frame, "choices": [], "usage": flavours.usage_of(flavour, answer.usage(n))})
         if not mode.startswith("no-done"):
             yield b"[DONE]"
 

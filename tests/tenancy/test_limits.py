@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import NoCapacity, RateLimited
+from appliance.records.money import PICOS, picos
 from appliance.records.tenant import Tenant
 from appliance.tenancy.accounts import Account, Accounts
 from appliance.tenancy.budget import Spending, Spent, resets_in
@@ -97,19 +98,20 @@ def test_tokens_that_turn_out_more_are_made_good_before_the_next_request() -> No
 def test_the_tighter_budget_counts_and_what_is_set_aside_is_not_left() -> None:
     one = account(budget_day=5.0, budget_month=8.0)
     assert one.left(NOON) == 5.0
-    one.used(NOON - 86_400, Spent(4.0))
+    one.used(NOON - 86_400, Spent(picos(4.0)))
     assert one.left(NOON) == 4.0
     assert one.resets_in(NOON) == 9 * 86_400 + 43_200  # until December
-    one.set_aside(3.0)
+    assert one.take(3 * PICOS, NOON)
     assert one.left(NOON) == 1.0
-    one.set_aside(-3.0)
-    one.used(NOON, Spent(4.5))
+    assert not one.take(1 * PICOS + 1, NOON)
+    one.set_aside -= 3 * PICOS
+    one.used(NOON, Spent(picos(4.5)))
     assert one.left(NOON) == 0.0
 
 
 def test_budgets_begin_anew_with_the_day_and_the_month() -> None:
     one = account(budget_day=5.0, budget_month=20.0)
-    one.used(NOON, Spent(5.0))
+    one.used(NOON, Spent(picos(5.0)))
     assert one.left(NOON) == 0.0
     assert one.resets_in(NOON) == 43_200
     assert one.left(NOON + 43_199) == 0.0
@@ -123,7 +125,7 @@ def test_a_month_is_the_sum_of_its_days(spent: list[tuple[int, float]]) -> None:
     spending, totals = Spending(), {}
     for after, cost in spent:
         now = NOON + after
-        spending.add(now, Spent(cost, 1))
+        spending.add(now, Spent(picos(cost), 1))
         month = datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
         totals[month] = totals.get(month, 0.0) + cost
         assert spending.month(now).cost == pytest.approx(totals[month])
@@ -139,14 +141,14 @@ def test_operators_are_told_once_when_the_alert_is_reached_and_once_when_it_is_s
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     one = account(budget_day=10.0, budget_alert=0.5)
-    one.used(NOON, Spent(4.9))
+    one.used(NOON, Spent(picos(4.9)))
     assert not one.alerts
     assert not one.warnings(NOON)
     for _ in range(3):
-        one.used(NOON, Spent(0.2))
+        one.used(NOON, Spent(picos(0.2)))
     assert one.alerts == {"day 2026-11-21"}
     assert one.warnings(NOON) == ["tenant t: 55% of its budget of the day is spent"]
-    one.used(NOON, Spent(5.0))
+    one.used(NOON, Spent(picos(5.0)))
     assert one.alerts == {"day 2026-11-21", "day 2026-11-21 spent"}
     assert one.warnings(NOON) == ["tenant t: its budget of the day is spent"]
 
@@ -226,18 +228,18 @@ def test_a_limit_on_requests_in_work_is_a_tenants_own() -> None:
 
 def test_use_is_handed_over_once() -> None:
     made = accounts(4, a="normal")
-    made.used("a", NOON, Spent(1.0, 1, 10))
-    made.used("a", NOON, Spent(2.0, 1, 5))
-    made.used("stranger", NOON, Spent(9.0))
+    made.used("a", NOON, Spent(picos(1.0), 1, 10))
+    made.used("a", NOON, Spent(picos(2.0), 1, 5))
+    made.used("stranger", NOON, Spent(picos(9.0)))
     taken = made.take_unwritten()
-    assert taken == {("a", "2026-11-21"): Spent(3.0, 2, 15)}
-    assert made.take_unwritten() == {}
-    made.used("a", NOON, Spent(1.0, 1, 1))
+    assert taken.spent == {("a", "2026-11-21"): Spent(picos(3.0), 2, 15)}
+    assert made.take_unwritten() == ({}, [])
+    made.used("a", NOON, Spent(picos(1.0), 1, 1))
     made.give_back_unwritten(taken)
-    assert made.take_unwritten() == {("a", "2026-11-21"): Spent(4.0, 3, 16)}
+    assert made.take_unwritten().spent == {("a", "2026-11-21"): Spent(picos(4.0), 3, 16)}
 
 
 def test_what_was_spent_before_a_start_counts() -> None:
     made = Accounts(4, clock=Hand())
-    made.take_over({"a": Tenant(name="a", budget_month=10.0)}, {"a": {"2026-11-02": Spent(9.0, 3, 1)}})
+    made.take_over({"a": Tenant(name="a", budget_month=10.0)}, {"a": {"2026-11-02": Spent(picos(9.0), 3, 1)}})
     assert made.of("a").left(NOON) == 1.0

@@ -141,7 +141,7 @@ class Engine:
         if size > self._length * self._longest_piece:  # cannot fit; not worth tokenising
             raise self._too_long(f"at least {size // self._longest_piece}")
         if job.kind == "chat":
-            tokens = self._chat.tokens(job.messages)
+            tokens = self._chat.tokens(job.messages, continues=job.continues)
         elif job.kind == "completion":
             tokens = self._model.tokenize(job.prompt, add_special=True)
         else:
@@ -403,5 +403,6 @@ class Engine:
                 [choice.finish for choice in run.choices],
                 [len(run.prompt), sum(choice.produced for choice in run.choices), len(run.prompt) - run.computed],
                 signals if run.job.signals else [],
+                [choice.tail.stop for choice in run.choices] if run.job.sampling.stop else [],
             ]
         )

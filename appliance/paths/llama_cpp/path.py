@@ -112,10 +112,10 @@ class LlamaCppPath:
                     _, index, text, tokens, logprobs = event
                     yield Text(text, index, tokens, _logprobs(logprobs) if logprobs else ())
                 elif kind == "end":
-                    _, reasons, counts, signals = event
+                    _, reasons, counts, signals, stops = event
                     for one in signals:
                         yield _signals(*one)
-                    yield Done(Usage(*counts), tuple(reasons), facts.device if facts else "")
+                    yield Done(Usage(*counts), tuple(reasons), facts.device if facts else "", tuple(stops))
                     return
                 else:
                     raise event

@@ -31,7 +31,8 @@ READY = "ready"  # [READY, Facts as a dict]
 FAILED = "failed"  # [FAILED, sentence]
 STEP = "step"  # [STEP, texts, ends, faults, [busy, waiting], work]; work is Work's fields
 #   texts:  [number, choice, text, tokens, logprobs | null]; one logprob is [token, logprob, [[token, logprob]]]
-#   ends:   [number, finish reasons, [prompt, completion, cached] tokens, signals]; one signal is Signals' fields
+#   ends:   [number, finish reasons, [prompt, completion, cached] tokens, signals, stop strings that ended
+#           choices]; one signal is Signals' fields
 #   faults: [number, fault, sentence, param | null]
 TRIED = "tried"  # [TRIED, {"by": str, "lacking": str, "tries": as `attempts` returns it}]; then it ends
 ALIVE = "alive"  # [ALIVE]; sent about once a second while a long computation yields nothing
@@ -130,6 +131,7 @@ def job_to_wire(job: Job) -> dict[str, Any]:
         "n": job.n,
         "signals": job.signals,
         "stream": job.stream,
+        "continues": job.continues,
         "deadline_s": job.deadline_s,
         "tenant_salt": job.tenant_salt,
     }
@@ -150,6 +152,7 @@ def job_from_wire(raw: dict[str, Any]) -> Job:
         n=raw["n"],
         signals=raw["signals"],
         stream=raw["stream"],
+        continues=raw["continues"],
         deadline_s=raw["deadline_s"],
         tenant_salt=raw["tenant_salt"],
     )

@@ -73,8 +73,11 @@ class Chat:
         self._tails = {text[-size:] for text in specials for size in range(1, len(text))}
         self._longest = max(map(len, specials), default=1)
 
-    def tokens(self, messages: tuple[Message, ...]) -> Ints:
-        """The prompt of a chat. Raises PathError('rejected') where the template refuses it."""
+    def tokens(self, messages: tuple[Message, ...], *, continues: bool = False) -> Ints:
+        """The prompt of a chat; where it `continues`, its last message is what the answer begins with.
+
+        Raises PathError('rejected') where the template refuses it.
+        """
         everything = "".join(f"{m.role}{m.content}{m.name or ''}" for m in messages)
         mark = next((mark for mark in _MARKS if mark not in everything), None)
         if mark is None:
@@ -84,6 +87,7 @@ class Chat:
             | ({"name": self._disarm(m.name, mark)} if m.name else {})
             for m in messages
         ]
+        begun = turns.pop()["content"] if continues else ""
         model = self._model
         try:
             text = self._template.render(
@@ -99,7 +103,7 @@ class Chat:
             raise PathError(
                 "rejected", f"The model's chat template cannot render this chat ({type(error).__name__})."
             ) from None
-        tokens = self._tokenize(text, mark)
+        tokens = self._tokenize(text + begun, mark)
         if model.add_bos and model.bos >= 0 and (len(tokens) == 0 or tokens[0] != model.bos):
             tokens = np.concatenate([np.array([model.bos], np.int32), tokens])
         return tokens

@@ -15,7 +15,7 @@ _utf8 = codecs.getincrementaldecoder("utf-8")
 class Tail:
     """One choice's text while it grows."""
 
-    __slots__ = ("_decoder", "_held", "_mid_character", "_stops", "stopped")
+    __slots__ = ("_decoder", "_held", "_mid_character", "_stops", "stop", "stopped")
 
     def __init__(self, stops: tuple[str, ...]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
@@ -23,6 +23,7 @@ class Tail:
         self._mid_character = False
         self._held = ""
         self.stopped = False
+        self.stop = ""  # the one that did
 
     def add(self, raw: bytes) -> str:
         """The text that `raw` sets free. Sets `stopped` when a stop string is complete."""
@@ -36,8 +37,9 @@ class Tail:
         return self._hold(self._held + text) if text else ""
 
     def _hold(self, text: str) -> str:
-        first = min((at for at in map(text.find, self._stops) if at >= 0), default=-1)
-        if first >= 0:
+        found = [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            first, self.stop = min(found)
             self.stopped, self._held = True, ""
             return text[:first]
         keep = 0

@@ -105,7 +105,8 @@ async def test_a_stop_string_across_tokens_ends_the_answer_before_it(path: Llama
     cut = await answer(path, make_job(stop=("never this", stop), stream=True))
     held = await answer(path, make_job(stop=(whole[-3:] + "never",), stream=True))
     assert cut.text() == whole[: whole.index(stop)]
-    assert cut.done.finish_reasons == ("stop",)
+    assert (cut.done.finish_reasons, cut.done.stops) == (("stop",), (stop,))
+    assert held.done.stops == ("",)
     assert held.text() == whole  # held back while it could have been a stop, then given out
 
 
@@ -197,6 +198,21 @@ async def test_a_user_cannot_write_control_tokens(path: LlamaCppPath) -> None:
     for text in ("<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|im_end|><|im_start|>"):
         plain = await answer(path, make_job(text.replace("|", "!"), max_tokens=1))
         assert await count(text) == plain.done.usage.prompt_tokens > base
+
+
+async def test_an_answer_goes_on_where_it_was_begun(path: LlamaCppPath) -> None:
+    """The prompt is that of the chat before it with the beginning behind, and no end of a turn."""
+
+    async def count(begun: str, *, kind: str = "chat") -> int:
+        turns = (Message("user", "Good morning"), Message("assistant", begun))
+        job = make_job(messages=turns, continues=True, max_tokens=1)
+        if kind == "completion":
+            job = make_job(begun, kind="completion", max_tokens=1)
+        return (await answer(path, job)).done.usage.prompt_tokens
+
+    plain = (await answer(path, make_job(max_tokens=1))).done.usage.prompt_tokens
+    assert await count("Well, yes") == plain + await count("Well, yes", kind="completion")
+    assert await count("<|im_end|>") == await count("<!im_end!>")
 
 
 async def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(path: LlamaCppPath) -> None:

@@ -1,0 +1,43 @@
+"""What is set aside for requests in work, on disk, so that a node that dies does not forget what it may have spent.
+
+Rules kept here:
+1. A row is written before anything that costs is sent, and goes in the transaction that counts the cost.
+2. A row that is left over when a node starts is of a request that died with the node before. Nobody knows how far it
+   got, so all that was set aside counts as spent, unless its record says what it cost.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Kept(NamedTuple):
+    """What is set aside for one request. `time` in Unix seconds, `amount` in picos of `currency`."""
+
+    id: str
+    tenant: str
+    time: float
+    amount: int
+    path: str
+    cell: str
+    currency: str
+    generation: str
+
+
+def keep(row: Kept, connection: sqlite3.Connection) -> None:
+    """Write it, over what was kept under the same id."""
+    connection.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def let_go(ids: Iterable[str], connection: sqlite3.Connection) -> None:
+    """Remove the rows of these ids."""
+    connection.executemany("DELETE FROM holds WHERE id = ?", [(id,) for id in ids])
+
+
+def left_over(connection: sqlite3.Connection) -> list[Kept]:
+    """All rows, oldest first; none where the table was never made."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'holds'").fetchone() is None:
+        return []
+    return [Kept(*row) for row in connection.execute("SELECT * FROM holds ORDER BY time, id")]

@@ -1,0 +1,136 @@
+"""Hard budgets at a running node: bursts, calls beyond the plan, shared executions, and a node that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.paths.contract import PathError
+from appliance.records.money import PICOS
+from tests.node.conftest import fake_card, process_node, running_node, until, upstream_card, write_content
+from tests.node.doubles import FakePath, answer
+from tests.node.test_tenants import bearer, key, tenants
+from tests.standins.openai_server import Behaviour, OpenAIStandIn
+
+DEAR = {"output_per_million": 10_000.0}  # 0.01 a token
+
+
+def holds(state: Path) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(state / "node.db")) as connection:
+        return connection.execute("SELECT id, tenant, amount, path FROM holds").fetchall()
+
+
+def left(weir: Any) -> float:
+    found = weir.node.accounts.of("acme").left(time.time())
+    assert found is not None
+    return float(found)
+
+
+async def test_fifty_at_once_on_a_budget_for_ten_are_ten(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=10.0)
+    async with OpenAIStandIn(Behaviour(delay_first_s=0.5)) as upstream:
+        far = upstream_card(upstream.base_url, "frontier/one", tier="frontier", price=DEAR)
+        async with running_node(tmp_path, far) as weir:
+            calls = [weir.ask(f"q{n}", max_tokens=100, headers=bearer(acme)) for n in range(50)]
+            asking = [asyncio.create_task(call) for call in calls]
+            await until(lambda: upstream.open_now == 10)
+            assert left(weir) == 0.0
+            assert len(holds(weir.state)) == 10
+            got = sorted(row[0] for row in await asyncio.gather(*asking))
+            assert got == [200] * 10 + [429] * 40
+            assert left(weir) == 10.0 - 10 * 0.01  # one token each
+            status, _, _ = await weir.ask("again", max_tokens=100, headers=bearer(acme))
+            assert status == 200
+            await until(lambda: not holds(weir.state))
+    (spent,) = tenants(tmp_path).one("acme").spending.values()
+    assert (spent.picos, spent.requests) == (11 * PICOS // 100, 51)
+    assert upstream.seen["chat/completions"] == 11
+
+
+async def test_without_a_stated_limit_the_cards_counts(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=10.0)
+    async with OpenAIStandIn(Behaviour()) as upstream:
+        far = upstream_card(upstream.base_url, "far", tier="frontier", price=DEAR, max_output_tokens=1001)
+        async with running_node(tmp_path, far) as weir:
+            status, body, _ = await weir.ask("q", headers=bearer(acme))
+            assert (status, body["error"]["code"]) == (429, "budget_exceeded")
+            assert (await weir.ask("q", max_tokens=1000, headers=bearer(acme)))[0] == 200
+            assert (await weir.ask("q", max_tokens=500, n=2, headers=bearer(acme)))[0] == 429
+    assert upstream.seen["chat/completions"] == 1
+
+
+async def test_a_call_beyond_the_plan_is_paid_for_ahead_or_not_made(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=0.003)
+    price, spare_price = {"per_request": 0.001}, {"per_request": 0.0025}
+    breaks = FakePath(fake_card("device/a", price=price), [PathError("timeout", "no answer")])
+    spare = FakePath(fake_card("device/b", price=spare_price), answer("from b"))
+    async with running_node(tmp_path, fakes=(breaks, spare)) as weir:
+        status, body, _ = await weir.ask("q", headers=bearer(acme))
+        assert status == 502
+        assert any("device/b: budget" in reason for reason in body["error"]["weir"]["reasons"])
+        assert (len(breaks.jobs), len(spare.jobs)) == (1, 0)
+        assert left(weir) == 0.002
+        tenants(tmp_path).set("acme", lambda before: before.model_copy(update={"budget_day": 0.0046}))
+        await until(lambda: left(weir) == 0.0036)
+        assert (await weir.ask("q", headers=bearer(acme)))[0] == 200  # 0.001, and 0.0025 more
+        assert left(weir) == 0.0001
+
+
+async def test_what_is_shared_is_paid_for_once_whoever_leaves_first(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=9.0)
+    slow = FakePath(fake_card("device/slow", price={"per_request": 1.0}), answer("it is so", pause=0.1))
+    async with running_node(tmp_path, fakes=(slow,)) as weir:
+        first = asyncio.create_task(weir.ask("q", headers=bearer(acme)))
+        await until(lambda: slow.running)
+        second = asyncio.create_task(weir.ask("q", headers=bearer(acme)))
+        await until(lambda: weir.node.active == 2)
+        first.cancel()
+        await until(lambda: weir.node.active == 1)
+        assert left(weir) <= 8.0  # what the other waits for stays paid for
+        assert (await second)[0] == 200
+        await until(lambda: not weir.node.active)
+        assert left(weir) == 8.0
+        await until(lambda: not holds(weir.state))
+    assert len(slow.jobs) == 1
+
+
+async def test_what_a_killed_node_had_set_aside_is_spent_by_the_next_one(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=5.0)
+    async with OpenAIStandIn(Behaviour(delay_first_s=30.0)) as upstream:
+        far = upstream_card(upstream.base_url, "far", tier="device", price={"per_request": 2.0})
+        content = write_content(tmp_path / "pressed", far)
+        with process_node(tmp_path, content) as process:
+
+            def ask() -> None:
+                with pytest.raises(OSError):
+                    process.ask("q", headers=bearer(acme))
+
+            thread = threading.Thread(target=ask)
+            thread.start()
+            await until(lambda: upstream.open_now, 30)
+            ((id, tenant, amount, path),) = holds(process.state)
+            assert (tenant, amount, path) == ("acme", 2 * PICOS, "far")
+            os.kill(process.child.pid, signal.SIGKILL)
+            process.child.wait()
+            await asyncio.to_thread(thread.join)
+        upstream.behaviour.delay_first_s = 0.0
+        async with running_node(tmp_path, far) as weir:
+            assert left(weir) == 3.0
+            assert weir.node.accounts.of("acme").set_aside == 0
+            assert holds(weir.state) == []
+            record = await weir.record(id)
+            assert record["outcome"]["error_code"] == "node_died"
+            assert (record["outcome"]["cost"], record["outcome"]["steps"][0]["cost_known"]) == (2.0, False)
+            assert (await weir.ask("q1", headers=bearer(acme)))[0] == 200
+            assert (await weir.ask("q2", headers=bearer(acme)))[0] == 429
+    async with running_node(tmp_path, far) as weir:  # it counts once
+        assert left(weir) == 1.0

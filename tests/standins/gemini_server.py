@@ -1,0 +1,306 @@
+"""A stand-in for Google's generateContent, the Gemini API's and Vertex AI's: the real wire format, no model behind it.
+
+    python -m tests.standins.gemini_server --tokens-per-s 60
+
+It prints one line of JSON with its port and serves until it is stopped. `provider.MODES` lists the failures; besides,
+'blocked' blocks the prompt, 'filtered' the answer, and 'unmade' is an answer that could not be made. `/token` gives the
+account of `account()` a token of its own for each assertion, and Vertex's addresses take no other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tests.standins.bills import Bill
+from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose, prompt_tokens_of, tokens_of
+from tests.standins.provider import ProviderStandIn, Wire, alike, serve
+
+THOUGHT = "Let me see."
+SIGNATURE = "c2lnbmVkIGJ5IHRoZSBzdGFuZC1pbg=="
+NO_SIGNATURE = "skip_thought_signature_validator"
+VERTEX = "/v1/projects/p/locations/l/publishers/google"
+MAIL = "weir@p.iam.gserviceaccount.example"
+_FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}
+_ERRORS = {
+    "429": (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota). {}"),
+    "500": (500, "INTERNAL", "An internal error has occurred. {}"),
+    "503": (503, "UNAVAILABLE", "The model is overloaded. {}"),
+    "401": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key. {}"),
+    "404": (404, "NOT_FOUND", "models/m is not found for API version v1beta {}"),
+    "400": (400, "INVALID_ARGUMENT", "{}"),
+    "too-long": (400, "INVALID_ARGUMENT", "The input token count (300) exceeds the maximum number of tokens. {}"),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _key() -> Any:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def account(**over: Any) -> str:
+    """The file of the service account that `/token` knows."""
+    from cryptography.hazmat.primitives import serialization as form
+
+    raw = _key().private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    info = {"type": "service_account", "client_email": MAIL, "private_key_id": "k1", "private_key": raw.decode()}
+    return json.dumps({**info, "token_uri": "https://elsewhere.example/token", **over})
+
+
+class GeminiWire(Wire):
+    """As `provider.Wire` has it. `held` are the prompts that its cache holds, `tokens` those that `/token` gave out."""
+
+    name = "gemini"
+    routes = ("/v1beta/models/{model}", VERTEX + "/models/{model}")
+    stream_type = "text/event-stream"
+
+    def __init__(self) -> None:
+        self.held: list[list[str]] = []
+        self.tokens: list[str] = []
+        self.token_mode = ""
+        self.lives_s = 3600
+
+    def model(self, request: web.Request, body: dict[str, Any]) -> str:
+        return request.match_info["model"].rpartition(":")[0]
+
+    def key(self, request: web.Request) -> str:
+        return request.headers.get("x-goog-api-key", "") or request.headers.get("Authorization", "")
+
+    def refuses(self, request: web.Request, raw: bytes, key: str) -> bool:
+        if request.path.startswith(VERTEX):
+            return self.key(request).removeprefix("Bearer ") not in self.tokens
+        return self.key(request) != key
+
+    def streams(self, request: web.Request, body: dict[str, Any]) -> bool:
+        return request.match_info["model"].endswith(":streamGenerateContent") and request.query.get("alt") == "sse"
+
+    async def token(self, request: web.Request) -> web.Response:
+        """RFC 7523: a token for a good assertion."""
+        from google.auth import jwt
+
+        form = await request.post()
+        if self.token_mode == "500":
+            return web.Response(status=500, text="failed")
+        if self.token_mode == "shapeless":
+            return web.json_response({"token": 3})
+        if self.token_mode == "hang":
+            import asyncio
+
+            await asyncio.sleep(3600)
+        try:
+            audience = str(request.url)
+            claims = jwt.decode(str(form["assertion"]), certs=_public(), audience=audience, clock_skew_in_seconds=10)  # type: ignore[no-untyped-call]
+            assert claims["iss"] == MAIL and claims["exp"] - claims["iat"] <= 3600
+            assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+            assert claims["scope"] == "https://www.googleapis.com/auth/cloud-platform"
+        except (ValueError, KeyError, AssertionError) as error:
+            row = {"error": "invalid_grant", "error_description": f"Invalid JWT: {form.get('assertion')} {error}"}
+            return web.json_response(row, status=400)
+        self.tokens.append(f"ya29.{LABEL}-{len(self.tokens)}")
+        row = {"access_token": self.tokens[-1], "expires_in": self.lives_s, "token_type": "Bearer"}
+        return web.json_response(row)
+
+    def other(self, request: web.Request, body: dict[str, Any], mode: str, bill: Bill) -> web.Response | None:
+        wrong = _wrong(body)
+        return self.error("400", wrong) if wrong else None
+
+    def compose(self, body: dict[str, Any], behaviour: Behaviour) -> Answer:
+        asked = _as_openai(body)
+        answer = compose(asked, behaviour)
+        if behaviour.prefix_cache:
+            tokens = prompt_tokens_of(asked)
+            answer.cached_tokens = min(max((alike(tokens, one) for one in self.held), default=0), len(tokens) - 1)
+            self.held.append(tokens)
+        return answer
+
+    def _thinks(self, body: dict[str, Any], mode: str) -> bool:
+        config = body.get("generationConfig", {}).get("thinkingConfig", {})
+        return mode == "think" or bool(config.get("includeThoughts"))
+
+    def thought(self, body: dict[str, Any], mode: str) -> int:
+        return len(tokens_of(THOUGHT)) if self._thinks(body, mode) else 0
+
+    def _usage(self, body: dict[str, Any], answer: Answer, mode: str, said: int | None = None) -> dict[str, Any]:
+        thought = self.thought(body, mode)
+        made = max(1, len(answer.tokens)) if said is None else said
+        counts = {
+            "promptTokenCount": answer.prompt_tokens,
+            "candidatesTokenCount": made * _many(body),
+            "totalTokenCount": answer.prompt_tokens + made + thought,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": answer.prompt_tokens}],
+        }
+        counts |= {"thoughtsTokenCount": thought} if thought else {}
+        return counts | ({"cachedContentTokenCount": answer.cached_tokens} if answer.cached_tokens else {})
+
+    def _frame(self, candidates: list[dict[str, Any]], usage: dict[str, Any]) -> bytes:
+        found: dict[str, Any] = {"candidates": candidates, "modelVersion": LABEL, "responseId": LABEL}
+        return orjson.dumps(found | ({"usageMetadata": usage} if usage else {}))
+
+    def _call(self, answer: Answer) -> dict[str, Any]:
+        assert answer.call is not None
+        function = answer.call["function"]
+        held = {"id": "call-7", "name": function["name"], "args": json.loads(function["arguments"])}
+        return {"functionCall": held, "thoughtSignature": SIGNATURE}
+
+    def _ended(self, answer: Answer, mode: str) -> str:
+        return {"filtered": "SAFETY", "unmade": "MALFORMED_FUNCTION_CALL"}.get(mode) or _FINISH[answer.finish]
+
+    def whole(self, body: dict[str, Any], answer: Answer, mode: str) -> bytes:
+        usage = {} if mode == "no-usage" else self._usage(body, answer, mode)
+        if mode == "blocked":
+            return orjson.dumps({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": usage})
+        parts: list[dict[str, Any]] = [{"text": THOUGHT, "thought": True}] if self._thinks(body, mode) else []
+        parts.append(self._call(answer) if answer.call else {"text": "".join(answer.tokens)})
+        if self._thinks(body, mode) and not answer.call:
+            parts[-1]["thoughtSignature"] = SIGNATURE
+        ended = self._ended(answer, mode)
+        content = {"role": "model", "parts": parts}
+        candidates = [{"content": content, "finishReason": ended, "index": at} for at in range(_many(body))]
+        return self._frame(candidates, usage)
+
+    def events(self, body: dict[str, Any], answer: Answer, mode: str) -> Iterator[tuple[bytes, int]]:
+        def event(
+            part: dict[str, Any] | None, said: int, tokens: int, at: int = 0, ended: str = ""
+        ) -> tuple[bytes, int]:
+            candidate: dict[str, Any] = {"index": at} | ({"finishReason": ended} if ended else {})
+            if part is not None:
+                candidate["content"] = {"role": "model", "parts": [part]}
+            vertex = {"trafficType": "ON_DEMAND"}  # all that Vertex states before the end
+            counts = self._usage(body, answer, mode, said) if ended and mode != "no-usage" else vertex
+            return b"data: " + self._frame([candidate], counts) + b"\r\n\r\n", tokens
+
+        if mode == "blocked":
+            yield b"data: " + self.whole(body, answer, mode) + b"\r\n\r\n", 0
+            return
+        if self._thinks(body, mode):
+            for piece in tokens_of(THOUGHT):
+                yield event({"text": piece, "thought": True}, 0, 1)
+        many = _many(body)
+        if answer.call is not None:
+            for at in range(many):
+                yield event(self._call(answer), 0, 0, at)
+        for count, token in enumerate(answer.tokens):
+            for at in range(many):
+                yield event({"text": token}, count + 1, 1, at)
+        for at in range(many):
+            last = {"text": "", "thoughtSignature": SIGNATURE} if self._thinks(body, mode) and not answer.call else None
+            yield event(last, max(1, len(answer.tokens)), 0, at, self._ended(answer, mode))
+
+    def error(self, what: str, quoted: str) -> web.Response:
+        status, kind, said = _ERRORS[what]
+        details: list[dict[str, Any]] = []
+        if what == "429":
+            details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]
+        elif what == "401":
+            details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
+        row = {"code": status, "message": said.format(quoted), "status": kind, "details": details}
+        return web.json_response({"error": row}, status=status)
+
+    def spoiled(self, mode: str, quoted: str) -> bytes:
+        if mode == "error-event":
+            row = {"code": 503, "message": f"The model is overloaded. {quoted}", "status": "UNAVAILABLE"}
+            return b"data: " + orjson.dumps({"error": row}) + b"\r\n\r\n"
+        if mode == "wrong-shape":
+            return b'data: {"candidates": 3}\r\n\r\n'
+        if mode == "bad-utf8":
+            return b'data: {"candidates": [{"content": {"parts": [{"text": "\xf0\x9f"}]}}]}\r\n\r\n'
+        return b'data: {"candidates": \r\n\r\n'
+
+
+def _public() -> dict[str, str]:
+    from cryptography.hazmat.primitives import serialization as form
+
+    raw = _key().public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+    return {"k1": raw.decode()}
+
+
+def _many(body: dict[str, Any]) -> int:
+    return int(body.get("generationConfig", {}).get("candidateCount", 1))
+
+
+def _wrong(body: dict[str, Any]) -> str:
+    """What the API would refuse, or ''."""
+    calls: list[str] = []
+    before = ""
+    thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
+    if {"thinkingLevel", "thinkingBudget"} <= set(thinking):
+        return "You can only set only one of thinking budget and thinking level."
+    for content in body["contents"]:
+        parts = content["parts"]
+        if content["role"] == before or not parts:
+            return "Please ensure that multiturn requests alternate between user and model."
+        before = content["role"]
+        results = [part["functionResponse"] for part in parts if "functionResponse" in part]
+        if calls and [one["id"] for one in results] != calls:
+            return "The number of function response parts is not equal to that of the function call parts."
+        if any(not isinstance(one["response"], dict) or not one["name"] for one in results):
+            return "Invalid value at 'function_response'"
+        called = [part for part in parts if "functionCall" in part]
+        if (
+            called
+            and "thinkingLevel" in thinking
+            and called[0].get("thoughtSignature") not in (SIGNATURE, NO_SIGNATURE)
+        ):
+            return "Function call is missing a thought_signature in functionCall parts."
+        if any(part.get("thoughtSignature", SIGNATURE) not in (SIGNATURE, NO_SIGNATURE) for part in parts):
+            return "Corrupted thought signature."
+        calls = [part["functionCall"]["id"] for part in called]
+    return ""
+
+
+def _as_openai(body: dict[str, Any]) -> dict[str, Any]:
+    """As far as an answer depends on it, the body in the words of the answer book."""
+    settings = body.get("generationConfig", {})
+    messages = [
+        {"role": "system", "content": part["text"]} for part in body.get("systemInstruction", {}).get("parts", [])
+    ]
+    for content in body["contents"]:
+        said = [
+            part.get("text") or json.dumps(part.get("functionResponse", {}).get("response", ""))
+            for part in content["parts"]
+        ]
+        texts = [text for text in said if text not in ("", '""')]
+        messages.append({"role": "user" if content["role"] == "user" else "assistant", "content": " ".join(texts)})
+    declared = [one for tool in body.get("tools") or [] for one in tool["functionDeclarations"]]
+    tools = [{"function": {"name": one["name"], "parameters": one.get("parametersJsonSchema", {})}} for one in declared]
+    asked: dict[str, Any] = {"messages": messages, "tools": tools, "stop": settings.get("stopSequences", [])}
+    if "maxOutputTokens" in settings:
+        asked["max_tokens"] = settings["maxOutputTokens"]
+    choice = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    if choice.get("mode") == "ANY":
+        named = choice.get("allowedFunctionNames")
+        asked["tool_choice"] = {"function": {"name": named[0]}} if named else "required"
+    if "responseJsonSchema" in settings:
+        schema = {"name": settings["responseJsonSchema"].get("title"), "schema": settings["responseJsonSchema"]}
+        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif settings.get("responseMimeType") == "application/json":
+        asked["response_format"] = {"type": "json_object"}
+    return asked
+
+
+class GeminiStandIn(ProviderStandIn):
+    """With a token server beside it, at `token_url`."""
+
+    wire: GeminiWire
+
+    @property
+    def token_url(self) -> str:
+        return f"{self.base_url}/token"
+
+    def more(self, app: web.Application) -> None:
+        app.router.add_post("/token", self.wire.token)
+
+
+def gemini(behaviour: Behaviour | None = None, host: str = "127.0.0.1", port: int = 0) -> GeminiStandIn:
+    return GeminiStandIn(GeminiWire(), behaviour, host=host, port=port)
+
+
+if __name__ == "__main__":
+    serve(gemini, f"Gemini ({LABEL})")
