@@ -176,7 +176,7 @@ def test_every_field_of_a_request_was_thought_of() -> None:
     assert {field.name for field in fields(Labels)} == {
         "classification", "residency", "purpose", "rights", "locale", "strategy",  # part
         "deadline_s", "quality_floor", "below_floor", "cache", "cache_max_age_s", "cache_score", "variation",
-            "conversation",
+            "conversation", "via",
     }  # fmt: skip
 
 
