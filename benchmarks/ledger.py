@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 import structlog  # noqa: E402
 
-from appliance.store.totals import read  # noqa: E402
+from appliance.spent import read  # noqa: E402
 from tests.node.conftest import running_node  # noqa: E402
 from tests.node.ledgers import FAILING, HOW, Providers, ask_all, recorded  # noqa: E402
 from tests.node.test_tenants import bearer, key, tenants  # noqa: E402

@@ -13,7 +13,7 @@ from appliance.cli.out import clean, emit_json, money, number, table
 
 if TYPE_CHECKING:
     from appliance.records.totals import Sums
-    from appliance.store.totals import Row
+    from appliance.spent import Row
 
 _BY = ("tenant", "path", "task", "day")
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -51,10 +51,9 @@ def command(
     at the frontier model that the content names, none of them cached. A figure with ~ is estimated in part, because a
     call ended before its provider stated what it had used.
     """
-    from appliance.config import load
-    from appliance.store.totals import BY, read
+    from appliance.spent import BY, read
 
-    state_dir = load(state, file=config_file).state_dir
+    state_dir = _state_dir(state, config_file)
     chosen = tuple(name for name in BY if name in by) or ("path",)
     rows = read(state_dir, chosen, _day(since), _day(until), tenant)
     frontier = _frontier(state_dir)
@@ -73,6 +72,15 @@ def command(
     return OK
 
 
+def _state_dir(state: Path | None, config_file: Path | None) -> Path:
+    """The directory that is named, and only else that of the configuration, which takes longer to read."""
+    if state is not None:
+        return state.expanduser().absolute()
+    from appliance.config import load
+
+    return load(None, file=config_file).state_dir
+
+
 def _day(at: datetime | None) -> date | None:
     return None if at is None else at.date()
 
@@ -81,10 +89,8 @@ def _frontier(state_dir: Path) -> str:
     """The name of the counterfactual as the content in force has it; '' where there is none to read."""
     import json
 
-    from appliance.bundle.generations import CURRENT
-
     try:
-        weights = json.loads((state_dir / CURRENT / "router" / "weights.json").read_bytes())
+        weights = json.loads((state_dir / "current" / "router" / "weights.json").read_bytes())
         return str(weights["frontier"]["name"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""

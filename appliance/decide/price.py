@@ -25,22 +25,23 @@ ASSUMED_SECONDS = 600.0  # of a call without a deadline
 
 def price_of(price: Price, usage: Usage, *, images: int = 0, seconds: float = 0.0) -> float:
     """What one call costs, in the price's currency: the double nearest to `picos_of`."""
-    return 0.0 if price.free else amount_of(picos_of(price, usage, images=images, seconds=seconds))
+    cost = picos_of(price, usage, images=images, seconds=seconds)
+    return amount_of(cost) if cost else 0.0
 
 
 def picos_of(price: Price, usage: Usage, *, images: int = 0, seconds: float = 0.0) -> int:
     """What one call costs, in picos. Parts of usage that are more than their whole count as the whole."""
     rates = price.rates
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    cached = min(usage.cached_tokens, prompt)
-    written = min(usage.cache_write_tokens, prompt - cached)
-    thought = min(usage.reasoning_tokens, completion)
-    cost = rates.request + (prompt - cached - written) * rates.input + (completion - thought) * rates.output
-    if cached or written or thought:
-        cost += cached * rates.cached + written * rates.write + thought * rates.reasoning
+    cost = rates.request + prompt * rates.input + completion * rates.output
+    if usage.cached_tokens or usage.cache_write_tokens or usage.reasoning_tokens:
+        cached = min(usage.cached_tokens, prompt)
+        cost += cached * (rates.cached - rates.input)
+        cost += min(usage.cache_write_tokens, prompt - cached) * (rates.write - rates.input)
+        cost += min(usage.reasoning_tokens, completion) * (rates.reasoning - rates.output)
     if images:
         cost += images * rates.image
-    if rates.second and seconds > 0:
+    if seconds > 0 and rates.second:
         cost += (round(seconds * 1e6) * rates.second + 500_000) // 1_000_000
     return cost
 

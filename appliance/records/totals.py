@@ -8,10 +8,13 @@ Rules kept here:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from operator import add
+from typing import TYPE_CHECKING, NamedTuple
 
-from appliance.records.decision import Outcome, StepOutcome
 from appliance.records.money import picos
+
+if TYPE_CHECKING:
+    from appliance.records.decision import Outcome, StepOutcome
 
 DAY_S = 86_400
 
@@ -47,7 +50,7 @@ class Sums(NamedTuple):
 
     def plus(self, other: Sums) -> Sums:
         """Both together."""
-        return Sums(*[one + more for one, more in zip(self, other, strict=True)])
+        return Sums._make(map(add, self, other))
 
 
 Part = tuple[Where, Sums]
@@ -55,27 +58,35 @@ Part = tuple[Where, Sums]
 
 def parts_of(tenant: str, cell: str, outcome: Outcome, frontier: frozenset[str]) -> tuple[Part, ...]:
     """What one request adds; `frontier` names the paths of that tier."""
-    task, answered = cell.partition("/")[0], outcome.status == "answered"
-    off = answered and outcome.tier != "frontier" and not any(step.path in frontier for step in outcome.steps)
-    parts = {
-        outcome.path: Sums(1, int(answered), int(off), frontier_picos=picos(outcome.frontier_cost)),
-    }
-    for step in outcome.steps:
+    steps, answered = outcome.steps, outcome.status == "answered"
+    whose = (tenant, cell.partition("/")[0], outcome.currency)
+    off = answered and outcome.tier != "frontier"
+    if off and frontier:
+        off = not any(step.path in frontier for step in steps)
+    cost = picos(outcome.frontier_cost) if outcome.frontier_cost else 0
+    if len(steps) == 1 and steps[0].path == outcome.path and not steps[0].shared:  # nearly all
+        return ((_where(whose, outcome.path), _used(steps[0], 1, int(answered), int(off), cost)),)
+    parts = {outcome.path: Sums(1, int(answered), int(off), frontier_picos=cost)}
+    for step in steps:
         if not step.shared:
             used = _used(step)
             parts[step.path] = parts[step.path].plus(used) if step.path in parts else used
-    currency = outcome.currency
-    return tuple([(Where(tenant, path, task, currency), sums) for path, sums in parts.items()])
+    return tuple([(_where(whose, path), sums) for path, sums in parts.items()])
 
 
-def _used(step: StepOutcome) -> Sums:
+def _where(of: tuple[str, str, str], path: str) -> Where:
+    tenant, task, currency = of
+    return Where(tenant, path, task, currency)
+
+
+def _used(step: StepOutcome, requests: int = 0, answered: int = 0, off: int = 0, frontier: int = 0) -> Sums:
     cost = picos(step.cost) if step.cost else 0
     prompt, completion = step.prompt_tokens, step.completion_tokens
     known = step.cost_known
     return Sums(
-        0,
-        0,
-        0,
+        requests,
+        answered,
+        off,
         1 + len(step.attempts),
         prompt,
         step.cached_tokens,
@@ -85,4 +96,5 @@ def _used(step: StepOutcome) -> Sums:
         0 if known else prompt + completion,
         cost,
         0 if known else cost,
+        frontier,
     )

@@ -173,6 +173,8 @@ def test_who_meets_the_floor_comes_first_whatever_the_strategy_says() -> None:
     for name in ("first", "cheap", "quick", "split", "sticky"):
         assert run(name, made=made).steps[0].path != "cloud"
     assert order(run("first", made=made)) == ["desk", "cloud"]
+    listed = content(cards=(*CARDS[:2], poor), all={"kind": "fallback", "paths": ["cloud", "lab", "desk"]})
+    assert order(run("all", made=listed)) == ["lab", "desk", "cloud"]
 
 
 def test_what_the_gate_of_the_cheapest_sends_back_goes_to_the_next_in_price() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.store.totals import read
+from appliance.spent import read
 from tests.node.conftest import running_node, until, upstream_card
 from tests.node.ledgers import FAILING, HOW, Providers, ask_all, recorded
 from tests.node.test_tenants import bearer, key, tenants

@@ -18,8 +18,8 @@ from appliance.records.decision import Attempt, Decision, Outcome, Snapshot, Ste
 from appliance.records.money import PICOS, amount_of, picos
 from appliance.records.record import Record
 from appliance.records.totals import Sums, parts_of
+from appliance.spent import BY, read
 from appliance.store import Store
-from appliance.store.totals import BY, read
 from tests import factories as make
 
 DAY = 1_795_262_400.0  # 2026-11-21
