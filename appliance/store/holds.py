@@ -29,7 +29,8 @@ class Kept(NamedTuple):
 def keep(row: Kept, connection: sqlite3.Connection) -> None:
     """Write it, over what was kept under the same id."""
     connection.execute(
-        "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row._replace(amount=min(row.amount, 1 << 62))
+        "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        row._replace(amount=min(row.amount, (1 << 63) - 1)),
     )
 
 

@@ -30,7 +30,7 @@ from appliance.tenancy.keys import Key, Roll, digest, make_key
 DATABASE, NEEDED = "node.db", "keys-needed"
 Note = Callable[[Mapping[str, object]], object]
 _KEYS = "id, digest, tenant, created, expires, revoked"
-_MOST = 1 << 62  # of one figure: SQLite's integers have 64 bits
+_MOST = (1 << 63) - 1  # of one figure: SQLite's integers have 64 bits
 _SPEND = """INSERT INTO spending VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, day) DO UPDATE SET
     picos = picos + excluded.picos, requests = requests + excluded.requests, tokens = tokens + excluded.tokens"""
 

@@ -17,7 +17,7 @@ from appliance.records.record import Alike, Record
 from appliance.records.totals import DAY_S, Part, Sums, Where, parts_of
 
 Added = dict[tuple[int, Where], Sums]  # by UTC day, counted from 1970
-MOST = 1 << 62  # of one figure: SQLite's integers have 64 bits
+MOST = (1 << 63) - 1  # of one figure: SQLite's integers have 64 bits
 _KEYS = ("day", *Where._fields)
 _PLACES = ",".join("?" * (len(_KEYS) + len(Sums._fields)))
 _ADDED = ",".join(f"{name}={name}+excluded.{name}" for name in Sums._fields)
