@@ -179,8 +179,8 @@ def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
         peers.wait_for(f"http://127.0.0.1:{port}/ledger", child, log)
         bare = peers.free_port()
         command = [sys.executable, "-m", "benchmarks.streams", "--proxy", str(bare), "--upstream", base]
-        child = stack.enter_context(peers.process(command, directory / "proxy.log"))
-        peers.wait_for(f"http://127.0.0.1:{bare}/readyz", child, directory / "proxy.log")
+        bare_child = stack.enter_context(peers.process(command, directory / "proxy.log"))
+        peers.wait_for(f"http://127.0.0.1:{bare}/readyz", bare_child, directory / "proxy.log")
         server = NumberedStandIn("a", port=port)
         content = write_content(directory / "content", card_of(server, endpoint=LONG, speed=SPEED))
         limits = {"concurrent_requests": 1024}
@@ -189,7 +189,13 @@ def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
         (made / "state").mkdir()
         node = stack.enter_context(process_node(made, content, limits=limits, cache={"enabled": False}))
         urls = {"node": node.url, "proxy": f"http://127.0.0.1:{bare}"}
+        pids = {"node": node.child.pid, "proxy": bare_child.pid}
+        before = {name: peers.cpu_s(pid) for name, pid in pids.items()}
         found["latency"] = asyncio.run(_latency(urls, options.streams, options.per_s))
+        share = options.streams / (options.streams + WARM_UP)
+        for name, pid in pids.items():
+            told = found["latency"][name]
+            told["cpu_us_per_token"] = (peers.cpu_s(pid) - before[name]) * share / told["tokens"] * 1e6
     found["leaving"], found["memory"] = asyncio.run(_held(directory, options))
     return found
 

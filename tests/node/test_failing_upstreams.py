@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.node.conftest import Running, Start, said, sse, until
-from tests.node.failing import FAST, card_of, due, whose
+from tests.node.failing import FAST, IN, OUT, card_of, due, whose
 from tests.standins.numbered import NumberedStandIn
 
 NO_CACHE = {"Cache-Control": "no-store"}
@@ -98,6 +98,21 @@ async def test_after_the_first_token_a_stream_ends_in_an_error_and_what_was_sent
         _, text, _, _ = await ask(weir, stream=False)
         assert whose(text) == ("b", 20)
         assert await cost_of(weir) == pytest.approx(due(a) + due(b, 0.001), abs=1e-12)
+
+
+async def test_what_was_given_out_is_never_begun_anew_not_even_where_nobody_else_is_left(start: Start) -> None:
+    a = NumberedStandIn("a", "cut", after=7)
+    async with servers(a), start(card_of(a), failing=FAST) as weir:
+        _, text, _, events = await ask(weir, stream=True)
+        assert whose(text) == ("a", 7)
+        assert "error" in events[-1]
+        assert len(a.calls) == 1
+        status, _, headers, _ = await ask(weir, stream=False)  # nothing was given out: asked as often as may be
+        assert status == 502
+        assert len(a.calls) == 4
+        (step,) = await steps_of(weir, headers["x-weir-decision"])
+        assert len(step["attempts"]) == 2
+        assert step["cost"] == pytest.approx(3 * (3 * IN + 8 * OUT) / 1e6, abs=1e-12)
 
 
 async def test_a_client_that_leaves_stops_the_call_and_pays_for_what_was_sent(start: Start) -> None:

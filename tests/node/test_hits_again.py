@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from appliance.hits import Hits
+from appliance.records.money import picos
 from appliance.records.record import from_json
 from appliance.replay import replay
 from tests import policies
@@ -71,7 +72,7 @@ async def test_each_leaves_a_record_of_its_own_that_replays_and_is_counted(weir:
         assert replay(from_json(orjson.dumps(row)), weir.node.generation) == ()
     counters = weir.node.counters
     assert (counters.requests, counters.answered, weir.node.by_path["cache/exact"]) == (6, 6, 5)
-    assert counters.frontier_cost == pytest.approx(sum(row["outcome"]["frontier_cost"] for row in rows))
+    assert counters.frontier_cost == sum(picos(row["outcome"]["frontier_cost"]) for row in rows)
     status, one = await weir.get(f"/v1/decisions/{ids[-1]}")
     assert (status, one) == (200, rows[-1])
 

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 
 from appliance.paths.bedrock_http import BedrockDialect, BedrockReading, Frames, credentials_of, sign
 from appliance.paths.bedrock_wire import build_body, fault_of
-from appliance.paths.contract import Job, PathError, Reasoning, Text, ToolCall, Usage
+from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer
 from appliance.records.card import Endpoint, ModelCard
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Format, Message, Sampling, Thinking
+from tests.paths.providers import PROVIDERS, served
 from tests.standins.bedrock_server import frame
+from tests.standins.openai_answers import Behaviour
 
 ENDPOINT = Endpoint(base_url="https://bedrock-runtime.eu-central-1.amazonaws.com", model="m", region="eu-central-1")
 CARD = ModelCard(id="b", runtime="bedrock_http", tier="frontier", modalities=("chat",), endpoint=ENDPOINT)
@@ -182,6 +184,18 @@ def test_a_model_s_arn_is_one_segment_of_the_address() -> None:
     )
     url = BedrockDialect(CARD).call(chat(), endpoint, streaming=False).url
     assert url.raw_path == "/model/arn%3Aaws%3Abedrock%3Aeu%3A1%3Ainference-profile%2Feu.m%3A0/converse"
+
+
+async def test_a_large_request_is_signed_as_it_is_sent() -> None:
+    """What is sent in pieces, and a model whose name is no plain segment."""
+    behaviour = Behaviour(context_tokens=10**6)
+    model = "arn:aws:bedrock:eu-central-1:1:inference-profile/eu.m-v1:0"
+    async with served(PROVIDERS["bedrock"], model, behaviour) as (server, path):
+        for size in (10, 700_000):
+            said = [chunk async for chunk in path.stream(chat(Message("user", "a" * size)))]
+            assert isinstance(said[-1], Done)
+        assert server.bills.ends() == {"whole": 2}
+        assert server.bills.rows[0].model == model
 
 
 @pytest.mark.parametrize(
