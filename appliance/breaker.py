@@ -8,7 +8,9 @@ Rules kept here:
 2. Half open, a counted number of calls may pass. All of them answered: closed. One that was not: open again, for twice
    as long. One that was given up is another's again.
 3. Being asked to wait (Retry-After) is no error. It is waited for, and nothing else changes.
-4. It reads no clock but the one it is given, and draws nothing.
+4. A server that is only slow is `lagging`: others are asked before it, and where there is no other it is asked all the
+   same. A slow answer is better than none.
+5. It reads no clock but the one it is given, and draws nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ _OK, _SLOW, _BAD = 0, 1, 2
 
 
 class Breaker:
-    """`refuses` says why no call may be made now; else `enter`, and then one of `answered`, `failed`, `given_up` with
-    what `enter` gave.
+    """`refuses` says why no call may be made now, `lags` why others should be asked first. Else `enter`, and then one
+    of `answered`, `failed`, `given_up` with what `enter` gave.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class Breaker:
         "_paused_until",
         "_until",
         "closings",
+        "lagging",
         "openings",
         "state",
         "why",
@@ -54,6 +57,7 @@ class Breaker:
         self._clock = clock
         self.state: State = "closed"
         self.why = ""  # it opened last
+        self.lagging = False  # whether it opened for being slow, and for nothing else since
         self.openings = 0
         self.closings = 0
         self._epoch = 0
@@ -68,12 +72,22 @@ class Breaker:
 
     def refuses(self) -> str:
         """Why no call may be made now, in words; '' where one may."""
+        return self._says(lagging=False)
+
+    def lags(self) -> str:
+        """Why others should be asked first, in words; '' where nothing speaks for that."""
+        return self._says(lagging=True) if self.lagging else ""
+
+    def _says(self, *, lagging: bool) -> str:
         if self.state == "closed" and not self._paused_until:
             return ""
         now = self._clock()
-        if now < self._paused_until:
+        if now < self._paused_until and not lagging:
             return f"the server asked to wait, {_seconds(self._paused_until - now)} more"
-        self._paused_until = 0.0
+        if now >= self._paused_until:
+            self._paused_until = 0.0
+        if self.lagging != lagging:
+            return ""
         if self.state == "open":
             if now < self._until:
                 return f"circuit breaker open, {_seconds(self._until - now)} more: {self.why}"
@@ -102,12 +116,12 @@ class Breaker:
         self._missed = 0
         if self.state == "half-open":
             if slow:
-                self._open(self.why)
+                self._open(self.why, lagging=self.lagging)
                 return
             self._answered += 1
             if self._answered >= self._limits.probes:
                 self._close()
-        else:
+        elif self.state == "closed":
             self._count(_SLOW if slow else _OK)
 
     def failed(self, epoch: int, *, connecting: bool) -> None:
@@ -119,7 +133,7 @@ class Breaker:
             self._open(self.why)
         elif self._missed >= self._limits.connect_failures:
             self._open(f"it could not be connected to {self._missed} times in a row")
-        else:
+        elif self.state == "closed":
             self._count(_BAD)
 
     def given_up(self, epoch: int) -> None:
@@ -145,10 +159,13 @@ class Breaker:
         if kind == _BAD and total >= limits.least_calls and bad >= limits.error_share * total:
             self._open(f"{bad} of {total} calls failed within {limits.window_s:g} s")
         elif kind == _SLOW and ok + slow >= limits.least_answers and slow > _SLOW_SHARE * (ok + slow):
-            self._open(f"the first token of {slow} of {ok + slow} answers came too late within {limits.window_s:g} s")
+            self._open(
+                f"the first token of {slow} of {ok + slow} answers came too late within {limits.window_s:g} s",
+                lagging=True,
+            )
 
-    def _open(self, why: str) -> None:
-        self.why = why
+    def _open(self, why: str, *, lagging: bool = False) -> None:
+        self.why, self.lagging = why, lagging
         self._until = self._clock() + self._pause
         self._pause = min(self._pause * 2, self._limits.longest_pause_s)
         self.openings += 1
@@ -159,6 +176,7 @@ class Breaker:
         self._enter_state("half-open")
 
     def _close(self) -> None:
+        self.lagging = False
         self._pause = self._limits.pause_s
         self.closings += 1
         self._enter_state("closed")

@@ -12,6 +12,7 @@ Rules kept here:
 7. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
 8. A step that may have the request redacted only is never sent anything else. What cannot be redacted is not sent.
    What is judged, served and stored is the answer with its placeholders put back.
+9. Where the decision has a hedge, its path is asked as well if the first says nothing in time; one of them is heard.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class Execution:
         """Whether this run answered. Raises where it broke off after something of it was sent."""
         if run.status == "rejected":
             self._weak.append((run.judgement.p_good if run.judgement else 0.0, run.step.path, run.held))
-        elif run.status != "answered" and run.said:
+        elif run.status != "answered" and run.given:
             raise broken_off(self.outcomes)
         return run.status == "answered"
 

@@ -7,6 +7,8 @@ Rules kept here:
 
 from __future__ import annotations
 
+from math import ceil
+
 from appliance.errors import (
     AuditUnavailable,
     BadRequest,
@@ -23,6 +25,8 @@ from appliance.errors import (
     WeirError,
 )
 from appliance.records.decision import Candidate, Decision, StepOutcome
+
+_LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
 
 
 def refuse(decision: Decision) -> None:
@@ -137,8 +141,19 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
             next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
         )
     if faults == {"overloaded"}:
-        return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=2)
-    return UpstreamFailed("Every path that was tried failed.", details=details, next_step="Try again shortly.")
+        return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=_wait(outcomes) or 2)
+    return UpstreamFailed(
+        "Every path that was tried failed.",
+        details=details,
+        next_step="Try again shortly.",
+        retry_after_s=_wait(outcomes),
+    )
+
+
+def _wait(outcomes: tuple[StepOutcome, ...]) -> int | None:
+    """Whole seconds after which the first of those who said so may be asked again."""
+    said = [outcome.retry_after_s for outcome in outcomes if outcome.retry_after_s]
+    return min(_LONGEST_WAIT_S, ceil(min(said))) if said else None
 
 
 def broken_off(outcomes: tuple[StepOutcome, ...]) -> WeirError:

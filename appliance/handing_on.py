@@ -155,6 +155,6 @@ def _behind(request: Request, words: str, shown: list[tuple[str, str]]) -> Reque
     text = "\n".join((words, _DATA, "", *blocks, f"{mark} end"))
     *before, last = request.messages
     if last.role != "user":
-        return replace(request, messages=(*request.messages, Message("user", text)))
+        return replace(request, messages=(*request.messages, Message("user", text)), continues=False)
     parts = (*last.parts, {"type": "text", "text": text}) if last.parts else ()
     return replace(request, messages=(*before, replace(last, content=f"{last.content}\n\n{text}", parts=parts)))

@@ -44,6 +44,7 @@ from appliance.fleet import Fleet
 from appliance.fleets import Fleets
 from appliance.flight import Flights
 from appliance.hits import Hits
+from appliance.loads import Loads
 from appliance.paths.contract import ExecutionPath
 from appliance.records.card import ModelCard
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome, UsageNote
@@ -171,6 +172,7 @@ class Node:
         await loop.run_in_executor(self._threads, language.load)
         await loop.run_in_executor(self._detecting, detect.load)
         jobs = [self._keep_house(), self._watch(), self.fleets.follow(self.egress, self.audit)]
+        jobs.append(Loads(self.egress).follow(lambda: self.fleet))
         if self._media is not None:
             jobs.append(announce(self._media, self.audit))
         self._housekeeping = tuple(map(asyncio.create_task, jobs))

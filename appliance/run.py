@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. What is kept is given out only when it was judged and is the answer that is served.
-2. An answer is given out from one attempt alone: another begins only while nothing was.
+2. An answer is given out from one attempt alone: another begins only while nothing was. Leading blanks are held back
+   until something stands behind them, so that an attempt that said nothing else left no trace.
 3. A path is asked again only where it is an upstream, and as `retries` says.
 4. However a run ends, its path is closed, its turn is given back, and `outcome` tells all that it cost.
 """
@@ -18,7 +19,7 @@ from appliance.attempt import Charge, Try
 from appliance.decide.estimate import p_good
 from appliance.decide.price import most_picos_of
 from appliance.judge import judge
-from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text, ToolCall, Vector
+from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text
 from appliance.records.decision import Attempt, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure, departing
 from appliance.records.money import total
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from appliance.execute import Execution
     from appliance.records.features import FindingKind
 
+MOST_BLANKS = 64  # chunks that are held back
+ONE_PIECE_S = 0.001
 LATE_S = 0.02  # before the caller's deadline: what fails then failed for that
 
 
@@ -52,8 +55,7 @@ class Run:
         self._redacted: tuple[tuple[FindingKind, int], ...] = ()
         self.status: str = "cancelled"  # until it comes to an end of its own
         self.held: list[Chunk] = []
-        self._given = False  # whether anything was given out
-        self.said = False  # whether that was a part of the answer, which nobody else can begin anew
+        self.given = False  # whether anything was given out, so that nobody else can begin anew
         self.judgement: Judgement | None = None
         self.hedged = False  # whether another path was asked as well
         self.when_speaking: Callable[[], object] | None = None  # is called at its first token
@@ -74,10 +76,14 @@ class Run:
                             if self.when_speaking is not None and attempt.first is not None:
                                 self.when_speaking()
                                 self.when_speaking = None
-                            if self._keep:
+                            if self._keep or not (self.given or self._begins(chunk)):
                                 self.held.append(chunk)
                             elif not isinstance(chunk, Signals):
-                                self._give(chunk)
+                                if self.held:
+                                    for blank in self._let_go():
+                                        yield blank
+                                if isinstance(chunk, Done):
+                                    self._settle()
                                 yield chunk
                     finally:
                         await _close(stream)
@@ -160,17 +166,21 @@ class Run:
             self._turns.done(self._execution.request.n)
             self._turns = None
 
-    def _give(self, chunk: Chunk) -> None:
-        """Before a chunk is given out that cannot be taken back."""
-        if isinstance(chunk, Done):
-            self._settle()
-        if not self._given:
-            self._given = True
-            self._execution.serves(self.step.path, self._redacted)
-            if self._try.meter.below_floor:
-                self._execution.below_floor = True
-        if not self.said:
-            self.said = isinstance(chunk, ToolCall | Vector) or (isinstance(chunk, Text) and not chunk.text.isspace())
+    def _begins(self, chunk: Chunk) -> bool:
+        """Whether this is given out, as the first that is. Blanks wait for something to stand before."""
+        blank = isinstance(chunk, Signals) or (isinstance(chunk, Text) and not chunk.text.strip())
+        if blank and len(self.held) < MOST_BLANKS:
+            return False
+        self.given = True
+        self._execution.serves(self.step.path, self._redacted)
+        if self._try.meter.below_floor:
+            self._execution.below_floor = True
+        return True
+
+    def _let_go(self) -> list[Chunk]:
+        """The blanks that waited."""
+        waited, self.held = self.held, []
+        return [chunk for chunk in waited if not isinstance(chunk, Signals)]
 
     def _answered(self) -> None:
         """The server did what it should, whatever its answer is worth."""
@@ -178,6 +188,8 @@ class Run:
         if call is not None:
             assert attempt.asked is not None
             first = None if attempt.first is None else attempt.first - attempt.asked
+            if first is not None and self._execution.clock() - attempt.asked - first <= ONE_PIECE_S:
+                first = None  # it came in one piece: its first token is its last
             call.answered(first, self._execution.features.estimated_prompt_tokens)
             self._call = None
 
@@ -191,7 +203,7 @@ class Run:
     def _again_in(self, error: PathError) -> float | None:
         """Seconds until the next attempt; None where this was the last."""
         execution = self._execution
-        if self._given or not self._asked or self._try.asked is None:
+        if self.given or not self._asked or self._try.asked is None:
             return None
         upstream = execution.upstreams[self.step.path]
         return again_in(
@@ -278,6 +290,7 @@ class Run:
             status=self.status,  # type: ignore[arg-type]  # one of the four literals by construction
             fault=fault.fault if fault else "",
             message=fault.message if fault else "",
+            retry_after_s=fault.retry_after_s if fault else None,
             first_token_s=None if attempt.first is None else attempt.first - self._began,
             seconds=execution.clock() - self._began,
             prompt_tokens=last.usage.prompt_tokens,

@@ -353,7 +353,11 @@ class Serving:
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
             return
-        if not self._may_be_kept(self._generation.card_by_id[execution.path]):
+        made = self.decision is not None and any(step.composition is not None for step in self.decision.steps)
+        paths = {execution.path} | (
+            {step.path for step in execution.outcomes} if made else set()
+        )  # all had a part in it
+        if not all(self._may_be_kept(self._generation.card_by_id[path]) for path in paths):
             return
         now, request, question = self._now + (time.perf_counter() - self._began), self.request, self._question
         most = self._node.config.cache.ttl_s

@@ -76,6 +76,8 @@ def take_snapshot(
         _state(name, readiness(path, servers.get(name)), figures.get(name), waiting.get(name), now, cached.get(name, 0))
         for name, path in paths.items()
     )
+    if servers and any(upstream.lagging for upstream in servers.values()):
+        states = tuple(_with_lag(state, servers.get(state.path)) for state in states)
     return Snapshot(now, draw, states, budget_left=budget_left)
 
 
@@ -95,8 +97,17 @@ def _cached(paths: Mapping[str, ExecutionPath], request: Request) -> dict[str, i
 def readiness(path: ExecutionPath, upstream: Upstream | None) -> Readiness:
     """Whether a path takes jobs now, its upstream's breakers among what may stand against it."""
     found = path.ready()
-    why = upstream.refuses() if upstream is not None and found.ok else ""
-    return Readiness(False, why, found.busy, found.queued, found.slots) if why else found
+    if upstream is None:
+        return found
+    why, waiting = upstream.refuses() if found.ok else "", upstream.waiting()
+    if not why and not waiting:
+        return found
+    return Readiness(found.ok and not why, why or found.reason, found.busy, found.queued + waiting, found.slots)
+
+
+def _with_lag(state: PathState, upstream: Upstream | None) -> PathState:
+    why = upstream.lags() if upstream is not None else ""
+    return changed(state, lagging=why) if why else state
 
 
 def _state(

@@ -11,14 +11,16 @@ Rules kept here:
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import structlog
 
 from appliance.breaker import Breaker, State
 from appliance.decide.failing import Breaking
+from appliance.load import FRESH_S, Load
 from appliance.paths.contract import PathError, PathFault
 from appliance.records.card import Endpoint, ModelCard
 
@@ -29,13 +31,24 @@ _OF_THE_SERVER: frozenset[PathFault] = frozenset({"unavailable", "timeout", "aut
 
 @dataclass(slots=True)
 class Member:
-    """One address and key. `busy` counts calls in work."""
+    """One address and key. `busy` counts calls in work, `load` is what its server said of itself at `load_at`."""
 
     name: str
     weight: float
     room: int
     breaker: Breaker
     busy: int = 0
+    load: Load | None = None
+    load_at: float = 0.0
+
+    def note_load(self, load: Load | None, at: float) -> None:
+        """What its server said of itself; None: nothing, so what it said before goes on to age."""
+        if load is not None:
+            self.load, self.load_at = load, at
+
+    def waiting(self, now: float) -> int:
+        """Requests in its server's queue, as far as that is known and fresh."""
+        return self.load.waiting if self.load is not None and now - self.load_at <= FRESH_S else 0
 
 
 @dataclass(slots=True)
@@ -47,12 +60,8 @@ class Call:
     epoch: int
     open: bool = field(default=True)
 
-    @property
-    def member(self) -> str:
-        return self.upstream.members[self.index].name
-
     def answered(self, first_token_s: float | None, prompt_tokens: int) -> None:
-        """It gave an answer, its first token after so long."""
+        """It gave an answer, its first token after so long; None: that says nothing of its speed."""
         upstream = self.upstream
         limit = upstream.slow_after(prompt_tokens)
         slow = limit is not None and first_token_s is not None and first_token_s > limit
@@ -87,13 +96,15 @@ class Call:
 class Upstream:
     """One path's. `clock` in seconds, never backwards."""
 
-    __slots__ = ("_slow_base", "_slow_rate", "_states", "members", "name")
+    __slots__ = ("_clock", "_slow_base", "_slow_rate", "_states", "members", "name", "used_at")
 
     def __init__(self, card: ModelCard, limits: Breaking, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises ValueError for a card without an endpoint."""
         if card.endpoint is None:
             raise ValueError("what has no endpoint has no upstream")
         self.name = card.id
+        self._clock = clock
+        self.used_at = -math.inf  # by the clock
         self.members = tuple(
             Member(name, weight, card.endpoint.max_concurrent, Breaker(limits, clock))
             for name, weight in _members(card.endpoint)
@@ -117,9 +128,33 @@ class Upstream:
             why = why or said
         return why
 
+    @property
+    def lagging(self) -> bool:
+        """Whether any member was found slow."""
+        return any(member.breaker.lagging for member in self.members)
+
+    def lags(self) -> str:
+        """Why another path should be asked first: every member that takes a call is slow. '' where nothing speaks for
+        that.
+        """
+        why = ""
+        for member in self.members:
+            if not member.breaker.refuses():
+                why = member.breaker.lags()
+                if not why:
+                    return ""
+        return why
+
     def wait_s(self) -> float:
         """Seconds until one takes a call."""
         return min(member.breaker.wait_s() for member in self.members)
+
+    def waiting(self) -> int:
+        """Requests in the queues of its servers, as they say themselves."""
+        if all(member.load is None for member in self.members):
+            return 0
+        now = self._clock()
+        return sum(member.waiting(now) for member in self.members)
 
     def another(self, asked: Collection[int]) -> bool:
         """Whether a member takes a call now that was not `asked` yet."""
@@ -137,8 +172,11 @@ class Upstream:
             takes = [k for k, one in enumerate(members) if one.busy < one.room and not one.breaker.refuses()]
             if not takes:
                 raise self._refused()
-            index = min(takes, key=lambda k: (k in asked, (members[k].busy + 1) / members[k].weight, k))
+            now = self._clock()
+            loads = [(one.busy + one.waiting(now) + 1) / one.weight for one in members]
+            index = min(takes, key=lambda k: (k in asked, bool(members[k].breaker.lags()), loads[k], k))
         member = members[index]
+        self.used_at = self._clock()
         member.busy += 1
         call = Call(self, index, member.breaker.enter())
         self.tell(member)
@@ -166,9 +204,10 @@ class Upstream:
                 "name": one.name,
                 "busy": one.busy,
                 "breaker": one.breaker.state,
-                "reason": one.breaker.refuses(),
+                "reason": one.breaker.refuses() or one.breaker.lags(),
                 "opened": one.breaker.openings,
                 "closed": one.breaker.closings,
+                "load": asdict(one.load) if one.load is not None else None,
             }
             for one in self.members
         ]

@@ -42,11 +42,11 @@ from appliance.store import Reader  # noqa: E402
 from appliance.store.tenants import Tenants  # noqa: E402
 from tests.node.conftest import process_node, write_content  # noqa: E402
 from tests.node.failing import card_of, whose  # noqa: E402
-from tests.standins.numbered import NumberedStandIn  # noqa: E402
+from tests.standins.numbered import Remote  # noqa: E402
 from tests.store.audit_rig import rows  # noqa: E402
 
 DEADLINE_S = 8.0
-CLOCKS = {"first_byte_timeout_s": 3.0, "gap_timeout_s": 1.0}  # long, because upstreams and clients share a process
+CLOCKS = {"first_byte_timeout_s": 3.0, "gap_timeout_s": 1.0}
 OVER_S = 0.1
 LEAVE = 0.05  # of streaming clients
 HEALED = 0.6  # of the requests are over by then
@@ -69,12 +69,12 @@ class Seen:
 
 async def chaos(directory: Path, *, requests: int, at_once: int, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
     """The counts, and under 'missed' what does not hold."""
-    a, b = NumberedStandIn("a", "429", retry_after="1"), NumberedStandIn("b", "hang", tokens=20)
-    c, d = NumberedStandIn("c", "cut", tokens=20), NumberedStandIn("d", tokens=20, pause_s=0.001)
-    servers = (a, b, c, d)
-    async with contextlib.AsyncExitStack() as stack:
-        for server in servers:
-            await stack.enter_async_context(server)
+    troubles = {"a": "429", "b": "hang", "c": "cut", "d": ""}
+    with contextlib.ExitStack() as stack:
+        servers = tuple(
+            stack.enter_context(Remote(name, trouble=trouble, retry_after=1, tokens=20, pause_s=0.001))
+            for name, trouble in troubles.items()
+        )
         speed = {"first_token_s": 0.02, "first_token_p95_s": 0.2, "decode_tokens_per_s": 10_000.0}
         cards = [card_of(server, cost=k / 10_000, speed=speed, endpoint=CLOCKS) for k, server in enumerate(servers)]
         state = directory / "state"
@@ -94,8 +94,8 @@ async def chaos(directory: Path, *, requests: int, at_once: int, deadline_s: flo
                 async def client() -> None:
                     for k in work:
                         if k == int(HEALED * requests):
-                            for server in (a, b, c):
-                                server.trouble = ""
+                            for server in servers:
+                                await asyncio.to_thread(server.change, trouble="")
                         leaves = k % 2 == 0 and draws.random() < LEAVE
                         await _ask(session, k, seen, deadline_s, leaves=leaves)
 
@@ -104,6 +104,8 @@ async def chaos(directory: Path, *, requests: int, at_once: int, deadline_s: flo
                 paths = await _until_closed(session, Seen(), operator)
         finally:
             await asyncio.to_thread(made.__exit__, None, None, None)
+        for server in servers:
+            server.settle()
     return _judged(seen, servers, paths, state, requests)
 
 
@@ -182,7 +184,7 @@ async def _until_closed(session: aiohttp.ClientSession, seen: Seen, operator: st
 
 
 def _judged(
-    seen: Seen, servers: tuple[NumberedStandIn, ...], paths: list[dict[str, Any]], state: Path, requests: int
+    seen: Seen, servers: tuple[Remote, ...], paths: list[dict[str, Any]], state: Path, requests: int
 ) -> dict[str, Any]:
     missed = list(seen.wrong)
     missed += [f"{count} ended {how}" for how, count in seen.ended.items() if how.startswith("without")]
@@ -247,7 +249,7 @@ def _judged(
     }
 
 
-def _due(server: NumberedStandIn, per_call: float) -> float:
+def _due(server: Remote, per_call: float) -> float:
     """What a stand-in's ledger comes to: a call that was billed any token costs its price as well."""
     tokens_in, tokens_out = server.billed
     return (tokens_in + 2 * tokens_out) / 1e6 + per_call * sum(1 for call in server.calls if call.prompt_tokens)

@@ -39,7 +39,7 @@ _RECIPE_BYTES = 4 * 1024 * 1024
 _NAME = r"^[a-z0-9][a-z0-9-]{0,47}$"
 _CAN = (
     "streaming", "system", "json_object", "json_schema", "regex", "logprobs", "signals", "seed", "multiple",
-    "penalties", "logit_bias", "top_k",
+    "penalties", "logit_bias", "top_k", "prefill",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,38 @@ def test_what_costs_nothing_may_be_in_any_currency_and_the_counterfactual_may_no
     free = upstream_card("http://127.0.0.1:1/v1", price={"currency": "EUR"})
     (found,) = findings(tmp_path, free, frontier={"name": "far", "price": {"currency": "CHF", "per_request": 1.0}})
     assert "frontier is priced in CHF" in found
+
+
+STATED = {"default": "first", "strategies": {"first": {"kind": "fallback", "paths": ["site/one", "auto"]}}}
+
+
+def test_strategies_are_content_and_part_of_its_id(tmp_path: Path) -> None:
+    content = write_content(tmp_path, upstream_card("http://127.0.0.1:9"))
+    before = load_generation(content)
+    (content / "router" / "strategies.json").write_text(json.dumps(STATED))
+    after = load_generation(content)
+    assert before.strategies is None and after.strategies is not None
+    assert after.strategies.default == "first" and before.id != after.id
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"default": "gone"}, "there is no strategy 'gone'"),
+        ({"strategies": {"x": {"kind": "fallback", "paths": ["nobody"]}}}, "names 'nobody', which is no path"),
+        (
+            {"strategies": {"x": {"kind": "fallback", "paths": ["cache/exact"]}}},
+            "names 'cache/exact', which is no path",
+        ),
+        ({"strategies": {"x y": {"kind": "sticky"}}}, "strategies.json"),
+        ({"strategies": {"x": {"kind": "sticky", "extra": 1}}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_strategies_that_make_no_sense_are_named_with_their_file(
+    tmp_path: Path, stated: dict[str, Any], words: str
+) -> None:
+    content = write_content(tmp_path, upstream_card("http://127.0.0.1:9"))
+    (content / "router" / "strategies.json").write_text(json.dumps(stated))
+    with pytest.raises(ConfigInvalid) as caught:
+        load_generation(content)
+    assert any(words in detail and "strategies.json" in detail for detail in caught.value.details)

@@ -265,11 +265,7 @@ def _ran(steps: list[Json]) -> str:
                 money(step.get("cost")),
                 number(judged) if isinstance(judged, (int, float)) else judged or "-",
                 step.get("device") or "-",
-                "; ".join(
-                    part
-                    for part in (str(step.get("role") or ""), _replaced(step), *_notes(step), step.get("message", ""))
-                    if part
-                ),
+                "; ".join(part for part in (*_notes(step), step.get("message", "")) if part),
             )
         )
     headers = ("RAN", "STATUS", "TIME", "TOKENS", "COST", "JUDGED", "DEVICE", "")
@@ -299,6 +295,8 @@ def _asked(step: Json) -> str:
 
 def _notes(step: Json) -> Iterator[str]:
     """What is to be known of a step besides."""
+    yield str(step.get("role") or "")
+    yield _replaced(step)
     if step.get("shared"):
         yield "run by another request, identical and at the same time"
     if step.get("hedged"):

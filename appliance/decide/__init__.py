@@ -9,7 +9,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from appliance.decide.candidates import candidates, outside
+from appliance.decide.candidates import behind, candidates, outside
 from appliance.decide.composing import beyond, composable, composed, within
 from appliance.decide.courses import Course, by_strategy, course
 from appliance.decide.generation import Generation
@@ -60,6 +60,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
                 return made
             way = None if whole else way  # what fits whole is read whole, by whom the strategy names
     found = candidates(asked, features, generation, snapshot, within(way, features) if way is not None else None)
+    found = behind(found, snapshot)
     eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)

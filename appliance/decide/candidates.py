@@ -63,6 +63,19 @@ def kinds_of(features: Features) -> tuple[FindingKind, ...]:
     return tuple(sorted(kind for kind, _ in features.findings)) if features.findings else ()
 
 
+def behind(found: tuple[Candidate, ...], snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """The same, without those that lag where one is left that does not."""
+    lagging = {state.path: state.lagging for state in snapshot.paths if state.lagging}
+    if not lagging or all(one.path in lagging for one in found if one.eligible):
+        return found
+    return tuple(
+        changed(one, eligible=False, reasons=(*one.reasons, Reason("health", lagging[one.path])))
+        if one.eligible and one.path in lagging
+        else one
+        for one in found
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What detectors found, and the labels that are left without what can be redacted; None where that is nothing."""

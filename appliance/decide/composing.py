@@ -40,6 +40,8 @@ def composable(asked: Asked, features: Features) -> str:
         return "it composes answers to chats"
     if features.has_tools or "tools" in features.needs:
         return "it composes no calls of tools"
+    if "prefill" in features.needs:
+        return "it goes on with no answer that is begun"
     return "" if asked.n == 1 else "it composes one answer, not several"
 
 

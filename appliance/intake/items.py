@@ -89,7 +89,8 @@ class _Turns:
             if name not in known and name not in ("type", "id", "status"):
                 raise refused(where, "an item of only 'type', 'id', 'status' and " + ", ".join(sorted(known)))
             if name in ("caller", "namespace", "async") and value not in (None, False, {"type": "direct"}):
-                raise Unsupported(f"'{where}.{name}' is not supported.", param=f"{where}.{name}", next_step="Leave it.")
+                here = f"{where}.{name}"
+                raise Unsupported(f"'{here}' is not supported.", param=here, next_step="Leave it out.")
         if item.get("status") is not None:
             choice(f"{where}.status", item["status"], _STATES)
         getattr(self, f"_{kind}")(item, where)

@@ -221,6 +221,10 @@ RESPONSES: dict[str, Take] = {
     "prompt_cache_key": CHAT["prompt_cache_key"],
     "prompt_cache_retention": CHAT["prompt_cache_retention"],
     "prompt_cache_options": CHAT["prompt_cache_options"],
+    # as OpenRouter names them
+    "models": CHAT["models"],
+    "provider": CHAT["provider"],
+    "route": CHAT["route"],
     "truncation": refuse("Shorten the input yourself.", unless=("disabled",)),
     "store": refuse("No response is kept for later: leave it out or send false.", unless=(False,)),
     "background": refuse("Ask for a stream, or wait for the answer.", unless=(False,)),

@@ -47,19 +47,17 @@ class BedrockDialect:
         if card.endpoint is None or not card.endpoint.region:
             raise ValueError("a card of runtime bedrock_http has an endpoint that states its region")
         self._region = card.endpoint.region
-        self._reasoning = card.capabilities.reasoning
+        self._words = card.capabilities.reasoning
         _frame_reader()  # imports botocore now, not within a request
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        return Call(
-            _address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, self._reasoning))
-        )
+        return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, self._words)))
 
-    def reading(self, job: Job) -> Reading:  # noqa: ARG002
-        return BedrockReading()
+    def reading(self, job: Job) -> Reading:
+        return BedrockReading(job.sampling.stop)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         try:
@@ -197,14 +195,13 @@ def _frame(raw: bytes) -> tuple[dict[str, Any], bytes]:
 class BedrockReading(Said):
     """What has been read of one Converse, as `dialect.Reading` has it."""
 
-    __slots__ = ("_frames", "ended", "failed", "stops")
+    __slots__ = ("_frames", "ended", "failed")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
+        super().__init__(stop_strings)
         self._frames = Frames()
         self.ended = False
         self.failed: Exception | None = None
-        self.stops: dict[int, str] = {}  # Converse says that one was met, and not which
 
     def head(self, headers: Mapping[str, str]) -> None:
         """Nothing that matters."""

@@ -51,8 +51,8 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 
-def build_body(job: Job, reasoning: str = "none") -> dict[str, Any]:
-    """The JSON body for a chat; `reasoning` as the card has it.
+def build_body(job: Job, words: str = "none") -> dict[str, Any]:
+    """The JSON body for a chat; `words` are those in which its model is told how much to think, as the card has it.
 
     Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told.
     """
@@ -63,13 +63,15 @@ def build_body(job: Job, reasoning: str = "none") -> dict[str, Any]:
         sampling=frozenset(("top_k",)),
         forwarded=frozenset(("service_tier", "reasoning_effort")),
         formats=frozenset(("json_schema",)),
+        continues=True,
+        seen_results=True,
     )
     system, messages = _conversation(job.messages)
     body: dict[str, Any] = {"messages": messages}
     if system:
         body["system"] = system
     _tools(body, job, used=any(message.tool_calls or message.role == "tool" for message in job.messages))
-    _inference(body, job, reasoning)
+    _inference(body, job, words)
     if job.format.kind == "json_schema":
         schema: dict[str, Any] = {"schema": orjson.dumps(canonical_schema(job.format.schema or {})).decode()}
         schema |= {"name": job.format.name} if job.format.name else {}
@@ -109,18 +111,10 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
 
 def _content(message: Message, at: int) -> list[dict[str, Any]]:
     if message.role == "tool":
-        said = [{"text": message.content or "(empty)"}]
+        said = _pieces(message, at) or [{"text": "(empty)"}]
         return [{"toolResult": {"toolUseId": _use_id(message.tool_call_id or ""), "content": said}}]
     blocks = [block for part in message.parts if part.get("type") in THINKING for block in _thought(part)]
-    for part in pieces(message, at):
-        if part["type"] == "text":
-            if part.get("text"):
-                blocks.append({"text": part["text"]})
-            continue
-        media, data = image_bytes(part, at)
-        if media not in _IMAGES:
-            raise unsupported(f"images of the kind {media[:40]}", f"messages[{at}].content")
-        blocks.append({"image": {"format": _IMAGES[media], "source": {"bytes": data}}})
+    blocks += _pieces(message, at)
     for call in message.tool_calls:
         function = call["function"]
         try:
@@ -131,6 +125,21 @@ def _content(message: Message, at: int) -> list[dict[str, Any]]:
             raise unsupported("tool call whose arguments are no JSON object", f"messages[{at}].tool_calls")
         used = {"toolUseId": _use_id(str(call.get("id", ""))), "name": function["name"], "input": arguments}
         blocks.append({"toolUse": used})
+    return blocks
+
+
+def _pieces(message: Message, at: int) -> list[dict[str, Any]]:
+    """Blocks of text that is not empty, and of images."""
+    blocks: list[dict[str, Any]] = []
+    for part in pieces(message, at):
+        if part["type"] == "text":
+            if part.get("text"):
+                blocks.append({"text": part["text"]})
+            continue
+        media, data = image_bytes(part, at)
+        if media not in _IMAGES:
+            raise unsupported(f"images of the kind {media[:40]}", f"messages[{at}].content")
+        blocks.append({"image": {"format": _IMAGES[media], "source": {"bytes": data}}})
     return blocks
 
 
@@ -187,7 +196,7 @@ def _tools(body: dict[str, Any], job: Job, *, used: bool) -> None:
     body["toolConfig"] = config
 
 
-def _inference(body: dict[str, Any], job: Job, reasoning: str) -> None:
+def _inference(body: dict[str, Any], job: Job, words: str) -> None:
     said = job.sampling
     config: dict[str, Any] = {}
     if said.max_tokens is not None:
@@ -202,28 +211,44 @@ def _inference(body: dict[str, Any], job: Job, reasoning: str) -> None:
         body["inferenceConfig"] = config
     # Converse hands these to the model as they are; Anthropic's and Mistral's models call it so.
     own: dict[str, Any] = {"top_k": said.top_k} if said.top_k is not None else {}
-    effort = job.forwarded.get("reasoning_effort")
-    if effort is not None:
-        own |= _thinking(effort, reasoning, said.max_tokens)
+    if job.thinking is not None or "reasoning_effort" in job.forwarded:
+        own |= _thinking(job, words)
     if own:
         body["additionalModelRequestFields"] = own
 
 
-def _thinking(effort: str, reasoning: str, most: int | None) -> dict[str, Any]:
-    """Rule 4, for an answer of at most so many tokens."""
-    if reasoning == "none":
-        if effort != "none":
-            raise unsupported("request to think", "reasoning_effort")
+def _thinking(job: Job, words: str) -> dict[str, Any]:
+    """Rule 4."""
+    effort, asked, most = job.forwarded.get("reasoning_effort"), job.thinking, job.sampling.max_tokens
+    if words == "none":
+        if effort != "none" and (asked is None or asked.budget_tokens is not None):
+            raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
         return {}
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
-    if reasoning == "effort":
-        effort = "low" if effort == "minimal" else effort
-        return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
-    budget = _BUDGETS[effort] if most is None else min(_BUDGETS[effort], most - 1)
+    if words == "effort":
+        adaptive: dict[str, Any] = {"thinking": {"type": "adaptive"}}
+        stated = "low" if effort == "minimal" else effort
+        return adaptive if stated is None else {**adaptive, "output_config": {"effort": stated}}
+    if _lost_thread(job.messages):
+        return {}
+    budget = (
+        asked.budget_tokens if asked is not None and asked.budget_tokens is not None else _BUDGETS[effort or "medium"]
+    )
+    budget = budget if most is None else min(budget, most - 1)
     if budget < LEAST_BUDGET:
         raise unsupported(f"thinking within {most} tokens", "reasoning_effort")
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _lost_thread(said: tuple[Message, ...]) -> bool:
+    """Whether what comes next follows from calls of which the thinking is not there: a model that thinks by a budget
+    insists on it.
+    """
+    last = next((message for message in reversed(said) if message.role == "assistant"), None)
+    if last is None or not last.tool_calls:
+        return False
+    return not any(_thought(part) for part in last.parts if part.get("type") in THINKING)
 
 
 def read_usage(found: Any) -> Usage:
@@ -240,11 +265,13 @@ def read_usage(found: Any) -> Usage:
 class Said:
     """What has been read of one answer. `usage` is None until the provider states it, `finish` until it ended."""
 
-    __slots__ = ("_calls", "_silent", "finish", "usage")
+    __slots__ = ("_calls", "_silent", "_stop_strings", "finish", "stops", "usage")
 
-    def __init__(self) -> None:
+    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
+        self._stop_strings = stop_strings
         self.usage: Usage | None = None
         self.finish: FinishReason | None = None
+        self.stops: dict[int, str] = {}
         self._calls: dict[int, int] = {}  # content block -> position of its tool call
         self._silent: set[int] = set()  # tool calls that had no arguments so far
 
@@ -336,6 +363,8 @@ class Said:
         if reason in ("malformed_model_output", "malformed_tool_use"):
             raise PathError("broken_stream", "The model's output was malformed, as the server itself says.")
         self.finish = _FINISH.get(_text(reason), "stop")
+        if reason == "stop_sequence" and len(self._stop_strings) == 1:  # of several Converse does not tell which
+            self.stops[0] = self._stop_strings[0]
 
 
 def _seal(signature: Any) -> str:

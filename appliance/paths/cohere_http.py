@@ -19,7 +19,7 @@ from appliance.paths.cohere_wire import ChatReading, EmbedReading, chat_body, em
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import Call, Reading
 from appliance.paths.openai_errors import error_of
-from appliance.records.card import Endpoint
+from appliance.records.card import Endpoint, ModelCard
 
 _STATUS = {498: 401, 499: 503}  # Cohere's own: an invalid token, and a request that was given up
 
@@ -31,6 +31,10 @@ class CohereDialect:
     stream_type = "text/event-stream"
     signs = False
 
+    def __init__(self, card: ModelCard | None = None) -> None:
+        """`card` says whether its model thinks."""
+        self._words = card.capabilities.reasoning if card is not None else "none"
+
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {"Authorization": f"Bearer {key}"} if key else {}
 
@@ -38,11 +42,11 @@ class CohereDialect:
         if job.kind == "embedding":
             body, tail = embed_body(job, endpoint.model, endpoint.input_type), "embed"
         else:
-            body, tail = chat_body(job, endpoint.model, streaming=streaming), "chat"
+            body, tail = chat_body(job, endpoint.model, self._words, streaming=streaming), "chat"
         return Call(_address(endpoint.base_url, tail), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
-        return EmbedReading(len(job.inputs)) if job.kind == "embedding" else ChatReading()
+        return EmbedReading(len(job.inputs)) if job.kind == "embedding" else ChatReading(job.sampling.stop)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         if status == 200:

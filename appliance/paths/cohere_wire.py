@@ -36,8 +36,11 @@ _FINISH: dict[str, FinishReason] = {
 _GAVE_UP = frozenset(("ERROR", "TIMEOUT", "ERROR_TOXIC", "ERROR_LIMIT", "USER_CANCEL"))
 
 
-def chat_body(job: Job, model: str, *, streaming: bool) -> dict[str, Any]:
-    """The JSON body for a chat. Raises PathError 'unsupported' or 'rejected' for what Cohere cannot be told."""
+def chat_body(job: Job, model: str, words: str = "none", *, streaming: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat; `words` is 'none' for a model that does not think.
+
+    Raises PathError 'unsupported' or 'rejected' for what Cohere cannot be told.
+    """
     check_said(
         job,
         sampling=frozenset(("top_k", "seed", "frequency_penalty", "presence_penalty")),
@@ -56,15 +59,23 @@ def chat_body(job: Job, model: str, *, streaming: bool) -> dict[str, Any]:
         body["response_format"] = {"type": "json_object"}
         if job.format.kind == "json_schema":
             body["response_format"]["json_schema"] = canonical_schema(job.format.schema or {})
-    effort = job.forwarded.get("reasoning_effort")
-    if effort == "none":
-        body["thinking"] = {"type": "disabled"}
-    elif effort is not None:
-        budget = {"token_budget": _BUDGETS[effort]} if effort in _BUDGETS else {}
-        body["thinking"] = {"type": "enabled", **budget}
+    if job.thinking is not None or "reasoning_effort" in job.forwarded:
+        _thinking(body, job, words)
     if streaming:
         body["stream"] = True
     return body
+
+
+def _thinking(body: dict[str, Any], job: Job, words: str) -> None:
+    effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
+    if words == "none":
+        if effort != "none" and (asked is None or asked.budget_tokens is not None):
+            raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
+    elif effort == "none":
+        body["thinking"] = {"type": "disabled"}
+    else:
+        budget = _BUDGETS.get(str(effort)) if asked is None or asked.budget_tokens is None else asked.budget_tokens
+        body["thinking"] = {"type": "enabled", **({} if budget is None else {"token_budget": budget})}
 
 
 def _message(message: Message, at: int) -> dict[str, Any]:
@@ -190,10 +201,11 @@ def read_usage(found: Any) -> Usage:
 class ChatReading(EventReading):
     """What has been read of one chat."""
 
-    __slots__ = ("_calls", "_silent")
+    __slots__ = ("_calls", "_silent", "_stop_strings")
 
-    def __init__(self) -> None:
+    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
         super().__init__()
+        self._stop_strings = stop_strings
         self._calls: dict[int, int] = {}  # Cohere's index -> position of the tool call
         self._silent: set[int] = set()  # tool calls that had no arguments so far
 
@@ -272,6 +284,8 @@ class ChatReading(EventReading):
         if reason in _GAVE_UP:
             raise ErrorEvent(raw)
         self.finished[0] = _FINISH.get(reason, "stop")
+        if reason == "STOP_SEQUENCE" and len(self._stop_strings) == 1:  # of several Cohere does not tell which
+            self.stops[0] = self._stop_strings[0]
 
     def _begin(self, at: Any, call: dict[str, Any]) -> ToolCall:
         if type(at) is not int or at in self._calls or len(self._calls) >= MAX_BLOCKS:

@@ -43,7 +43,7 @@ _STATUS = {
 
 
 class GeminiDialect:
-    """Chat. `card` says how its model is told how much to think."""
+    """Chat, authorized as `card` says, and told how much to think as it says."""
 
     kinds = frozenset(("chat",))
     stream_type = "text/event-stream"

@@ -64,9 +64,8 @@ def build_body(job: Job, reasoning: str) -> dict[str, Any]:
     if job.tools:
         _tools(body, job)
     settings = _settings(job)
-    effort = job.forwarded.get("reasoning_effort")
-    if effort is not None:
-        _thinking(settings, effort, reasoning)
+    if job.thinking is not None or "reasoning_effort" in job.forwarded:
+        _thinking(settings, job, reasoning)
     if settings:
         body["generationConfig"] = settings
     return body
@@ -90,16 +89,22 @@ def _settings(job: Job) -> dict[str, Any]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def _thinking(settings: dict[str, Any], effort: str, reasoning: str) -> None:
+def _thinking(settings: dict[str, Any], job: Job, reasoning: str) -> None:
+    effort, asked = job.forwarded.get("reasoning_effort"), job.thinking
+    config: dict[str, Any] = {"includeThoughts": effort != "none" and (asked is None or asked.show)}
     if reasoning == "none":
-        if effort != "none":
-            raise unsupported("request to think", "reasoning_effort")
-    elif reasoning == "budget":
-        settings["thinkingConfig"] = {"thinkingBudget": _BUDGETS[effort], "includeThoughts": effort != "none"}
+        if effort != "none" and (asked is None or asked.budget_tokens is not None):
+            raise unsupported("request to think", "reasoning_effort" if asked is None else "thinking")
+        return
+    if reasoning == "budget":
+        stated = None if asked is None else asked.budget_tokens
+        if stated is not None or effort is not None:
+            config["thinkingBudget"] = _BUDGETS[effort or "medium"] if stated is None else stated
     elif effort == "none":
         raise unsupported("request not to think", "reasoning_effort")
-    else:
-        settings["thinkingConfig"] = {"thinkingLevel": _LEVELS[effort], "includeThoughts": True}
+    elif effort is not None:
+        config["thinkingLevel"] = _LEVELS[effort]
+    settings["thinkingConfig"] = config
 
 
 def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -134,9 +139,9 @@ def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict
 
 def _texts(message: Message, at: int) -> list[dict[str, Any]]:
     """Parts of a message that holds text only."""
-    parts = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
+    parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
     if any("text" not in part for part in parts):
-        raise unsupported(f"images of the role '{message.role}'", f"messages[{at}].content")
+        raise unsupported(f"images and files of the role '{message.role}'", f"messages[{at}].content")
     return parts
 
 
@@ -183,11 +188,12 @@ def _result(message: Message, at: int, names: dict[str, str]) -> dict[str, Any]:
     name = names.get(id) or message.name
     if not name:
         raise PathError("rejected", "A result belongs to no call.", param=f"messages[{at}].tool_call_id")
+    said = "".join([part["text"] for part in _texts(message, at)])
     try:
-        held = orjson.loads(message.content)
+        held = orjson.loads(said)
     except orjson.JSONDecodeError:
         held = None
-    response = held if type(held) is dict else {"output": message.content}
+    response = held if type(held) is dict else {"output": said}
     return {"functionResponse": {"id": id, "name": name, "response": response}}
 
 

@@ -105,7 +105,10 @@ class HttpPath:
             return
         endpoint = self._endpoint
         if endpoint.api_key_ref is not None:
-            self._key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+            key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
+            if key.startswith("{") and not self._dialect.signs:  # it would go out as it is
+                raise PathError("auth", "What the card's key refers to is an account, and this card sends a key.")
+            self._key = key
         # The server's bodies are small and often local: unpacking them costs more than it saves.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "weir"}
         headers |= self._dialect.headers(endpoint, self._key)
@@ -223,6 +226,7 @@ class HttpPath:
                 with suppress(PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
                     for chunk in _read(reading, block, meter):  # it had come before the connection broke
                         yield chunk
+            error.__traceback__ = None  # the body keeps its error, which would know this frame, which knows the body
             raise self._fault(error, begun=response is not None, sent=meter.sent) from None
         finally:
             clock.stop()
@@ -336,7 +340,8 @@ async def _hang_up(answer: Answer, reading: Reading, meter: Meter, within_s: flo
                 while size < HANG_UP_BYTES and not ended:
                     try:
                         block = await content.readany()
-                    except (aiohttp.ClientError, OSError):  # it closed the connection, as it should
+                    except (aiohttp.ClientError, OSError) as error:  # it closed the connection, as it should
+                        error.__traceback__ = None  # as above
                         block, ended = rest_of(content), True
                     size += len(block)
                     _read(reading, block, meter)

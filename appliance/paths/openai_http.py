@@ -53,13 +53,13 @@ class OpenAIDialect:
         return {"api-key": key} if endpoint.flavour == "azure" else {"Authorization": f"Bearer {key}"}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        url, max_key = address(
+        url, max_key, seals = address(
             endpoint.base_url, endpoint.flavour, endpoint.api_version, endpoint.model, _ADDRESS[job.kind]
         )
-        body = build_body(job, endpoint.model, max_key=max_key, streaming=streaming)
+        body = build_body(job, endpoint.model, max_key=max_key, streaming=streaming, seals=seals)
         if endpoint.cache_salt and job.kind != "embedding":
             body["cache_salt"] = job.tenant_salt
-        if endpoint.continuous_usage and streaming:
+        if endpoint.continuous_usage and streaming and job.n == 1:  # of several choices each tells its own
             body["stream_options"]["continuous_usage_stats"] = True
         flavour = endpoint.flavour
         if flavour == "weir":
@@ -100,24 +100,25 @@ class AnsweredByWeir(Answered):
 
 
 @lru_cache(maxsize=256)
-def address(base_url: str, flavour: str, api_version: str, model: str, tail: str) -> tuple[URL, str]:
-    """Where a kind of job is posted, and how the limit of a chat is named there.
+def address(base_url: str, flavour: str, api_version: str, model: str, tail: str) -> tuple[URL, str, bool]:
+    """Where a kind of job is posted, how the limit of a chat is named there, and whether it takes seals of calls.
 
     OpenAI renamed it and its newer models refuse the old name; other servers know the old one.
     """
     base = base_url.rstrip("/")
     if flavour == "azure" and base.endswith("/openai/v1"):
         version = f"?api-version={quote(api_version, safe='')}" if api_version else ""
-        return URL(f"{base}/{tail}{version}", encoded=True), "max_completion_tokens"
+        return URL(f"{base}/{tail}{version}", encoded=True), "max_completion_tokens", False
     if flavour == "azure":
         url = f"{base}/openai/deployments/{quote(model, safe='')}/{tail}?api-version={quote(api_version, safe='')}"
         newer = api_version >= _NEWER_AZURE
-        return URL(url, encoded=True), "max_completion_tokens" if newer else "max_tokens"
+        return URL(url, encoded=True), "max_completion_tokens" if newer else "max_tokens", False
     where = URL(base)
     if where.path in ("", "/"):
         base += "/v1"
     newer = where.host == "api.openai.com"
-    return URL(f"{base}/{tail}", encoded=True), "max_completion_tokens" if newer else "max_tokens"
+    seals = flavour == "weir" or (where.host or "").endswith(".googleapis.com")
+    return URL(f"{base}/{tail}", encoded=True), "max_completion_tokens" if newer else "max_tokens", seals
 
 
 def terms_of(card: ModelCard) -> dict[str, object]:

@@ -48,8 +48,12 @@ _FINISH: dict[str, FinishReason] = {
 _GAVE_UP = frozenset(("abort", "error", "insufficient_system_resource"))
 
 
-def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False) -> dict[str, Any]:
-    """The JSON body for `job`. `max_key` is how this server names the limit of new tokens in a chat."""
+def build_body(
+    job: Job, model: str, *, max_key: str = "max_tokens", streaming: bool = False, seals: bool = True
+) -> dict[str, Any]:
+    """The JSON body for `job`. `max_key` is how this server names the limit of new tokens in a chat; `seals`: it may be
+    sent what seals a call (`extra_content`), which other servers refuse.
+    """
     body: dict[str, Any] = {**job.forwarded} if job.forwarded else {}
     body["model"] = model
     if job.kind == "embedding":
@@ -57,7 +61,7 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
         body.setdefault("encoding_format", "float")
         return body
     if job.kind == "chat":
-        body["messages"] = [_message(message) for message in job.messages]
+        body["messages"] = [_message(message, seals) for message in job.messages]
         if job.tools:
             body["tools"] = canonical_tools(job.tools)
             if job.tool_choice is not None:
@@ -88,7 +92,7 @@ def build_body(job: Job, model: str, *, max_key: str = "max_tokens", streaming: 
 _NOTHING_SAID = Job.__dataclass_fields__["sampling"].default
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, seals: bool) -> dict[str, Any]:
     content: Any = message.content
     parts = message.parts
     if parts and message.role == "assistant":
@@ -103,10 +107,14 @@ def _message(message: Message) -> dict[str, Any]:
     if message.tool_call_id is not None:
         made["tool_call_id"] = message.tool_call_id
     if message.tool_calls:
-        made["tool_calls"] = message.tool_calls
+        made["tool_calls"] = message.tool_calls if seals else list(map(_unsealed, message.tool_calls))
         if not content:
             made["content"] = None
     return made
+
+
+def _unsealed(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name != "extra_content"}
 
 
 def _sampling(body: dict[str, Any], sampling: Sampling, max_key: str, *, chat: bool) -> None:

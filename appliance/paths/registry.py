@@ -75,7 +75,7 @@ def _bedrock_http(card: ModelCard, context: PathContext) -> ExecutionPath:
 def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.cohere_http import CohereDialect
 
-    return _http(card, context, CohereDialect())
+    return _http(card, context, CohereDialect(card))
 
 
 def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:

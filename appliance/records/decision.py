@@ -92,7 +92,8 @@ class Asked:
 class PathState:
     """One path as it was when the snapshot was taken. Live figures are None until there are enough of them.
 
-    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute.
+    `cached_prompt_tokens`: how many tokens of this request's prompt it should not have to compute. `lagging`: why
+    others should be asked before it, '' where nothing speaks for that.
     """
 
     path: str
@@ -105,6 +106,7 @@ class PathState:
     first_token_p95_s: float | None = None
     decode_tokens_per_s: float | None = None
     cached_prompt_tokens: int = 0
+    lagging: str = ""
 
 
 @value
@@ -308,8 +310,8 @@ class StepOutcome:
     last, where the path has several. `hedged`: another path was asked as well, and whichever spoke first was heard.
 
     `redacted` counts by kind what was replaced in what it was sent. `role`: as what it was asked, where several calls
-    make one answer. `shared`: another request, identical and at work at the same time, ran it, and its record has the
-    costs.
+    make one answer. `retry_after_s`: after which its server, where it said so, may be asked again. `shared`: another
+    request, identical and at work at the same time, ran it, and its record has the costs.
     """
 
     path: str
@@ -337,6 +339,7 @@ class StepOutcome:
     cache_write_tokens: int = 0
     usage_note: UsageNote = ""
     role: str = ""
+    retry_after_s: float | None = None
 
 
 @value

@@ -173,6 +173,8 @@ def test_who_meets_the_floor_comes_first_whatever_the_strategy_says() -> None:
     for name in ("first", "cheap", "quick", "split", "sticky"):
         assert run(name, made=made).steps[0].path != "cloud"
     assert order(run("first", made=made)) == ["desk", "cloud"]
+    listed = content(cards=(*CARDS[:2], poor), all={"kind": "fallback", "paths": ["cloud", "lab", "desk"]})
+    assert order(run("all", made=listed)) == ["lab", "desk", "cloud"]
 
 
 def test_what_the_gate_of_the_cheapest_sends_back_goes_to_the_next_in_price() -> None:
@@ -240,9 +242,11 @@ def test_what_policy_refuses_is_said_to_be_policys() -> None:
 
 
 def test_all_calls_together_must_be_paid_for_and_in_time() -> None:
-    cost = sum(one.estimate.cost for one in run("vote").candidates if one.estimate)
-    assert run("vote", moment=make.snapshot(*IDS, budget_left=cost)).steps
-    poor = run("vote", moment=make.snapshot(*IDS, budget_left=cost * 0.99))
+    free = run("vote", moment=make.snapshot(*IDS, budget_left=1.0))
+    cost = sum(one.estimate.most for one in free.candidates if one.estimate)
+    assert free.expected is not None and cost == pytest.approx(free.expected.most) and cost > 0
+    assert run("vote", moment=make.snapshot(*IDS, budget_left=cost * 1.001)).steps
+    poor = run("vote", moment=make.snapshot(*IDS, budget_left=cost - 0.001))
     assert poor.refusal == "capacity" and "budget" in poor.unmet
     late = run("chain", labels=replace(OPEN, deadline_s=4.0))
     assert late.refusal == "capacity" and "deadline" in late.unmet

@@ -7,14 +7,14 @@ from typing import Any
 
 from appliance.records.card import ModelCard
 from tests.node.conftest import upstream_card
-from tests.standins.numbered import NumberedStandIn
+from tests.standins.numbered import NumberedStandIn, Remote
 
 IN, OUT = 1.0, 2.0  # of a million tokens, as upstream_card has it
 FAST = {"retries": {"first_wait_s": 0.01, "patience_s": 0.05, "longest_wait_s": 0.2}}
 SHORT = {"first_byte_timeout_s": 0.4, "gap_timeout_s": 0.4, "connect_timeout_s": 0.5}
 
 
-def card_of(server: NumberedStandIn, *, cost: float = 0.0, **over: Any) -> ModelCard:
+def card_of(server: NumberedStandIn | Remote, *, cost: float = 0.0, **over: Any) -> ModelCard:
     """A path to it. The dearer by `cost` a path is, the later it is tried."""
     endpoint = {"continuous_usage": True, **SHORT, **over.pop("endpoint", {})}
     price = over.pop("price", {"input_per_million": IN, "output_per_million": OUT, "per_request": cost})

@@ -249,7 +249,9 @@ async def test_a_busy_and_a_broken_upstream_are_told_apart(start: Start, upstrea
             with pytest.raises(anthropic.APIStatusError) as caught:
                 await ask(client, model=name)
             assert (caught.value.status_code, caught.value.type) == (status, kind)
-            assert "x-weir-decision" in caught.value.response.headers
+            headers = caught.value.response.headers
+            assert "x-weir-decision" in headers
+            assert headers.get("retry-after") == ("7" if name == "site/429" else None)  # as its server said
 
 
 async def test_a_stream_that_breaks_ends_in_an_error_event(start: Start, upstream: OpenAIStandIn) -> None:

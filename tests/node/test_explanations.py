@@ -69,7 +69,9 @@ async def test_route_decides_without_running_and_without_a_record(weir: Running,
     async with weir.session.post(f"{weir.url}/v1/route", json=body) as response:
         assert response.status == 200
         explained = await response.json()
-    assert explained["decision"]["steps"] == [{"path": "site/one", "gate": "", "threshold": None, "redacted": False}]
+    assert explained["decision"]["steps"] == [
+        {"path": "site/one", "gate": "", "threshold": None, "redacted": False, "why": "", "composition": None}
+    ]
     assert CANARY not in json.dumps(explained)
     assert not upstream.bodies
     assert await weir.records() == []

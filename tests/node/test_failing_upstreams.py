@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.node.conftest import Running, Start, said, sse, until
-from tests.node.failing import FAST, card_of, due, whose
+from tests.node.failing import FAST, IN, OUT, card_of, due, whose
 from tests.standins.numbered import NumberedStandIn
 
 NO_CACHE = {"Cache-Control": "no-store"}
@@ -100,6 +100,21 @@ async def test_after_the_first_token_a_stream_ends_in_an_error_and_what_was_sent
         assert await cost_of(weir) == pytest.approx(due(a) + due(b, 0.001), abs=1e-12)
 
 
+async def test_what_was_given_out_is_never_begun_anew_not_even_where_nobody_else_is_left(start: Start) -> None:
+    a = NumberedStandIn("a", "cut", after=7)
+    async with servers(a), start(card_of(a), failing=FAST) as weir:
+        _, text, _, events = await ask(weir, stream=True)
+        assert whose(text) == ("a", 7)
+        assert "error" in events[-1]
+        assert len(a.calls) == 1
+        status, _, headers, _ = await ask(weir, stream=False)  # nothing was given out: asked as often as may be
+        assert status == 502
+        assert len(a.calls) == 4
+        (step,) = await steps_of(weir, headers["x-weir-decision"])
+        assert len(step["attempts"]) == 2
+        assert step["cost"] == pytest.approx(3 * (3 * IN + 8 * OUT) / 1e6, abs=1e-12)
+
+
 async def test_a_client_that_leaves_stops_the_call_and_pays_for_what_was_sent(start: Start) -> None:
     a = NumberedStandIn("a", tokens=500, pause_s=0.005)
     async with servers(a), start(card_of(a)) as weir:
@@ -149,6 +164,25 @@ async def test_a_breaker_opens_is_named_to_all_who_ask_lets_probes_through_and_c
         await asyncio.sleep(0.25)
         assert [whose((await ask(weir, stream=True))[1])[0] for _ in range(3)] == ["a", "a", "a"]
         assert (member.breaker.state, member.breaker.openings, member.breaker.closings) == ("closed", 1, 1)
+
+
+async def test_a_path_that_became_slow_is_asked_after_others_and_where_it_is_alone_all_the_same(start: Start) -> None:
+    a, b = NumberedStandIn("a"), NumberedStandIn("b")
+    breaking = {"least_answers": 3, "slow_factor": 1.0, "pause_s": 60.0}
+    speed = {"first_token_s": 0.005, "first_token_p95_s": 0.03, "prefill_tokens_per_s": 1e6}
+    async with servers(a, b):
+        cards = card_of(a, speed=speed), card_of(b, cost=0.00001, speed={"first_token_p95_s": 5.0})
+        async with start(*cards, failing={"breaking": breaking}) as weir:
+            a.first_s = 0.06
+            for _ in range(3):
+                assert whose((await ask(weir, stream=True, model="site/a"))[1]) == ("a", 20)
+            assert weir.node.fleet.upstreams["site/a"].members[0].breaker.lagging
+            _, text, headers, _ = await ask(weir, stream=True)
+            assert whose(text) == ("b", 20)
+            decision = (await weir.record(headers["x-weir-decision"]))["decision"]
+            (slow,) = [one for one in decision["candidates"] if one["path"] == "site/a"]
+            assert "came too late" in slow["reasons"][0]["text"]
+            assert whose((await ask(weir, stream=True, model="site/a"))[1]) == ("a", 20)
 
 
 async def test_comments_and_roles_are_no_token_and_the_first_ones_clock_goes_on(start: Start) -> None:

@@ -19,6 +19,7 @@ from tests.standins.cohere_server import cohere
 from tests.standins.gemini_server import gemini
 from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_answers import Behaviour
+from tests.standins.openai_server import OpenAIStandIn
 from tests.standins.provider import ProviderStandIn
 
 AWS = '{"access_key_id": "AKID", "secret_access_key": "aws-very-secret-0123456789"}'
@@ -29,7 +30,7 @@ class Provider:
     """One adapter and its stand-in. `key` is what the stand-in demands, `secret` what the card's reference holds."""
 
     runtime: str
-    stand_in: Callable[[Behaviour], ProviderStandIn]
+    stand_in: Callable[[Behaviour], Any]  # a ProviderStandIn, or what is used as one
     key: str = "sk-very-secret-0123456789"
     secret: str = "sk-very-secret-0123456789"
     endpoint: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Provider:
         default_factory=lambda: {"tools": True, "json_schema": True, "images_in": True}
     )
 
-    def card(self, base_url: str, model: str = "m", **endpoint: Any) -> ModelCard:
+    def card(self, base_url: str, model: str = "m", over: dict[str, Any] | None = None, **endpoint: Any) -> ModelCard:
         return ModelCard.model_validate(
             {
                 "id": "up",
@@ -49,6 +50,7 @@ class Provider:
                 "modalities": self.modalities,
                 "capabilities": self.capabilities,
                 "endpoint": {"base_url": base_url, "model": model, "api_key_ref": "env:K", **self.endpoint, **endpoint},
+                **(over or {}),
             }
         )
 
@@ -60,6 +62,14 @@ PROVIDERS = {
     "gemini": Provider("gemini_http", gemini, says=frozenset(("n",))),
     "bedrock": Provider("bedrock_http", bedrock, "AKID:aws-very-secret-0123456789", AWS, endpoint={"region": REGION}),
     "cohere": Provider("cohere_http", cohere, modalities=("chat", "embedding")),
+}
+
+
+EVERY = {
+    "openai": Provider("openai_http", OpenAIStandIn),
+    "anthropic": Provider("anthropic_http", anthropic),
+    "gemini": Provider("gemini_http", gemini),
+    **PROVIDERS,
 }
 
 

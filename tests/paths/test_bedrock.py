@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 
 from appliance.paths.bedrock_http import BedrockDialect, BedrockReading, Frames, credentials_of, sign
 from appliance.paths.bedrock_wire import build_body, fault_of
-from appliance.paths.contract import Job, PathError, Reasoning, Text, ToolCall, Usage
+from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer
 from appliance.records.card import Endpoint, ModelCard
 from appliance.records.chunks import REDACTED
-from appliance.records.request import Format, Message, Sampling
+from appliance.records.request import Format, Message, Sampling, Thinking
+from tests.paths.providers import PROVIDERS, served
 from tests.standins.bedrock_server import frame
+from tests.standins.openai_answers import Behaviour
 
 ENDPOINT = Endpoint(base_url="https://bedrock-runtime.eu-central-1.amazonaws.com", model="m", region="eu-central-1")
 CARD = ModelCard(id="b", runtime="bedrock_http", tier="frontier", modalities=("chat",), endpoint=ENDPOINT)
@@ -57,6 +59,7 @@ WHOLE = chat(
     Message("assistant", "", tool_calls=(CALL,), parts=(SEEN, OTHERS, HIDDEN)),
     Message("tool", "sunny", tool_call_id="call_1"),
     Message("tool", "", tool_call_id="weird id/2"),
+    Message("tool", "", tool_call_id="seen", parts=(IMAGE,)),
     Message("user", "and?"),
     tools=(TOOL,),
     tool_choice={"type": "function", "function": {"name": "weather"}},
@@ -77,11 +80,28 @@ def test_a_body_is_what_awss_service_model_describes() -> None:
     results = [block["toolResult"]["toolUseId"] for block in body["messages"][2]["content"][:2]]
     assert results[0] == "call_1"
     assert results[1].startswith("call_")
+    assert body["messages"][2]["content"][2]["toolResult"]["content"][0]["image"]["format"] == "jpeg"
     assert body["system"] == [{"text": "Be brief."}, {"text": "In English."}]
     assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "weather"}}
     assert body["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
     assert body["serviceTier"] == {"type": "default"}
     assert body["messages"][0]["content"][1]["image"] == {"format": "jpeg", "source": {"bytes": "iVBORw0KGgo="}}
+
+
+def test_a_budget_is_no_use_to_a_model_that_lost_its_thread() -> None:
+    result = Message("tool", "sunny", tool_call_id="call_1")
+    for parts, thinks in (((), False), ((OTHERS,), False), ((SEEN,), True)):
+        called = Message("assistant", "", tool_calls=(CALL,), parts=parts)
+        said = chat(Message("user", "a"), called, result, tools=(TOOL,), thinking=Thinking(2000))
+        wanted = {"thinking": {"type": "enabled", "budget_tokens": 2000}} if thinks else None
+        assert build_body(said, "budget").get("additionalModelRequestFields") == wanted
+
+
+def test_the_one_stop_string_that_there_was_is_told() -> None:
+    for strings, told in ((("x",), {0: "x"}), (("x", "y"), {})):
+        reading = BedrockReading(strings)
+        reading.feed(frame("messageStop", b'{"stopReason": "stop_sequence"}'))
+        assert reading.stops == told
 
 
 @pytest.mark.parametrize(
@@ -164,6 +184,18 @@ def test_a_model_s_arn_is_one_segment_of_the_address() -> None:
     )
     url = BedrockDialect(CARD).call(chat(), endpoint, streaming=False).url
     assert url.raw_path == "/model/arn%3Aaws%3Abedrock%3Aeu%3A1%3Ainference-profile%2Feu.m%3A0/converse"
+
+
+async def test_a_large_request_is_signed_as_it_is_sent() -> None:
+    """What is sent in pieces, and a model whose name is no plain segment."""
+    behaviour = Behaviour(context_tokens=10**6)
+    model = "arn:aws:bedrock:eu-central-1:1:inference-profile/eu.m-v1:0"
+    async with served(PROVIDERS["bedrock"], model, behaviour) as (server, path):
+        for size in (10, 700_000):
+            said = [chunk async for chunk in path.stream(chat(Message("user", "a" * size)))]
+            assert isinstance(said[-1], Done)
+        assert server.bills.ends() == {"whole": 2}
+        assert server.bills.rows[0].model == model
 
 
 @pytest.mark.parametrize(

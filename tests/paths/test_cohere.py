@@ -16,7 +16,7 @@ from appliance.paths.cohere_wire import ChatReading, EmbedReading, chat_body, em
 from appliance.paths.contract import Job, PathError, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.records.card import Endpoint
-from appliance.records.request import Format, Message, Sampling
+from appliance.records.request import Format, Message, Sampling, Thinking
 
 TOOLS = tuple({"type": "function", "function": {"name": name, "strict": True}} for name in ("a", "b"))
 CALL = {"id": "c", "type": "function", "function": {"name": "a", "arguments": "{}"}}
@@ -27,7 +27,7 @@ def chat(*messages: Message, **over: Any) -> Job:
 
 
 def body(job: Job) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(orjson.dumps(chat_body(job, "m", streaming=False)))
+    found: dict[str, Any] = orjson.loads(orjson.dumps(chat_body(job, "m", "budget")))
     return found
 
 
@@ -84,6 +84,11 @@ def test_effort_is_said_as_thinking(effort: str, thinking: dict[str, Any]) -> No
     assert body(chat(forwarded={"reasoning_effort": effort}))["thinking"] == thinking
 
 
+def test_a_budget_is_said_as_it_is() -> None:
+    assert body(chat(thinking=Thinking(2000)))["thinking"] == {"type": "enabled", "token_budget": 2000}
+    assert body(chat(thinking=Thinking()))["thinking"] == {"type": "enabled"}
+
+
 def test_a_form_is_a_json_object_with_or_without_a_schema() -> None:
     assert body(chat(format=Format("json_object")))["response_format"] == {"type": "json_object"}
     schema = {"type": "object", "properties": {}}
@@ -94,6 +99,12 @@ def test_a_form_is_a_json_object_with_or_without_a_schema() -> None:
 @pytest.mark.parametrize(
     ("asked", "param"),
     [
+        (chat(continues=True), "messages"),
+        (chat(forwarded={"reasoning_effort": "low"}), "reasoning_effort"),
+        (
+            chat(Message("tool", "", tool_call_id="c", parts=({"type": "image_url", "image_url": {"url": "x"}},))),
+            "messages[0].content",
+        ),
         (chat(tools=TOOLS, format=Format("json_object")), "response_format"),
         (chat(tools=TOOLS, tool_choice={"function": {"name": "z"}}), "tool_choice"),
         (chat(forwarded={"service_tier": "auto"}), "service_tier"),

@@ -381,3 +381,13 @@ async def test_tokens_are_had_through_the_door_or_not_at_all() -> None:
         assert not server.seen
     loaded = [name for name in sys.modules if name.startswith("google.auth.transport.")]
     assert not loaded, "google-auth's own transports are not even imported"
+
+
+@pytest.mark.asyncio
+async def test_an_account_is_never_sent_where_a_key_is_wanted() -> None:
+    async with gemini() as server:
+        with pytest.raises(PathError) as caught:
+            async with started(card_for(server, "gemini_http"), account()):
+                pass
+        assert caught.value.fault == "auth"
+        assert not server.seen

@@ -16,9 +16,10 @@ from multidict import CIMultiDict
 from appliance.paths.contract import Chunk, Job, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.openai_errors import error_of, retry_after
+from appliance.paths.openai_http import OpenAIDialect
 from appliance.paths.openai_wire import Answered, build_body, read_embeddings
 from appliance.records.request import Format, Message, Sampling
-from tests.paths.upstream import HELLO, KEY, PROMPT, streamed
+from tests.paths.upstream import HELLO, KEY, PROMPT, card_for, streamed
 
 
 def test_a_full_chat_job_is_sent_faithfully() -> None:
@@ -153,6 +154,23 @@ def test_earlier_thinking_is_not_sent_to_servers_that_do_not_ask_for_it() -> Non
     thought = {"type": "thinking", "thinking": "A capital", "signature": "c2Vh"}
     job = Job(id="j", kind="chat", messages=(Message("assistant", "Paris", parts=(thought,)), HELLO.messages[0]))
     assert build_body(job, "m")["messages"][0] == {"role": "assistant", "content": "Paris"}
+
+
+def test_what_seals_a_call_goes_to_servers_that_make_such_seals_only() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    sealed = {**call, "extra_content": {"google": {"thought_signature": "c2Vh"}}}
+    job = Job(id="j", kind="chat", messages=(Message("assistant", "", tool_calls=(sealed,)),))
+    for base, flavour, sent in (
+        ("https://api.openai.com/v1", "openai", call),
+        ("http://10.0.0.5:8000", "vllm", call),
+        ("https://generativelanguage.googleapis.com/v1beta/openai", "openai", sealed),
+        ("https://notgoogleapis.com/v1", "openai", call),
+        ("https://weir.example/v1", "weir", sealed),
+    ):
+        endpoint = card_for(base, flavour=flavour).endpoint
+        assert endpoint is not None
+        body = orjson.loads(OpenAIDialect().call(job, endpoint, streaming=False).body)
+        assert body["messages"][0]["tool_calls"] == [sent]
 
 
 def test_what_came_before_an_error_in_one_block_goes_out_before_it() -> None:

@@ -67,6 +67,8 @@ _UNREADABLE_BODIES: tuple[dict[str, Any], ...] = (
     {"tenant": "other"},
 )
 AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
+SINGLE = ("first", "split", "sticky")  # strategies, of one call each
+COMPOSED = ("vote", "judged", "chain", "parts")  # and of several
 # What narrows and orders, and widens nothing.
 PREFERENCES: tuple[dict[str, Any], ...] = (
     {"provider": {"order": ["frontier/one"], "allow_fallbacks": True, "data_collection": "allow"}},
@@ -139,6 +141,10 @@ class Combination:
     @property
     def prefers(self) -> bool:
         return "models" in self.more or bool(self.more.get("provider"))
+
+    @property
+    def strategy(self) -> str:
+        return next((value for name, value in self.headers if name == "X-Weir-Strategy"), "")
 
     @property
     def any_will_do(self) -> bool:
@@ -291,6 +297,10 @@ def _state_more(random: Random, made: Combination) -> None:
         )
     if random.random() < 0.08 and made.kind != "embedding":
         made.more = made.more | random.choice(PREFERENCES)
+    if random.random() < 0.1 and made.kind == "chat":
+        made.headers += (("X-Weir-Strategy", random.choice((*SINGLE, *COMPOSED, *COMPOSED, "nobody"))),)
+        if random.random() < 0.8:
+            made.model = "auto"
     if random.random() < 0.04 and made.kind == "chat":
         made.more = made.more | {"response_format": {"type": "json_object"}}
 

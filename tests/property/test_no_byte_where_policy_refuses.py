@@ -28,8 +28,8 @@ import orjson
 import pytest
 import structlog
 
-from tests.property.combinations import MESSAGES, TELLTALES, Combination, combination
-from tests.property.oracle import Contradiction, Kept, Question, Stated, stated
+from tests.property.combinations import COMPOSED, MESSAGES, TELLTALES, Combination, combination
+from tests.property.oracle import Contradiction, Kept, Question, Stated, highest, stated
 from tests.property.paths import Made, Note, signed
 from tests.property.wire import Response
 from tests.property.world import CACHE, PATHS, World, world
@@ -55,6 +55,9 @@ SITUATIONS = {
     "refused as unreadable": 1000,
     "a preference object": 1000,
     "a preference object, and a path was asked": 300,
+    "a strategy, and a path was asked": 300,
+    "a strategy of several calls, and they were made": 100,
+    "a strategy of several calls, asked of redacted": 5,
     "a list of models, and not the first was asked": 30,
     "header and metadata contradict": 30,
     "labels in metadata": 1000,
@@ -257,7 +260,8 @@ class Trial:
         self._served[case.each.number] = question, case.ages
         for note in case.notes:
             self._judge_note(case, question, note)
-        self._claim(len(set(asked)) == len(asked), case, "a path was asked twice")
+        composed = case.each.strategy in COMPOSED
+        self._claim(composed or len(set(asked)) == len(asked), case, "a path was asked twice")
         said = response.headers.get("x-weir-classification", labels.classification).split(";")[0]
         self._claim(said == labels.classification, case, f"its classification is said to be {said}")
         for origin in case.marks:
@@ -294,12 +298,17 @@ class Trial:
         self._claim(oracle.covers(case.tenant, path, case.each.kind), case, f"{path} is outside its tenant's scope")
         self._claim(oracle.affords(case.tenant, path), case, f"{path} costs more than its tenant has")
         audited = told and (told.path, told.tenant, told.classification, told.residency)
-        wanted = (path, case.tenant, labels.classification, labels.residency)
+        classification = labels.classification
+        if told and case.each.strategy in COMPOSED:  # what models said is looked at, too, and is more to read
+            classification = highest(classification, told.classification)
+        wanted = (path, case.tenant, classification, labels.residency)
         self._claim(audited == wanted, case, f"the audit would have been told {audited}")
 
     def _judge_what_came_back(self, case: Case) -> None:
         """Where a path says what it was told, its client hears what it said."""
         each, response = case.each, case.response
+        if each.strategy in COMPOSED:
+            return  # what one path says, another was told
         if response.status != 200 or each.more.get("response_format") or not case.asked or not case.notes:
             return
         if each.manners.get(case.asked[-1], "answers") != "answers" or each.kind == "embedding" or not each.kinds:
@@ -379,6 +388,11 @@ class Trial:
         seen["named, and the path that was named failed"] += named and bool(asked) and response.status >= 500
         seen["a suffix"] += each.model.startswith("auto:")
         seen["a name of no path"] += case.named and not named
+        seen["a strategy, and a path was asked"] += bool(each.strategy) and bool(asked)
+        composed = each.strategy in COMPOSED and len(asked) > 1
+        seen["a strategy of several calls, and they were made"] += composed
+        redacted = any(note.departure and note.departure.redacted is not None for note in case.notes)
+        seen["a strategy of several calls, asked of redacted"] += composed and redacted
         seen["a preference object"] += each.prefers
         seen["a preference object, and a path was asked"] += each.prefers and bool(asked)
         seen["a list of models, and not the first was asked"] += bool(each.more.get("models")) and asked[1:] != []

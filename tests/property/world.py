@@ -41,6 +41,26 @@ from tests.property.paths import Noting, Stage, signed
 
 CACHE = "cache/exact"
 PATHS = ("device/one", "device/two", "site/one", "sovereign/one", "frontier/one", "frontier/two")
+STRATEGIES = {
+    "first": {"kind": "fallback", "paths": ["frontier/one", "site/one"]},
+    "split": {"kind": "split", "shares": {"frontier/one": 1, "device/one": 1, "sovereign/one": 1}},
+    "sticky": {"kind": "sticky"},
+    "vote": {"kind": "ensemble", "members": ["frontier/one", "device/one", "device/two", "site/one"]},
+    "judged": {
+        "kind": "ensemble",
+        "members": ["device/one", "device/two"],
+        "quorum": 1,
+        "by": "arbiter",
+        "arbiter": ["frontier/one", "frontier/two", "auto"],
+    },
+    "chain": {
+        "kind": "chain",
+        "draft": ["device/one", "auto"],
+        "critique": ["frontier/one", "auto"],
+        "polish": ["auto"],
+    },
+    "parts": {"kind": "partition", "paths": ["device/one"], "synthesis": ["frontier/one", "auto"], "always": True},
+}
 MANNERS = ("baseline", "narrowed", "narrowed", "wide", "wide", "wide", "narrow", "errs", "narrow", "none")
 _LIMITS = Limits()
 
@@ -269,6 +289,7 @@ def _write(folder: Path, policy: rules.Written, cards: dict[str, ModelCard], det
         (folder / "policy" / name).write_bytes(raw)
     (folder / "detectors.json").write_text(json.dumps(detectors))
     (folder / "router" / "weights.json").write_text(json.dumps({"quality_floor": 0.8}))
+    (folder / "router" / "strategies.json").write_text(json.dumps({"strategies": STRATEGIES}))
     for card in cards.values():
         # The runtime that nobody has costs the node this path until the test hands its own over.
         (folder / "cards" / f"{card.id.replace('/', '-')}.json").write_text(card.model_dump_json())

@@ -244,6 +244,7 @@ KNOWN = {
     429: "rate_limit_error",
     500: "api_error",
     502: "api_error",
+    508: "api_error",
 }
 
 

@@ -85,8 +85,11 @@ class AnthropicWire(Wire):
             return []
         return [{"type": "thinking", "thinking": THOUGHT, "signature": SEAL}]
 
+    def thought(self, body: dict[str, Any], mode: str) -> int:
+        return len(tokens_of(THOUGHT)) if self._thoughts(body, mode) else 0
+
     def _usage(self, body: dict[str, Any], answer: Answer, mode: str) -> dict[str, Any]:
-        thought = len(tokens_of(THOUGHT)) if self._thoughts(body, mode) else 0
+        thought = self.thought(body, mode)
         return {
             "input_tokens": answer.prompt_tokens - answer.cached_tokens,
             "cache_creation_input_tokens": 0,

@@ -124,8 +124,11 @@ class GeminiWire(Wire):
         config = body.get("generationConfig", {}).get("thinkingConfig", {})
         return mode == "think" or bool(config.get("includeThoughts"))
 
+    def thought(self, body: dict[str, Any], mode: str) -> int:
+        return len(tokens_of(THOUGHT)) if self._thinks(body, mode) else 0
+
     def _usage(self, body: dict[str, Any], answer: Answer, mode: str, said: int | None = None) -> dict[str, Any]:
-        thought = len(tokens_of(THOUGHT)) if self._thinks(body, mode) else 0
+        thought = self.thought(body, mode)
         made = max(1, len(answer.tokens)) if said is None else said
         counts = {
             "promptTokenCount": answer.prompt_tokens,

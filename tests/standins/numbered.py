@@ -6,18 +6,24 @@ Its k-th token is its name and k ("a7 "), so that lost, doubled and mixed text s
 Usage comes with every chunk where `stream_options.continuous_usage_stats` asks for it, as vLLM does. It speaks HTTP/1.1
 by itself, because what it does wrong no server library does on purpose.
 
-`TROUBLES` lists what it does wrong. It prints one line of JSON with its port and serves until it is stopped; GET
-/ledger tells what was received and billed, POST /trouble changes what it does.
+`TROUBLES` lists what it does wrong. It prints one line of JSON with its address and serves until it is stopped; GET
+/ledger tells what was received and billed, POST /trouble changes what it does. `Remote` is one in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import hashlib
 import json
+import signal
+import subprocess
 import sys
+import time
+import urllib.request
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import orjson
@@ -50,7 +56,7 @@ class Billed:
     reasoning_tokens: int = 0
     ended: str = "at work"
     seconds: float = 0.0  # from its last byte in to its end
-    gone_after: float = 0.0  # when the client was seen to have left
+    gone_at: float = 0.0  # by the monotonic clock: when the client was seen to have left
 
 
 @dataclass
@@ -64,6 +70,7 @@ class NumberedStandIn:
     tokens: int = 20  # of an answer, where the request does not say `max_tokens`
     first_s: float = 0.0
     pause_s: float = 0.0
+    stamped: bool = False  # a token is the monotonic clock's nanoseconds at which it was sent
     port: int = 0
     cached: int = 0  # tokens of each prompt that it has already, at most
     thinks: int = 0  # tokens of each answer that it thinks first, and does not show
@@ -71,6 +78,8 @@ class NumberedStandIn:
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     open_now: int = 0
+    waiting: int = 0  # that it shows under /metrics
+    looks: int = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22)
@@ -112,8 +121,14 @@ class NumberedStandIn:
         length = next((int(line[15:]) for line in head if line.lower().startswith("content-length:")), 0)
         raw = await reader.readexactly(length)
         method, address, _ = head[0].split(" ")
+        if address == "/metrics":
+            self.looks += 1
+            page = f'vllm:num_requests_running{{model_name="m"}} {self.open_now}.0\n'
+            page += f'vllm:num_requests_waiting{{model_name="m"}} {self.waiting}.0\n'
+            return _whole(writer, 200, f'# TYPE x gauge\n{page}vllm:kv_cache_usage_perc{{a="b"}} 0.25\n'.encode())
         if method == "GET":
-            return _whole(writer, 200, orjson.dumps([asdict(one) for one in self.calls]))
+            bodies = [base64.b64encode(body).decode() for body in self.bodies]
+            return _whole(writer, 200, orjson.dumps({"calls": [asdict(one) for one in self.calls], "bodies": bodies}))
         if address == "/trouble":
             vars(self).update(orjson.loads(raw))
             return _whole(writer, 200, b"{}")
@@ -131,7 +146,7 @@ class NumberedStandIn:
             if said.done():
                 call.ended = call.ended if call.ended != "at work" else "answered"
                 return said.result() and not writer.is_closing()
-            call.ended, call.gone_after = "cancelled", loop.time() - began
+            call.ended, call.gone_at = "cancelled", time.monotonic()
             said.cancel()
             return False
         except asyncio.CancelledError:
@@ -185,7 +200,7 @@ class NumberedStandIn:
                 call.ended = "ended"
                 return False
             call.completion_tokens += 1
-            data = event({"content": f"{self.name}{k} "})
+            data = event({"content": f"{time.monotonic_ns()} " if self.stamped else f"{self.name}{k} "})
             if k == self.after and trouble == "cut":
                 writer.write(data[: len(data) // 2])
                 call.ended = "cut"
@@ -254,10 +269,65 @@ async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
     await writer.drain()
 
 
+class Remote:
+    """A stand-in in a process of its own: `with Remote("a", trouble="cut") as server:`, with its command's options.
+
+    `settle` takes over its ledger: then `calls`, `bodies` and `billed` are what it has seen.
+    """
+
+    def __init__(self, name: str, **options: object) -> None:
+        self.name = name
+        self._flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
+        self.calls: list[Billed] = []
+        self.bodies: list[bytes] = []
+        self.base_url = ""
+
+    @property
+    def port(self) -> int:
+        return int(self.base_url.rpartition(":")[2].partition("/")[0])
+
+    @property
+    def billed(self) -> tuple[int, int]:
+        """Tokens in and out, of all calls."""
+        return sum(one.prompt_tokens for one in self.calls), sum(one.completion_tokens for one in self.calls)
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.standins.numbered", "--name", self.name, *self._flags]
+        root = Path(__file__).resolve().parents[2]
+        self._child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        assert self._child.stdout is not None
+        self.base_url = json.loads(self._child.stdout.readline())["base_url"]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.terminate()
+        self._child.wait(10)
+        assert self._child.stdout is not None
+        self._child.stdout.close()
+
+    def change(self, **settings: object) -> None:
+        """What it does from now on."""
+        self._ask("/trouble", json.dumps(settings).encode())
+
+    def settle(self) -> None:
+        """Take over its ledger."""
+        found = self._ask("/ledger")
+        self.calls = [Billed(**one) for one in found["calls"]]
+        self.bodies = [base64.b64decode(body) for body in found["bodies"]]
+
+    def _ask(self, address: str, body: bytes | None = None) -> Any:
+        url = self.base_url.removesuffix("/v1") + address
+        with urllib.request.urlopen(url, body, timeout=30) as response:
+            return json.loads(response.read())
+
+
 async def _run(arguments: argparse.Namespace) -> None:
     async with NumberedStandIn(**vars(arguments)) as server:
         print(json.dumps({"base_url": server.base_url}), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
 
 
 def main() -> None:
@@ -269,6 +339,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=20, help="of an answer")
     parser.add_argument("--first-s", type=float, default=0.0, help="before the first token")
     parser.add_argument("--pause-s", type=float, default=0.0, help="between two tokens")
+    parser.add_argument("--stamped", action="store_true", help="tokens are the time at which they were sent")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     asyncio.run(_run(parser.parse_args()))
 

@@ -99,6 +99,10 @@ class Wire(ABC):
     def spoiled(self, mode: str, quoted: str) -> bytes:
         """The piece of a stream that 'error-event', 'malformed', 'wrong-shape' or 'bad-utf8' stands for."""
 
+    def thought(self, body: dict[str, Any], mode: str) -> int:
+        """How many tokens of thinking it bills besides those of the answer."""
+        return 0
+
     def other(self, request: web.Request, body: dict[str, Any], mode: str, bill: Bill) -> web.Response | None:
         """The answer to what is no chat; None where it is one."""
         return None
@@ -219,7 +223,7 @@ class ProviderStandIn:
             raw = raw.replace(b'"', b'"\xf0\x9f', 5)
         elif mode == "gzip-bomb":
             return packed(self.wire.json_type)
-        self._settle(bill, answer)
+        self._settle(bill, answer, self.wire.thought(body, mode))
         if mode not in ("cut", "huge", "drip", "stall", "cut-after"):
             return web.Response(body=raw, content_type=self.wire.json_type)
         response = web.StreamResponse(headers={"Content-Type": self.wire.json_type})
@@ -276,12 +280,13 @@ class ProviderStandIn:
                 await response.write(raw * 50)
             bill.completion_tokens += tokens
             said += bool(tokens)
-        self._settle(bill, answer)
+        self._settle(bill, answer, self.wire.thought(body, mode))
         await response.write_eof()
         return response
 
-    def _settle(self, bill: Bill, answer: Answer) -> None:
-        bill.completion_tokens = answer.usage(1)["completion_tokens"]
+    def _settle(self, bill: Bill, answer: Answer, thought: int) -> None:
+        bill.completion_tokens = answer.usage(1)["completion_tokens"] + thought
+        bill.reasoning_tokens = thought
         bill.ended = "whole"
 
 
