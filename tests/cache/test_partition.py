@@ -52,7 +52,8 @@ requests = st.builds(
     forwarded=st.sampled_from([{}, {"reasoning_effort": "low"}, {"metadata": {"a": "b"}}]),
 )
 # What decides nothing about the answer, or is no part of who may see it.
-FREE = {"id", "stream", "stream_usage", "labels_in_body", "user", "digest", "encoding", "inputs", "prompt"}
+FREE = {"id", "stream", "stream_usage", "labels_in_body", "user", "digest", "encoding", "inputs", "prompt", "echo"}
+FREE |= {"continues"}  # what the assistant has begun is no plain question
 
 
 def asking(one: Request, text: str) -> Request:
@@ -159,7 +160,7 @@ def test_one_drawn_change_parts_where_it_is_one(one: Request, data: st.DataObjec
 
 def test_every_field_of_a_request_was_thought_of() -> None:
     """Whoever adds one decides whether it parts."""
-    known = {"kind", "model", "preference", "messages", "sampling", "format", "tools", "tool_choice"}
+    known = {"kind", "thinking", "model", "preference", "messages", "sampling", "format", "tools", "tool_choice"}
     known |= {
         "models",
         "providers",
@@ -175,7 +176,7 @@ def test_every_field_of_a_request_was_thought_of() -> None:
     assert {field.name for field in fields(Labels)} == {
         "classification", "residency", "purpose", "rights", "locale", "strategy",  # part
         "deadline_s", "quality_floor", "below_floor", "cache", "cache_max_age_s", "cache_score", "variation",
-            "conversation",
+            "conversation", "via",
     }  # fmt: skip
 
 
