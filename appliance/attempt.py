@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from appliance.decide.price import price_of
-from appliance.decide.usage import Seen, checked
+from appliance.decide.usage import Seen, checked, possible
 from appliance.features.describe import estimated_tokens
 from appliance.paths.contract import Chunk, Done, Meter, PathError, Reasoning, Signals, Text, ToolCall, Usage, Vector
 from appliance.records.card import ModelCard
@@ -119,7 +119,7 @@ class Try:
             return usage, note in ("", "too-high"), note
         meter, prompt = self.meter, features.estimated_prompt_tokens
         if self.first is not None or meter.stated is not None or meter.text_tokens:
-            return meter.used(prompt, self.tokens), meter.exact, ""
+            return possible(meter.used(prompt, self.tokens)), meter.exact, ""
         fault = self.fault
         if (
             self.asked is None

@@ -75,8 +75,9 @@ class Book:
         await done
 
     def keep_soon(self, row: Kept) -> None:
-        """It was raised: write it with the next commit."""
+        """It was raised: write it at once, while the call waits for the audit."""
         self._writer.put("node", partial(keep, row))
+        self._writer.hurry()
 
     def settle_left_over(self, records: Reader) -> list[Kept]:
         """Count as spent what was set aside by a process that died (rule 3), and return what no record tells of.

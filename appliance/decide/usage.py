@@ -20,6 +20,7 @@ PROMPT_SLACK = 1024  # tokens that a provider may add to any prompt
 CHARACTERS_A_TOKEN = 32  # of an answer's text, at most on average
 TOKENS_A_CHARACTER = 4  # at most: one for each byte
 ANSWER_SLACK = 256
+MOST_TOKENS = 1_000_000_000  # of one call; beyond, a figure is none
 _NOTHING = Usage()
 
 
@@ -41,6 +42,7 @@ class Seen(NamedTuple):
 
 def checked(stated: Usage, seen: Seen) -> tuple[Usage, UsageNote]:
     """What is charged, and what there is to note of what was stated."""
+    stated = possible(stated)
     if stated == _NOTHING:
         return Usage(seen.prompt_tokens, seen.own()), "missing"
     prompt, completion = stated.prompt_tokens, stated.completion_tokens
@@ -58,6 +60,22 @@ def checked(stated: Usage, seen: Seen) -> tuple[Usage, UsageNote]:
     cached = min(stated.cached_tokens, prompt)
     written = min(stated.cache_write_tokens, prompt - cached)
     return Usage(prompt, completion, cached, min(stated.reasoning_tokens, completion), written), note
+
+
+def possible(stated: Usage) -> Usage:
+    """The same with each figure in the range of what can be charged at all: a negative one would give money back, and
+    what no database holds would be written nowhere.
+    """
+    figures = (
+        stated.prompt_tokens,
+        stated.completion_tokens,
+        stated.cached_tokens,
+        stated.reasoning_tokens,
+        stated.cache_write_tokens,
+    )
+    if min(figures) >= 0 and max(figures) <= MOST_TOKENS:
+        return stated
+    return Usage(*[min(max(0, one), MOST_TOKENS) for one in figures])
 
 
 def _over(stated: Usage, seen: Seen) -> bool:

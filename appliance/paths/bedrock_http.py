@@ -8,7 +8,7 @@ Rules kept here:
    `MAX_FRAME_BYTES`, headers longer than the frame.
 3. botocore is imported where such a card exists, and of it only what signs and what reads a frame.
 
-What is said and read is `bedrock_wire`'s.
+What is said and read is `bedrock_wire`'s, what failed `bedrock_errors`'s.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from urllib.parse import quote
 import orjson
 from yarl import URL
 
-from appliance.paths.bedrock_wire import Said, build_body, fault_of
+from appliance.paths.bedrock_errors import fault_of
+from appliance.paths.bedrock_wire import Said, build_body
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError
 from appliance.paths.dialect import BrokenAnswer, Call, Reading
 from appliance.paths.openai_errors import error_of, retry_after

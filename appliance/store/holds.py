@@ -28,7 +28,10 @@ class Kept(NamedTuple):
 
 def keep(row: Kept, connection: sqlite3.Connection) -> None:
     """Write it, over what was kept under the same id."""
-    connection.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.execute(
+        "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        row._replace(amount=min(row.amount, (1 << 63) - 1)),
+    )
 
 
 def let_go(ids: Iterable[str], connection: sqlite3.Connection) -> None:

@@ -30,6 +30,7 @@ from appliance.tenancy.keys import Key, Roll, digest, make_key
 DATABASE, NEEDED = "node.db", "keys-needed"
 Note = Callable[[Mapping[str, object]], object]
 _KEYS = "id, digest, tenant, created, expires, revoked"
+_MOST = (1 << 63) - 1  # of one figure: SQLite's integers have 64 bits
 _SPEND = """INSERT INTO spending VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, day) DO UPDATE SET
     picos = picos + excluded.picos, requests = requests + excluded.requests, tokens = tokens + excluded.tokens"""
 
@@ -214,7 +215,7 @@ def make_operator_key(state_dir: Path) -> str:
 
 def spend(used: Mapping[tuple[str, str], Spent], connection: sqlite3.Connection) -> None:
     """Add use, by tenant and UTC day."""
-    connection.executemany(_SPEND, [(*who, *each) for who, each in used.items()])
+    connection.executemany(_SPEND, [(*who, *(min(one, _MOST) for one in each)) for who, each in used.items()])
 
 
 def _new_key(connection: sqlite3.Connection, tenant: str, now: float, expires: float | None) -> tuple[Key, str]:

@@ -17,6 +17,7 @@ from appliance.records.record import Alike, Record
 from appliance.records.totals import DAY_S, Part, Sums, Where, parts_of
 
 Added = dict[tuple[int, Where], Sums]  # by UTC day, counted from 1970
+MOST = (1 << 63) - 1  # of one figure: SQLite's integers have 64 bits
 _KEYS = ("day", *Where._fields)
 _PLACES = ",".join("?" * (len(_KEYS) + len(Sums._fields)))
 _ADDED = ",".join(f"{name}={name}+excluded.{name}" for name in Sums._fields)
@@ -46,8 +47,9 @@ class Totals:
             owed, self._owed = self._owed, {}
         _merge(self._sums, owed)
         added, self._sums = self._sums, {}
+        rows = [(day, *where, *(min(one, MOST) for one in sums)) for (day, where), sums in added.items()]
         try:
-            connection.executemany(_UPSERT, [(day, *where, *sums) for (day, where), sums in added.items()])
+            connection.executemany(_UPSERT, rows)
         except sqlite3.Error:
             self._sums = added
             raise

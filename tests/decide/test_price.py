@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from appliance.records.card import Price
 from appliance.records.chunks import Usage
 from appliance.records.money import PICOS, amount_of, picos, total
 
+unhurried = settings(deadline=None)  # the first example loads what the others find
 per_million = st.decimals(0, 1000, places=6)
 per_one = st.decimals(0, 10, places=12)
 tokens = st.integers(0, 2_000_000)
@@ -28,6 +29,7 @@ def usages(draw: st.DrawFn) -> Usage:
     return Usage(prompt, completion, cached, draw(st.integers(0, completion)), draw(st.integers(0, prompt - cached)))
 
 
+@unhurried
 @given(
     st.tuples(per_million, st.none() | per_million, st.none() | per_million),
     st.tuples(per_million, st.none() | per_million),
@@ -68,6 +70,7 @@ def test_a_price_is_the_decimal_sum_of_an_invoice_to_the_last_place(
     assert price_of(price, used, images=images) == float(invoice)
 
 
+@unhurried
 @given(st.integers(0, 2000 * PICOS))
 def test_a_recorded_amount_gives_its_picos_back(amount: int) -> None:
     assert picos(amount_of(amount)) == amount
@@ -99,6 +102,7 @@ def test_what_is_not_stated_costs_the_whole_and_nothing_is_free_only_where_it_is
     assert price_of(free, used) == 160e-6
 
 
+@unhurried
 @given(usages(), tokens, tokens, tokens)
 def test_parts_that_are_more_than_their_whole_never_make_a_call_cheaper_than_free(
     used: Usage, cached: int, written: int, thought: int

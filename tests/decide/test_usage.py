@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.decide.price import most_of, price_of
-from appliance.decide.usage import Seen, checked
+from appliance.decide.price import most_of, picos_of, price_of
+from appliance.decide.usage import Seen, checked, possible
 from appliance.records.card import Price
 from appliance.records.chunks import Usage
 from tests import factories as make
 
+unhurried = settings(deadline=None)  # the first example loads what the others find
 counts = st.integers(0, 100_000)
 usages = st.builds(Usage, counts, counts, counts, counts, counts)
 
@@ -57,6 +58,15 @@ def test_more_than_the_callers_limit_is_noted() -> None:
     assert checked(Usage(100, 101), seen(most=100)) == (Usage(100, 101), "too-high")
 
 
+@unhurried
+@given(st.builds(Usage, *[st.integers()] * 5), st.booleans())
+def test_no_figure_gives_money_back_or_is_too_large_to_be_written(stated: Usage, whole: bool) -> None:
+    charged = checked(stated, seen())[0] if whole else possible(stated)
+    price = Price(input_per_million=30.0, cached_input_per_million=3.0, output_per_million=60.0)
+    assert 0 <= picos_of(price, charged) < 1 << 62
+
+
+@unhurried
 @given(usages, counts, st.integers(0, 1_000_000), counts)
 def test_no_server_gets_round_a_budget_by_stating_too_little(
     stated: Usage, prompt: int, characters: int, own: int
@@ -73,6 +83,7 @@ def test_no_server_gets_round_a_budget_by_stating_too_little(
     assert note or charged == stated
 
 
+@unhurried
 @given(
     st.integers(0, 5000),
     st.integers(0, 3000),

@@ -15,8 +15,9 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.paths.bedrock_errors import fault_of
 from appliance.paths.bedrock_http import BedrockDialect, BedrockReading, Frames, credentials_of, sign
-from appliance.paths.bedrock_wire import build_body, fault_of
+from appliance.paths.bedrock_wire import build_body
 from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer
 from appliance.records.card import Endpoint, ModelCard

@@ -15,8 +15,9 @@ from tests.property.rules import TENANTS
 Header = tuple[str, str]
 Words = dict[str, tuple[str, ...]]
 _ADDRESS = {"chat": "/v1/chat/completions", "completion": "/v1/completions", "embedding": "/v1/embeddings"}
-MESSAGES = "/v1/messages"
-_ON_BOTH_WIRES = {"stream", "user"}
+MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
+_WIRES = {"": "", "messages": MESSAGES, "responses": RESPONSES}  # of a chat, beside its own
+_ON_ALL_WIRES = {"stream", "user"}
 # What a text says, and the kinds of findings that are in it. Written by hand, like the node's reader of such a text.
 PLAIN = ("sort 3, 1, 2", "say hello", "what is a weir")
 FOUND = (
@@ -131,7 +132,7 @@ class Combination:
     talk_in_metadata: bool = False
     opening: int = -1  # the number of the conversation whose opening is sent along, -1: none
     beside: bool = False  # an address stands in `user` and in the metadata as well
-    anthropic: bool = False  # said on Anthropic's wire, where it can be
+    wire: str = ""  # on which it is said, where it can be
 
     @property
     def quick(self) -> bool:
@@ -184,8 +185,8 @@ class Combination:
     @property
     def address(self) -> str:
         """Where it is sent."""
-        both = self.kind == "chat" and (self.unreadable or self.more.keys() <= _ON_BOTH_WIRES)
-        return MESSAGES if self.anthropic and both else _ADDRESS[self.kind]
+        both = self.kind == "chat" and (self.unreadable or self.more.keys() <= _ON_ALL_WIRES)
+        return (both and _WIRES[self.wire]) or _ADDRESS[self.kind]
 
     @property
     def body(self) -> bytes:
@@ -212,7 +213,8 @@ class Combination:
             wire["user"] = metadata["note"] = TELLTALES["email"]
         if metadata:
             wire["metadata"] = metadata
-        return orjson.dumps(_as_anthropic(wire) if self.address == MESSAGES else wire)
+        said = {MESSAGES: _as_anthropic, RESPONSES: _as_response}.get(self.address)
+        return orjson.dumps(wire if said is None else said(wire))
 
 
 def _as_anthropic(wire: dict[str, Any]) -> dict[str, Any]:
@@ -228,6 +230,20 @@ def _as_anthropic(wire: dict[str, Any]) -> dict[str, Any]:
         wire["metadata"] = {**wire.get("metadata", {}), "user_id": wire.pop("user")}
     if "note" in wire.get("metadata", {}):
         del wire["metadata"]["note"]
+    return wire
+
+
+def _as_response(wire: dict[str, Any]) -> dict[str, Any]:
+    """The same chat in the words of OpenAI's newer wire."""
+    messages = wire.pop("messages")
+    if messages[0]["role"] == "system":
+        wire["instructions"] = messages.pop(0)["content"]
+    last = messages[-1]
+    if isinstance(last["content"], list):
+        image = {"type": "input_image", "image_url": PICTURE["image_url"]["url"]}
+        last["content"] = [{"type": "input_text", "text": last["content"][0]["text"]}, image]
+    wire["input"] = messages
+    wire["max_output_tokens"] = wire.pop("max_tokens")
     return wire
 
 
@@ -270,7 +286,7 @@ def _new(random: Random, words: Words, number: int, slot: int, paths: tuple[str,
     if kind != "embedding" and random.random() < 0.35:
         made.more = {"stream": True}
     if kind == "chat":
-        made.anthropic = random.random() < 0.3
+        made.wire = random.choices(tuple(_WIRES), (5, 3, 2))[0]
         made.picture, made.system = random.random() < 0.03, random.random() < 0.1
         made.opening = random.randrange(30) if random.random() < 0.2 else -1
         if made.kinds and random.random() < 0.4:
@@ -354,7 +370,7 @@ def _change(random: Random, words: Words, made: Combination, paths: tuple[str, .
     elif what == "talk":
         _talk(random, made)
     elif what == "wire":
-        made.anthropic = not made.anthropic
+        made.wire = random.choice([wire for wire in _WIRES if wire != made.wire])
     else:
         made.text, made.kinds = _text(random)
         made.beside = False

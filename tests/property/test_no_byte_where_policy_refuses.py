@@ -28,7 +28,7 @@ import orjson
 import pytest
 import structlog
 
-from tests.property.combinations import COMPOSED, MESSAGES, TELLTALES, Combination, combination
+from tests.property.combinations import COMPOSED, MESSAGES, RESPONSES, TELLTALES, Combination, combination
 from tests.property.oracle import Contradiction, Kept, Question, Stated, highest, stated
 from tests.property.paths import Made, Note, signed
 from tests.property.wire import Response
@@ -80,6 +80,8 @@ SITUATIONS = {
     "an embedding": 1000,
     "a stream": 1000,
     "on anthropic's wire": 3000,
+    "on the wire of responses": 2000,
+    "on the wire of responses, answered by what was kept of another": 20,
     "on anthropic's wire, answered by what was kept of the other": 30,
     "no valid key": 1000,
     "a revoked key": 100,
@@ -411,7 +413,7 @@ class Trial:
             seen["not kept because policy forbids it"] += not self._may_be_kept(fresh[0].path, question, case.ages)
         seen["another path stood in"] += len(asked) > 1
         seen["an answer was sent back"] += "answers weakly" in did[:-1]
-        seen["failed midway"] += streamed and bool(fresh) and b'"error"' in response.body
+        seen["failed midway"] += streamed and bool(fresh) and b'"error":{' in response.body
         seen["ran out of time"] += "hangs" in did
         seen["the client went away"] += response.status == 0
         seen["the client went away midway"] += response.status == 200 and "loses its client midway" in did[-1:]
@@ -419,6 +421,9 @@ class Trial:
         seen["a stream"] += streamed
         wires = {origin.combination.address for origin in case.marks if origin.combination is not None}
         seen["on anthropic's wire"] += each.address == MESSAGES
+        seen["on the wire of responses"] += each.address == RESPONSES
+        across = each.address == RESPONSES and bool(wires - {RESPONSES})
+        seen["on the wire of responses, answered by what was kept of another"] += across
         across = each.address == MESSAGES and bool(wires - {MESSAGES})
         seen["on anthropic's wire, answered by what was kept of the other"] += across
 
@@ -458,6 +463,10 @@ def _said(body: bytes) -> str:
     read: list[Any] = [orjson.loads(piece) for piece in pieces] if pieces else [orjson.loads(body)]
     told = []
     for part in read:
+        if "sequence_number" in part:  # an event of a response; its pieces are all there is to it
+            told.append(part["delta"] if part["type"] == "response.output_text.delta" else "")
+            continue
+        told += [block["text"] for item in part.get("output", ()) for block in item.get("content", ())]
         told += [block.get("text", "") for block in (part.get("delta", {}), *part.get("content", ()))]
         for choice in part.get("choices", ()):
             if choice.get("index", 0) == 0:

@@ -21,6 +21,7 @@ from appliance.decide.generation import Gate
 from appliance.intake.anthropic import parse_messages
 from appliance.intake.limits import Limits
 from appliance.intake.parse import parse_chat, parse_completion
+from appliance.intake.responses import parse_responses
 from appliance.node import Node
 from appliance.paths.contract import Readiness, Usage
 from appliance.paths.guard import Guarded
@@ -35,7 +36,7 @@ from appliance.snapshot import LiveFigures
 from appliance.store.tenants import Tenants
 from tests import factories
 from tests.property import rules, wire
-from tests.property.combinations import MESSAGES, TELLTALES, Combination
+from tests.property.combinations import MESSAGES, RESPONSES, TELLTALES, Combination
 from tests.property.oracle import Oracle, Stated
 from tests.property.paths import Noting, Stage, signed
 
@@ -116,7 +117,7 @@ class World:
 
     def plant(self, combination: Combination, given: Stated) -> None:
         """An answer by another path lies in the cache for this request, whatever policy says of either."""
-        read = parse_messages if combination.address == MESSAGES else parse_chat
+        read = {MESSAGES: parse_messages, RESPONSES: parse_responses}.get(combination.address, parse_chat)
         read = parse_completion if combination.kind == "completion" else read
         headers, tenant = dict(combination.sent_headers), self.tenant(combination)
         request = read(combination.body, headers, _LIMITS, request_id="planted", tenant=tenant)
