@@ -24,8 +24,7 @@ Key = tuple[float, ...]
 class Rank:
     """The least key comes first. `whys` says by path why it stands where it does.
 
-    `alone`: plans of one path only. `floored`: where any meets the floor, none that does not is taken. `spare`: whether
-    others stand in for a path that failed.
+    `alone`: plans of one path only. `floored`: where any meets the floor, none that does not is taken.
     """
 
     plan: Callable[[Plan], Key]
@@ -34,7 +33,6 @@ class Rank:
     whys: dict[str, str] = field(default_factory=dict)
     alone: bool = True
     floored: bool = True
-    spare: bool = True
 
 
 def by_preference(
@@ -45,12 +43,7 @@ def by_preference(
     if not asked.models and not orders(providers):
         return None
     names = asked.models or (asked.model,)
-    if providers is not None and providers.partition == "none" and "auto" not in names:
-        named = [(candidate, "") for candidate in eligible]
-    else:
-        named = [
-            (c, f"number {at + 1} of 'models'") for at, name in enumerate(names) for c in eligible if c.path == name
-        ]
+    named = [(c, f"number {at + 1} of 'models'") for at, name in enumerate(names) for c in eligible if c.path == name]
     rest = sorted((c for c in eligible if c.path not in names), key=worth)
     if providers is not None and orders(providers):
         states = {state.path: state for state in snapshot.paths}
@@ -67,7 +60,7 @@ def by_preference(
     return listed(together, "named" if "auto" not in names else "preference", floored=False)
 
 
-def listed(together: list[tuple[Candidate, str]], chosen: Chosen, *, floored: bool, spare: bool = True) -> Rank:
+def listed(together: list[tuple[Candidate, str]], chosen: Chosen, *, floored: bool) -> Rank:
     """In this order, each path alone."""
     places = {candidate.path: float(at) for at, (candidate, _) in enumerate(together)}
 
@@ -78,7 +71,7 @@ def listed(together: list[tuple[Candidate, str]], chosen: Chosen, *, floored: bo
         return (places.get(one.path, math.inf),)
 
     whys = {candidate.path: why for candidate, why in together if why}
-    return Rank(plan, path, chosen, whys, floored=floored, spare=spare)
+    return Rank(plan, path, chosen, whys, floored=floored)
 
 
 def worth(candidate: Candidate) -> float:
