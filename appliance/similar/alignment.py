@@ -30,7 +30,7 @@ class Alignment:
     right: tuple[int, ...]
     slips: int
     derived: int
-    turned: str  # the guard that two words left over are each other's opposites by: '', 'negation' or 'opposed'
+    turned: str  # the guard that what is left over turns: '', 'negation', 'opposed' or 'substituted'
 
 
 def one_slip(a: str, b: str) -> bool:
@@ -122,6 +122,8 @@ def align(a: Reading, b: Reading, negated: tuple[str, ...]) -> Alignment:
                     derived += 1
                 else:
                     slips += 1
+        if _apart(a, b, left, right) or _apart(b, a, right, left):
+            return Alignment(tuple(left), tuple(right), slips, derived, "substituted")
         left, right = _compounds(a, b, left, right)
         right, left = _compounds(b, a, right, left)
     return Alignment(tuple(left), tuple(right), slips, derived, turned)
@@ -155,6 +157,26 @@ def _beginning(one: str, other: str, language: str) -> bool:
     if language == "en" and not {one[same:], other[same:]} <= _ENDINGS:
         return False  # 'direct', 'director'; 'commend', 'commence'
     return same >= COMMON_BEGINNING and same >= 0.6 * max(len(one), len(other))
+
+
+# English words that mean another thing written apart: 'resign' and 're-sign', 'blackbird' and 'black bird'.
+_APART = frozenset(
+    """resign resigned recover recovered recreate recreation reform reformed resent remark resort repress reserve
+    restrain react release return recollect recount redress retire refuse replace petition represent remove
+    rebound reprove relay blackbird bluebird greenhouse darkroom whitehouse highchair hotdog catwalk overlook
+    overtake overcome undergo uphold redneck highlight greenback bluebell blackboard whiteboard hothouse
+    shortbread sweetheart butterfly cupboard redhead longhand shorthand hardware software lightweight
+    heavyweight tightrope coop extramarital""".split()  # noqa: SIM905
+)
+
+
+def _apart(a: Reading, b: Reading, left: list[int], right: list[int]) -> bool:
+    """Whether two words left over in `a` are one of _APART in `b`."""
+    written = _APART.intersection(b.forms[at] for at in right)
+    return bool(written) and any(
+        second == first + 1 and a.forms[first] + a.forms[second] in written
+        for first, second in itertools.pairwise(left)
+    )
 
 
 def _compounds(a: Reading, b: Reading, left: list[int], right: list[int]) -> tuple[list[int], list[int]]:

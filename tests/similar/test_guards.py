@@ -9,6 +9,8 @@ from appliance.similar.reading import read
 
 # guard that must be among those that object ("": any), language, two texts.
 DIFFERENT = """
+ | en | How do I re-sign a contract? | How do I resign a contract?
+ | en | Where do I see a black bird? | Where do I see a blackbird?
 condition | en | Can I return shoes because they are worn? | Can I return shoes as soon as they are worn?
 condition | de | Kann ich zahlen, weil es regnet? | Kann ich zahlen, sobald es regnet?
 condition | fr | Puis-je payer parce que tu viens ? | Puis-je payer dès que tu viens ?
