@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import random
 import string
 import sys
@@ -25,7 +26,7 @@ from stdnum.pl import pesel
 
 from appliance.features import detect
 from appliance.features.detect import numbers
-from appliance.features.detect.texts import attachments, texts
+from appliance.features.detect.texts import EscapedTooDeeply, attachments, texts
 from appliance.records.request import Format, Message, Request, Sampling
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,32 @@ WRITTEN = """
 
 def kinds(text: str) -> list[str]:
     return [finding.kind for finding in detect.find(text)]
+
+
+@pytest.mark.parametrize("kind", FOUND)
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_each_kind_is_found_on_its_own_line_of_what_a_tool_is_called_with(kind: str, levels: int) -> None:
+    arguments = json.dumps({"text": f"Payment:\n{FOUND[kind]}\tand\r\nso on"})
+    for _ in range(levels - 1):
+        arguments = json.dumps({"body": arguments})
+    call = {"id": "c", "type": "function", "function": {"name": "write", "arguments": arguments}}
+    request = Request(id="r", kind="chat", model="auto", messages=(Message("assistant", "", tool_calls=(call,)),))
+    assert kind in dict(detect.counts(tuple(texts(request))))
+
+
+def test_escapes_that_mean_escapes_are_not_followed_for_ever() -> None:
+    with pytest.raises(EscapedTooDeeply):
+        list(
+            texts(
+                Request(
+                    id="r",
+                    kind="chat",
+                    model="auto",
+                    messages=(Message("user", "\\" + "u005c" * 200_000 + "n4111111111111111"),),
+                )
+            )
+        )
+    list(texts(Request(id="r", kind="chat", model="auto", messages=(Message("user", "\\" * 100_000),))))
 
 
 @pytest.mark.parametrize("kind", FOUND)

@@ -16,22 +16,41 @@ from typing import Any
 
 from appliance.records.request import Request
 
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+# However many backslashes stand before it: JSON that holds JSON escapes once more.
+_ESCAPE = re.compile(r'\\+(?:u([0-9a-fA-F]{4})|([nrtbf"/])|)')
+_MEANT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "": "\\"}  # of the others, themselves
+_MOST_ROUNDS = 4  # of escapes that are escapes' meaning
 _MEDIA = frozenset({"image_url", "input_image", "image", "input_audio", "file"})
 
 
+class EscapedTooDeeply(Exception):
+    """What the escapes of a text mean are escapes, and so on: nobody writes so who has nothing to hide."""
+
+
 def texts(request: Request) -> Iterator[str]:
-    """In no promised order; empty ones left out."""
+    """In no promised order; empty ones left out. Raises EscapedTooDeeply."""
     for text in _written(request):
         yield text
-        if "\\u" in text:
-            yield _unescaped(text)
+        if "\\" in text:
+            yield from _meant(text)
 
 
-def _unescaped(text: str) -> str:
-    """The text with its JSON escapes of letters, of surrogate pairs too, as what they mean."""
-    shown = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
-    return shown.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _meant(text: str) -> Iterator[str]:
+    """The text with its JSON escapes, of surrogate pairs too, as what they mean; nothing where that is itself."""
+    for _ in range(_MOST_ROUNDS):
+        shown = _ESCAPE.sub(_meaning, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if shown == text:
+            return
+        yield shown
+        text = shown
+    raise EscapedTooDeeply
+
+
+def _meaning(match: re.Match[str]) -> str:
+    if match[1]:
+        return chr(int(match[1], 16))
+    sign = match[2] or ""
+    return _MEANT.get(sign, sign)
 
 
 def _written(request: Request) -> Iterator[str]:
