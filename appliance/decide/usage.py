@@ -20,7 +20,7 @@ PROMPT_SLACK = 1024  # tokens that a provider may add to any prompt
 CHARACTERS_A_TOKEN = 32  # of an answer's text, at most on average
 TOKENS_A_CHARACTER = 4  # at most: one for each byte
 ANSWER_SLACK = 256
-MOST_TOKENS = 1_000_000_000  # of one call; beyond, a figure is none
+MOST_TOKENS = 100_000_000  # of one call; beyond, a figure is none
 _NOTHING = Usage()
 
 

@@ -7,7 +7,8 @@ Rules kept here:
    it.
 3. However the iterator ends, the runtime's is closed: cancelling a job reaches the runtime.
 4. The job's deadline holds even where the runtime has no clock of its own.
-5. What the runtime was given and counted is remembered, without its text, as `prefixes` has it.
+5. No figure of usage leaves that cannot be: none is negative, none beyond what a call can have used.
+6. What the runtime was given and counted is remembered, without its text, as `prefixes` has it.
 
 It neither retries nor judges.
 """
@@ -17,7 +18,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+from appliance.decide.usage import possible
 from appliance.paths.clock import Clock
 from appliance.paths.contract import (
     Chunk,
@@ -101,7 +104,8 @@ class Guarded:
                 if done is not None:
                     raise PathError("broken_stream", "The path went on after its end.")
                 if type(chunk) is Done:
-                    done = chunk
+                    used = possible(chunk.usage)
+                    done = chunk if used is chunk.usage else replace(chunk, usage=used)
                 elif isinstance(chunk, _KNOWN):
                     yield chunk
                 else:

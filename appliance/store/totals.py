@@ -20,7 +20,7 @@ Added = dict[tuple[int, Where], Sums]  # by UTC day, counted from 1970
 MOST = (1 << 63) - 1  # of one figure: SQLite's integers have 64 bits
 _KEYS = ("day", *Where._fields)
 _PLACES = ",".join("?" * (len(_KEYS) + len(Sums._fields)))
-_ADDED = ",".join(f"{name}={name}+excluded.{name}" for name in Sums._fields)
+_ADDED = ",".join(f"{name}=min({MOST},{name}+excluded.{name})" for name in Sums._fields)  # beyond, SQLite has reals
 _UPSERT = f"INSERT INTO totals VALUES ({_PLACES}) ON CONFLICT ({','.join(_KEYS)}) DO UPDATE SET {_ADDED}"  # noqa: S608 - names of ours
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from appliance.decide.usage import MOST_TOKENS
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, Usage
 from appliance.paths.guard import Guarded
 from appliance.records.card import ModelCard
@@ -71,6 +72,12 @@ async def test_a_well_behaved_path_passes_unchanged() -> None:
     runtime = Runtime(saying(*chunks))
     assert await said(runtime) == (chunks, None)
     assert runtime.closed == 1
+
+
+@pytest.mark.asyncio
+async def test_usage_that_cannot_be_is_brought_to_what_can() -> None:
+    got, error = await said(Runtime(saying(Text("a"), Done(Usage(-5, 10**30, 7)))))
+    assert (got[-1], error) == (Done(Usage(0, MOST_TOKENS, 7)), None)
 
 
 @pytest.mark.asyncio

@@ -20,6 +20,7 @@ from appliance.records.record import Record
 from appliance.records.totals import Sums, parts_of
 from appliance.spent import BY, read
 from appliance.store import Store
+from appliance.store.totals import MOST
 from tests import factories as make
 
 unhurried = settings(deadline=None)  # the first example loads what the others find
@@ -118,6 +119,13 @@ def test_money_beyond_64_bits_is_added_up(store: Store) -> None:
         dear = step(cost=0)
         store.add(record(f"r{n}", replace(dear, cost=5e6), time=DAY + 86_400.0 * n))
     assert sums(store, "path")["site/one",].picos == 20_000_000 * PICOS
+
+
+def test_a_figure_that_grows_beyond_what_the_table_holds_stays_at_the_most_and_can_be_read(store: Store) -> None:
+    for n in range(3):
+        store.add(record(f"r{n}", step(cost=0, prompt_tokens=MOST // 2 + 7)))
+        store.writer.flush()
+    assert sums(store)[()].prompt_tokens == MOST
 
 
 @unhurried
