@@ -69,7 +69,8 @@ def _refusal(decision: Decision) -> WeirError:
             ),
             next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
         )
-    if all(any(reason.code == "budget" for reason in c.reasons) for c in asked if _is_permitted(c)):
+    permitted = [c for c in asked if _is_permitted(c)]
+    if permitted and all(any(reason.code == "budget" for reason in c.reasons) for c in permitted):
         return BudgetSpent(
             "What is left of the tenant's budget pays for no permitted path.",
             details=details,

@@ -128,6 +128,8 @@ def _composed(
     if words:
         kept = all(candidate.eligible for candidate in made.found)
         kind: Refusal = "capacity" if kept or not made.words else _refusal_kind(asked, made.found)
+        if not made.found:
+            kind = "unsupported"  # it is the request's size that is in the way
         return _refused(asked, generation, floor, made.found, refusal=kind, unmet=f"Strategy '{way.name}': {words}")
     if not made.meets_floor and asked.labels.below_floor == "refuse":
         return _refused(asked, generation, floor, made.found, refusal="quality")

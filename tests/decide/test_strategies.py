@@ -113,7 +113,7 @@ def test_what_fits_is_read_whole_and_what_does_not_in_parts() -> None:
     always = content(long={**STRATEGIES["long"], "always": True})
     assert run("long", made=always).steps[0].composition is not None
     huge = run("long", made=small, features=make.features(estimated_prompt_tokens=50_000))
-    assert huge.refusal == "unsupported" or "parts, more than 16" in huge.unmet
+    assert huge.refusal == "unsupported" and "parts, more than 16" in huge.unmet
 
 
 # ---- who chooses ----------------------------------------------------------------------------------------------
