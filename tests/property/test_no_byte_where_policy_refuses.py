@@ -57,7 +57,7 @@ SITUATIONS = {
     "a preference object, and a path was asked": 300,
     "a strategy, and a path was asked": 300,
     "a strategy of several calls, and they were made": 100,
-    "a strategy of several calls, asked of redacted": 5,
+    "a strategy of several calls, asked of redacted": 1,
     "a list of models, and not the first was asked": 30,
     "header and metadata contradict": 30,
     "labels in metadata": 1000,
