@@ -66,9 +66,10 @@ def most_picos_of(card: ModelCard, asked: Asks, features: Features) -> int:
     """The same in picos."""
     rates = card.price.rates
     prompt = features.most_prompt_tokens or features.estimated_prompt_tokens
-    if card.context_tokens:
+    embedding = asked.kind == "embedding"
+    if card.context_tokens and not embedding:  # of texts to embed each may be as long
         prompt = min(prompt, card.context_tokens)
-    choices = 0 if asked.kind == "embedding" else max(1, asked.n)
+    choices = 0 if embedding else max(1, asked.n)
     output = choices * most_output(card, features)
     cost = rates.request + prompt * max(rates.input, rates.cached, rates.write)
     cost += output * max(rates.output, rates.reasoning) + features.images * rates.image
