@@ -56,6 +56,10 @@ class Tokens(Protocol):
         """One that is good at `now`, in Unix seconds. Raises PathError, AuditUnavailable, and as `Session.post`."""
         ...
 
+    def refused(self, token: str) -> None:
+        """The server did not take this one: it is not given out again."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -158,6 +162,7 @@ class HttpPath:
         clock = Clock(min(now + self._endpoint.connect_timeout_s + patience, ends_at))
         meter, reading, listening = job.meter, self._dialect.reading(job), False
         meter.sent = False
+        secret = ""
 
         def sending() -> None:
             meter.sent = True
@@ -217,7 +222,11 @@ class HttpPath:
                 clock.move(loop.time() + DRAIN_S)
                 await _drain(content, clock)
             yield done
-        except (PathError, asyncio.CancelledError, GeneratorExit):
+        except PathError as error:
+            if error.fault == "auth" and self._tokens is not None:
+                self._tokens.refused(secret)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
             raise
         except AuditUnavailable as error:
             raise PathError("audit", error.message) from None
