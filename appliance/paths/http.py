@@ -31,6 +31,7 @@ from appliance.outbound import Answer, Session, rest_of
 from appliance.paths.clock import Clock
 from appliance.paths.contract import Chunk, Done, Job, Meter, PathError, Readiness, Reasoning, Text, Usage
 from appliance.paths.dialect import BrokenAnswer, Call, Dialect, ErrorEvent, Reading
+from appliance.paths.said import check_priced
 from appliance.paths.secrets import resolve_secret
 from appliance.paths.sse import EventTooLarge
 from appliance.records.card import ModelCard
@@ -260,6 +261,7 @@ class HttpPath:
             raise PathError("unavailable", "The path is not started.", sent=False)
         if job.kind not in self._kinds:
             raise PathError("unsupported", f"The path does not serve {job.kind}.", param="model")
+        check_priced(job, self._card.price)
         claims = self._card.capabilities
         if job.format.kind == "regex" and not claims.regex:
             raise PathError("unsupported", "The path does not constrain answers to a pattern.", param="response_format")
