@@ -2,8 +2,9 @@
 
 Rules kept here:
 1. What could not be written is kept, and written later.
-2. A request that sets money aside begins no call before that is on disk. Where nothing can be written it is served all
-   the same: what would leave this host waits for the audit, which is on the same disk.
+2. A request that sets money aside begins no call before that is on disk; what it sets aside later, for a call beyond
+   its plan, is handed to the disk as that call begins. Where nothing can be written it is served all the same: what
+   would leave this host waits for the audit, which is on the same disk.
 3. What was set aside by a process that died is neither lost nor held for ever: the next one counts it as spent.
 """
 
@@ -113,7 +114,8 @@ class _Page:
         let_go(self._taken.settled, connection)
 
     def not_written(self) -> None:
-        self._book.given_back(self._taken)
+        taken, self._taken = self._taken, Unwritten({}, [])  # it may be told twice: of the piece, and of the commit
+        self._book.given_back(taken)
 
 
 def _settle(records: Reader, connection: sqlite3.Connection) -> list[Kept]:

@@ -37,7 +37,9 @@ def picos_of(price: Price, usage: Usage, *, images: int = 0, seconds: float = 0.
     if usage.cached_tokens or usage.cache_write_tokens or usage.reasoning_tokens:
         cached = min(usage.cached_tokens, prompt)
         cost += cached * (rates.cached - rates.input)
-        cost += min(usage.cache_write_tokens, prompt - cached) * (rates.write - rates.input)
+        written = min(usage.cache_write_tokens, prompt - cached)
+        cost += written * (rates.write - rates.input)
+        cost += min(usage.hour_write_tokens, written) * (rates.hour_write - rates.write)
         cost += min(usage.reasoning_tokens, completion) * (rates.reasoning - rates.output)
     if images:
         cost += images * rates.image
@@ -66,11 +68,12 @@ def most_picos_of(card: ModelCard, asked: Asks, features: Features) -> int:
     """The same in picos."""
     rates = card.price.rates
     prompt = features.most_prompt_tokens or features.estimated_prompt_tokens
-    if card.context_tokens:
+    embedding = asked.kind == "embedding"
+    if card.context_tokens and not embedding:  # of texts to embed each may be as long
         prompt = min(prompt, card.context_tokens)
-    choices = 0 if asked.kind == "embedding" else max(1, asked.n)
+    choices = 0 if embedding else max(1, asked.n)
     output = choices * most_output(card, features)
-    cost = rates.request + prompt * max(rates.input, rates.cached, rates.write)
+    cost = rates.request + prompt * max(rates.input, rates.cached, rates.write, rates.hour_write)
     cost += output * max(rates.output, rates.reasoning) + features.images * rates.image
     if rates.second:
         stated = asked.labels.deadline_s

@@ -49,6 +49,8 @@ def checked(stated: Usage, seen: Seen) -> tuple[Usage, UsageNote]:
     note: UsageNote = ""
     if stated.cached_tokens + stated.cache_write_tokens > prompt or stated.reasoning_tokens > completion:
         note = "inconsistent"
+    if stated.hour_write_tokens > stated.cache_write_tokens:
+        note = "inconsistent"
     if _over(stated, seen):
         note = "too-high"
     if prompt * PROMPT_FACTOR + PROMPT_SLACK < seen.prompt_tokens or (not prompt and seen.prompt_tokens):
@@ -59,7 +61,8 @@ def checked(stated: Usage, seen: Seen) -> tuple[Usage, UsageNote]:
         return stated, note
     cached = min(stated.cached_tokens, prompt)
     written = min(stated.cache_write_tokens, prompt - cached)
-    return Usage(prompt, completion, cached, min(stated.reasoning_tokens, completion), written), note
+    thought, hour = min(stated.reasoning_tokens, completion), min(stated.hour_write_tokens, written)
+    return Usage(prompt, completion, cached, thought, written, hour), note
 
 
 def possible(stated: Usage) -> Usage:
@@ -72,6 +75,7 @@ def possible(stated: Usage) -> Usage:
         stated.cached_tokens,
         stated.reasoning_tokens,
         stated.cache_write_tokens,
+        stated.hour_write_tokens,
     )
     if min(figures) >= 0 and max(figures) <= MOST_TOKENS:
         return stated

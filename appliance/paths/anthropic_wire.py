@@ -278,9 +278,11 @@ def _usage(found: dict[str, Any], before: Usage | None) -> Usage:
     read = before.cached_tokens if read is None else int(read)
     fresh = found.get("input_tokens")
     prompt = before.prompt_tokens if fresh is None else int(fresh) + written + read
+    hour = (found.get("cache_creation") or {}).get("ephemeral_1h_input_tokens")
+    hour = before.hour_write_tokens if hour is None else int(hour)
     details = found.get("output_tokens_details") or {}
     thought = int(details.get("thinking_tokens") or 0) or before.reasoning_tokens
-    return Usage(prompt, int(found.get("output_tokens") or 0), read, thought, written)
+    return Usage(prompt, int(found.get("output_tokens") or 0), read, thought, written, hour)
 
 
 class MessageReading(EventReading):

@@ -308,11 +308,11 @@ class EmbedReading(EventReading):
         """Vectors in the order of their texts. Raises BrokenAnswer unless there is exactly one for each."""
         try:
             found = orjson.loads(raw)
+            meta = found.get("meta")
+            self.usage = read_usage(meta) if meta else None
             rows = found["embeddings"]["float"]
             if len(rows) != self.wanted:
                 raise BrokenAnswer("not one embedding for each text")
-            meta = found.get("meta")
-            self.usage = read_usage(meta) if meta else None
             return [Vector(tuple(map(float, row)), at) for at, row in enumerate(rows)]
         except BrokenAnswer:
             raise

@@ -3,7 +3,7 @@
 Rules kept here:
 1. Nothing but the assertion leaves, through a session that Egress made, to the card's `token_url`: what the account's
    file says of addresses is not asked.
-2. A token is had anew before it ends, by one of those who need it; the others wait.
+2. A token is had anew before it ends, or once it was refused, by one of those who need it; the others wait.
 3. Neither key, assertion nor token is in an error, and what the server says in prose is not either.
 
 google-auth signs; its transports are not used.
@@ -62,6 +62,11 @@ class AccountTokens:
                     self._token, lives = await self._fetched(now)
                     self._until = now + max(lives - EARLY_S, lives / 2)
         return self._token
+
+    def refused(self, token: str) -> None:
+        """As `http.Tokens` has it."""
+        if token == self._token:
+            self._until = 0.0
 
     async def close(self) -> None:
         self._token, self._until = "", 0.0

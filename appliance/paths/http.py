@@ -5,6 +5,8 @@ Rules kept here:
 2. Four clocks: connecting, the first token, the gap (the card's), and the job's deadline over all. The first token's
    begins when the job is sent, and nothing but a token moves it: a role, a comment or a ping is none. Later any byte
    moves the gap's, because a server that pings is alive; but without a token it may go on no longer than for its first.
+   Of an answer in one piece the first byte that is no blank counts as its first token; from there it is given BODY_S.
+   What stands behind another status than 200 is given ERROR_BODY_S in all.
 3. The key is resolved at `start`, and is in no error, log or repr.
 4. A stream that nobody wants any more, or that came to nothing, is hung up by half: the server learns of it at once,
    and what it had sent by then is read for a moment, and counted by the job's meter.
@@ -29,12 +31,15 @@ from appliance.outbound import Answer, Session, rest_of
 from appliance.paths.clock import Clock
 from appliance.paths.contract import Chunk, Done, Job, Meter, PathError, Readiness, Reasoning, Text, Usage
 from appliance.paths.dialect import BrokenAnswer, Call, Dialect, ErrorEvent, Reading
+from appliance.paths.said import check_priced
 from appliance.paths.secrets import resolve_secret
 from appliance.paths.sse import EventTooLarge
 from appliance.records.card import ModelCard
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+BODY_S = 60.0  # from the first byte of an answer in one piece to its last
+ERROR_BODY_S = 3.0
 DRAIN_S = 0.02  # how long a finished stream may take to close, so that its connection is kept
 HANG_UP_S = 0.08  # how long a stream that was hung up is read
 LATE_HANG_UP_S = 0.03  # where the caller's deadline has passed
@@ -50,6 +55,10 @@ class Tokens(Protocol):
 
     async def current(self, now: float) -> str:
         """One that is good at `now`, in Unix seconds. Raises PathError, AuditUnavailable, and as `Session.post`."""
+        ...
+
+    def refused(self, token: str) -> None:
+        """The server did not take this one: it is not given out again."""
         ...
 
     async def close(self) -> None: ...
@@ -154,6 +163,7 @@ class HttpPath:
         clock = Clock(min(now + self._endpoint.connect_timeout_s + patience, ends_at))
         meter, reading, listening = job.meter, self._dialect.reading(job), False
         meter.sent = False
+        secret = ""
 
         def sending() -> None:
             meter.sent = True
@@ -180,7 +190,7 @@ class HttpPath:
                 if not streaming:
                     raw = await self._whole(response, clock, ends_at)
             if not streaming:
-                for chunk in reading.whole(raw):
+                for chunk in _read_whole(reading, raw, meter):
                     yield chunk
                 yield self._done(reading)
                 return
@@ -213,7 +223,11 @@ class HttpPath:
                 clock.move(loop.time() + DRAIN_S)
                 await _drain(content, clock)
             yield done
-        except (PathError, asyncio.CancelledError, GeneratorExit):
+        except PathError as error:
+            if error.fault == "auth" and self._tokens is not None:
+                self._tokens.refused(secret)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
             raise
         except AuditUnavailable as error:
             raise PathError("audit", error.message) from None
@@ -247,6 +261,7 @@ class HttpPath:
             raise PathError("unavailable", "The path is not started.", sent=False)
         if job.kind not in self._kinds:
             raise PathError("unsupported", f"The path does not serve {job.kind}.", param="model")
+        check_priced(job, self._card.price)
         claims = self._card.capabilities
         if job.format.kind == "regex" and not claims.regex:
             raise PathError("unsupported", "The path does not constrain answers to a pattern.", param="response_format")
@@ -269,12 +284,17 @@ class HttpPath:
         blocks: list[bytes] = []
         size = 0
         loop = asyncio.get_running_loop()
+        begun = response.status != 200
+        if begun:
+            ends_at = min(loop.time() + ERROR_BODY_S, ends_at)
         while True:
-            if not content.is_eof():
+            if begun and not content.is_eof():
                 clock.move(min(loop.time() + self._endpoint.gap_timeout_s, ends_at))
             block = await content.readany()
             if not block:
                 break
+            if not begun and not block.isspace():
+                begun, ends_at = True, min(loop.time() + BODY_S, ends_at)
             blocks.append(block)
             size += len(block)
             if size > limit:
@@ -320,15 +340,30 @@ class HttpPath:
 
 def _read(reading: Reading, block: bytes, meter: Meter) -> list[Chunk]:
     """The chunks of a block, with what they tell of usage on the meter. Raises as `Reading.feed`."""
-    chunks = reading.feed(block)
-    usage = reading.usage
-    if usage is not meter.stated:
-        meter.stated, meter.exact = usage, True
-    elif chunks:
+    known = meter.stated
+    try:
+        chunks = reading.feed(block)
+    finally:
+        _take(reading, meter)
+    if chunks and meter.stated is known:
         meter.exact = False
     for chunk in chunks:
         meter.text_tokens += chunk.tokens if isinstance(chunk, Text | Reasoning) else 1
     return chunks
+
+
+def _read_whole(reading: Reading, raw: bytes, meter: Meter) -> list[Chunk]:
+    """The same of an answer in one piece."""
+    try:
+        return reading.whole(raw)
+    finally:
+        _take(reading, meter)
+
+
+def _take(reading: Reading, meter: Meter) -> None:
+    """What the provider stated of usage, also where it stated it together with its failure."""
+    if reading.usage is not meter.stated:
+        meter.stated, meter.exact = reading.usage, True
 
 
 async def _hang_up(answer: Answer, reading: Reading, meter: Meter, within_s: float) -> None:

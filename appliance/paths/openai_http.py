@@ -6,7 +6,8 @@ Rules kept here:
    unless it ends in `/openai/v1`, Azure's newer address, which names the deployment as the model.
 3. What a card says of OpenRouter is demanded of it with every request: that nothing is retained, or trained on, is true
    of some of its providers only.
-4. Another Weir is told every label of the request (`weir_labels`), and its answer says whether it is below the floor.
+4. Another Weir is told every label of the request (`weir_labels`), and its answer says whether it is below the floor;
+   one that does not say so counts as if it were. What its intake refuses by name is not sent, or refused here.
 
 `openai_wire` has the bodies, `openai_errors` what such servers say when they fail.
 """
@@ -63,6 +64,9 @@ class OpenAIDialect:
             body["stream_options"]["continuous_usage_stats"] = True
         flavour = endpoint.flavour
         if flavour == "weir":
+            if job.continues:
+                raise unsupported("answers that are begun", "messages")
+            body.pop("structured_outputs", None)
             return Call(url, orjson.dumps(body), headers_of(job, self._node))
         if flavour == "openrouter":
             body["provider"] = self._terms
@@ -96,7 +100,11 @@ class AnsweredByWeir(Answered):
         self._meter = job.meter
 
     def head(self, headers: Mapping[str, str]) -> None:
-        self._meter.below_floor = headers.get("X-Weir-Reason") == "below-floor"
+        reason = headers.get("X-Weir-Reason")
+        if reason is None:  # not yet known when the head was sent
+            self._meter.below_floor = not headers.get("X-Weir-Cache", "").startswith("hit")
+        else:
+            self._meter.below_floor = reason.partition(";")[0].strip() == "below-floor"
 
 
 @lru_cache(maxsize=256)
@@ -116,8 +124,9 @@ def address(base_url: str, flavour: str, api_version: str, model: str, tail: str
     where = URL(base)
     if where.path in ("", "/"):
         base += "/v1"
-    newer = where.host == "api.openai.com"
-    seals = flavour == "weir" or (where.host or "").endswith(".googleapis.com")
+    host = where.host or ""
+    newer = f".{host}".endswith(".api.openai.com")  # also where data stay in a region
+    seals = flavour == "weir" or host.endswith(".googleapis.com")
     return URL(f"{base}/{tail}", encoded=True), "max_completion_tokens" if newer else "max_tokens", seals
 
 

@@ -214,11 +214,11 @@ class Answered(EventReading):
             raise ErrorEvent(data)
         try:
             found = orjson.loads(data)
-            if found.get("error"):
-                raise ErrorEvent(data)
             usage = found.get("usage")
             if usage:
                 self.usage = _usage(usage)
+            if found.get("error"):
+                raise ErrorEvent(data)
             choices = found.get("choices")
             if choices:
                 for choice in choices:
@@ -297,27 +297,22 @@ class Embedded(EventReading):
     __slots__ = ()
 
     def whole(self, raw: bytes) -> list[Chunk]:
-        vectors, self.usage = read_embeddings(raw, self.wanted)
-        return [*vectors]
+        """Vectors in the order of their inputs. Raises BrokenAnswer unless there is exactly one for each."""
+        try:
+            found = orjson.loads(raw)
+            usage = found.get("usage")
+            self.usage = _usage(usage) if usage else None
+            rows = sorted(found["data"], key=lambda row: row["index"])
+            if [row["index"] for row in rows] != list(range(self.wanted)):
+                raise BrokenAnswer("not one embedding for each input")
+            return [Vector(_values(row["embedding"]), row["index"]) for row in rows]
+        except BrokenAnswer:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            raise BrokenAnswer("not in the form of OpenAI's embeddings") from None
 
     def reasons(self) -> tuple[FinishReason, ...]:
         return ("stop",)
-
-
-def read_embeddings(raw: bytes, wanted: int) -> tuple[list[Vector], Usage | None]:
-    """Vectors in the order of their inputs. Raises BrokenAnswer unless there is exactly one for each."""
-    try:
-        found = orjson.loads(raw)
-        rows = sorted(found["data"], key=lambda row: row["index"])
-        if [row["index"] for row in rows] != list(range(wanted)):
-            raise BrokenAnswer("not one embedding for each input")
-        usage = found.get("usage")
-        vectors = [Vector(_values(row["embedding"]), row["index"]) for row in rows]
-        return vectors, _usage(usage) if usage else None
-    except BrokenAnswer:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        raise BrokenAnswer("not in the form of OpenAI's embeddings") from None
 
 
 def _values(found: Any) -> tuple[float, ...]:

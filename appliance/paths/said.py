@@ -14,11 +14,13 @@ from typing import Any
 
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import unsupported
+from appliance.records.card import Price
 from appliance.records.request import THINKING, Message
 
 HINTS = frozenset(
     ("user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
 )
+_USUAL_TIERS = ("auto", "default", "standard_only")
 _SAMPLING = ("top_k", "min_p", "seed", "frequency_penalty", "presence_penalty", "repeat_penalty")
 _PDF = re.compile(r"data:application/pdf;base64,", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
@@ -59,6 +61,17 @@ def check_said(
     for name, value in job.forwarded.items():
         if name not in forwarded and name not in HINTS and not (name == "modalities" and value == ["text"]):
             raise unsupported("parameter of this name", name if name.isidentifier() else "body")
+
+
+def check_priced(job: Job, price: Price) -> None:
+    """Raises PathError 'unsupported' for what changes what a call costs, where the card's price does not cover it."""
+    if not job.forwarded or price.free:
+        return
+    tier = job.forwarded.get("service_tier")
+    if tier is not None and tier not in (*_USUAL_TIERS, *price.covers):
+        raise PathError("unsupported", "The card has no price for this tier of service.", param="service_tier")
+    if job.forwarded.get("web_search_options") is not None and "web_search" not in price.covers:
+        raise PathError("unsupported", "The card has no price for searching the web.", param="web_search_options")
 
 
 def pieces(message: Message, at: int, *, files: bool = False) -> Iterator[dict[str, Any]]:

@@ -101,6 +101,7 @@ class Rates(NamedTuple):
     input: int
     cached: int
     write: int
+    hour_write: int
     output: int
     reasoning: int
     request: int
@@ -111,29 +112,34 @@ class Rates(NamedTuple):
 class Price(Frozen):
     """Money in `currency`; tokens per million, to the sixth decimal place, all else for one, to the twelfth.
 
-    What is not stated of cached, written and reasoning tokens costs what input and output do; 0 is free. `as_of` is
-    the day on which it was read from `source`, such as a provider's page; `weir doctor` warns of prices that are old.
+    What is not stated of cached, written and reasoning tokens costs what input and output do; 0 is free. `covers` names
+    what else a request may ask for at these prices: tiers of service, and 'web_search'. `as_of` is the day on which it
+    was read from `source`, such as a provider's page; `weir doctor` warns of prices that are old.
     """
 
     currency: Annotated[str, Field(max_length=16)] = "USD"
     input_per_million: PerMillion = 0.0
     cached_input_per_million: PerMillion | None = None
     cache_write_per_million: PerMillion | None = None
+    cache_write_1h_per_million: PerMillion | None = None
     output_per_million: PerMillion = 0.0
     reasoning_per_million: PerMillion | None = None
     per_request: PerOne = 0.0
     per_image: PerOne = 0.0
     per_second: PerOne = 0.0
+    covers: Annotated[tuple[str, ...], Field(max_length=8)] = ()
     as_of: date | None = None
     source: Annotated[str, Field(max_length=200)] = ""
 
     @cached_property
     def rates(self) -> Rates:
         """What is computed with; a price per million in millionths is one of a token in picos."""
+        write = _else(self.cache_write_per_million, self.input_per_million)
         tokens = (
             self.input_per_million,
             _else(self.cached_input_per_million, self.input_per_million),
-            _else(self.cache_write_per_million, self.input_per_million),
+            write,
+            _else(self.cache_write_1h_per_million, write),
             self.output_per_million,
             _else(self.reasoning_per_million, self.output_per_million),
         )

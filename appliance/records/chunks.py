@@ -14,8 +14,8 @@ from appliance.records.value import value
 class Usage:
     """Tokens, counted by the runtime that did the work.
 
-    Of the prompt's, `cached_tokens` were not prefilled anew and `cache_write_tokens` were kept for later; of the
-    completion's, `reasoning_tokens` were thinking, shown or not.
+    Of the prompt's, `cached_tokens` were not prefilled anew and `cache_write_tokens` were kept for later, of these
+    `hour_write_tokens` for an hour; of the completion's, `reasoning_tokens` were thinking, shown or not.
     """
 
     prompt_tokens: int = 0
@@ -23,6 +23,7 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cache_write_tokens: int = 0
+    hour_write_tokens: int = 0
 
 
 @value(slots=True)

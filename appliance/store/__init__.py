@@ -62,7 +62,8 @@ class _Batch:
         self._added = self._store.insert_waiting(connection)
 
     def came_to_nothing(self) -> None:
-        self._store.came_to_nothing(self._added)
+        added, self._added = self._added, {}  # it may be told twice
+        self._store.came_to_nothing(added)
 
 
 class Store:
@@ -146,21 +147,30 @@ class Store:
         return self._totals.write(connection)
 
     def _insert(self, connection: sqlite3.Connection, rows: list[tuple[Record | Alike, Row]]) -> None:
-        """All in one statement where that goes; where it fails, row by row, so that a bad one is alone."""
-        if len(rows) > 1:
-            try:
-                connection.execute(_insert_of(len(rows)), [value for _, row in rows for value in row])
-                for record, _ in rows:
+        """All in one statement where that goes; where it fails, row by row, so that a bad one is alone. What the
+        database itself did not take is owed to the totals.
+        """
+        done = 0
+        try:
+            if len(rows) > 1:
+                try:
+                    connection.execute(_insert_of(len(rows)), [value for _, row in rows for value in row])
+                    for record, _ in rows:
+                        self._totals.add(record)
+                    return
+                except sqlite3.IntegrityError:
+                    pass  # the statement left nothing behind
+            for record, row in rows:
+                try:
+                    connection.execute(_insert_of(1), row)
                     self._totals.add(record)
-                return
-            except sqlite3.IntegrityError:
-                pass  # the statement left nothing behind
-        for record, row in rows:
-            try:
-                connection.execute(_insert_of(1), row)
-                self._totals.add(record)
-            except sqlite3.IntegrityError as error:
-                self._failed(error)
+                except sqlite3.IntegrityError as error:
+                    self._failed(error)
+                done += 1
+        except sqlite3.Error:
+            for record, _ in rows[done:]:
+                self._totals.owe(record)
+            raise
 
     def _failed(self, error: Exception) -> None:
         self.writer.failures += 1

@@ -1,7 +1,8 @@
 """What is set aside for requests in work, on disk, so that a node that dies does not forget what it may have spent.
 
 Rules kept here:
-1. A row is written before anything that costs is sent, and goes in the transaction that counts the cost.
+1. A row is written before the first call that costs is sent, and goes in the transaction that counts the cost. What a
+   later call adds to it is handed to the writer as that call begins, and may be lost with a node that dies just then.
 2. A row that is left over when a node starts is of a request that died with the node before. Nobody knows how far it
    got, so all that was set aside counts as spent, unless its record says what it cost.
 """

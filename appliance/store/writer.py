@@ -32,7 +32,9 @@ Work = Callable[[sqlite3.Connection], object]
 
 
 class _Piece(NamedTuple):
-    """`done` learns what became of the work, and somebody waits for it; `failed` is called where nothing did."""
+    """`done` learns what became of the work, and somebody waits for it; `failed` is called where nothing did, twice
+    where the whole commit fails after the piece.
+    """
 
     database: str
     work: Work

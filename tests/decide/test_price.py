@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from appliance.decide.price import picos_of, price_of
+from appliance.decide.price import most_of, picos_of, price_of
 from appliance.records.card import Price
 from appliance.records.chunks import Usage
 from appliance.records.money import PICOS, amount_of, picos, total
+from tests import factories as make
 
 unhurried = settings(deadline=None)  # the first example loads what the others find
 per_million = st.decimals(0, 1000, places=6)
@@ -128,3 +129,18 @@ def test_parts_that_are_more_than_their_whole_never_make_a_call_cheaper_than_fre
 def test_a_price_that_cannot_be_computed_with_exactly_is_refused(stated: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Price.model_validate(stated)
+
+
+def test_what_is_kept_for_an_hour_has_a_price_of_its_own() -> None:
+    price = Price(
+        input_per_million=3, cache_write_per_million=3.75, cache_write_1h_per_million=6, output_per_million=15
+    )
+    assert price_of(price, Usage(100_030, 5, 0, 0, 100_020, 100_000)) == pytest.approx(0.60018)
+    assert picos_of(price, Usage(10, 0, 0, 0, 4, 400)) == picos_of(price, Usage(10, 0, 0, 0, 4, 4))
+    unstated = Price(input_per_million=3, cache_write_per_million=3.75)
+    assert price_of(unstated, Usage(100, 0, 0, 0, 100, 100)) == price_of(unstated, Usage(100, 0, 0, 0, 100))
+
+
+def test_the_bound_is_of_an_hour_where_that_is_dearest() -> None:
+    card = make.card("a", price={"input_per_million": 3, "cache_write_1h_per_million": 6}, max_output_tokens=1)
+    assert most_of(card, make.asked(), make.features(most_prompt_tokens=1000)) == pytest.approx(0.006)

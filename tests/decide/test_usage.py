@@ -112,3 +112,9 @@ def test_no_call_costs_more_than_its_most(
     features = make.features(most_prompt_tokens=prompt, most_output_tokens=limit or 0, images=images)
     cost = price_of(price, usage, images=images, seconds=599.0)
     assert cost <= most_of(card, make.asked(n=choices), features)
+
+
+def test_the_bound_of_many_texts_to_embed_is_of_all_of_them() -> None:
+    card = make.card("e", modalities=("embedding",), price={"input_per_million": 0.1}, context_tokens=8192)
+    features = make.features(modality="embedding", most_prompt_tokens=700_000, estimated_prompt_tokens=135_000)
+    assert most_of(card, make.asked(kind="embedding"), features) == pytest.approx(0.07)

@@ -9,10 +9,13 @@ import pytest
 
 from appliance.intake.anthropic import parse_messages
 from appliance.intake.limits import Limits
+from appliance.paths.anthropic_http import AnthropicDialect
 from appliance.paths.anthropic_wire import MAKER, MessageReading, build_body
 from appliance.paths.contract import Job, PathError
 from appliance.paths.gemini_wire import build_body as gemini_body
+from appliance.records.chunks import Usage
 from appliance.records.request import Message, Sampling, Thinking
+from tests import factories as make
 
 EPHEMERAL = {"cache_control": {"type": "ephemeral"}}
 HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
@@ -147,3 +150,35 @@ def test_the_stop_sequence_that_was_met_is_read() -> None:
     delta = {"type": "message_delta", "delta": {"stop_reason": "stop_sequence", "stop_sequence": "END"}, "usage": {}}
     streamed.feed(b"event: message_delta\ndata: " + orjson.dumps(delta) + b"\n\n")
     assert streamed.stops == {0: "END"}
+
+
+def test_what_is_kept_for_an_hour_is_counted_apart() -> None:
+    kept = {"ephemeral_1h_input_tokens": 100_000, "ephemeral_5m_input_tokens": 20}
+    stated = {"input_tokens": 10, "cache_creation_input_tokens": 100_020, "cache_creation": kept, "output_tokens": 1}
+    reading = MessageReading()
+    reading.feed(b"data: " + orjson.dumps({"type": "message_start", "message": {"usage": stated}}) + b"\n\n")
+    later = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}
+    reading.feed(b"data: " + orjson.dumps(later) + b"\n\n")
+    assert reading.usage == Usage(100_030, 5, 0, 0, 100_020, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("price", "goes"),
+    [
+        ({}, True),
+        ({"input_per_million": 3.0, "cache_write_per_million": 3.75}, False),
+        ({"input_per_million": 3.0, "cache_write_per_million": 3.75, "cache_write_1h_per_million": 6.0}, True),
+    ],
+)
+def test_a_prompt_is_kept_for_an_hour_only_where_that_has_a_price(price: dict[str, float], goes: bool) -> None:
+    card = make.card(
+        "a", runtime="anthropic_http", price=price, endpoint={"base_url": "http://127.0.0.1", "model": "m"}
+    )
+    assert card.endpoint is not None
+    asked = job(system=[{"type": "text", "text": "Be kind.", **HOUR}])
+    if goes:
+        assert b'"ttl":"1h"' in AnthropicDialect(card).call(asked, card.endpoint, streaming=False).body
+        return
+    with pytest.raises(PathError) as caught:
+        AnthropicDialect(card).call(asked, card.endpoint, streaming=False)
+    assert (caught.value.fault, caught.value.param) == ("unsupported", "cache_control")

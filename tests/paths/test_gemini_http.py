@@ -391,3 +391,12 @@ async def test_an_account_is_never_sent_where_a_key_is_wanted() -> None:
                 pass
         assert caught.value.fault == "auth"
         assert not server.seen
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_was_refused_is_not_sent_again() -> None:
+    async with gemini(Behaviour(key=KEY)) as server, started(vertex(server), account()) as path:
+        await collect(path)
+        server.wire.tokens.clear()  # as if the account's tokens were revoked
+        assert (await fault(path)).fault == "auth"
+        assert text(await collect(path)) == PROMPT

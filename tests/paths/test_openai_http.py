@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ async def test_azure_is_spoken_to_by_deployment_with_its_own_header() -> None:
     ("base", "address", "limit"),
     [
         ("https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions", "max_completion_tokens"),
+        ("https://eu.api.openai.com", "https://eu.api.openai.com/v1/chat/completions", "max_completion_tokens"),
+        ("https://notapi.openai.com", "https://notapi.openai.com/v1/chat/completions", "max_tokens"),
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1/chat/completions", "max_tokens"),
         ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/v1/chat/completions", "max_tokens"),
         ("https://gw.example/openai/v2/", "https://gw.example/openai/v2/chat/completions", "max_tokens"),
@@ -294,3 +297,38 @@ def test_a_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatch:
         with pytest.raises(PathError) as caught:
             resolve_secret(reference)
         assert caught.value.fault == "auth"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("status", "piece"),
+    [("200 OK", b" "), ("200 OK", b"1"), ("500 Internal Server Error", b" "), ("400 Bad Request", b"1")],
+)
+async def test_a_body_that_drips_is_not_waited_for_without_end(
+    status: str, piece: bytes, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BODY_S", "ERROR_BODY_S"):
+        monkeypatch.setattr(f"appliance.paths.http.{name}", 0.3)
+
+    gone = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            writer.write(head.encode())
+            while not writer.is_closing():
+                writer.write(b"1\r\n%b\r\n" % piece)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server, started(card_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", **SHORT)) as path:
+        begun = time.monotonic()
+        assert (await fault(path, streamed(stream=stream))).fault == "timeout"
+        assert time.monotonic() - begun < 2.0
+        assert path.ready().busy == 0
+        await asyncio.wait_for(gone.wait(), 5.0)

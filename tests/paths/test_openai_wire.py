@@ -17,7 +17,7 @@ from appliance.paths.contract import Chunk, Job, Reasoning, Text, ToolCall, Usag
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.openai_errors import error_of, retry_after
 from appliance.paths.openai_http import OpenAIDialect
-from appliance.paths.openai_wire import Answered, build_body, read_embeddings
+from appliance.paths.openai_wire import Answered, Embedded, build_body
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.upstream import HELLO, KEY, PROMPT, card_for, streamed
 
@@ -116,11 +116,11 @@ def test_completions_use_their_own_form_of_logprobs_and_limit() -> None:
 
 def test_base64_embeddings_are_the_same_floats() -> None:
     rows = {"data": [{"index": 0, "embedding": "AACAPwAAAMA="}], "usage": {"prompt_tokens": 2}}
-    vectors, usage = read_embeddings(orjson.dumps(rows), 1)
-    assert vectors == [Vector((1.0, -2.0), 0)]
-    assert usage == Usage(2)
+    reading = Embedded(1)
+    assert reading.whole(orjson.dumps(rows)) == [Vector((1.0, -2.0), 0)]
+    assert reading.usage == Usage(2)
     with pytest.raises(BrokenAnswer):
-        read_embeddings(orjson.dumps(rows), 2)
+        Embedded(2).whole(orjson.dumps(rows))
 
 
 def event(found: Any) -> bytes:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from appliance.intake.labels import read_labels
 from appliance.intake.limits import Limits
-from appliance.paths.contract import Job
+from appliance.intake.parse import parse_chat
+from appliance.paths.contract import Job, PathError
+from appliance.paths.openai_http import AnsweredByWeir, OpenAIDialect
 from appliance.paths.weir_labels import headers_of
-from appliance.records.request import AND, CLASSIFICATIONS, LOCAL, RIGHTS, Labels
+from appliance.records.request import AND, CLASSIFICATIONS, LOCAL, RIGHTS, Format, Labels, Message
+from appliance.respond.headers import HeaderFacts, weir_headers
+from tests.paths.upstream import card_for
 
 NODE = "0123456789abcdef"
 _places = st.sampled_from(["node", "site", "country:CH", "region:EU"])
@@ -57,3 +63,37 @@ def test_what_a_tenant_is_answered_is_kept_for_no_other(labels: Labels, tenant: 
     read = read_labels(sent(replace(labels, cache="default", cache_max_age_s=60), tenant=tenant), Limits())
     assert (read.cache == "no-store") == (tenant != LOCAL)
     assert read.cache_max_age_s == (None if tenant != LOCAL else 60)
+
+
+@pytest.mark.parametrize(
+    ("facts", "below"),
+    [
+        (HeaderFacts("i", reason="below-floor"), True),
+        (HeaderFacts("i", reason="below-floor; strategy=primary; number 1 of 2"), True),
+        (HeaderFacts("i", reason="strategy; strategy=below-floor; number 1 of 2"), False),
+        (HeaderFacts("i", reason="best-utility"), False),
+        (HeaderFacts("i"), True),
+        (HeaderFacts("i", cache="hit", cache_age_s=2.0), False),
+    ],
+)
+def test_whether_an_answer_is_below_the_floor_is_read_or_feared(facts: HeaderFacts, below: bool) -> None:
+    job = Job(id="j", kind="chat")
+    AnsweredByWeir(job).head(CIMultiDict(weir_headers(facts)))
+    assert job.meter.below_floor is below
+
+
+def test_a_pattern_is_said_as_another_node_takes_it() -> None:
+    card = card_for("http://127.0.0.1:9", flavour="weir")
+    assert card.endpoint is not None
+    job = Job(id="j", kind="chat", messages=(Message("user", "hi"),), format=Format("regex", pattern="a+"))
+    body = OpenAIDialect(card, NODE).call(job, card.endpoint, streaming=False).body
+    assert parse_chat(body, {}, Limits(), request_id="r").format == Format("regex", pattern="a+")
+
+
+def test_an_answer_that_is_begun_goes_to_no_other_node() -> None:
+    card = card_for("http://127.0.0.1:9", flavour="weir")
+    assert card.endpoint is not None
+    said = (Message("user", "hi"), Message("assistant", "He"))
+    with pytest.raises(PathError) as caught:
+        OpenAIDialect(card, NODE).call(Job(id="j", kind="chat", messages=said, continues=True), card.endpoint, False)
+    assert (caught.value.fault, caught.value.param) == ("unsupported", "messages")

@@ -19,7 +19,7 @@ from appliance.records.money import PICOS, amount_of, picos
 from appliance.records.record import Record
 from appliance.records.totals import Sums, parts_of
 from appliance.spent import BY, read
-from appliance.store import Store
+from appliance.store import Store, _Batch
 from appliance.store.totals import MOST
 from tests import factories as make
 
@@ -152,3 +152,16 @@ def test_where_nothing_can_be_read_it_is_said(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE records (id)")
     with pytest.raises(StateInvalid, match="older version"):
         read(tmp_path, (), None, None, None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_records_that_the_database_did_not_take_are_in_the_totals(store: Store, count: int) -> None:
+    batch = _Batch(store)
+    store._waiting.extend(record(f"r{n}", step()) for n in range(count))
+    with closing(sqlite3.connect(":memory:")) as empty, pytest.raises(sqlite3.OperationalError):
+        batch.insert(empty)
+    batch.came_to_nothing()
+    batch.came_to_nothing()
+    store.add(record("after", step()))
+    store.writer.flush()
+    assert sums(store, "path")["site/one",].requests == count + 1
