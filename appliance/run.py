@@ -129,12 +129,14 @@ class Run:
         if step.redacted:
             redaction = await execution.redaction()
             self._redacted = redaction.found
-        turns = execution.turns.get(step.path)
+        turns, upstream = execution.turns.get(step.path), execution.upstreams.get(step.path)
         if turns is not None:
             if not turns.free(execution.request.n):
                 await execution.take_turn(turns)
+            while upstream is not None and upstream.full():  # a member went down since it was let on
+                turns.done(execution.request.n)
+                await execution.take_turn(turns)
             self._turns = turns
-        upstream = execution.upstreams.get(step.path)
         if upstream is not None:
             self._call = upstream.enter(self._asked)
             self._asked += (self._call.index,)

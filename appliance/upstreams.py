@@ -156,6 +156,19 @@ class Upstream:
         now = self._clock()
         return sum(member.waiting(now) for member in self.members)
 
+    def room(self) -> int:
+        """Calls that the members have in work or take now. Where none takes any, it is as if all did: who comes is told
+        so at once.
+        """
+        left = sum(one.breaker.passes(max(0, one.room - one.busy)) for one in self.members)
+        if not left and self.refuses():
+            return sum(one.room for one in self.members)
+        return max(1, left + sum(one.busy for one in self.members))
+
+    def full(self) -> bool:
+        """Whether it is only places that are wanting."""
+        return len(self.members) > 1 and not self.another(()) and not self.refuses()
+
     def another(self, asked: Collection[int]) -> bool:
         """Whether a member takes a call now that was not `asked` yet."""
         members = enumerate(self.members)

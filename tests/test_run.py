@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from appliance.decide import decide
-from appliance.decide.failing import Failing
+from appliance.decide.failing import Breaking, Failing
 from appliance.execute import Execution
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, Usage
 from appliance.records.card import Endpoint, ModelCard
 from appliance.records.request import Message, Request
+from appliance.turns import Turns
 from appliance.upstreams import Upstream
 from tests import factories as make
 
@@ -106,6 +107,41 @@ async def test_a_refused_key_costs_nobody_an_answer_where_another_member_has_a_g
     (outcome,) = execution.outcomes
     assert [one.fault for one in outcome.attempts] == ["auth"]
     assert outcome.member == "alive"
+
+
+async def test_with_a_member_down_requests_queue_for_the_others_and_it_counts_again_once_it_is_up() -> None:
+    async def play(job: Job) -> AsyncIterator[Chunk]:
+        at_work[job.member] += 1
+        most[job.member] = max(most[job.member], at_work[job.member])
+        try:
+            await asyncio.sleep(0.03)
+            if job.member == 0 and down:
+                raise PathError("unavailable", "gone", sent=False)
+            yield Text("well", 0, 1)
+            yield done()
+        finally:
+            at_work[job.member] -= 1
+
+    at_work, most, down = [0, 0], [0, 0], True
+    members = [{"name": "down"}, {"name": "up"}]
+    path = Played(make.card("a", endpoint={**ENDPOINT, "members": members, "max_concurrent": 2}), play)
+    breaking = Breaking(connect_failures=2, pause_s=0.4, longest_pause_s=0.4, probes=1)
+    upstream, turns = Upstream(path.card, breaking), Turns(4, 64)
+    turns.room_now = upstream.room
+
+    async def one() -> str:
+        execution = execution_of(path)
+        execution.upstreams, execution.turns = {"a": upstream}, {"a": turns}
+        return await text_of(execution)
+
+    assert await asyncio.gather(*(one() for _ in range(12))) == ["well"] * 12
+    assert upstream.members[0].breaker.state == "open"
+    down, most[0] = False, 0
+    await asyncio.sleep(0.45)
+    assert await asyncio.gather(*(one() for _ in range(12))) == ["well"] * 12
+    assert upstream.members[0].breaker.state == "closed"
+    assert most == [2, 2]
+    assert not turns.waiting
 
 
 async def test_what_lost_a_race_is_timed_and_charged_until_it_was_stopped() -> None:
