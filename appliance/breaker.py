@@ -29,7 +29,7 @@ _OK, _SLOW, _BAD = 0, 1, 2
 
 class Breaker:
     """`refuses` says why no call may be made now, `lags` why others should be asked first. Else `enter`, and then one
-    of `answered`, `failed`, `given_up` with what `enter` gave.
+    of `answered`, `failed`, `outlasted`, `given_up` with what `enter` gave.
     """
 
     __slots__ = (
@@ -143,6 +143,13 @@ class Breaker:
             self._open(f"it could not be connected to {self._missed} times in a row")
         elif self.state == "closed":
             self._count(_BAD)
+
+    def outlasted(self, epoch: int, *, slow: bool) -> None:
+        """It was stopped because another path was quicker; `slow`: after more than the 95th percentile may be. Of a
+        probe that is all that will be known, so it counts as slow.
+        """
+        if slow or self.state == "half-open":
+            self.answered(epoch, slow=True)
 
     def given_up(self, epoch: int) -> None:
         """It ended before anything was known, or in a way that says nothing of the server."""

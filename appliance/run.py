@@ -61,6 +61,7 @@ class Run:
         self.given = False  # whether anything was given out, so that nobody else can begin anew
         self.judgement: Judgement | None = None
         self.hedged = False  # whether another path was asked as well
+        self.overtaken = False  # whether the other spoke first
         self.when_speaking: Callable[[], object] | None = None  # is called at its first token
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
@@ -133,7 +134,7 @@ class Run:
         if turns is not None:
             if not turns.free(execution.request.n):
                 await execution.take_turn(turns)
-            while upstream is not None and upstream.full():  # a member went down since it was let on
+            if upstream is not None and upstream.full():  # a member went down since it was let on
                 turns.done(execution.request.n)
                 await execution.take_turn(turns)
             self._turns = turns
@@ -168,7 +169,11 @@ class Run:
             execution.purse.ends(self._paid, self._charge().cost)
             self._paid = 0
         if self._call is not None:
-            self._call.given_up()
+            asked, first = self._try.asked, self._try.first
+            if self.overtaken and asked is not None and first is None:
+                self._call.outlasted(self._left_at - asked, execution.features.estimated_prompt_tokens)
+            else:
+                self._call.given_up()
             self._call = None
         if self._turns is not None:
             self._turns.done(self._execution.request.n)

@@ -53,7 +53,8 @@ class Member:
 
 @dataclass(slots=True)
 class Call:
-    """One call to one member, from `Upstream.enter` to exactly one of `answered`, `failed`, `given_up`."""
+    """One call to one member, from `Upstream.enter` to exactly one of `answered`, `failed`, `outlasted`,
+    `given_up`."""
 
     upstream: Upstream
     index: int
@@ -78,6 +79,14 @@ class Call:
             member.breaker.failed(self.epoch, connecting=error.fault in ("unavailable", "timeout") and not error.sent)
         else:
             member.breaker.given_up(self.epoch)
+        self.upstream.tell(member)
+
+    def outlasted(self, silent_s: float, prompt_tokens: int) -> None:
+        """It was stopped because another spoke first; its own first token would have taken longer than this."""
+        limit = self.upstream.slow_after(prompt_tokens)
+        slow = limit is not None and silent_s > limit
+        member = self._end()
+        member.breaker.outlasted(self.epoch, slow=slow)
         self.upstream.tell(member)
 
     def given_up(self) -> None:

@@ -16,6 +16,7 @@ from appliance.execute import Execution
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, Usage
 from appliance.records.card import Endpoint, ModelCard
 from appliance.records.request import Message, Request
+from appliance.snapshot import LiveFigures
 from appliance.turns import Turns
 from appliance.upstreams import Upstream
 from tests import factories as make
@@ -165,3 +166,59 @@ async def test_what_lost_a_race_is_timed_and_charged_until_it_was_stopped() -> N
     assert heard.seconds > 0.5
     assert stopped.seconds < 0.3
     assert stopped.cost == pytest.approx(stopped.seconds, abs=0.05)
+
+
+async def test_who_loses_a_race_is_known_to_be_slow_and_half_open_it_is_no_probe_for_ever() -> None:
+    async def silent(_: Job) -> AsyncIterator[Chunk]:
+        await asyncio.sleep(30)
+        yield done()
+
+    async def talks(_: Job) -> AsyncIterator[Chunk]:
+        yield Text("well", 0, 1)
+        yield done()
+
+    first = Played(make.card("a", endpoint=ENDPOINT, speed=SPEED), silent)
+    second = Played(make.card("b", endpoint=ENDPOINT, price={"per_request": 0.01}), talks)
+    now = 0.0
+    upstream = Upstream(first.card, Breaking(least_answers=4, slow_factor=1.0, connect_failures=1), lambda: now)
+    figures, breaker = LiveFigures(), upstream.members[0].breaker
+
+    async def race() -> None:
+        execution = execution_of(first, second, hedging={"on": True, "after_s": 0.05})
+        execution.upstreams = {**execution.upstreams, "a": upstream}
+        assert await text_of(execution) == "well"
+        figures.note(execution.outcomes[0], 0.03)
+
+    for _ in range(4):
+        await race()
+    assert breaker.lagging
+    for _ in range(4):
+        await race()
+    assert figures.first_p50 is not None
+    assert figures.first_p50 >= 0.05
+    breaker.failed(breaker.enter(), connecting=True)
+    now += 100.0
+    assert not breaker.refuses()
+    for _ in range(3):
+        assert breaker.state == "half-open"
+        await race()
+    assert (breaker.state, breaker.lagging) == ("open", True)
+
+
+async def test_where_both_speak_at_once_the_one_that_is_not_heard_is_closed_at_once() -> None:
+    async def play(job: Job) -> AsyncIterator[Chunk]:
+        try:
+            await together.wait()
+            for _ in range(20):
+                yield Text("a", 0, 1)
+                await asyncio.sleep(0.02)
+            yield done()
+        finally:
+            closed.append(time.perf_counter())
+
+    together, closed = asyncio.Event(), []
+    first = Played(make.card("a", endpoint=ENDPOINT), play)
+    second = Played(make.card("b", endpoint=ENDPOINT, price={"per_request": 0.01}), play)
+    asyncio.get_running_loop().call_later(0.1, together.set)
+    assert await text_of(execution_of(first, second, hedging={"on": True, "after_s": 0.02})) == "a" * 20
+    assert closed[1] - closed[0] > 0.3
