@@ -5,8 +5,8 @@ in a sliding window of time, and by the 95th percentile of the first token.
 
 Rules kept here:
 1. What a call came to counts for the state that it began in: a straggler neither closes nor opens anything.
-2. Half open, a counted number of calls may pass. All of them answered: closed. One that was not: open again, for twice
-   as long. One that was given up is another's again.
+2. Half open, a counted number of calls may pass. All of them answered: closed; or lagging, where one of them came too
+   late. One that was not: open again, for twice as long. One that was given up is another's again.
 3. Being asked to wait (Retry-After) is no error. It is waited for, and nothing else changes.
 4. A server that is only slow is `lagging`: others are asked before it, and where there is no other it is asked all the
    same. A slow answer is better than none.
@@ -29,7 +29,7 @@ _OK, _SLOW, _BAD = 0, 1, 2
 
 class Breaker:
     """`refuses` says why no call may be made now, `lags` why others should be asked first. Else `enter`, and then one
-    of `answered`, `failed`, `given_up` with what `enter` gave.
+    of `answered`, `failed`, `outlasted`, `given_up` with what `enter` gave.
     """
 
     __slots__ = (
@@ -43,6 +43,7 @@ class Breaker:
         "_missed",
         "_pause",
         "_paused_until",
+        "_too_late",
         "_until",
         "closings",
         "lagging",
@@ -69,6 +70,7 @@ class Breaker:
         self._paused_until = 0.0
         self._left = 0  # probes that may still pass
         self._answered = 0  # probes
+        self._too_late = False  # one of them
 
     def refuses(self) -> str:
         """Why no call may be made now, in words; '' where one may."""
@@ -96,6 +98,12 @@ class Breaker:
             return f"circuit breaker half open, its probes are at work: {self.why}"
         return ""
 
+    def passes(self, calls: int) -> int:
+        """How many of so many calls may be made now."""
+        if self.refuses():
+            return 0
+        return min(calls, self._left) if self.state == "half-open" and not self.lagging else calls
+
     def wait_s(self) -> float:
         """Seconds until a call may be made, 0 where one may be now. While probes are at work nobody knows: 1."""
         if not self.refuses():
@@ -115,11 +123,11 @@ class Breaker:
             return
         self._missed = 0
         if self.state == "half-open":
-            if slow:
-                self._open(self.why, lagging=self.lagging)
-                return
             self._answered += 1
-            if self._answered >= self._limits.probes:
+            self._too_late = self._too_late or slow
+            if self._too_late and (self.lagging or self._answered >= self._limits.probes):
+                self._open("the first token of a probe came too late", lagging=True)
+            elif self._answered >= self._limits.probes:
                 self._close()
         elif self.state == "closed":
             self._count(_SLOW if slow else _OK)
@@ -135,6 +143,13 @@ class Breaker:
             self._open(f"it could not be connected to {self._missed} times in a row")
         elif self.state == "closed":
             self._count(_BAD)
+
+    def outlasted(self, epoch: int, *, slow: bool) -> None:
+        """It was stopped because another path was quicker; `slow`: after more than the 95th percentile may be. Of a
+        probe that is all that will be known, so it counts as slow.
+        """
+        if slow or self.state == "half-open":
+            self.answered(epoch, slow=True)
 
     def given_up(self, epoch: int) -> None:
         """It ended before anything was known, or in a way that says nothing of the server."""
@@ -172,7 +187,7 @@ class Breaker:
         self._enter_state("open")
 
     def _half_open(self) -> None:
-        self._left, self._answered = self._limits.probes, 0
+        self._left, self._answered, self._too_late = self._limits.probes, 0, False
         self._enter_state("half-open")
 
     def _close(self) -> None:

@@ -87,6 +87,7 @@ class Fleet:
         if name in before.upstreams:
             same = before.generation.weights.failing.breaking == self.generation.weights.failing.breaking
             self.upstreams[name] = before.upstreams[name] if same else self._upstream(card)
+            self._share_room(name)
         return True
 
     def _upstream(self, card: ModelCard) -> Upstream:
@@ -109,7 +110,14 @@ class Fleet:
         room = _room(card)
         if room:
             self.turns[name] = Turns(room, QUEUE_PER_PLACE * room)
+            self._share_room(name)
         return True
+
+    def _share_room(self, name: str) -> None:
+        """Where a path has several members, turns go by the room of those that take calls."""
+        upstream = self.upstreams.get(name)
+        if upstream is not None and len(upstream.members) > 1:
+            self.turns[name].room_now = upstream.room
 
     async def _start(self, name: str, folder: Path) -> None:
         path = self.paths[name]

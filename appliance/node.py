@@ -379,7 +379,7 @@ class Node:
             self.usage_notes[outcome.path, outcome.usage_note] += 1
         figures = fleet.figures.get(outcome.path)
         if figures is not None:
-            figures.note(outcome)
+            figures.note(outcome, fleet.paths[outcome.path].card.speed.first_token_p95_s)
             figures.at = time.time()
 
     def note(self, record: Record | Alike, settled: Sequence[str] = ()) -> None:

@@ -39,6 +39,7 @@ class Race:
         """What the one says that spoke first."""
         spoke: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         lanes = [_lane(self.heard, spoke, 0)]
+        closing: list[asyncio.Task[None]] = []
         try:
             await _news(lanes, spoke, self._after_s)
             if not spoke.done() and not lanes[0].first.done():
@@ -53,7 +54,9 @@ class Race:
             for other in lanes:
                 if other is not lane:
                     self.heard, self.stopped = lane.run, other.run
+                    other.run.overtaken = other is lanes[0]  # it had its time, the second had not
                     other.first.cancel()
+                    closing.append(asyncio.create_task(_leave(other)))
             chunk = await lane.first
             if chunk is not None:
                 yield chunk
@@ -62,7 +65,7 @@ class Race:
         finally:
             for each in lanes:
                 each.first.cancel()
-            await asyncio.gather(*(each.first for each in lanes), return_exceptions=True)
+            await asyncio.gather(*(each.first for each in lanes), *closing, return_exceptions=True)
             for each in lanes:
                 await each.stream.aclose()
 
@@ -71,6 +74,12 @@ def _lane(run: Run, spoke: asyncio.Future[int], number: int) -> _Lane:
     run.when_speaking = partial(_say, spoke, number)
     stream = run.chunks()
     return _Lane(run, stream, asyncio.create_task(_first(stream)))
+
+
+async def _leave(lane: _Lane) -> None:
+    """Close it now, whether it was stopped or had just said something."""
+    await asyncio.wait((lane.first,))
+    await lane.stream.aclose()
 
 
 def _say(spoke: asyncio.Future[int], number: int) -> None:

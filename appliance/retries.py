@@ -4,8 +4,10 @@ Waits double and are drawn between a half and all of what they came to ("equal j
 Jitter, AWS 2015), so that those who failed together do not come again together.
 
 Rules kept here:
-1. Only what may pass is tried again; what would fail the same way is not.
-2. A call that may have done work is not paid for twice while another path could answer.
+1. Only what may pass is tried again; what would fail the same way is not. A refused key may be another member's good
+   one.
+2. A call that may have done work is not paid for twice while another path could answer; nor is one that takes longer
+   than its clock, where nothing of its answer comes before all of it.
 3. A server's Retry-After is waited for in full or, where that is longer than there is patience or time, not at all.
 """
 
@@ -18,14 +20,25 @@ _MAY_PASS: frozenset[PathFault] = frozenset({"unavailable", "timeout", "overload
 
 
 def again_in(
-    error: PathError, limits: Retries, *, tried: int, others: bool, spare: bool, left_s: float | None, draw: float
+    error: PathError,
+    limits: Retries,
+    *,
+    tried: int,
+    others: bool,
+    spare: bool,
+    whole: bool,
+    left_s: float | None,
+    draw: float,
 ) -> float | None:
     """Seconds until the path is asked again, after `tried` attempts, the last of which ended in `error`; None: not.
 
-    `others`: another path could answer. `spare`: the path has a member that was not asked yet. `left_s` until the
-    caller's deadline. `draw` is uniform in [0, 1).
+    `others`: another path could answer. `spare`: the path has a member that was not asked yet. `whole`: the answer
+    was to come in one piece. `left_s` until the caller's deadline. `draw` is uniform in [0, 1).
     """
-    if error.fault not in _MAY_PASS or (error.sent and others):
+    if error.fault == "auth":  # it did no work, whatever was sent
+        if not spare:
+            return None
+    elif error.fault not in _MAY_PASS or (error.sent and (others or (whole and error.fault == "timeout"))):
         return None
     if tried >= (limits.beside_others if others else limits.alone):
         return None

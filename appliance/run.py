@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_BLANKS = 64  # chunks that are held back
 ONE_PIECE_S = 0.001
+GRAIN_S = 0.005  # by which a loop may wake too early: uvloop counts whole milliseconds
 LATE_S = 0.02  # before the caller's deadline: what fails then failed for that
 
 
@@ -49,6 +50,8 @@ class Run:
         self._try = Try(self._began)
         self._before: tuple[Attempt, ...] = ()
         self._turns: Turns | None = None  # where this run has its turn
+        self._left_at: float | None = None  # when the newest attempt ended
+        self._whole = False  # whether its answer was to come in one piece
         self._paid = 0  # picos, ahead for the newest attempt
         self._call: Call | None = None  # at its upstream
         self._asked: tuple[int, ...] = ()  # members of it
@@ -58,6 +61,7 @@ class Run:
         self.given = False  # whether anything was given out, so that nobody else can begin anew
         self.judgement: Judgement | None = None
         self.hedged = False  # whether another path was asked as well
+        self.overtaken = False  # whether the other spoke first
         self.when_speaking: Callable[[], object] | None = None  # is called at its first token
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
@@ -101,7 +105,7 @@ class Run:
                 return
             self._begin_anew(wait)
             if wait:
-                await asyncio.sleep(wait)
+                await asyncio.sleep(wait + GRAIN_S)
         if self._keep:
             self._settle()
             if self.status == "answered":
@@ -126,12 +130,14 @@ class Run:
         if step.redacted:
             redaction = await execution.redaction()
             self._redacted = redaction.found
-        turns = execution.turns.get(step.path)
+        turns, upstream = execution.turns.get(step.path), execution.upstreams.get(step.path)
         if turns is not None:
             if not turns.free(execution.request.n):
                 await execution.take_turn(turns)
+            if upstream is not None and upstream.full():  # a member went down since it was let on
+                turns.done(execution.request.n)
+                await execution.take_turn(turns)
             self._turns = turns
-        upstream = execution.upstreams.get(step.path)
         if upstream is not None:
             self._call = upstream.enter(self._asked)
             self._asked += (self._call.index,)
@@ -141,7 +147,9 @@ class Run:
             if not execution.purse.begins(most):
                 raise PathError("budget", "What it may cost at most is more than the budget that is left.", sent=False)
             self._paid = most
-        stream = path.stream(execution.job(step, self._hold, redaction, attempt.meter, self._member))
+        job = execution.job(step, self._hold, redaction, attempt.meter, self._member)
+        self._whole = not job.stream
+        stream = path.stream(job)
         if redaction is not None:
             in_json = execution.request.format.kind in ("json_object", "json_schema")
             stream = restored(stream, Restorer(redaction.back, in_json=in_json))
@@ -156,11 +164,16 @@ class Run:
     def _leave(self) -> None:
         """Let others have their turn, and what it did not cost be spent on something else."""
         execution = self._execution
+        self._left_at = execution.clock()
         if execution.purse is not None and self._paid:
             execution.purse.ends(self._paid, self._charge().cost)
             self._paid = 0
         if self._call is not None:
-            self._call.given_up()
+            asked, first = self._try.asked, self._try.first
+            if self.overtaken and asked is not None and first is None:
+                self._call.outlasted(self._left_at - asked, execution.features.estimated_prompt_tokens)
+            else:
+                self._call.given_up()
             self._call = None
         if self._turns is not None:
             self._turns.done(self._execution.request.n)
@@ -212,6 +225,7 @@ class Run:
             tried=len(self._before) + 1,
             others=execution.has_another(self.step),
             spare=upstream.another(self._asked),
+            whole=self._whole,
             left_s=execution.left_s(),
             draw=execution.draw(),
         )
@@ -237,7 +251,7 @@ class Run:
             ),
         )
         self.held.clear()
-        self._try = Try(now)
+        self._try, self._left_at = Try(now), None
         self.status = "cancelled"
 
     def _name(self, member: int) -> str:
@@ -276,14 +290,18 @@ class Run:
             execution.below_floor = attempt.meter.below_floor or not (self.judgement.accepted and proven)
 
     def _charge(self) -> Charge:
-        """What the newest attempt is charged, were it to end now."""
+        """What the newest attempt is charged; were it to end now, where it did not yet."""
         execution = self._execution
         card = execution.generation.card_by_id[self.step.path]
-        return self._try.charged(card, execution.features, execution.clock())
+        return self._try.charged(card, execution.features, self._end)
+
+    @property
+    def _end(self) -> float:
+        return self._execution.clock() if self._left_at is None else self._left_at
 
     def outcome(self) -> StepOutcome:
-        """What it came to, were it to end now."""
-        execution, attempt = self._execution, self._try
+        """What it came to; were it to end now, where it did not yet."""
+        attempt = self._try
         last, done, fault = self._charge(), attempt.done, attempt.fault
         outcome = StepOutcome(
             path=self.step.path,
@@ -292,7 +310,7 @@ class Run:
             message=fault.message if fault else "",
             retry_after_s=fault.retry_after_s if fault else None,
             first_token_s=None if attempt.first is None else attempt.first - self._began,
-            seconds=execution.clock() - self._began,
+            seconds=self._end - self._began,
             prompt_tokens=last.usage.prompt_tokens,
             completion_tokens=last.usage.completion_tokens,
             cached_tokens=last.usage.cached_tokens,

@@ -8,6 +8,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,16 +40,28 @@ class LiveFigures:
     first_p95: float | None = None
     rate_p50: float | None = None
 
-    def note(self, outcome: StepOutcome) -> None:
-        """Take in one finished step; failures say nothing of speed."""
-        if outcome.status not in ("answered", "rejected") or outcome.first_token_s is None or outcome.attempts:
+    def note(self, outcome: StepOutcome, usual_p95_s: float = math.inf) -> None:
+        """Take in one finished step; failures say nothing of speed. Who lost a race without a word is at least so slow,
+        which is news where it is slower than usual: than lately, or than `usual_p95_s`, as the card has it.
+        """
+        if outcome.attempts:
             return  # with what was tried before, its times are not the path's
+        if outcome.status == "cancelled" and outcome.hedged and outcome.first_token_s is None:
+            usual = usual_p95_s if self.first_p95 is None else self.first_p95
+            if outcome.seconds >= usual:
+                self._took(outcome.seconds)
+            return
+        if outcome.status not in ("answered", "rejected") or outcome.first_token_s is None:
+            return
         spent = outcome.seconds - outcome.first_token_s
         if outcome.completion_tokens > 4 and spent <= 1e-3:
             return  # it came in one piece: its first token is its last
-        self.first.append(outcome.first_token_s)
         if outcome.completion_tokens > 4:
             self.rate.append((outcome.completion_tokens - 1) / spent)
+        self._took(outcome.first_token_s)
+
+    def _took(self, first_token_s: float) -> None:
+        self.first.append(first_token_s)
         self.seen += 1
         if len(self.first) >= _ENOUGH and self.seen % _REFRESH == 0:
             ordered = sorted(self.first)

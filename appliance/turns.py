@@ -8,6 +8,7 @@ Rules kept here:
 1. While there is room nobody waits, and nothing is counted but the jobs.
 2. Where the queue is full, who has most in it for its weight loses its newest: never a tenant that asks for less.
 3. Who stops waiting leaves nothing behind.
+4. Where the room changes with the path's members, who waits is let on as soon as there is more of it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from appliance.paths.contract import PathError
+
+LOOK_S = 0.5  # between two looks at a room that changes
 
 
 @dataclass(order=True, slots=True)
@@ -31,10 +35,11 @@ class _Waiting:
 
 
 class Turns:
-    """The turns of one path. `room` jobs run at once; at most `queue` wait."""
+    """The turns of one path. `room` jobs run at once; at most `queue` wait. `room_now` may say less, but never 0."""
 
     def __init__(self, room: int, queue: int) -> None:
-        self._room = room
+        self._most = room
+        self.room_now: Callable[[], int] | None = None
         self._queue = queue
         self._running = 0
         self._now = 0.0  # the tag of the job that was begun last
@@ -43,6 +48,10 @@ class Turns:
         self._waits: Counter[str] = Counter()
         self._number = 0
         self.waiting = 0
+
+    @property
+    def _room(self) -> int:
+        return self._most if self.room_now is None else min(self._most, self.room_now())
 
     def free(self, size: int = 1) -> bool:
         """Take a turn at once, where there is room and nobody waits; `done` must follow. False where not."""
@@ -72,6 +81,9 @@ class Turns:
         self._waits[tenant] += 1
         self.waiting += 1
         try:
+            while self.room_now is not None and not turn.done():
+                self._let_on()
+                await asyncio.wait((turn,), timeout=LOOK_S)
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
@@ -83,6 +95,13 @@ class Turns:
     def done(self, size: int = 1) -> None:
         """A job that had its turn has ended."""
         self._running -= size
+        self._let_on()
+        if not self._running and not self.waiting:
+            self._now = 0.0
+            self._ends.clear()
+
+    def _let_on(self) -> None:
+        """As many as there is room for, in their order."""
         while self._running < self._room and self._heap:
             one = heapq.heappop(self._heap)
             if one.turn.done():
@@ -91,9 +110,6 @@ class Turns:
             self._left(one)
             self._running += one.size
             one.turn.set_result(None)
-        if not self._running and not self.waiting:
-            self._now = 0.0
-            self._ends.clear()
 
     def _make_way(self, tenant: str, weight: int) -> None:
         """Take its place from the newest job of whoever has most waiting for its weight. Raises PathError where that is
@@ -108,7 +124,7 @@ class Turns:
         newest.turn.set_exception(PathError("overloaded", "The path's queue is full.", retry_after_s=5.0))
 
     def _forget(self, one: _Waiting) -> None:
-        if one.turn.cancelled():
+        if one.turn.cancelled() or one.turn.cancel():
             self._left(one)
 
     def _left(self, one: _Waiting) -> None:

@@ -53,7 +53,8 @@ class Member:
 
 @dataclass(slots=True)
 class Call:
-    """One call to one member, from `Upstream.enter` to exactly one of `answered`, `failed`, `given_up`."""
+    """One call to one member, from `Upstream.enter` to exactly one of `answered`, `failed`, `outlasted`,
+    `given_up`."""
 
     upstream: Upstream
     index: int
@@ -78,6 +79,14 @@ class Call:
             member.breaker.failed(self.epoch, connecting=error.fault in ("unavailable", "timeout") and not error.sent)
         else:
             member.breaker.given_up(self.epoch)
+        self.upstream.tell(member)
+
+    def outlasted(self, silent_s: float, prompt_tokens: int) -> None:
+        """It was stopped because another spoke first; its own first token would have taken longer than this."""
+        limit = self.upstream.slow_after(prompt_tokens)
+        slow = limit is not None and silent_s > limit
+        member = self._end()
+        member.breaker.outlasted(self.epoch, slow=slow)
         self.upstream.tell(member)
 
     def given_up(self) -> None:
@@ -155,6 +164,19 @@ class Upstream:
             return 0
         now = self._clock()
         return sum(member.waiting(now) for member in self.members)
+
+    def room(self) -> int:
+        """Calls that the members have in work or take now. Where none takes any, it is as if all did: who comes is told
+        so at once.
+        """
+        left = sum(one.breaker.passes(max(0, one.room - one.busy)) for one in self.members)
+        if not left and self.refuses():
+            return sum(one.room for one in self.members)
+        return max(1, left + sum(one.busy for one in self.members))
+
+    def full(self) -> bool:
+        """Whether it is only places that are wanting."""
+        return len(self.members) > 1 and not self.another(()) and not self.refuses()
 
     def another(self, asked: Collection[int]) -> bool:
         """Whether a member takes a call now that was not `asked` yet."""

@@ -99,6 +99,24 @@ def test_a_probe_that_fails_makes_it_rest_for_twice_as_long_up_to_a_limit() -> N
     assert rests == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0]
 
 
+def test_a_server_that_is_up_again_but_slow_is_asked_after_others_and_closed_once_it_is_quick() -> None:
+    bench = Bench(connect_failures=1, probes=3, pause_s=5.0)
+    bench.call("missed")
+    bench.now += 5.0
+    for how in ("ok", "slow"):
+        assert bench.breaker.refuses() == ""
+        bench.call(how)
+        assert bench.breaker.state == "half-open"
+    bench.call("ok")
+    assert (bench.breaker.state, bench.breaker.lagging, bench.breaker.refuses()) == ("open", True, "")
+    assert "too late" in bench.breaker.lags()
+    bench.now += 60.0
+    assert bench.breaker.lags() == ""
+    for _ in range(3):
+        bench.call("ok")
+    assert (bench.breaker.state, bench.breaker.lagging) == ("closed", False)
+
+
 def test_what_began_before_it_opened_does_not_close_it_and_does_not_open_it_again() -> None:
     bench = Bench(connect_failures=1, probes=1)
     stragglers = [bench.breaker.enter() for _ in range(3)]

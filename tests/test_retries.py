@@ -17,7 +17,7 @@ NO_WORK = PathError("unavailable", "down", sent=False)
 
 
 def again(error: PathError = NO_WORK, **over: Any) -> float | None:
-    base: dict[str, Any] = {"tried": 1, "others": False, "spare": False, "left_s": None, "draw": 0.5}
+    base: dict[str, Any] = {"tried": 1, "others": False, "spare": False, "whole": False, "left_s": None, "draw": 0.5}
     return again_in(error, LIMITS, **(base | over))
 
 
@@ -49,23 +49,39 @@ def test_what_would_fail_the_same_way_is_not_tried_again() -> None:
         assert (again(PathError(fault, "so", sent=False)) is not None) == (fault in passing)
 
 
+def test_a_refused_key_is_tried_at_another_member_and_nowhere_else() -> None:
+    refused = PathError("auth", "no such key")
+    assert again(refused, spare=True) == again(refused, spare=True, others=True) == 0.0
+    assert again(refused) is None
+    assert again(refused, spare=True, tried=3) is None
+
+
+def test_what_was_to_come_in_one_piece_and_took_too_long_is_not_bought_again() -> None:
+    late = PathError("timeout", "no answer within 30 s")
+    assert again(late) is not None
+    assert again(late, whole=True) is None
+    assert again(late, whole=True, spare=True) is None
+    assert again(PathError("timeout", "could not connect", sent=False), whole=True) is not None
+
+
 @given(
     st.sampled_from(get_args(PathFault)), st.booleans(), st.none() | st.floats(0, 100), st.integers(1, 12),
     st.booleans(), st.booleans(), st.none() | st.floats(-1, 100), st.floats(0, 1, exclude_max=True),
     st.builds(
         Retries, beside_others=st.integers(1, 10), alone=st.integers(1, 10), first_wait_s=st.floats(0.001, 10),
         patience_s=st.floats(0.001, 10), longest_wait_s=st.floats(0.001, 60),
-    ),
+    ), st.booleans(),
 )  # fmt: skip
 def test_no_wait_is_longer_than_patience_or_the_deadline_or_shorter_than_the_server_asked(
     fault: PathFault, sent: bool, after: float | None, tried: int, others: bool, spare: bool, left: float | None,
-    draw: float, limits: Retries,
+    draw: float, limits: Retries, whole: bool,
 ) -> None:  # fmt: skip
     error = PathError(fault, "so", retry_after_s=after, sent=sent)
-    wait = again_in(error, limits, tried=tried, others=others, spare=spare, left_s=left, draw=draw)
+    wait = again_in(error, limits, tried=tried, others=others, spare=spare, whole=whole, left_s=left, draw=draw)
     if wait is None:
         return
-    assert not (sent and others)
+    assert not (sent and others) or (fault == "auth" and spare)
+    assert not (sent and whole and fault == "timeout")
     assert tried < (limits.beside_others if others else limits.alone)
     assert 0 <= wait <= (limits.patience_s if others else limits.longest_wait_s)
     assert left is None or wait < left

@@ -147,3 +147,25 @@ def test_whatever_happens_there_are_never_more_at_once_and_nobody_is_forgotten(
                 await asyncio.sleep(0)
 
     asyncio.run(play())
+
+
+async def test_where_room_changes_who_waits_is_let_on_though_nobody_leaves_and_who_gives_up_is_forgotten() -> None:
+    room, turns = 1, Turns(4, 100)
+    turns.room_now = lambda: room
+    assert turns.free()
+    tasks, order = await wait_all(turns, [("a", 1)] * 4)
+    assert not order
+    tasks[3].cancel()
+    await asyncio.gather(tasks[3], return_exceptions=True)
+    assert turns.waiting == 3
+    room = 3
+    async with asyncio.timeout(5):
+        await asyncio.gather(*tasks[:2])
+    assert (order, turns.waiting) == (["a", "a"], 1)
+    room = 9  # never more than it was built for
+    async with asyncio.timeout(5):
+        await tasks[2]
+    assert not turns.free()
+    for _ in range(4):
+        turns.done()
+    assert turns.free()

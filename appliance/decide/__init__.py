@@ -5,11 +5,12 @@ Rules kept here:
 2. Policy, the tenant's scope, health, budget and deadline come before utility; utility never brings a path back.
 3. Every refusal names every reason.
 4. `next_step` yields only paths that `decide` found eligible.
+5. A path that lags is asked after the others, but a slow answer is better than one that is below the floor, or none.
 """
 
 from __future__ import annotations
 
-from appliance.decide.candidates import behind, candidates, outside
+from appliance.decide.candidates import candidates, outside
 from appliance.decide.composing import beyond, composable, composed, within
 from appliance.decide.courses import Course, by_strategy, course
 from appliance.decide.generation import Generation
@@ -60,7 +61,6 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
                 return made
             way = None if whole else way  # what fits whole is read whole, by whom the strategy names
     found = candidates(asked, features, generation, snapshot, within(way, features) if way is not None else None)
-    found = behind(found, snapshot)
     eligible = tuple([c for c in found if c.eligible])
     if not eligible:
         return _refused(asked, generation, floor, found)
@@ -85,18 +85,22 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
             return _refused(asked, generation, floor, found, refusal="quality")
     chosen: Chosen
     if rank is not None:
-        best = min(good or plans if strict or rank.floored else plans, key=rank.plan)
+        weighed, first = good or plans if strict or rank.floored else plans, rank.plan
         chosen = rank.chosen
     else:
-        # Utility first; the shorter plan on a tie, then the order of the cards, so that the choice is one value.
-        best = max(good or plans, key=lambda plan: (plan.utility, -len(plan.steps)))
+        weighed, first = good or plans, _by_utility
         chosen = "only-path" if len(plans) == 1 else "best-utility"
+    best = min(weighed, key=first)
+    lagging = frozenset([state.path for state in snapshot.paths if state.lagging])
+    if lagging and _lags(best, lagging):
+        quick = [plan for plan in weighed if plan.meets_floor >= best.meets_floor and not _lags(plan, lagging)]
+        best = min(quick, key=first, default=best)
     if asked.model != "auto" and not asked.models:
         chosen = "named"
     elif not best.meets_floor and chosen != "named":
         chosen = "below-floor"
     steps = best.steps if rank is None else _told(best.steps, rank)
-    fallbacks = _fallbacks(best, eligible, generation, floor, rank, strict=strict) if spare else ()
+    fallbacks = _fallbacks(best, eligible, generation, floor, rank, lagging, strict=strict) if spare else ()
     return Decision(
         id=asked.id,
         generation=generation.id,
@@ -204,6 +208,7 @@ def _fallbacks(
     generation: Generation,
     floor: float,
     rank: Rank | None,
+    lagging: frozenset[str],
     *,
     strict: bool,
 ) -> tuple[Step, ...]:
@@ -215,9 +220,20 @@ def _fallbacks(
         rest.sort(key=lambda c: -(c.estimate.utility if c.estimate else 0.0))
     else:
         rest.sort(key=rank.path)
+    if lagging:
+        rest.sort(key=lambda c: c.path in lagging)
     steps = [(last_step(c, generation, floor), c.estimate) for c in rest]
     kept = tuple(s for s, e in steps if not strict or s.gate or (e is not None and e.p_good_low >= floor))
     return kept if rank is None else _told(kept, rank)
+
+
+def _by_utility(plan: Plan) -> tuple[float, int]:
+    """Utility first; the shorter plan on a tie, then the order of the cards, so that the choice is one value."""
+    return -plan.utility, len(plan.steps)
+
+
+def _lags(plan: Plan, lagging: frozenset[str]) -> bool:
+    return any(step.path in lagging for step in plan.steps)
 
 
 def _told(steps: tuple[Step, ...], rank: Rank) -> tuple[Step, ...]:

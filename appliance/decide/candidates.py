@@ -63,19 +63,6 @@ def kinds_of(features: Features) -> tuple[FindingKind, ...]:
     return tuple(sorted(kind for kind, _ in features.findings)) if features.findings else ()
 
 
-def behind(found: tuple[Candidate, ...], snapshot: Snapshot) -> tuple[Candidate, ...]:
-    """The same, without those that lag where one is left that does not."""
-    lagging = {state.path: state.lagging for state in snapshot.paths if state.lagging}
-    if not lagging or all(one.path in lagging for one in found if one.eligible):
-        return found
-    return tuple(
-        changed(one, eligible=False, reasons=(*one.reasons, Reason("health", lagging[one.path])))
-        if one.eligible and one.path in lagging
-        else one
-        for one in found
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What detectors found, and the labels that are left without what can be redacted; None where that is nothing."""
@@ -126,7 +113,10 @@ def _candidate(
     deadline = asked.labels.deadline_s
     if deadline is not None and expected.latency_p95_s > deadline:
         reasons.append(Reason("deadline", f"p95 {expected.latency_p95_s:.2f} s is over the deadline of {deadline:g} s"))
-    return Candidate(card.id, card.tier, not reasons, tuple(reasons), expected, redacting)
+    eligible = not reasons
+    if state.lagging:  # it removes nothing: the others are asked first
+        reasons.append(Reason("health", state.lagging))
+    return Candidate(card.id, card.tier, eligible, tuple(reasons), expected, redacting)
 
 
 def _redacting(

@@ -12,6 +12,7 @@ from appliance.decide import decide, next_step
 from appliance.decide.failing import Failing, Hedging
 from appliance.records.card import Endpoint
 from appliance.records.decision import Asked, PathState, Snapshot, StepOutcome
+from appliance.records.request import Labels
 from tests import factories as make
 
 ENDPOINT = Endpoint(base_url="http://127.0.0.1:9/v1", model="m")
@@ -80,7 +81,7 @@ def test_whatever_came_of_a_race_only_permitted_paths_follow_and_each_once(
 
 @settings(max_examples=60, deadline=None)
 @given(make.situations(), st.data())
-def test_a_path_that_lags_is_left_out_where_another_is_left_and_only_there(
+def test_a_path_that_lags_stays_eligible_and_is_asked_last_of_what_meets_the_floor_equally(
     situation: tuple[Asked, Any, Any, Snapshot], data: st.DataObject
 ) -> None:
     who, what, content, moment = situation
@@ -90,7 +91,33 @@ def test_a_path_that_lags_is_left_out_where_another_is_left_and_only_there(
     slow = {state.path for state in moment.paths if data.draw(st.booleans())}
     states = tuple(replace(s, lagging="slow lately") if s.path in slow else s for s in moment.paths)
     after = decide(who, what, content, replace(moment, paths=states))
-    could = {one.path for one in before.candidates if one.eligible}
-    can = {one.path for one in after.candidates if one.eligible}
-    assert can == (could - slow or could)
-    assert bool(after.steps) == bool(before.steps) or could != can
+    assert [one.eligible for one in after.candidates] == [one.eligible for one in before.candidates]
+    assert (after.refusal, bool(after.steps)) == (before.refusal, bool(before.steps))
+    if before.steps:
+        assert (after.chosen == "below-floor") == (before.chosen == "below-floor")
+        if not {step.path for step in before.steps} & slow:
+            assert after.steps == before.steps
+    late = [step.path in slow for step in after.fallbacks]
+    assert late == sorted(late), "who lags stands last"
+
+
+def lagging(*paths: str) -> Snapshot:
+    moment = make.snapshot("good", "weak", "also")
+    return replace(moment, paths=tuple(replace(s, lagging="slow lately" * (s.path in paths)) for s in moment.paths))
+
+
+def test_a_good_path_that_is_slow_is_asked_before_a_quick_one_that_is_below_the_floor() -> None:
+    good = make.card("good", accuracy_default=0.97, accuracy_default_n=5000, price={"per_request": 0.001})
+    weak = make.card("weak", accuracy_default=0.3, accuracy_default_n=5000)
+    also = make.card("also", accuracy_default=0.97, accuracy_default_n=5000, price={"per_request": 0.1})
+    content = make.generation(good, weak, quality_floor=0.8)
+    for below in ("serve", "refuse"):
+        asked = make.asked(labels=Labels(below_floor=below))
+        told = decide(asked, make.features(), content, lagging("good"))
+        assert (told.refusal, [step.path for step in told.steps]) == ("", ["good"])
+    content = make.generation(good, weak, also, quality_floor=0.8)
+    told = decide(make.asked(), make.features(), content, lagging("good"))
+    assert [step.path for step in told.steps] == ["also"]
+    assert [step.path for step in told.fallbacks] == ["weak", "good"]
+    (slow,) = [one for one in told.candidates if one.path == "good"]
+    assert (slow.eligible, [reason.text for reason in slow.reasons]) == (True, ["slow lately"])

@@ -167,7 +167,7 @@ async def test_a_breaker_opens_is_named_to_all_who_ask_lets_probes_through_and_c
 
 
 async def test_a_path_that_became_slow_is_asked_after_others_and_where_it_is_alone_all_the_same(start: Start) -> None:
-    a, b = NumberedStandIn("a"), NumberedStandIn("b")
+    a, b = NumberedStandIn("a", pause_s=0.001), NumberedStandIn("b")  # in one piece it would say nothing of its speed
     breaking = {"least_answers": 3, "slow_factor": 1.0, "pause_s": 60.0}
     speed = {"first_token_s": 0.005, "first_token_p95_s": 0.03, "prefill_tokens_per_s": 1e6}
     async with servers(a, b):
