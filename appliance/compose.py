@@ -3,7 +3,7 @@
 Rules kept here:
 1. Each call is a request of its own: detectors look at it, it is decided, audited, run, charged and told as any other.
    What a model said may raise what the next call is; policy is asked again.
-2. Only the last call streams. Whatever is handed on before it was said to its end.
+2. Only the last call streams. Whatever is handed on before it was said to its end, or is said to be cut off.
 3. What models said is handed on as data (`handing_on`).
 4. A member that fails is left out while enough others answer; a part that is not read ends the whole.
 5. Where the last call fails before it said anything, what was there before it is served, and marked below the floor.
@@ -23,7 +23,7 @@ from appliance.errors import ContextTooLong, NotGoodEnough, WeirError
 from appliance.execute import Execution
 from appliance.failures import failed
 from appliance.handing_on import arbitrate, critique, join, part, parts_of, polish
-from appliance.paths.contract import Chunk, Signals, Text
+from appliance.paths.contract import Chunk, Done, Signals, Text
 from appliance.records.decision import Asked, Decision, Judgement, Member, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Format, Request
@@ -32,6 +32,7 @@ from appliance.similar.agree import agree
 
 Look = Callable[[Request], Awaitable[tuple[Request, Asked, Features]]]
 Begin = Callable[[Request, Features, Decision], Execution]
+_CUT = "[cut off here: it was longer than it might be]"
 _AT_ONCE = 4  # parts that are read at a time
 
 
@@ -61,6 +62,16 @@ class _Said:
     @property
     def text(self) -> str:
         return "".join(chunk.text for chunk in self.chunks if isinstance(chunk, Text))
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ends because it was at its longest."""
+        return any(isinstance(chunk, Done) and "length" in chunk.finish_reasons for chunk in self.chunks)
+
+    @property
+    def handed(self) -> str:
+        """What the next call is shown of it."""
+        return f"{self.text}\n{_CUT}" if self.cut else self.text
 
 
 class Composing:
@@ -157,7 +168,7 @@ class Composing:
             for chunk in self._serve(best, below="They did not agree."):
                 yield chunk
             return
-        asked = arbitrate(self._request, [answer.text for answer in answers])
+        asked = arbitrate(self._request, [answer.handed for answer in answers])
         async with aclosing(self._last(arbiter, asked, "arbiter", best)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -190,12 +201,12 @@ class Composing:
         draft = await self._say(first, self._request, first.role)
         if draft is None:
             raise failed(self.outcomes)
-        review = await self._say(second, _aside(critique(self._request, draft.text)), second.role)
+        review = await self._say(second, _aside(critique(self._request, draft.handed)), second.role)
         if review is None:
             for chunk in self._serve(draft, below="Nobody reviewed the draft."):
                 yield chunk
             return
-        asked = polish(self._request, draft.text, review.text)
+        asked = polish(self._request, draft.handed, review.handed)
         async with aclosing(self._last(third, asked, third.role, draft)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -217,16 +228,19 @@ class Composing:
                 return await self._say(reader, asked, f"part {at + 1} of {len(parts)}")
 
         reading = [asyncio.create_task(read(at)) for at in range(len(parts))]
-        notes: list[str] = []
+        notes: list[_Said] = []
         try:
             for task in reading:
                 note = await task
                 if note is None:
                     raise failed(self.outcomes)
-                notes.append(note.text)
+                notes.append(note)
         finally:
             await _ended(reading)
-        async with aclosing(self._last(writer, join(self._request, notes), writer.role, None)) as chunks:
+        if cut := sum(note.cut for note in notes):
+            self._falls_below(f"The notes on {cut} of {len(notes)} parts are cut off.")
+        asked = join(self._request, [note.handed for note in notes])
+        async with aclosing(self._last(writer, asked, writer.role, None)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -284,14 +298,20 @@ class Composing:
 
     def _serve(self, said: _Said, below: str = "") -> Iterable[Chunk]:
         """What a call said is the answer. Raises NotGoodEnough where it is `below` the floor and that is forbidden."""
-        self._served, self._below = said.call.execution, bool(below)
-        if below and self._request.labels.below_floor == "refuse":
+        self._served = said.call.execution
+        if below:
+            self._falls_below(below)
+        return [chunk for chunk in said.chunks if not isinstance(chunk, Signals)]
+
+    def _falls_below(self, why: str) -> None:
+        """Mark what is served. Raises NotGoodEnough where that is forbidden."""
+        self._below = True
+        if self._request.labels.below_floor == "refuse":
             raise NotGoodEnough(
-                f"The calls of strategy '{self._decision.strategy}' came to no answer that may be served. {below}",
+                f"The calls of strategy '{self._decision.strategy}' came to no answer that may be served. {why}",
                 next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
                 details=tuple(f"{one.path}: {one.role}: {one.fault or one.status}" for one in self.outcomes),
             )
-        return [chunk for chunk in said.chunks if not isinstance(chunk, Signals)]
 
 
 async def _ended(tasks: list[asyncio.Task[_Said | None]]) -> None:

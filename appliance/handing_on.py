@@ -3,7 +3,8 @@
 Rules kept here:
 1. What a model said stands between lines that begin with a mark drawn for this call: nobody who wrote before could
    close it. It is said to be data. That makes an injected instruction less likely to be followed; it rules out nothing.
-2. The conversation stays as it is; what is asked of the call stands behind it, in its last message.
+2. The conversation stays as it is; what is asked of the call stands behind it, in its last message. A text that is read
+   in parts stands in it by its ends alone. Earlier turns (`earlier_in`) do not: what has some is not read in parts.
 3. Parts leave nothing out: put together without their overlaps they are the text.
 """
 
@@ -14,7 +15,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
-from appliance.features.describe import estimated_tokens
+from appliance.features.describe import earlier_in, estimated_tokens, longest_of
 from appliance.records.request import Message, Request
 
 _DATA = (
@@ -83,7 +84,7 @@ def parts_of(request: Request, most: int, overlap: int) -> list[str]:
     """The longest message of the user in parts of at most `most` tokens by estimate, `overlap` of them of the one
     before.
     """
-    fresh = list(_cut(request.messages[_longest(request)].content, most - overlap))
+    fresh = list(_cut(request.messages[longest_of(request.messages)].content, most - overlap))
     return [_tail(fresh[at - 1], overlap) + one if at else one for at, one in enumerate(fresh)]
 
 
@@ -128,22 +129,16 @@ def _tail(text: str, tokens: int) -> str:
     return end[broken.end() :] if broken and len(end) < len(text) else end
 
 
-def _longest(request: Request) -> int:
-    messages = request.messages
-    said = [at for at, message in enumerate(messages) if message.role == "user"] or list(range(len(messages)))
-    return max(said, key=lambda at: len(messages[at].content))
-
-
 def _without_text(request: Request, what: str) -> Request:
     """What orders the models, the long message's ends, and what was said last."""
-    longest = _longest(request)
+    longest, left_out = longest_of(request.messages), earlier_in(request.messages)
     kept = []
     for at, message in enumerate(request.messages):
         if at == longest:
             text = message.content
             ends = text if len(text) <= 2 * _ENDS else f"{text[:_ENDS]}\n[...]\n{text[-_ENDS:]}"
             kept.append(Message("user", f"[{what}]\n{ends}"))
-        elif message.role in ("system", "developer") or at == len(request.messages) - 1:
+        elif at not in left_out:
             kept.append(message)
     return replace(request, messages=tuple(kept))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.features.describe import estimated_tokens
+from appliance.features.describe import describe, estimated_tokens, longest_of
 from appliance.handing_on import arbitrate, critique, join, part, parts_of, polish
 from appliance.records.request import Message, Request
 
@@ -85,3 +85,18 @@ def test_a_part_is_read_with_the_system_the_ends_and_the_last_question() -> None
     assert shown[2].content.startswith("Who ends?") and parts[1] in shown[2].content
     notes = join(asked, ["one", "two"]).messages[-1].content
     assert notes.index("one") < notes.index("two") and "middle middle" not in notes
+
+
+MESSAGES = st.lists(
+    st.builds(Message, st.sampled_from(["system", "user", "assistant", "developer"]), st.text("ab", max_size=5)),
+    min_size=1, max_size=6,
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(MESSAGES)
+def test_what_is_left_out_of_a_reading_in_parts_is_counted(messages: list[Message]) -> None:
+    asked = request(*messages)
+    shown = join(asked, ["notes"]).messages
+    behind = messages[-1].role != "user" and (len(messages) - 1 != longest_of(messages))
+    assert len(messages) - describe(asked).earlier == len(shown) - behind

@@ -4,6 +4,7 @@ Rules kept here:
 1. Every call goes to a path that is eligible for what it will be asked. What it is asked in the end is decided again.
 2. Where too few may be asked, nothing is composed, and the words say why: one answer is no vote.
 3. Where the caller wants nothing below the floor, every path whose answer may be served reaches it.
+4. What a reading in parts would leave out (images, files, earlier turns) is not read in parts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from appliance.decide.candidates import candidates
 from appliance.decide.courses import Course, in_order
 from appliance.decide.generation import Generation
 from appliance.decide.ranks import meets, worth
-from appliance.decide.strategies import Chain, Ensemble, Partition, Tasks
+from appliance.decide.strategies import Chain, Composed, Ensemble, Partition, Tasks
 from appliance.records.decision import Asked, Candidate, Composition, Estimate, Member, Role, Snapshot, Step
 from appliance.records.features import Features
 from appliance.records.value import changed, value
@@ -34,7 +35,7 @@ class Made:
     meets_floor: bool = False
 
 
-def composable(asked: Asked, features: Features) -> str:
+def composable(one: Composed, asked: Asked, features: Features) -> str:
     """In words why an answer to this request is not composed; '' where it may be."""
     if asked.kind != "chat":
         return "it composes answers to chats"
@@ -42,7 +43,18 @@ def composable(asked: Asked, features: Features) -> str:
         return "it composes no calls of tools"
     if "prefill" in features.needs:
         return "it goes on with no answer that is begun"
-    return "" if asked.n == 1 else "it composes one answer, not several"
+    if asked.n != 1:
+        return "it composes one answer, not several"
+    return _in_parts(features) if isinstance(one, Partition) else ""
+
+
+def _in_parts(features: Features) -> str:
+    """In words why a text is not read in parts: something would be left out."""
+    if features.images or "images_in" in features.needs:
+        return "it reads texts in parts, no images"
+    if "files_in" in features.needs:
+        return "it reads texts in parts, no files"
+    return "it reads one text in parts, not a conversation with earlier turns" if features.earlier else ""
 
 
 def composed(

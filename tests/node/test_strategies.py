@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +337,35 @@ async def test_a_part_that_nobody_read_ends_the_whole(tmp_path: Path) -> None:
     async with node(tmp_path, path("device/a", third_fails), writer) as weir:
         error, _, _ = await ask(weir, "long", text)
     assert error["code"] == "all_paths_failed" and not writer.jobs
+
+
+async def test_notes_that_are_cut_off_are_said_to_be_and_what_is_made_of_them_is_marked(tmp_path: Path) -> None:
+    text = "\n\n".join(f"Paragraph {n} tells of matter number {n}. " * 8 for n in range(12))
+
+    def second_is_cut(job: Job) -> Any:
+        *said, done = noting(job)
+        cut = "Part 2 of" in job.messages[-1].content
+        return [*said, replace(done, finish_reasons=("length" if cut else "stop",))]
+
+    writer = path("device/b", answer("the summary"))
+    async with node(tmp_path, path("device/a", second_is_cut), writer) as weir:
+        said_, _, row = await ask(weir, "long", text)
+        assert said_ == "the summary" and row["outcome"]["below_floor"] is True
+        notes = writer.jobs[0].messages[-1].content
+        assert notes.count("cut off here") == 1 and "note of 2\n[cut off here" in notes
+        error, _, _ = await ask(weir, "long", text, headers={"X-Weir-Below-Floor": "refuse"})
+    assert error["code"] == "below_quality_floor" and "cut off" in error["message"] and len(writer.jobs) == 1
+
+
+async def test_an_image_is_not_left_out_of_a_long_request(tmp_path: Path) -> None:
+    able = path("device/a", answer("seen"), capabilities={"images_in": True})
+    shown = [
+        {"type": "text", "text": "word " * 900},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ]
+    async with node(tmp_path, able, path("device/b", answer("sum"))) as weir:
+        error, _, _ = await ask(weir, "long", shown)  # type: ignore[arg-type]  # what the wire takes
+    assert error["code"] == "strategy_unmet" and "images" in error["message"] and not able.jobs
 
 
 async def test_the_cache_keeps_what_a_strategy_made_for_that_strategy(tmp_path: Path) -> None:
