@@ -22,7 +22,7 @@ from appliance.decide.strategies import Chain, Ensemble, Partition
 from appliance.errors import ContextTooLong, NotGoodEnough, WeirError
 from appliance.execute import Execution
 from appliance.failures import failed
-from appliance.handing_on import arbitrate, critique, join, part, parts_of, polish
+from appliance.handing_on import CUT, arbitrate, critique, join, part, parts_of, polish, shortened
 from appliance.paths.contract import Chunk, Done, Signals, Text
 from appliance.records.decision import Asked, Decision, Judgement, Member, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
@@ -32,7 +32,6 @@ from appliance.similar.agree import agree
 
 Look = Callable[[Request], Awaitable[tuple[Request, Asked, Features]]]
 Begin = Callable[[Request, Features, Decision], Execution]
-_CUT = "[cut off here: it was longer than it might be]"
 _AT_ONCE = 4  # parts that are read at a time
 
 
@@ -71,7 +70,7 @@ class _Said:
     @property
     def handed(self) -> str:
         """What the next call is shown of it."""
-        return f"{self.text}\n{_CUT}" if self.cut else self.text
+        return f"{self.text}\n{CUT}" if self.cut else self.text
 
 
 class Composing:
@@ -237,9 +236,11 @@ class Composing:
                 notes.append(note)
         finally:
             await _ended(reading)
-        if cut := sum(note.cut for note in notes):
+        told = [shortened(note.text, one.note_tokens) for note in notes]
+        whole = [text == note.text and not note.cut for text, note in zip(told, notes, strict=True)]
+        if cut := whole.count(False):
             self._falls_below(f"The notes on {cut} of {len(notes)} parts are cut off.")
-        asked = join(self._request, [note.handed for note in notes])
+        asked = join(self._request, [t if w else f"{t}\n{CUT}" for t, w in zip(told, whole, strict=True)])
         async with aclosing(self._last(writer, asked, writer.role, None)) as chunks:
             async for chunk in chunks:
                 yield chunk
