@@ -21,14 +21,14 @@ from appliance.decide.generation import Generation
 from appliance.decide.strategies import Chain, Ensemble, Partition
 from appliance.errors import ContextTooLong, NotGoodEnough, WeirError
 from appliance.execute import Execution
-from appliance.failures import failed
+from appliance.failures import NOT_PERMITTED, failed
 from appliance.handing_on import CUT, arbitrate, critique, join, part, parts_of, polish, shortened
 from appliance.paths.contract import Chunk, Done, Signals, Text
 from appliance.records.decision import Asked, Decision, Judgement, Member, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Format, Request
 from appliance.records.value import changed
-from appliance.similar.agree import agree
+from appliance.similar.agree import Said, compared, said
 
 Look = Callable[[Request], Awaitable[tuple[Request, Asked, Features]]]
 Begin = Callable[[Request, Features, Decision], Execution]
@@ -153,10 +153,11 @@ class Composing:
     async def _ensemble(self, one: Ensemble, calls: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
         arbiter = calls[-1] if calls[-1].role == "arbiter" else None
         members = calls if arbiter is None else calls[:-1]
-        answers = await self._members(one, members)
+        read: dict[str, Said] = {}
+        answers = await self._members(one, members, read)
         if len(answers) < one.quorum:
             raise failed(self.outcomes)
-        groups = _groups([answer.text for answer in answers])
+        groups = await asyncio.to_thread(_groups, [answer.text for answer in answers], read)
         most = max(groups, key=len)  # the first of several
         best = answers[most[0]]
         if one.by == "vote" and len(most) >= one.quorum:
@@ -172,26 +173,27 @@ class Composing:
             async for chunk in chunks:
                 yield chunk
 
-    async def _members(self, one: Ensemble, members: tuple[Member, ...]) -> list[_Said]:
+    async def _members(self, one: Ensemble, members: tuple[Member, ...], read: dict[str, Said]) -> list[_Said]:
         """The answers, in the order of the members; where a vote is decided, those that came so far."""
         asking = [
             asyncio.create_task(self._say(member, self._request, f"member {at + 1} of {len(members)}"))
             for at, member in enumerate(members)
         ]
-        said: dict[int, _Said] = {}
+        came: dict[int, _Said] = {}
         try:
             waiting = set(asking)
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if (answer := task.result()) is not None:
-                        said[asking.index(task)] = answer
-                texts = [said[at].text for at in sorted(said)]
-                if one.by == "vote" and texts and max(map(len, _groups(texts))) >= one.quorum:
-                    break
+                        came[asking.index(task)] = answer
+                if one.by == "vote" and len(came) >= one.quorum:
+                    texts = [came[at].text for at in sorted(came)]
+                    if max(map(len, await asyncio.to_thread(_groups, texts, read))) >= one.quorum:
+                        break
         finally:
             await _ended(asking)
-        return [said[at] for at in sorted(said)]
+        return [came[at] for at in sorted(came)]
 
     # ---- chains and parts -----------------------------------------------------------------------------------
 
@@ -292,7 +294,8 @@ class Composing:
         if decision.refusal:
             reasons = [one.text for each in decision.candidates if each.path == member.path for one in each.reasons]
             words = "; ".join(reasons) or decision.unmet
-            call.refused = StepOutcome(member.path, "failed", decision.refusal, words)
+            fault = NOT_PERMITTED if decision.refusal == "policy" else decision.refusal
+            call.refused = StepOutcome(member.path, "failed", fault, words)
         else:
             call.execution = self._begin(looked, features, decision)
         return call
@@ -329,12 +332,17 @@ def _aside(request: Request, most: int | None = None) -> Request:
     return replace(request, format=Format(), sampling=sampling, labels=labels)
 
 
-def _groups(texts: list[str]) -> list[list[int]]:
-    """Which of the answers say the same, by their numbers; each is compared with the first of a group."""
+def _groups(texts: list[str], read: dict[str, Said]) -> list[list[int]]:
+    """Which of the answers say the same, by their numbers; each is compared with the first of a group. What was `read`
+    before is not read again. Long texts take milliseconds.
+    """
+    for text in texts:
+        if text not in read:
+            read[text] = said(text)
     groups: list[list[int]] = []
     for at, text in enumerate(texts):
         for group in groups:
-            if agree(texts[group[0]], text, language="").outcome == "agreed":
+            if compared(read[texts[group[0]]], read[text], language="").outcome == "agreed":
                 group.append(at)
                 break
         else:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from appliance.decide import decide
-from appliance.errors import WeirError
+from appliance.errors import NoCapacity, PolicyRefused, WeirError
 from appliance.execute import Execution
+from appliance.failures import NOT_PERMITTED, failed
 from appliance.paths.contract import Job, PathError
 from appliance.records.card import ModelCard
-from appliance.records.decision import PathState, Snapshot
+from appliance.records.decision import PathState, Snapshot, StepOutcome
 from appliance.records.request import Labels, Message, Request
 from appliance.serve import asked_of
 from tests import factories as make
@@ -96,6 +97,23 @@ async def test_no_path_is_sent_more_time_than_is_left() -> None:
 async def test_where_the_deadline_passed_before_anything_was_asked_nothing_is() -> None:
     clock = Clock()
     only = FakePath(A, answer("too late"))
-    with pytest.raises(WeirError):
+    with pytest.raises(NoCapacity, match="deadline passed before any path was asked") as raised:
         await carry_out(clock, only, began=clock.now - 2.0)
-    assert not only.jobs
+    assert not only.jobs and "X-Weir-Deadline" in raised.value.next_step
+
+
+def test_only_what_failed_is_told_and_in_words() -> None:
+    answered, cut = StepOutcome("a", "answered"), StepOutcome("b", "failed", "broken_stream", "cut")
+    weak, stopped = StepOutcome("c", "rejected"), StepOutcome("d", "cancelled")
+    told = failed((answered, cut, weak, stopped))
+    assert told.details == ("b: broken_stream: cut", "c: its answer was judged too weak", "d: it was stopped")
+    assert told.message.startswith("Too few of the calls")
+    assert failed((stopped, cut)).message == "Every path that was tried failed."
+    assert "before all" in failed((answered,)).message
+
+
+def test_what_our_own_policy_refuses_is_not_laid_to_another_node() -> None:
+    ours = failed((StepOutcome("a", "answered"), StepOutcome("b", "failed", NOT_PERMITTED, "rule x")))
+    theirs = failed((StepOutcome("b", "failed", "policy", "rule y"),))
+    assert isinstance(ours, PolicyRefused) and "node that was asked" not in ours.message and ours.details
+    assert isinstance(theirs, PolicyRefused) and "node that was asked" in theirs.message

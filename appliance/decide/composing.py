@@ -153,8 +153,8 @@ def _partition(
 
 
 def _reading(one: Partition, features: Features) -> Features:
-    """Of a call that reads one part. Its bound is the mean of all: together they hold the text once, and each what stands
-    beside it and an overlap. The most that a call may cost is concave in it, so that their sum is a bound, too.
+    """Of a call that reads one part. Its bound is the mean of all: together they hold the text once, and each what
+    stands beside it and an overlap. The most that a call may cost is concave in it, so that their sum is a bound, too.
     """
     whole = features.most_prompt_tokens
     beside = (features.most_beside_tokens or whole) + MOST_OF_OVERLAP * one.overlap_tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,8 @@ import orjson
 import pytest
 
 from appliance.paths.contract import Done, Job, PathError, Text, Usage
+from appliance.similar.agree import Said
+from appliance.similar.agree import said as compared_said
 from tests.node.conftest import Running, fake_card, running_node, said, sse, until
 from tests.node.doubles import FakePath, answer
 
@@ -187,8 +190,25 @@ async def test_one_member_may_fail_and_two_may_not(tmp_path: Path) -> None:
         assert text == "42" and ("device/a", "failed", "member 1 of 3") in ran(row)
         other.script = [PathError("broken_stream", "cut")]
         error, _, row = await ask(weir, "vote")
-    assert error["code"] == "all_paths_failed" and len(error["weir"]["reasons"]) == 3
+    assert error["code"] == "all_paths_failed" and error["message"].startswith("Too few of the calls")
+    assert error["weir"]["reasons"] == ["device/a: broken_stream: cut", "device/b: broken_stream: cut"]
     assert row["outcome"]["status"] == "failed"
+
+
+async def test_each_answer_is_read_once_and_not_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, bool]] = []
+
+    def watched(text: str) -> Said:
+        read.append((text, threading.current_thread() is threading.main_thread()))
+        return compared_said(text)
+
+    monkeypatch.setattr("appliance.compose.said", watched)
+    fakes = [path(f"device/{name}", [at * 0.05, *answer(f"4{at}")]) for at, name in enumerate("abc")]
+    async with node(tmp_path, *fakes) as weir:
+        text, _, _ = await ask(weir, "vote")
+    assert text == "40" and sorted(read) == [("40", False), ("41", False), ("42", False)]
 
 
 async def test_members_that_do_not_agree_are_below_the_floor(tmp_path: Path) -> None:
@@ -247,7 +267,7 @@ async def test_what_a_member_says_may_not_go_where_policy_refuses_it(tmp_path: P
     assert text.startswith("write to") and headers["x-weir-path"] == "device/a"
     path_, status, role = ran(row)[-1]
     assert (path_, status, role) == ("frontier/big", "failed", "arbiter")
-    assert row["outcome"]["steps"][-1]["fault"] == "policy" and row["outcome"]["steps"][-1]["cost"] == 0.0
+    assert row["outcome"]["steps"][-1]["fault"] == "not-permitted" and row["outcome"]["steps"][-1]["cost"] == 0.0
 
 
 async def test_no_strategy_reaches_a_path_that_policy_refuses(tmp_path: Path) -> None:
