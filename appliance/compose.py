@@ -3,7 +3,7 @@
 Rules kept here:
 1. Each call is a request of its own: detectors look at it, it is decided, audited, run, charged and told as any other.
    What a model said may raise what the next call is; policy is asked again.
-2. Only the last call streams. Whatever is handed on before it was said to its end.
+2. Only the last call streams. Whatever is handed on before it was said to its end, or is said to be cut off.
 3. What models said is handed on as data (`handing_on`).
 4. A member that fails is left out while enough others answer; a part that is not read ends the whole.
 5. Where the last call fails before it said anything, what was there before it is served, and marked below the floor.
@@ -21,14 +21,14 @@ from appliance.decide.generation import Generation
 from appliance.decide.strategies import Chain, Ensemble, Partition
 from appliance.errors import ContextTooLong, NotGoodEnough, WeirError
 from appliance.execute import Execution
-from appliance.failures import failed
-from appliance.handing_on import arbitrate, critique, join, part, parts_of, polish
-from appliance.paths.contract import Chunk, Signals, Text
+from appliance.failures import NOT_PERMITTED, failed
+from appliance.handing_on import CUT, arbitrate, critique, join, part, parts_of, polish, shortened
+from appliance.paths.contract import Chunk, Done, Signals, Text
 from appliance.records.decision import Asked, Decision, Judgement, Member, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Format, Request
 from appliance.records.value import changed
-from appliance.similar.agree import agree
+from appliance.similar.agree import Said, compared, said
 
 Look = Callable[[Request], Awaitable[tuple[Request, Asked, Features]]]
 Begin = Callable[[Request, Features, Decision], Execution]
@@ -61,6 +61,16 @@ class _Said:
     @property
     def text(self) -> str:
         return "".join(chunk.text for chunk in self.chunks if isinstance(chunk, Text))
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ends because it was at its longest."""
+        return any(isinstance(chunk, Done) and "length" in chunk.finish_reasons for chunk in self.chunks)
+
+    @property
+    def handed(self) -> str:
+        """What the next call is shown of it."""
+        return f"{self.text}\n{CUT}" if self.cut else self.text
 
 
 class Composing:
@@ -143,10 +153,11 @@ class Composing:
     async def _ensemble(self, one: Ensemble, calls: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
         arbiter = calls[-1] if calls[-1].role == "arbiter" else None
         members = calls if arbiter is None else calls[:-1]
-        answers = await self._members(one, members)
+        read: dict[str, Said] = {}
+        answers = await self._members(one, members, read)
         if len(answers) < one.quorum:
             raise failed(self.outcomes)
-        groups = _groups([answer.text for answer in answers])
+        groups = await asyncio.to_thread(_groups, [answer.text for answer in answers], read)
         most = max(groups, key=len)  # the first of several
         best = answers[most[0]]
         if one.by == "vote" and len(most) >= one.quorum:
@@ -157,31 +168,32 @@ class Composing:
             for chunk in self._serve(best, below="They did not agree."):
                 yield chunk
             return
-        asked = arbitrate(self._request, [answer.text for answer in answers])
+        asked = arbitrate(self._request, [answer.handed for answer in answers])
         async with aclosing(self._last(arbiter, asked, "arbiter", best)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    async def _members(self, one: Ensemble, members: tuple[Member, ...]) -> list[_Said]:
+    async def _members(self, one: Ensemble, members: tuple[Member, ...], read: dict[str, Said]) -> list[_Said]:
         """The answers, in the order of the members; where a vote is decided, those that came so far."""
         asking = [
             asyncio.create_task(self._say(member, self._request, f"member {at + 1} of {len(members)}"))
             for at, member in enumerate(members)
         ]
-        said: dict[int, _Said] = {}
+        came: dict[int, _Said] = {}
         try:
             waiting = set(asking)
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if (answer := task.result()) is not None:
-                        said[asking.index(task)] = answer
-                texts = [said[at].text for at in sorted(said)]
-                if one.by == "vote" and texts and max(map(len, _groups(texts))) >= one.quorum:
-                    break
+                        came[asking.index(task)] = answer
+                if one.by == "vote" and len(came) >= one.quorum:
+                    texts = [came[at].text for at in sorted(came)]
+                    if max(map(len, await asyncio.to_thread(_groups, texts, read))) >= one.quorum:
+                        break
         finally:
             await _ended(asking)
-        return [said[at] for at in sorted(said)]
+        return [came[at] for at in sorted(came)]
 
     # ---- chains and parts -----------------------------------------------------------------------------------
 
@@ -190,12 +202,12 @@ class Composing:
         draft = await self._say(first, self._request, first.role)
         if draft is None:
             raise failed(self.outcomes)
-        review = await self._say(second, _aside(critique(self._request, draft.text)), second.role)
+        review = await self._say(second, _aside(critique(self._request, draft.handed)), second.role)
         if review is None:
             for chunk in self._serve(draft, below="Nobody reviewed the draft."):
                 yield chunk
             return
-        asked = polish(self._request, draft.text, review.text)
+        asked = polish(self._request, draft.handed, review.handed)
         async with aclosing(self._last(third, asked, third.role, draft)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -217,16 +229,21 @@ class Composing:
                 return await self._say(reader, asked, f"part {at + 1} of {len(parts)}")
 
         reading = [asyncio.create_task(read(at)) for at in range(len(parts))]
-        notes: list[str] = []
+        notes: list[_Said] = []
         try:
             for task in reading:
                 note = await task
                 if note is None:
                     raise failed(self.outcomes)
-                notes.append(note.text)
+                notes.append(note)
         finally:
             await _ended(reading)
-        async with aclosing(self._last(writer, join(self._request, notes), writer.role, None)) as chunks:
+        told = [shortened(note.text, one.note_tokens) for note in notes]
+        whole = [text == note.text and not note.cut for text, note in zip(told, notes, strict=True)]
+        if cut := whole.count(False):
+            self._falls_below(f"The notes on {cut} of {len(notes)} parts are cut off.")
+        asked = join(self._request, [t if w else f"{t}\n{CUT}" for t, w in zip(told, whole, strict=True)])
+        async with aclosing(self._last(writer, asked, writer.role, None)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -277,21 +294,28 @@ class Composing:
         if decision.refusal:
             reasons = [one.text for each in decision.candidates if each.path == member.path for one in each.reasons]
             words = "; ".join(reasons) or decision.unmet
-            call.refused = StepOutcome(member.path, "failed", decision.refusal, words)
+            fault = NOT_PERMITTED if decision.refusal == "policy" else decision.refusal
+            call.refused = StepOutcome(member.path, "failed", fault, words)
         else:
             call.execution = self._begin(looked, features, decision)
         return call
 
     def _serve(self, said: _Said, below: str = "") -> Iterable[Chunk]:
         """What a call said is the answer. Raises NotGoodEnough where it is `below` the floor and that is forbidden."""
-        self._served, self._below = said.call.execution, bool(below)
-        if below and self._request.labels.below_floor == "refuse":
+        self._served = said.call.execution
+        if below:
+            self._falls_below(below)
+        return [chunk for chunk in said.chunks if not isinstance(chunk, Signals)]
+
+    def _falls_below(self, why: str) -> None:
+        """Mark what is served. Raises NotGoodEnough where that is forbidden."""
+        self._below = True
+        if self._request.labels.below_floor == "refuse":
             raise NotGoodEnough(
-                f"The calls of strategy '{self._decision.strategy}' came to no answer that may be served. {below}",
+                f"The calls of strategy '{self._decision.strategy}' came to no answer that may be served. {why}",
                 next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
                 details=tuple(f"{one.path}: {one.role}: {one.fault or one.status}" for one in self.outcomes),
             )
-        return [chunk for chunk in said.chunks if not isinstance(chunk, Signals)]
 
 
 async def _ended(tasks: list[asyncio.Task[_Said | None]]) -> None:
@@ -308,12 +332,17 @@ def _aside(request: Request, most: int | None = None) -> Request:
     return replace(request, format=Format(), sampling=sampling, labels=labels)
 
 
-def _groups(texts: list[str]) -> list[list[int]]:
-    """Which of the answers say the same, by their numbers; each is compared with the first of a group."""
+def _groups(texts: list[str], read: dict[str, Said]) -> list[list[int]]:
+    """Which of the answers say the same, by their numbers; each is compared with the first of a group. What was `read`
+    before is not read again. Long texts take milliseconds.
+    """
+    for text in texts:
+        if text not in read:
+            read[text] = said(text)
     groups: list[list[int]] = []
     for at, text in enumerate(texts):
         for group in groups:
-            if agree(texts[group[0]], text, language="").outcome == "agreed":
+            if compared(read[texts[group[0]]], read[text], language="").outcome == "agreed":
                 group.append(at)
                 break
         else:

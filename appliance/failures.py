@@ -26,6 +26,7 @@ from appliance.errors import (
 )
 from appliance.records.decision import Candidate, Decision, StepOutcome
 
+NOT_PERMITTED = "not-permitted"  # the fault of a call that this node's own policy refuses
 _LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
 
 
@@ -102,9 +103,25 @@ def _is_permitted(candidate: Candidate) -> bool:
 
 
 def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
-    """The error of a request whose every step failed, with each path's reason."""
-    details = tuple(f"{outcome.path}: {outcome.fault}: {outcome.message}" for outcome in outcomes)
-    faults = {outcome.fault for outcome in outcomes}
+    """The error of a request whose every step failed, or too many of its calls, with each path's reason. Where none
+    did, there was no time to ask anybody.
+    """
+    bad = [outcome for outcome in outcomes if outcome.status != "answered"]
+    if not bad:
+        return NoCapacity(
+            "The deadline passed before all that the answer needs was asked."
+            if outcomes
+            else "The deadline passed before any path was asked.",
+            next_step="Allow more time: X-Weir-Deadline, in seconds.",
+        )
+    details = tuple(map(_told, bad))
+    faults = {outcome.fault for outcome in bad if outcome.status != "cancelled"}
+    if faults == {NOT_PERMITTED}:
+        return PolicyRefused(
+            "Policy permits no path for a call that the answer is made of.",
+            details=details,
+            next_step="See error.weir.reasons.",
+        )
     if faults == {"context_too_long"}:
         return ContextTooLong("The prompt does not fit into the model's context.", param="messages", details=details)
     if faults == {"unsupported"}:
@@ -144,11 +161,22 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
     if faults == {"overloaded"}:
         return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=_wait(outcomes) or 2)
     return UpstreamFailed(
-        "Every path that was tried failed.",
+        "Every path that was tried failed."
+        if len(bad) == len(outcomes)
+        else "Too few of the calls that the answer is made of came to an end.",
         details=details,
         next_step="Try again shortly.",
         retry_after_s=_wait(outcomes),
     )
+
+
+def _told(outcome: StepOutcome) -> str:
+    """Why it is no answer, in words."""
+    if outcome.status == "rejected":
+        return f"{outcome.path}: its answer was judged too weak"
+    if outcome.status == "cancelled":
+        return f"{outcome.path}: it was stopped"
+    return f"{outcome.path}: {outcome.fault}: {outcome.message}"
 
 
 def _wait(outcomes: tuple[StepOutcome, ...]) -> int | None:

@@ -36,6 +36,7 @@ from appliance.failures import refuse
 from appliance.features.count import most
 from appliance.features.describe import describe
 from appliance.flight import Executing, Fare, Flight
+from appliance.handing_on import most_beside
 from appliance.intake.canon import WITHOUT_INFLUENCE
 from appliance.policy import Store
 from appliance.records.answer import Answer
@@ -133,8 +134,11 @@ class Serving:
             named = fleet.paths.get(self.request.model) if not self.request.models else None
             seen = fleet.paths if named is None else {self.request.model: named}  # the others are out whatever they do
             left = self._account.left(self._now)
+            strategies = self._generation.strategies
             if left is not None:
                 self.features = bounded(self.request, self.features)
+                if strategies is not None and strategies.in_parts and self.request.kind == "chat":
+                    self.features = changed(self.features, most_beside_tokens=most_beside(self.request))
             self.snapshot = take_snapshot(
                 seen,
                 fleet.figures,
@@ -147,7 +151,6 @@ class Serving:
             )
             if match is not None and match.drawn is not None:
                 self.snapshot = replace(self.snapshot, cache=match.hit(self._now))
-            strategies = self._generation.strategies
             if strategies is not None and strategies.sticky:
                 self.asked = changed(self.asked, thread=self._node.conversations.thread(self.request))
             self.decision = decide(self.asked, self.features, self._generation, self.snapshot)
@@ -178,6 +181,8 @@ class Serving:
             if self.snapshot.budget_left is not None:
                 dear = {c.path: c.estimate.most for c in decision.candidates if c.estimate is not None}
                 plan = sum(dear.get(path, 0.0) * times for path, times in decision.calls)
+                if decision.steps[0].composition is not None and decision.expected is not None:
+                    plan = decision.expected.most
                 if any(dear.values()):
                     self._hold = held(account, self.request.id, plan, self._now)
             self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens

@@ -27,10 +27,12 @@ from appliance.doctor.check import Finding, examine_all, passed
 from appliance.doctor.child import Answer, ask
 from appliance.doctor.runtimes import INSTRUCTIONS, compiled_for
 from appliance.errors import ConfigInvalid
+from appliance.records.tenant import Tenant
 from appliance.store.audit.log import Audit
+from appliance.store.tenants import Tenants
 from tests.bundle.publisher import Publisher
 from tests.installed import install, placed
-from tests.node.conftest import write_content
+from tests.node.conftest import fake_card, write_content
 from tests.store import audit_rig
 
 
@@ -385,6 +387,18 @@ def test_prices_that_are_old_or_have_no_date_are_warned_of(tmp_path: Path) -> No
     assert says(**paid, as_of=str(today - timedelta(days=89))).state == "pass"
     limit = 0
     assert "neither max_output_tokens nor" in says(**paid, as_of=str(today)).seen
+
+
+def test_a_tenants_strategy_that_the_content_lacks_is_warned_of(tmp_path: Path) -> None:
+    write_content(tmp_path / "content", fake_card("m"))
+    assert found("tenant-strategies", subject(tmp_path)).state == "skip"
+    tenants = Tenants(tmp_path / "state")
+    tenants.add(Tenant(name="plain"), now=1000.0)
+    assert found("tenant-strategies", subject(tmp_path)).state == "pass"
+    tenants.add(Tenant(name="lab", strategy="gone", strategies=("also-gone",)), now=1000.0)
+    result = found("tenant-strategies", subject(tmp_path))
+    assert (result.state, "lab: strategy 'gone' is not in the content" in result.seen) == ("warn", True)
+    assert "'also-gone'" in result.seen and "plain" not in result.seen
 
 
 @pytest.mark.parametrize("data", [b"GGUF\x03\0\0\0" + b"\0" * 64, b"GGUF\x09\0\0\0", b"not a model", b""])

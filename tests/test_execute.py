@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 
 from appliance.decide import decide
-from appliance.errors import WeirError
+from appliance.decide.failing import Failing, Hedging
+from appliance.errors import NoCapacity, PolicyRefused, WeirError
 from appliance.execute import Execution
+from appliance.failures import NOT_PERMITTED, failed
 from appliance.paths.contract import Job, PathError
 from appliance.records.card import ModelCard
-from appliance.records.decision import PathState, Snapshot
+from appliance.records.decision import PathState, Snapshot, StepOutcome
 from appliance.records.request import Labels, Message, Request
 from appliance.serve import asked_of
 from tests import factories as make
@@ -96,6 +99,52 @@ async def test_no_path_is_sent_more_time_than_is_left() -> None:
 async def test_where_the_deadline_passed_before_anything_was_asked_nothing_is() -> None:
     clock = Clock()
     only = FakePath(A, answer("too late"))
-    with pytest.raises(WeirError):
+    with pytest.raises(NoCapacity, match="deadline passed before any path was asked") as raised:
         await carry_out(clock, only, began=clock.now - 2.0)
-    assert not only.jobs
+    assert not only.jobs and "X-Weir-Deadline" in raised.value.next_step
+
+
+def test_only_what_failed_is_told_and_in_words() -> None:
+    answered, cut = StepOutcome("a", "answered"), StepOutcome("b", "failed", "broken_stream", "cut")
+    weak, stopped = StepOutcome("c", "rejected"), StepOutcome("d", "cancelled")
+    told = failed((answered, cut, weak, stopped))
+    assert told.details == ("b: broken_stream: cut", "c: its answer was judged too weak", "d: it was stopped")
+    assert told.message.startswith("Too few of the calls")
+    assert failed((stopped, cut)).message == "Every path that was tried failed."
+    assert "before all" in failed((answered,)).message
+
+
+def test_what_our_own_policy_refuses_is_not_laid_to_another_node() -> None:
+    ours = failed((StepOutcome("a", "answered"), StepOutcome("b", "failed", NOT_PERMITTED, "rule x")))
+    theirs = failed((StepOutcome("b", "failed", "policy", "rule y"),))
+    assert isinstance(ours, PolicyRefused) and "node that was asked" not in ours.message and ours.details
+    assert isinstance(theirs, PolicyRefused) and "node that was asked" in theirs.message
+
+
+@pytest.mark.parametrize("first", [[30.0, *answer("x")], [0.05, *GONE]], ids=["both run", "the first failed"])
+async def test_a_client_that_leaves_a_race_starts_no_further_step(first: list[Any]) -> None:
+    endpoint = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    scripts = {"device/a": first, "device/b": [30.0, *answer("x")], "device/c": answer("never")}
+    prices = {name: {"per_request": 0.001 * at} for at, name in enumerate(scripts)}
+    paths = {
+        name: FakePath(fake_card(name, price=prices[name], endpoint=endpoint), script)
+        for name, script in scripts.items()
+    }
+    hedged = Failing(hedging=Hedging(on=True, after_s=0.01)).model_dump()
+    content = make.generation(*(path.card for path in paths.values()), failing=hedged)
+    request = Request("r1", "chat", "auto", messages=(Message("user", "q"),), labels=Labels())
+    decision = decide(asked_of(request), make.features(), content, make.snapshot(*paths))
+    assert decision.hedge is not None and len(decision.fallbacks) == 2
+    execution = Execution(request, make.features(), decision, content, paths)
+    asking = asyncio.create_task(execution.whole())
+    async with asyncio.timeout(10):
+        while not (paths["device/b"].running and paths["device/a"].jobs):
+            await asyncio.sleep(0.01)
+        if first[0] < 1:
+            while paths["device/a"].running:
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    assert not paths["device/c"].jobs and not any(path.running for path in paths.values())
+    assert "cancelled" in {outcome.status for outcome in execution.outcomes} and len(execution.outcomes) == 2

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.features.describe import estimated_tokens
-from appliance.handing_on import arbitrate, critique, join, part, parts_of, polish
-from appliance.records.request import Message, Request
+from appliance.decide import decide
+from appliance.decide.price import price_of
+from appliance.decide.strategies import Partition, Strategies
+from appliance.features.count import most
+from appliance.features.describe import describe, estimated_tokens, longest_of
+from appliance.handing_on import (
+    CUT,
+    arbitrate,
+    critique,
+    join,
+    most_beside,
+    part,
+    parts_of,
+    polish,
+    shortened,
+)
+from appliance.records.chunks import Usage
+from appliance.records.decision import Asked
+from appliance.records.request import Labels, Message, Request
+from appliance.serve import bounded
+from tests import factories as make
 
 TEXTS = st.text(st.sampled_from("ab c.\n\n漢é1!"), max_size=900) | st.text(max_size=300)
 
@@ -85,3 +105,64 @@ def test_a_part_is_read_with_the_system_the_ends_and_the_last_question() -> None
     assert shown[2].content.startswith("Who ends?") and parts[1] in shown[2].content
     notes = join(asked, ["one", "two"]).messages[-1].content
     assert notes.index("one") < notes.index("two") and "middle middle" not in notes
+
+
+MESSAGES = st.lists(
+    st.builds(Message, st.sampled_from(["system", "user", "assistant", "developer"]), st.text("ab", max_size=5)),
+    min_size=1, max_size=6,
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(MESSAGES)
+def test_what_is_left_out_of_a_reading_in_parts_is_counted(messages: list[Message]) -> None:
+    asked = request(*messages)
+    shown = join(asked, ["notes"]).messages
+    behind = messages[-1].role != "user" and (len(messages) - 1 != longest_of(messages))
+    assert len(messages) - describe(asked).earlier == len(shown) - behind
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(max_size=300) | st.text(st.sampled_from("ab \x1f漢😀\n"), max_size=900),
+    st.lists(st.builds(Message, st.sampled_from(["system", "user"]), st.text(max_size=40)), max_size=3),
+    st.integers(16, 80), st.integers(0, 8),
+)  # fmt: skip
+def test_what_is_budgeted_for_parts_is_a_bound(text: str, others: list[Message], size: int, overlap: int) -> None:
+    asked = request(*others[:1], Message("user", text + "long enough to be the longest of all " * 2), *others[1:])
+    parts = parts_of(asked, size, overlap)
+    one = Partition(
+        kind="partition", part_tokens=size, overlap_tokens=overlap, note_tokens=16, most_parts=64, always=True
+    )
+    if len(parts) > one.most_parts:
+        return
+    notes = [shortened(text, one.note_tokens) + f"\n{CUT}" for _ in parts]
+    price = {"input_per_million": 1000.0, "output_per_million": 500.0, "per_request": 0.01}
+    for context in (0, 800):
+        card = make.card("a", price=price, context_tokens=context, max_output_tokens=100)
+        content = replace(make.generation(card), strategies=Strategies(strategies={"long": one}))
+        seen = replace(bounded(asked, describe(asked)), most_beside_tokens=most_beside(asked))
+        plan = Asked("r", "chat", "auto", "balanced", Labels(), "t", strategy="long")
+        decision = decide(plan, seen, content, make.snapshot("a", budget_left=1e9))
+        if decision.refusal:
+            continue
+        prompts = [most(part(asked, parts, at)) for at in range(len(parts))]
+        last = most(join(asked, notes))
+        if context:
+            prompts, last = [min(context, each) for each in prompts], min(context, last)
+        costs = [price_of(card.price, Usage(each, one.note_tokens)) for each in prompts]
+        assert decision.expected is not None
+        assert sum(costs) + price_of(card.price, Usage(last, 100)) <= decision.expected.most
+
+
+def test_what_is_budgeted_for_parts_does_not_grow_with_their_number() -> None:
+    text = "\n\n".join("A paragraph of some fifty words that says this and that. " * 5 for _ in range(400))
+    asked = request(Message("user", text))
+    seen = replace(bounded(asked, describe(asked)), most_beside_tokens=most_beside(asked))
+    one = Partition(kind="partition", always=True)
+    card = make.card("a", price={"input_per_million": 1.0}, context_tokens=0, max_output_tokens=1000)
+    content = replace(make.generation(card), strategies=Strategies(strategies={"long": one}))
+    plan = Asked("r", "chat", "auto", "balanced", Labels(), "t", strategy="long")
+    decision = decide(plan, seen, content, make.snapshot("a", budget_left=1e9))
+    assert decision.expected is not None and len(parts_of(asked, 2000, 100)) > 8
+    assert decision.expected.most < 4 * most(asked) * 1e-6

@@ -53,7 +53,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         if words:
             return _refused(asked, generation, floor, refusal="strategy", unmet=words)
         if way is not None and isinstance(way.strategy, Composed):
-            whole = composable(asked, features)
+            whole = composable(way.strategy, asked, features)
             if whole and way.asked_for:
                 return _refused(asked, generation, floor, refusal="strategy", unmet=f"Strategy '{way.name}': {whole}")
             made = None if whole else _composed(way, asked, features, generation, snapshot, floor)

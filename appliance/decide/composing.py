@@ -4,6 +4,7 @@ Rules kept here:
 1. Every call goes to a path that is eligible for what it will be asked. What it is asked in the end is decided again.
 2. Where too few may be asked, nothing is composed, and the words say why: one answer is no vote.
 3. Where the caller wants nothing below the floor, every path whose answer may be served reaches it.
+4. What a reading in parts would leave out (images, files, earlier turns) is not read in parts.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from appliance.decide.candidates import candidates
 from appliance.decide.courses import Course, in_order
 from appliance.decide.generation import Generation
 from appliance.decide.ranks import meets, worth
-from appliance.decide.strategies import Chain, Ensemble, Partition, Tasks
+from appliance.decide.strategies import Chain, Composed, Ensemble, Partition, Tasks
 from appliance.records.decision import Asked, Candidate, Composition, Estimate, Member, Role, Snapshot, Step
 from appliance.records.features import Features
 from appliance.records.value import changed, value
 
 FRAME_TOKENS = 200  # what is said around the texts that a composed call is shown
+MOST_OF_NAME = 128  # bytes around each note: its name, its mark, and that it is cut off
+MOST_OF_OVERLAP = 36  # bytes for each token of it: six characters of six bytes each, as JSON has them
+MOST_OF_NOTE = 16  # bytes for each token of a note; hardly any text has so many
 
 
 @value
@@ -34,7 +38,7 @@ class Made:
     meets_floor: bool = False
 
 
-def composable(asked: Asked, features: Features) -> str:
+def composable(one: Composed, asked: Asked, features: Features) -> str:
     """In words why an answer to this request is not composed; '' where it may be."""
     if asked.kind != "chat":
         return "it composes answers to chats"
@@ -42,7 +46,18 @@ def composable(asked: Asked, features: Features) -> str:
         return "it composes no calls of tools"
     if "prefill" in features.needs:
         return "it goes on with no answer that is begun"
-    return "" if asked.n == 1 else "it composes one answer, not several"
+    if asked.n != 1:
+        return "it composes one answer, not several"
+    return _in_parts(features) if isinstance(one, Partition) else ""
+
+
+def _in_parts(features: Features) -> str:
+    """In words why a text is not read in parts: something would be left out."""
+    if features.images or "images_in" in features.needs:
+        return "it reads texts in parts, no images"
+    if "files_in" in features.needs:
+        return "it reads texts in parts, no files"
+    return "it reads one text in parts, not a conversation with earlier turns" if features.earlier else ""
 
 
 def composed(
@@ -118,10 +133,9 @@ def _partition(
     parts = max(2, math.ceil((features.estimated_prompt_tokens - one.overlap_tokens) / fresh))
     if parts > one.most_parts:
         return Made(words=f"it would make {parts} parts, more than {one.most_parts}")
-    reading = _sized(features, one.part_tokens + FRAME_TOKENS, one.note_tokens)
+    reading, joining = _reading(one, features), _joining(one, features, parts)
     found = candidates(asked, reading, generation, snapshot)
     reader = _first(one.paths, {each.path: each for each in found if each.eligible})
-    joining = _sized(features, parts * one.note_tokens + FRAME_TOKENS, features.estimated_output_tokens)
     joined = candidates(asked, joining, generation, snapshot)
     writer = _first(one.synthesis, {each.path: each for each in joined if each.eligible})
     if reader is None or writer is None:
@@ -131,11 +145,38 @@ def _partition(
         _member(writer, "synthesis", "synthesis"),
     )
     step = _step(writer, f"in about {parts} parts", Composition("partition", steps))
-    return changed(_made(step, [[reader] * parts, [writer]], writer, meets(writer, floor)), found=found)
+    made = _made(step, [[reader] * parts, [writer]], writer, meets(writer, floor))
+    assert reader.estimate is not None  # eligible candidates have one
+    assert writer.estimate is not None
+    most = one.most_parts * reader.estimate.most + writer.estimate.most  # how many parts it makes shows when it is cut
+    return changed(made, found=found, expected=changed(made.expected, most=most))
 
 
-def _sized(features: Features, prompt: int, output: int) -> Features:
-    return changed(features, estimated_prompt_tokens=prompt, estimated_output_tokens=output)
+def _reading(one: Partition, features: Features) -> Features:
+    """Of a call that reads one part. Its bound is the mean of all: together they hold the text once, and each what
+    stands beside it and an overlap. The most that a call may cost is concave in it, so that their sum is a bound, too.
+    """
+    whole = features.most_prompt_tokens
+    beside = (features.most_beside_tokens or whole) + MOST_OF_OVERLAP * one.overlap_tokens
+    return changed(
+        features,
+        estimated_prompt_tokens=one.part_tokens + FRAME_TOKENS,
+        estimated_output_tokens=one.note_tokens,
+        most_prompt_tokens=math.ceil(whole / one.most_parts) + beside if whole else 0,
+        most_output_tokens=one.note_tokens,
+    )
+
+
+def _joining(one: Partition, features: Features, parts: int) -> Features:
+    """Of the call that makes one answer of the notes."""
+    whole = features.most_prompt_tokens
+    beside = features.most_beside_tokens or whole
+    notes = one.most_parts * (MOST_OF_NOTE * one.note_tokens + MOST_OF_NAME)
+    return changed(
+        features,
+        estimated_prompt_tokens=parts * one.note_tokens + FRAME_TOKENS,
+        most_prompt_tokens=beside + notes if whole else 0,
+    )
 
 
 def _first(paths: Sequence[str], eligible: dict[str, Candidate]) -> Candidate | None:

@@ -196,6 +196,11 @@ class Strategies(Frozen):
         """Whether any asks which conversation it is."""
         return any(isinstance(one, Sticky) for one in self.strategies.values())
 
+    @cached_property
+    def in_parts(self) -> bool:
+        """Whether any reads a text in parts."""
+        return any(isinstance(one, Partition) for one in self.strategies.values())
+
     def strangers(self, known: set[str]) -> list[str]:
         """What is wrong with the paths that are named, in words."""
         return [

@@ -8,7 +8,9 @@ from appliance.decide.price import ASSUMED_OUTPUT
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
 from appliance.doctor.child import ask
 from appliance.doctor.shelf import check_file
-from appliance.errors import ConfigInvalid
+from appliance.errors import ConfigInvalid, StateInvalid
+from appliance.store.tenants import DATABASE as TENANTS
+from appliance.store.tenants import Tenants
 
 PRICES_LAST = timedelta(days=90)  # before they are to be looked up anew
 
@@ -120,10 +122,35 @@ def _prices(subject: Subject) -> Finding:
     return passed(f"the prices of {len(priced)} cards are of {since} or later")
 
 
+def _tenants(subject: Subject) -> Finding:
+    """A tenant whose strategy is not there gets the content's default, and its requests do not say so."""
+    from appliance.bundle.content import load_generation
+
+    state = subject.config.state_dir
+    try:
+        tenants = [held.tenant for held in Tenants(state).all()] if (state / TENANTS).exists() else []
+        if not tenants:
+            return skipped("there are no tenants")
+        content = load_generation(subject.content).strategies
+    except (ConfigInvalid, StateInvalid) as error:
+        return skipped(f"the tenants or the content cannot be read: {error.message}")
+    known = set() if content is None else set(content.strategies)
+    problems = [
+        f"{tenant.name}: strategy '{name}' is not in the content"
+        for tenant in tenants
+        for name in sorted({tenant.strategy, *tenant.strategies} - known - {""})
+    ]
+    if problems:
+        fix = "Import a bundle that has it, or name one that is there: weir tenant set NAME --strategy STRATEGY."
+        return warned("; ".join(problems), fix, problems=problems)
+    return passed(f"of {len(tenants)} tenants")
+
+
 CHECKS = (
     Check("content", "the content is complete and valid", _content),
     Check("trusted-root", "the node trusts the root of a publisher", _root),
     Check("prices", "the prices of the cards are dated, not old, and bounded", _prices),
+    Check("tenant-strategies", "the strategies of the tenants are in the content", _tenants),
     Check("model-files", "every model file has the digest of its card", _model_files),
     Check("embedder", "the embedder gives its golden vector", _embedder),
     Check("gguf", "every GGUF file loads", _gguf),

@@ -12,6 +12,7 @@ thread. It raises nothing: a classifier that fails costs the request its cell, n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Protocol
 
 from appliance.features.classify import Classified
@@ -121,6 +122,22 @@ def _has_files(messages: tuple[Message, ...]) -> bool:
     return any(part.get("type") == "file" for message in messages for part in message.parts)
 
 
+def longest_of(messages: Sequence[Message]) -> int:
+    """Which message is the user's longest, of any if the user said nothing. There must be one."""
+    said = [at for at, message in enumerate(messages) if message.role == "user"] or list(range(len(messages)))
+    return max(said, key=lambda at: len(messages[at].content))
+
+
+def earlier_in(messages: Sequence[Message]) -> tuple[int, ...]:
+    """Which messages are neither the system's, nor the longest one, nor the last."""
+    if len(messages) < 2:
+        return ()
+    kept = {longest_of(messages), len(messages) - 1}
+    return tuple(
+        [at for at, message in enumerate(messages) if at not in kept and message.role not in ("system", "developer")]
+    )
+
+
 def needs(request: Request) -> frozenset[str]:
     """Capabilities that the request cannot do without, as `Capabilities` spells them (rule 2)."""
     if request.kind == "embedding":
@@ -193,6 +210,7 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
         has_tools=bool(request.tools),
         has_images=images > 0,
         images=images,
+        earlier=len(earlier_in(request.messages)),
         format_kind=request.format.kind,
         stream=request.stream,
         needs=needs(request),

@@ -45,8 +45,11 @@ class Features:
     cannot do without, spelled as in `Capabilities`. `findings` counts what detectors found, by kind, of all texts
     of the request. `embedding` never enters a record.
 
+    `earlier` counts the messages that a reading in parts would leave out: not the system's, the longest or the last.
+
     `most_prompt_tokens` is a bound, no estimate, and `most_output_tokens` the caller's limit for each choice; both are
-    looked at for tenants with a budget only, and 0 where they were not, or nothing was stated.
+    looked at for tenants with a budget only, and 0 where they were not, or nothing was stated. `most_beside_tokens` is,
+    where the content has such readings, the bound of what each call of a reading in parts is shown besides its part.
     """
 
     modality: Kind
@@ -64,6 +67,8 @@ class Features:
     needs: frozenset[str] = frozenset()
     findings: tuple[tuple[FindingKind, int], ...] = ()
     images: int = 0
+    earlier: int = 0
     most_prompt_tokens: int = 0
     most_output_tokens: int = 0
+    most_beside_tokens: int = 0
     embedding: tuple[float, ...] | None = field(default=None, repr=False, compare=False)

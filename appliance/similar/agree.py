@@ -46,20 +46,42 @@ class Agreement:
 UNSURE = Agreement("unsure")
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer that was read, to be compared with several."""
+
+    text: str
+    bare: str
+    lines: list[str]
+
+
+def said(text: str) -> Said:
+    """Read an answer. Its cost grows with its length."""
+    bare = _bare(text)
+    return Said(text, bare, _spaced(bare))
+
+
 def agree(
     stored: str, fresh: str, *, language: str, cosine: Cosine | None = None, judge: Judge | None = None
 ) -> Agreement:
     """Whether both answers say the same. `cosine` compares two texts (-1 to 1), `judge` says yes, no or None."""
-    old, new = _bare(stored), _bare(fresh)
+    return compared(said(stored), said(fresh), language=language, cosine=cosine, judge=judge)
+
+
+def compared(
+    stored: Said, fresh: Said, *, language: str, cosine: Cosine | None = None, judge: Judge | None = None
+) -> Agreement:
+    """The same of answers that were read."""
+    old, new = stored.bare, fresh.bare
     if not old or not new:
         return UNSURE
-    if _spaced(old) == _spaced(new):
+    if stored.lines == fresh.lines:
         return Agreement("agreed", "exact")
     if max(len(old), len(new)) <= LONGEST:
         found = _json(old, new) or _polarity(old, new) or _number(old, new) or _likeness(old, new, language, cosine)
         if found is not None:
             return found
-    return _judged(stored, fresh, judge)
+    return _judged(stored.text, fresh.text, judge)
 
 
 def _bare(text: str) -> str:
@@ -162,7 +184,7 @@ def _judged(stored: str, fresh: str, judge: Judge | None) -> Agreement:
     if judge is None:
         return UNSURE
     try:
-        said = judge(stored, fresh)
+        word = judge(stored, fresh)
     except Exception:  # noqa: BLE001 - rule 2
         return UNSURE
-    return UNSURE if said is None else Agreement("agreed" if said else "wrong", "judge")
+    return UNSURE if word is None else Agreement("agreed" if word else "wrong", "judge")

@@ -261,6 +261,29 @@ def test_what_is_not_composed_is_refused_where_it_was_asked_for(over: dict[str, 
     assert run(made=content(default="vote", cards=cards), **over).strategy == ""
 
 
+@pytest.mark.parametrize(
+    ("over", "word"),
+    [
+        ({"images": 1, "has_images": True, "needs": frozenset({"images_in"})}, "images"),
+        ({"needs": frozenset({"files_in"})}, "files"),
+        ({"earlier": 2}, "earlier turns"),
+    ],
+    ids=["images", "files", "turns"],
+)
+def test_what_a_reading_in_parts_would_leave_out_is_not_read_in_parts(over: dict[str, Any], word: str) -> None:
+    able = {"images_in": True, "files_in": True}
+    cards = tuple(
+        card.model_copy(update={"capabilities": make.card("x", capabilities=able).capabilities}) for card in CARDS
+    )
+    always = {"long": {**STRATEGIES["long"], "always": True}}
+    what = make.features(**over)
+    asked_for = run("long", made=content(cards=cards, **always), features=what)
+    assert asked_for.refusal == "strategy" and word in asked_for.unmet
+    plain = run(made=content(default="long", cards=cards, **always), features=what)
+    assert plain.steps and plain.steps[0].composition is None and plain.strategy == ""
+    assert run("vote", made=content(cards=cards), features=what).steps, "others show it all"
+
+
 def test_nothing_below_the_floor_is_composed_where_that_is_forbidden() -> None:
     strict = replace(OPEN, below_floor="refuse", quality_floor=0.99)
     for name in ("vote", "judge", "chain"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import orjson
 import pytest
 
 from appliance.paths.contract import Done, Job, PathError, Text, Usage
+from appliance.similar.agree import Said
+from appliance.similar.agree import said as compared_said
 from tests.node.conftest import Running, fake_card, running_node, said, sse, until
 from tests.node.doubles import FakePath, answer
 
@@ -186,8 +190,25 @@ async def test_one_member_may_fail_and_two_may_not(tmp_path: Path) -> None:
         assert text == "42" and ("device/a", "failed", "member 1 of 3") in ran(row)
         other.script = [PathError("broken_stream", "cut")]
         error, _, row = await ask(weir, "vote")
-    assert error["code"] == "all_paths_failed" and len(error["weir"]["reasons"]) == 3
+    assert error["code"] == "all_paths_failed" and error["message"].startswith("Too few of the calls")
+    assert error["weir"]["reasons"] == ["device/a: broken_stream: cut", "device/b: broken_stream: cut"]
     assert row["outcome"]["status"] == "failed"
+
+
+async def test_each_answer_is_read_once_and_not_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, bool]] = []
+
+    def watched(text: str) -> Said:
+        read.append((text, threading.current_thread() is threading.main_thread()))
+        return compared_said(text)
+
+    monkeypatch.setattr("appliance.compose.said", watched)
+    fakes = [path(f"device/{name}", [at * 0.05, *answer(f"4{at}")]) for at, name in enumerate("abc")]
+    async with node(tmp_path, *fakes) as weir:
+        text, _, _ = await ask(weir, "vote")
+    assert text == "40" and sorted(read) == [("40", False), ("41", False), ("42", False)]
 
 
 async def test_members_that_do_not_agree_are_below_the_floor(tmp_path: Path) -> None:
@@ -246,7 +267,7 @@ async def test_what_a_member_says_may_not_go_where_policy_refuses_it(tmp_path: P
     assert text.startswith("write to") and headers["x-weir-path"] == "device/a"
     path_, status, role = ran(row)[-1]
     assert (path_, status, role) == ("frontier/big", "failed", "arbiter")
-    assert row["outcome"]["steps"][-1]["fault"] == "policy" and row["outcome"]["steps"][-1]["cost"] == 0.0
+    assert row["outcome"]["steps"][-1]["fault"] == "not-permitted" and row["outcome"]["steps"][-1]["cost"] == 0.0
 
 
 async def test_no_strategy_reaches_a_path_that_policy_refuses(tmp_path: Path) -> None:
@@ -336,6 +357,35 @@ async def test_a_part_that_nobody_read_ends_the_whole(tmp_path: Path) -> None:
     async with node(tmp_path, path("device/a", third_fails), writer) as weir:
         error, _, _ = await ask(weir, "long", text)
     assert error["code"] == "all_paths_failed" and not writer.jobs
+
+
+async def test_notes_that_are_cut_off_are_said_to_be_and_what_is_made_of_them_is_marked(tmp_path: Path) -> None:
+    text = "\n\n".join(f"Paragraph {n} tells of matter number {n}. " * 8 for n in range(12))
+
+    def second_is_cut(job: Job) -> Any:
+        *said, done = noting(job)
+        cut = "Part 2 of" in job.messages[-1].content
+        return [*said, replace(done, finish_reasons=("length" if cut else "stop",))]
+
+    writer = path("device/b", answer("the summary"))
+    async with node(tmp_path, path("device/a", second_is_cut), writer) as weir:
+        said_, _, row = await ask(weir, "long", text)
+        assert said_ == "the summary" and row["outcome"]["below_floor"] is True
+        notes = writer.jobs[0].messages[-1].content
+        assert notes.count("cut off here") == 1 and "note of 2\n[cut off here" in notes
+        error, _, _ = await ask(weir, "long", text, headers={"X-Weir-Below-Floor": "refuse"})
+    assert error["code"] == "below_quality_floor" and "cut off" in error["message"] and len(writer.jobs) == 1
+
+
+async def test_an_image_is_not_left_out_of_a_long_request(tmp_path: Path) -> None:
+    able = path("device/a", answer("seen"), capabilities={"images_in": True})
+    shown = [
+        {"type": "text", "text": "word " * 900},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ]
+    async with node(tmp_path, able, path("device/b", answer("sum"))) as weir:
+        error, _, _ = await ask(weir, "long", shown)  # type: ignore[arg-type]  # what the wire takes
+    assert error["code"] == "strategy_unmet" and "images" in error["message"] and not able.jobs
 
 
 async def test_the_cache_keeps_what_a_strategy_made_for_that_strategy(tmp_path: Path) -> None:
