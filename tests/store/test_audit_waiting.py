@@ -134,3 +134,24 @@ def test_a_commit_that_fails_lets_nobody_go_on(tmp_path: Path) -> None:
     assert not any("while-locked" in payload for payload in kept)
     assert any("noted" in payload for payload in kept)
     assert "later" in kept[-1]
+
+
+def test_a_log_that_another_process_writes_meanwhile_fits_its_head(tmp_path: Path) -> None:
+    writing = Audit(tmp_path)
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.is_set():
+            writing.write("start", {})
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(12):
+            opened = Audit(tmp_path)
+            assert opened.trouble == ""
+            opened.close()
+    finally:
+        ended.set()
+        thread.join()
+        writing.close()

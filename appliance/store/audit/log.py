@@ -117,6 +117,14 @@ class Audit:
         """Raises StateInvalid, and DiskFull where it may be tried again."""
         _make_private(self._database)
         migrate(self._database, audit)
+        # Before the log: who writes meanwhile writes the entry first and its mark after it.
+        head, lines, unread = self._state_dir / HEAD, b"", None
+        try:
+            lines = head.read_bytes()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            unread = error
         last = last_of(self._database)
         self._known = 0 if last is None else last.seq
         self.generation = _generation_of(self._database)
@@ -124,7 +132,9 @@ class Audit:
             if last is None:
                 identity.make(self._state_dir)
             self._key = identity.load(self._state_dir)
-            self._head = self._opened_head(self._state_dir / HEAD, last)
+            if unread is not None:
+                raise unread
+            self._head = self._opened_head(head, lines.splitlines(), last)
         except (StateInvalid, OSError) as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise full(self._state_dir) from None
@@ -137,9 +147,8 @@ class Audit:
             self._open()
             self._unopened = ""
 
-    def _opened_head(self, file: Path, last: Entry | None) -> int:
-        """audit.head, open for appending, after a look at whether the log still fits it."""
-        lines = file.read_bytes().splitlines() if file.exists() else []
+    def _opened_head(self, file: Path, lines: list[bytes], last: Entry | None) -> int:
+        """audit.head, which holds these `lines`, open for appending, after a look at whether the log still fits it."""
         marks = [mark for mark in parse_marks(reversed(lines)) if mark.signed_by(self._key.public)]
         newest = max(marks, key=lambda mark: mark.seq, default=None)
         known = 0 if last is None else last.seq
