@@ -12,6 +12,7 @@ import pytest
 _ALLOWED_SKIPS = (
     "needs a GPU",
     "the card does not claim",
+    "this provider can be told",
     "strace cannot trace here",
     "the kernel offers no Landlock",
     "SoftHSM is not installed here",
