@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from typing import Any
 
 import pytest
+
+# Before any test imports onnxruntime into this process, which calls home otherwise; what the node does is asked of
+# processes of their own.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # What a host has or has not, and no set-up can change.
 _ALLOWED_SKIPS = (
