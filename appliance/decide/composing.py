@@ -69,7 +69,10 @@ def composed(
         return _partition(one, asked, features, generation, snapshot, floor)
     found = candidates(asked, features, generation, snapshot, within(course, features))
     eligible = {candidate.path: candidate for candidate in found if candidate.eligible}
-    made = _ensemble(one, eligible, floor) if isinstance(one, Ensemble) else _chain(one, eligible, floor)  # type: ignore[arg-type]  # the caller asks for composed ones only
+    if isinstance(one, Ensemble):
+        return changed(_ensemble(one, eligible, floor), found=found)
+    assert isinstance(one, Chain), "the caller asks for composed ones only"
+    made = _chain(one, eligible, floor)
     return changed(made, found=found)
 
 

@@ -112,8 +112,8 @@ def credentials_of(secret: str) -> Credentials:
 
 def sign(call: Call, credentials: Credentials, region: str, now: float) -> dict[str, str]:
     """The headers that sign this POST: AWS Signature Version 4. `now` in Unix seconds."""
-    from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth  # type: ignore[import-untyped]
-    from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+    from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
+    from botocore.awsrequest import AWSRequest
 
     stamp = datetime.fromtimestamp(now, UTC).strftime(SIGV4_TIMESTAMP)
     headers = {"X-Amz-Date": stamp}
@@ -131,7 +131,7 @@ def sign(call: Call, credentials: Credentials, region: str, now: float) -> dict[
 
 @lru_cache(maxsize=1)
 def _frame_reader() -> tuple[Any, type[Exception]]:
-    from botocore.eventstream import EventStreamBuffer, ParserError  # type: ignore[import-untyped]
+    from botocore.eventstream import EventStreamBuffer, ParserError
 
     return EventStreamBuffer, ParserError
 
