@@ -28,7 +28,7 @@ import orjson
 import pytest
 import structlog
 
-from tests.property.combinations import COMPOSED, MESSAGES, RESPONSES, TELLTALES, Combination, combination
+from tests.property.combinations import AUTO, COMPOSED, MESSAGES, RESPONSES, TELLTALES, Combination, combination
 from tests.property.oracle import Contradiction, Kept, Question, Stated, highest, stated
 from tests.property.paths import Made, Note, signed
 from tests.property.wire import Response
@@ -143,6 +143,11 @@ class Case:
         return self.given is not None and self.given.classification in _LOW and not self.kinds
 
     @property
+    def planted(self) -> bool:
+        """Whether an answer is to lie in the cache for it: its model can be read."""
+        return bool(self.each.planted) and self.each.model in (*PATHS, *AUTO)
+
+    @property
     def asked(self) -> list[str]:
         return [note.path for note in self.notes]
 
@@ -175,8 +180,7 @@ class Trial:
             before_it = self.world.oracle.age_days(time.time())
             for slot, case in enumerate(cases):
                 stage.serving[slot], stage.notes[slot] = case.each, case.notes
-                wanted = case.each.planted and (case.each.model in PATHS or not case.named)
-                if wanted and case.lookable and case.given is not None:
+                if case.planted and case.lookable and case.given is not None:
                     self.world.plant(case.each, case.given)
                     self._asked_before.setdefault(case.each.body, set()).add(case.tenant)
             responses = await asyncio.gather(*(self._send(case.each) for case in cases))
@@ -453,8 +457,7 @@ class Trial:
         seen["raised by a conversation"] += raised
         seen["raised by the turns of a conversation"] += raised and not each.talk
         seen["answered although a conversation raised it"] += raised and case.response.status == 200
-        planted = bool(each.planted) and (each.model in PATHS or not case.named)
-        seen["a conversation raised what lay in the cache"] += raised and planted and case.lookable
+        seen["a conversation raised what lay in the cache"] += raised and case.planted and case.lookable
 
 
 def _said(body: bytes) -> str:
