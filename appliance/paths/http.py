@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -249,8 +249,8 @@ class HttpPath:
                 try:
                     if listening and not reading.ended:
                         if isinstance(response, Answer) and response.content.exception() is None:
-                            late = loop.time() >= ends_at
-                            await _hang_up(response, reading, meter, LATE_HANG_UP_S if late else HANG_UP_S)
+                            within_s = LATE_HANG_UP_S if loop.time() >= ends_at else HANG_UP_S
+                            await _to_its_end(_hang_up(response, reading, meter, within_s))
                         meter.cut = reading.partial
                 finally:
                     response.close()  # without effect once all was read: the connection is back in its pool
@@ -369,21 +369,34 @@ def _take(reading: Reading, meter: Meter) -> None:
 async def _hang_up(answer: Answer, reading: Reading, meter: Meter, within_s: float) -> None:
     """Let the server know that it may stop, and count what it sent before it did."""
     content, size, ended = answer.content, 0, False
-    try:
-        if answer.hang_up():
-            with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
-                async with asyncio.timeout(within_s):
-                    while size < HANG_UP_BYTES and not ended:
-                        try:
-                            block = await content.readany()
-                        except (aiohttp.ClientError, OSError) as error:  # it closed the connection, as it should
-                            error.__traceback__ = None  # as above
-                            block, ended = rest_of(content), True
-                        size += len(block)
-                        _read(reading, block, meter)
-                        ended = ended or not block or reading.ended
-    finally:  # also where whoever waits is cancelled once more: what was not heard out is not known
-        meter.exact = meter.exact and ended
+    if answer.hang_up():
+        with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
+            async with asyncio.timeout(within_s):
+                while size < HANG_UP_BYTES and not ended:
+                    try:
+                        block = await content.readany()
+                    except (aiohttp.ClientError, OSError) as error:  # it closed the connection, as it should
+                        error.__traceback__ = None  # as above
+                        block, ended = rest_of(content), True
+                    size += len(block)
+                    _read(reading, block, meter)
+                    ended = ended or not block or reading.ended
+    meter.exact = meter.exact and ended
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do it all. Whoever waits may be cancelled meanwhile, as by a client that goes away and so breaks off the writing
+    first and its request's task a moment later: he is once it is done.
+    """
+    task, cancelled = asyncio.create_task(work), False
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 async def _drain(content: aiohttp.StreamReader, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from appliance.egress import Destination, Egress
-from appliance.paths.contract import Done, Job, PathError, Text, TokenLogprob, Usage, Vector
+from appliance.paths.contract import Done, Job, Meter, PathError, Text, TokenLogprob, Usage, Vector
 from appliance.paths.guard import Guarded
 from appliance.paths.http import HttpPath
 from appliance.paths.openai_http import OpenAIDialect
@@ -21,6 +21,7 @@ from appliance.records.card import Capabilities
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.upstream import HELLO, KEY, PROMPT, SHORT, card_for, collect, served, started, streamed, text
 from tests.standins.ledger import MemoryLedger
+from tests.standins.numbered import NumberedStandIn
 from tests.standins.openai_server import MODES, Behaviour, OpenAIStandIn
 
 LIMITED = Job(id="j", kind="chat", messages=HELLO.messages, sampling=Sampling(max_tokens=3))
@@ -225,6 +226,31 @@ async def test_closing_early_hangs_up_on_the_server(stream: bool) -> None:
         assert server.open_now == 0
         assert server.cancelled == 1
         assert path.ready().busy == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("again", [0, 1, 5])
+async def test_what_is_on_its_way_when_a_client_leaves_is_counted_however_often_it_is_cancelled(again: int) -> None:
+    async with NumberedStandIn(tokens=1_000, pause_s=0.002, lingers_s=0.03) as server:
+        async with started(card_for(server.base_url, continuous_usage=True, max_concurrent=1)) as path:
+            for _ in range(10):  # a machine that pauses for longer than one waits makes an estimate of it
+                meter = Meter()
+                task = asyncio.create_task(collect(path, streamed(meter=meter)))
+                while meter.text_tokens < 3:
+                    await asyncio.sleep(0.002)
+                task.cancel()
+                before = meter.text_tokens
+                for _ in range(again):
+                    await asyncio.sleep(0.003)
+                    task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                if meter.exact:
+                    break
+        while server.open_now:
+            await asyncio.sleep(0.002)
+        assert meter.exact
+        assert meter.used(0).completion_tokens == server.calls[-1].completion_tokens > before
 
 
 @pytest.mark.asyncio

@@ -74,6 +74,7 @@ class NumberedStandIn:
     port: int = 0
     cached: int = 0  # tokens of each prompt that it has already, at most
     thinks: int = 0  # tokens of each answer that it thinks first, and does not show
+    lingers_s: float = 0.0  # for how long it goes on after it saw its client leave
     next_troubles: list[str] = field(default_factory=list)  # of the next calls, before `trouble` is
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -147,6 +148,7 @@ class NumberedStandIn:
                 call.ended = call.ended if call.ended != "at work" else "answered"
                 return said.result() and not writer.is_closing()
             call.ended, call.gone_at = "cancelled", time.monotonic()
+            await asyncio.wait((said,), timeout=self.lingers_s)
             said.cancel()
             return False
         except asyncio.CancelledError:
