@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -23,24 +24,29 @@ async def test_records_budgets_and_reports_say_what_the_providers_bill(tmp_path:
         ledger = providers.ledger()
         records = {row["id"]: row for row in await weir.records()}
         assert len(records) == len(rows)
+        told = {id: recorded(records[id]) for _, _, id in rows}
         wrong = [
-            (how, recorded(records[id]), ledger[prompt])
-            for how, prompt, id in rows
-            if recorded(records[id]) != (ledger[prompt], True)
+            (how, told[id], ledger[prompt]) for how, prompt, id in rows if told[id][1] and told[id][0] != ledger[prompt]
         ]
         assert not wrong
+        # On a busy machine a call may be left before its server said anything; then it says that it is an estimate.
+        estimated = Counter(how for how, _, id in rows if not told[id][1])
+        assert estimated.keys() <= {"hedged", "cancelled"}
+        assert estimated.total() <= 3
         assert {how for how, prompt, _ in rows if ledger[prompt]} == set(HOW) - {"failed"}
         hedged = [id for how, _, id in rows if how == "hedged"]
         assert any(len(records[id]["outcome"]["steps"]) == 2 for id in hedged), "both paths of a hedge are paid"
-        billed = ledger.total()
-        assert weir.node.counters.cost == billed
+        cost = sum(picos for picos, _ in told.values())
+        assert cost == ledger.total() or estimated
+        assert weir.node.counters.cost == cost
         account = weir.node.accounts.of("acme")
         assert account.set_aside == 0
-        await until(lambda: not account.spending.today(records[rows[0][2]]["time"]).picos < billed)
+        await until(lambda: not account.spending.today(records[rows[0][2]]["time"]).picos < cost)
     (spent,) = tenants(tmp_path).one("acme").spending.values()
-    assert spent.picos == billed
+    assert spent.picos == cost
     (row,) = read(tmp_path / "state", (), None, None, None)
-    assert (row.sums.picos, row.sums.requests, row.sums.estimated_tokens) == (billed, len(rows), 0)
+    assert (row.sums.picos, row.sums.requests) == (cost, len(rows))
+    assert bool(row.sums.estimated_tokens) == bool(estimated)
     assert row.sums.cached_tokens and row.sums.reasoning_tokens
     with closing(sqlite3.connect(tmp_path / "state" / "node.db")) as connection:
         assert connection.execute("SELECT count(*) FROM holds").fetchone() == (0,)
