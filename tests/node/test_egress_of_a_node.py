@@ -15,7 +15,7 @@ import pytest
 from tests.node.conftest import ROOT, process_node, upstream_card, write_content
 from tests.node.test_overload_and_signals import upstream_process
 
-EMBEDDER = ROOT / "build" / "models" / "embedder"
+EMBEDDER = ROOT / "build" / "starter" / "models" / "embedder"  # without the reference in fp32
 CLASSIFIER = ROOT / "models" / "classifier" / "task-classifier.onnx"
 _AWAY = re.compile(r"sa_family=AF_INET6?, .*?(?:inet_addr\(\"|inet_pton\(AF_INET6, \")([^\"]+)\"")
 

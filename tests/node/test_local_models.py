@@ -79,7 +79,7 @@ async def test_a_model_file_that_is_damaged_costs_its_path_only(tmp_path: Path) 
         assert (await weir.ask())[0] == 503
 
 
-@pytest.mark.skipif(not EMBEDDER.is_dir(), reason="build/models/embedder is not built (models/embedder/build.py)")
+@pytest.mark.skipif(not EMBEDDER.is_dir(), reason="build/starter is not built")
 async def test_the_embedder_serves_embeddings_and_refuses_other_lengths(tmp_path: Path) -> None:
     (tmp_path / "content" / "models").mkdir(parents=True)
     (tmp_path / "content" / "cards").mkdir()

@@ -29,7 +29,7 @@ from tests.node.doubles import FakePath, answer
 from tests.node.test_egress_of_a_node import EMBEDDER, with_models
 from tests.node.test_tenants import bearer, key
 
-pytestmark = pytest.mark.skipif(not EMBEDDER.is_dir(), reason="build/models/embedder is not built")
+pytestmark = pytest.mark.skipif(not EMBEDDER.is_dir(), reason="build/starter is not built")
 TASKS = [task["id"] for task in orjson.loads((ROOT / "bundles/starter/taxonomy.json").read_bytes())["tasks"]]
 SEMANTIC = factories.card(
     "cache/semantic", runtime="semantic_cache", tier="cache", modalities=("chat",), retention="logged"
