@@ -10,6 +10,7 @@ Rules kept here:
 3. The key is resolved at `start`, and is in no error, log or repr.
 4. A stream that nobody wants any more, or that came to nothing, is hung up by half: the server learns of it at once,
    and what it had sent by then is read for a moment, and counted by the job's meter.
+5. An answer that came to its end and has nothing in it is a fault, and its meter has none of an answer's tokens.
 
 When the provider states no usage, Done carries `Usage()`, all zero: the caller counts, `usage_missing` says
 how often. It does not retry, fall back or count money.
@@ -189,6 +190,8 @@ class HttpPath:
                 )
                 if not streaming:
                     raw = await self._whole(response, clock, ends_at)
+                    if not raw or raw.isspace():
+                        raise _nothing(meter, response.status)
             if not streaming:
                 for chunk in _read_whole(reading, raw, meter):
                     yield chunk
@@ -217,6 +220,8 @@ class HttpPath:
                 if reading.failed is not None:
                     raise reading.failed
             if not reading.ended:
+                if not size:
+                    raise _nothing(meter, 200)
                 reading.end()
             done = self._done(reading)
             if not content.at_eof():
@@ -278,7 +283,9 @@ class HttpPath:
             raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
 
     async def _whole(self, response: Answer | aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
-        """The body of an answer that is not streamed. Raises PathError for every status but 200."""
+        """The body of an answer that is not streamed. Raises PathError for every status but 200, and but for one that
+        says of an empty body that all went well.
+        """
         content = response.content
         limit = self._limit if response.status == 200 else MAX_ERROR_BYTES
         blocks: list[bytes] = []
@@ -304,7 +311,7 @@ class HttpPath:
             if content.at_eof():
                 break
         raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-        if response.status != 200:
+        if response.status >= 300 or (response.status != 200 and raw):
             error = self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], self._key)
             error.sent = response.status not in _NO_WORK
             raise error
@@ -358,6 +365,12 @@ def _read_whole(reading: Reading, raw: bytes, meter: Meter) -> list[Chunk]:
         return reading.whole(raw)
     finally:
         _take(reading, meter)
+
+
+def _nothing(meter: Meter, status: int) -> PathError:
+    """An answer came to its end with nothing in it: the provider may have read the prompt, and said no more."""
+    meter.stated = Usage()
+    return PathError("broken_stream", f"The server's answer is empty. (HTTP {status})")
 
 
 def _take(reading: Reading, meter: Meter) -> None:

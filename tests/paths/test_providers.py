@@ -57,6 +57,7 @@ FAULTS = {
     "bad-utf8": "broken_stream",
     "huge": "broken_stream",
     "gzip-bomb": "broken_stream",
+    "strange-tool": "broken_stream",
 }
 STREAM_FAULTS = FAULTS | {"no-end": "broken_stream", "error-event": "unavailable"}
 each = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
