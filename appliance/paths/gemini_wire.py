@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. Faithful: what the Job says is said, or refused by name. The API has no word for token biases, log-probabilities in
-   OpenAI's form, names of speakers, patterns, whether several tools may be called at once, and images by address.
+   OpenAI's form, names of speakers, patterns, and whether several tools may be called at once. An image by address is
+   fetched by Google, which is told its type: an address that does not end in one is refused.
 2. System messages become `systemInstruction`, wherever they stand; other messages of one role in a row become one, so
    that the results of functions stand together right behind the calls that they answer.
 3. A signature goes back in the part that it came in, and only where this provider made it. One that is wanted with a
@@ -10,13 +11,16 @@ Rules kept here:
 4. Tokens of thinking are part of the completion's, which the API counts beside them.
 5. A prompt that was blocked is an answer that was filtered. An answer that the API itself says it could not make (a
    malformed call) is none.
-6. Whatever does not look like the format raises BrokenAnswer.
+6. A conversation that ends with the model's own turn is gone on with by older models and refused by newer ones. It is
+   said where the card claims that its model goes on, and else refused by name.
+7. Whatever does not look like the format raises BrokenAnswer.
 
 It opens no connection.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +29,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, pdf, pieces
+from appliance.paths.said import check_said, image_bytes, image_url, pdf, pieces
 from appliance.records.request import Message
 
 MAKER = "google:"  # begins the seals of this provider
@@ -34,6 +38,7 @@ MAX_CHOICES = 128
 
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "XHIGH"}
 _BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576}
+_IMAGE = re.compile(r"(https|gs)://[^/?#\s]+/[^?#\s]*\.(png|jpe?g|webp|heic|heif)(?:[?#]\S*)?", re.IGNORECASE)
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _FINISH: dict[str, FinishReason] = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
 _NOT_MADE = frozenset(
@@ -47,17 +52,22 @@ _NOT_MADE = frozenset(
 )
 
 
-def build_body(job: Job, reasoning: str) -> dict[str, Any]:
-    """The JSON body for a chat; `reasoning` as the card has it. Raises PathError 'unsupported' or 'rejected' for what
-    the API cannot be told.
+def build_body(job: Job, reasoning: str, *, prefill: bool = False, vertex: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat; `reasoning` and `prefill` as the card has them. `vertex`: it is Vertex's,
+    which reads Cloud Storage itself.
+
+    Raises PathError 'unsupported' or 'rejected' for what the API cannot be told.
     """
     check_said(
         job if job.n == 1 else replace(job, n=1),  # several answers are said in a word of their own
         sampling=frozenset(("top_k", "seed", "frequency_penalty", "presence_penalty")),
         forwarded=frozenset(("reasoning_effort",)),
         formats=frozenset(("json_object", "json_schema")),
+        continues=prefill,
     )
-    system, contents = _conversation(job.messages, signed=reasoning == "effort")
+    system, contents = _conversation(job.messages, signed=reasoning == "effort", vertex=vertex)
+    if contents and contents[-1]["role"] == "model" and not prefill:
+        raise unsupported("conversation that ends with the assistant's turn", "messages")
     body: dict[str, Any] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
@@ -107,7 +117,9 @@ def _thinking(settings: dict[str, Any], job: Job, reasoning: str) -> None:
     settings["thinkingConfig"] = config
 
 
-def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _conversation(
+    said: tuple[Message, ...], *, signed: bool, vertex: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """`systemInstruction`'s parts and the contents (rule 2). `signed`: calls without a signature are refused."""
     system: list[dict[str, Any]] = []
     contents: list[dict[str, Any]] = []
@@ -124,7 +136,7 @@ def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict
         elif role == "assistant":
             parts = [*_texts(message, at), *_signatures(message), *_calls(message, at, names, signed=signed)]
         elif role == "user":
-            parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
+            parts = [_piece(part, at, vertex) for part in pieces(message, at, files=True) if part.get("text") != ""]
         else:
             raise unsupported("messages of this role", f"messages[{at}].role")
         if not parts:
@@ -139,17 +151,26 @@ def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict
 
 def _texts(message: Message, at: int) -> list[dict[str, Any]]:
     """Parts of a message that holds text only."""
-    parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
-    if any("text" not in part for part in parts):
+    parts = [part for part in pieces(message, at, files=True) if part.get("text") != ""]
+    if any(part["type"] != "text" for part in parts):
         raise unsupported(f"images and files of the role '{message.role}'", f"messages[{at}].content")
-    return parts
+    return [{"text": part["text"]} for part in parts]
 
 
-def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
+def _piece(part: dict[str, Any], at: int, vertex: bool) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
-    media, data = ("application/pdf", pdf(part, at)[1]) if part["type"] == "file" else image_bytes(part, at)
-    return {"inlineData": {"mimeType": media, "data": data}}
+    if part["type"] == "file":
+        return {"inlineData": {"mimeType": "application/pdf", "data": pdf(part, at)[1]}}
+    url = image_url(part, at)
+    if url[:5].lower() == "data:":
+        media, data = image_bytes(part, at)
+        return {"inlineData": {"mimeType": media, "data": data}}
+    found = _IMAGE.fullmatch(url)
+    if found is None or (found[1].lower() == "gs" and not vertex):
+        raise unsupported("images at such an address", f"messages[{at}].content")
+    kind = found[2].lower().replace("jpg", "jpeg")
+    return {"fileData": {"mimeType": f"image/{kind}", "fileUri": url}}
 
 
 def _signatures(message: Message) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def anthropic_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
 
 def gemini_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
     behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="sk-1")
-    return _provider(gemini(behaviour), directory, "gemini_http")
+    return _provider(gemini(behaviour), directory, "gemini_http", ("chat", "embedding"))
 
 
 def bedrock_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
@@ -142,7 +142,7 @@ def _absent(module: str, *needed: Path) -> str:
 SUBJECTS = (
     Subject("openai_http", frozenset({"chat", "completion", "embedding"}), openai_http),
     Subject("anthropic_http", frozenset({"chat"}), anthropic_http),
-    Subject("gemini_http", frozenset({"chat"}), gemini_http),
+    Subject("gemini_http", frozenset({"chat", "embedding"}), gemini_http),
     Subject("bedrock_http", frozenset({"chat"}), bedrock_http),
     Subject("cohere_http", frozenset({"chat", "embedding"}), cohere_http),
     Subject("llama_cpp", frozenset({"chat", "completion"}), llama_cpp, _absent("appliance.paths.llama_cpp.path")),

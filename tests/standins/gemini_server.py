@@ -108,8 +108,44 @@ class GeminiWire(Wire):
         return web.json_response(row)
 
     def other(self, request: web.Request, body: dict[str, Any], mode: str, bill: Bill) -> web.Response | None:
+        method = request.match_info["model"].rpartition(":")[2]
+        if method in ("batchEmbedContents", "predict"):
+            return self._vectors(request, body, method, mode, bill)
         wrong = _wrong(body)
+        if (
+            not wrong
+            and body["contents"][-1]["role"] == "model"
+            and not self.model(request, body).startswith("gemini-2.")
+        ):
+            wrong = "Requests ending with a model turn are not supported."
+        if not wrong and not request.path.startswith(VERTEX) and b'"gs://' in orjson.dumps(body):
+            wrong = "Unsupported file URI type"
         return self.error("400", wrong) if wrong else None
+
+    def _vectors(self, request: web.Request, body: dict[str, Any], method: str, mode: str, bill: Bill) -> web.Response:
+        if (method == "predict") != request.path.startswith(VERTEX):
+            return self.error("404", "")
+        if method == "predict":
+            texts = [one["content"] for one in body["instances"]]
+            width = body["parameters"].get("outputDimensionality")
+        else:
+            if {one["model"] for one in body["requests"]} != {f"models/{self.model(request, body)}"}:
+                return self.error("400", "BatchEmbedContentsRequest.requests[].model: must match the model")
+            texts = [one["content"]["parts"][0]["text"] for one in body["requests"]]
+            width = body["requests"][0].get("outputDimensionality")
+        rows = [[float(sum(map(ord, text)) % (k + 2)) + 0.5 for k in range(width or 8)] for text in texts]
+        counts = [max(1, len(tokens_of(text))) for text in texts]
+        found: dict[str, Any] = {"embeddings": [{"values": row} for row in rows]}
+        if method == "predict":
+            told = [{"statistics": {"token_count": count, "truncated": False}} for count in counts]
+            found = {
+                "predictions": [{"embeddings": {"values": row, **one}} for row, one in zip(rows, told, strict=True)],
+                "metadata": {"billableCharacterCount": sum(map(len, texts))},
+            }
+        elif mode != "no-usage":
+            found["usageMetadata"] = {"promptTokenCount": sum(counts)}
+        bill.prompt_tokens, bill.ended = sum(counts), "whole"
+        return web.json_response(found)
 
     def compose(self, body: dict[str, Any], behaviour: Behaviour) -> Answer:
         asked = _as_openai(body)
@@ -234,6 +270,9 @@ def _wrong(body: dict[str, Any]) -> str:
         return "You can only set only one of thinking budget and thinking level."
     for content in body["contents"]:
         parts = content["parts"]
+        files = [part["fileData"] for part in parts if "fileData" in part]
+        if any(not one.get("fileUri") or not one.get("mimeType", "").startswith("image/") for one in files):
+            return "Unsupported MIME type"
         if content["role"] == before or not parts:
             return "Please ensure that multiturn requests alternate between user and model."
         before = content["role"]
