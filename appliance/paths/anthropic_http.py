@@ -6,13 +6,14 @@ Rules kept here:
 3. An answer is always limited, because the API wants it so: by the caller, else by the card's `max_output_tokens`.
 4. An error is known by its `type`; its prose, which may quote the prompt, is never shown.
 
-What is said and read is `anthropic_wire`'s.
+What is said and read is `anthropic_wire`'s; the same models on Vertex AI are `anthropic_vertex`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from yarl import URL
@@ -57,12 +58,15 @@ class AnthropicDialect:
         return {**version, "x-api-key": key} if key else version
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
+        return Call(_address(endpoint.base_url), orjson.dumps(self.body(job, endpoint, streaming)))
+
+    def body(self, job: Job, endpoint: Endpoint, streaming: bool) -> dict[str, Any]:
+        """What is posted. Raises as `call`."""
         if not self._hours and any(lasts == "1h" for message in job.messages for _, lasts in message.marks):
             raise PathError(
                 "unsupported", "The card has no price for prompts that are kept for an hour.", param="cache_control"
             )
-        body = build_body(job, endpoint.model, self._limit, self._reasoning, streaming=streaming)
-        return Call(_address(endpoint.base_url), orjson.dumps(body))
+        return build_body(job, endpoint.model, self._limit, self._reasoning, streaming=streaming)
 
     def reading(self, job: Job) -> Reading:  # noqa: ARG002 - the protocol's
         return MessageReading()

@@ -25,6 +25,7 @@ from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import Call, Reading
 from appliance.paths.gemini_vectors import VectorReading, vectors_body
 from appliance.paths.gemini_wire import ContentReading, build_body
+from appliance.paths.google_tokens import on_vertex
 from appliance.paths.openai_errors import MAX_RETRY_AFTER_S, error_of
 from appliance.records.card import Endpoint, ModelCard
 
@@ -52,7 +53,7 @@ class GeminiDialect:
     def __init__(self, card: ModelCard) -> None:
         endpoint = card.endpoint
         self._reasoning, self._prefill = card.capabilities.reasoning, card.capabilities.prefill
-        self._vertex = endpoint is not None and "/publishers/" in endpoint.base_url
+        self._vertex = on_vertex(card)
         self.signs = endpoint is not None and endpoint.token_url is not None
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's

@@ -122,6 +122,11 @@ def _signer_of(account: str) -> tuple[Any, str]:
         raise PathError("auth", "What the card's key refers to is no service account.") from None
 
 
+def on_vertex(card: ModelCard) -> bool:
+    """Whether it is Vertex AI that is spoken to, whose address is stated up to the publisher of a model."""
+    return card.endpoint is not None and "/publishers/" in card.endpoint.base_url
+
+
 def tokens_of(card: ModelCard) -> Callable[[Egress, str], AccountTokens] | None:
     """What makes tokens of the card's key; None where the key is sent itself."""
     endpoint = card.endpoint

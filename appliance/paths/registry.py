@@ -80,7 +80,11 @@ def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.anthropic_http import AnthropicDialect
+    from appliance.paths.anthropic_vertex import VertexDialect
+    from appliance.paths.google_tokens import on_vertex, tokens_of
 
+    if on_vertex(card):
+        return _http(card, context, VertexDialect(card), tokens_of(card))
     return _http(card, context, AnthropicDialect(card))
 
 

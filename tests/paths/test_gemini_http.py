@@ -22,7 +22,8 @@ from appliance.paths.gemini_vectors import VectorReading, vectors_body
 from appliance.paths.gemini_wire import MAKER, NO_SIGNATURE, ContentReading, build_body
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.rig import HELLO, KEY, PROMPT, calls, card_for, collect, fault, started, text, thought
-from tests.standins.gemini_server import MAIL, SIGNATURE, THOUGHT, VERTEX, GeminiStandIn, account, gemini
+from tests.standins.gemini_server import SIGNATURE, THOUGHT, VERTEX, GeminiStandIn, gemini
+from tests.standins.google_accounts import MAIL, account
 from tests.standins.openai_answers import Behaviour
 
 WEATHER = {
