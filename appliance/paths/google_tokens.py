@@ -55,7 +55,7 @@ class AccountTokens:
         return "AccountTokens()"
 
     async def current(self, now: float) -> str:
-        """As `http.Tokens` has it."""
+        """As `keyed.Tokens` has it."""
         if now >= self._until:
             async with self._lock:
                 if now >= self._until:
@@ -64,7 +64,7 @@ class AccountTokens:
         return self._token
 
     def refused(self, token: str) -> None:
-        """As `http.Tokens` has it."""
+        """As `keyed.Tokens` has it."""
         if token == self._token:
             self._until = 0.0
 

@@ -23,7 +23,7 @@ from appliance.paths.pool import Pool
 if TYPE_CHECKING:
     from appliance.egress import Egress
     from appliance.paths.dialect import Dialect
-    from appliance.paths.http import Tokens
+    from appliance.paths.keyed import Tokens
     from appliance.records.card import ModelCard
 
 

@@ -2,8 +2,9 @@
 
     python -m tests.standins.bedrock_server --tokens-per-s 60 --key AKIDEXAMPLE:secret
 
-It prints one line of JSON with its port and serves until it is stopped. `--key` is either ACCESS:SECRET, and every
-signature is then computed again with AWS's published steps, or a bearer token. `provider.MODES` lists the failures.
+It prints one line of JSON with its port and serves until it is stopped. `--key` is either ACCESS:SECRET, or, where they
+are temporary, ACCESS:SECRET:TOKEN, and every signature is then computed again with AWS's published steps; or a bearer
+token. `provider.MODES` lists the failures.
 """
 
 from __future__ import annotations
@@ -71,7 +72,10 @@ class BedrockWire(Wire):
         given = request.headers.get("Authorization", "")
         if ":" not in key:
             return given != f"Bearer {key}"
-        return not signed_by(request, raw, *key.split(":", 1))
+        access, secret, *token = key.split(":")
+        if request.headers.get("X-Amz-Security-Token") != (token[0] if token else None):
+            return True
+        return not signed_by(request, raw, access, secret)
 
     def streams(self, request: web.Request, body: dict[str, Any]) -> bool:
         return request.path.endswith("-stream")
