@@ -26,7 +26,7 @@ from typing import Any
 
 import orjson
 
-from appliance.paths.anthropic_own import LEAST_BUDGET, marked, thinking_asked
+from appliance.paths.anthropic_own import LEAST_BUDGET, hinted, marked, thinking_asked
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
@@ -139,7 +139,7 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
     for at, message in enumerate(said):
         role = message.role
         if role in ("system", "developer"):
-            system += marked(_texts(message, at), message)
+            system += marked(_texts(message, at), message, hinted)
             continue
         if message.name is not None and role != "tool":
             raise unsupported("names of speakers", f"messages[{at}].name")
@@ -153,7 +153,7 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
             raise unsupported("messages of this role", f"messages[{at}].role")
         if not blocks:
             continue  # the API takes no empty message
-        blocks = marked(blocks, message)
+        blocks = marked(blocks, message, hinted)
         side = "assistant" if role == "assistant" else "user"
         if turns and turns[-1]["role"] == side:
             turns[-1]["content"] += blocks

@@ -8,11 +8,12 @@ Rules kept here:
    log-probabilities, several answers, tools that may not be used any more, or a JSON object without a schema.
 2. System messages become `system`, wherever they stand; other messages of one role in a row become one, because
    Converse wants turns.
-3. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
+3. A point up to which the prompt is kept stands behind its block (`cachePoint`), where the model keeps any.
+4. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
    Converse states beside them.
-4. Earlier thinking goes back only where it was sealed here. How much is to be thought is said in Anthropic's words, the
+5. Earlier thinking goes back only where it was sealed here. How much is to be thought is said in Anthropic's words, the
    only ones of Converse's models that are alike for all of a maker's.
-5. Whatever does not look like the format raises BrokenAnswer.
+6. Whatever does not look like the format raises BrokenAnswer.
 
 It frames no bytes and signs nothing: see `bedrock_http`.
 """
@@ -25,6 +26,7 @@ from typing import Any
 
 import orjson
 
+from appliance.paths.anthropic_own import marked
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
@@ -51,8 +53,9 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 
-def build_body(job: Job, words: str = "none") -> dict[str, Any]:
-    """The JSON body for a chat; `words` are those in which its model is told how much to think, as the card has it.
+def build_body(job: Job, words: str = "none", *, keeps: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat; `words` are those in which its model is told how much to think, as the card has it, and
+    `keeps` says whether it keeps what callers mark.
 
     Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told.
     """
@@ -66,7 +69,7 @@ def build_body(job: Job, words: str = "none") -> dict[str, Any]:
         continues=True,
         seen_results=True,
     )
-    system, messages = _conversation(job.messages)
+    system, messages = _conversation(job.messages, keeps=keeps)
     body: dict[str, Any] = {"messages": messages}
     if system:
         body["system"] = system
@@ -85,12 +88,13 @@ def build_body(job: Job, words: str = "none") -> dict[str, Any]:
     return body
 
 
-def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _conversation(said: tuple[Message, ...], *, keeps: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     system: list[dict[str, Any]] = []
     turns: list[dict[str, Any]] = []
     for at, message in enumerate(said):
         if message.role in ("system", "developer"):
-            system += [{"text": part["text"]} for part in pieces(message, at) if part.get("text")]
+            blocks = [{"text": part["text"]} for part in pieces(message, at) if part.get("text")]
+            system += marked(blocks, message, _kept) if keeps else blocks
             continue
         if message.name is not None and message.role != "tool":
             raise unsupported("names of speakers", f"messages[{at}].name")
@@ -100,6 +104,8 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
         content = _content(message, at)
         if not content:
             continue  # a turn in which nothing was said; Converse takes no empty ones
+        if keeps:
+            content = marked(content, message, _kept)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += content
         else:
@@ -107,6 +113,13 @@ def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list
     if not turns or turns[0]["role"] != "user":
         raise PathError("rejected", "Converse takes conversations that the user begins.", param="messages")
     return system, turns
+
+
+def _kept(block: dict[str, Any], lasts: str) -> list[dict[str, Any]]:
+    """Rule 3. No point may stand behind thinking."""
+    if "reasoningContent" in block:
+        return [block]
+    return [block, {"cachePoint": {"type": "default"} | ({"ttl": lasts} if lasts == "1h" else {})}]
 
 
 def _content(message: Message, at: int) -> list[dict[str, Any]]:
@@ -218,7 +231,7 @@ def _inference(body: dict[str, Any], job: Job, words: str) -> None:
 
 
 def _thinking(job: Job, words: str) -> dict[str, Any]:
-    """Rule 4."""
+    """Rule 5."""
     effort, asked, most = job.forwarded.get("reasoning_effort"), job.thinking, job.sampling.max_tokens
     if words == "none":
         if effort != "none" and (asked is None or asked.budget_tokens is not None):
@@ -252,13 +265,16 @@ def _lost_thread(said: tuple[Message, ...]) -> bool:
 
 
 def read_usage(found: Any) -> Usage:
-    """Rule 3."""
+    """Rule 4."""
     cached, written = int(found.get("cacheReadInputTokens") or 0), int(found.get("cacheWriteInputTokens") or 0)
     return Usage(
         int(found.get("inputTokens") or 0) + cached + written,
         int(found.get("outputTokens") or 0),
         cached,
         cache_write_tokens=written,
+        hour_write_tokens=sum(
+            [int(one["inputTokens"]) for one in found.get("cacheDetails") or () if one["ttl"] == "1h"]
+        ),
     )
 
 
