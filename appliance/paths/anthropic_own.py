@@ -1,5 +1,5 @@
-"""What only callers of Anthropic's own wire say, said to its models at Anthropic and at Bedrock: how to think, and what
-of a prompt to keep.
+"""What is said alike to Anthropic's models at Anthropic and at Bedrock: what they can be told, how to think, what of a
+prompt to keep.
 
 Rules kept here:
 1. A budget is said as it was stated, within the limit of tokens. Where it was left to the model how much to think, one
@@ -15,10 +15,43 @@ from typing import Any
 
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import unsupported
+from appliance.paths.said import check_said
 from appliance.records.card import Price
 from appliance.records.request import THINKING, Message, Thinking
 
 LEAST_BUDGET = 1024  # tokens of thinking that the API takes, at least
+
+
+BUDGETS = {"minimal": LEAST_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}  # tokens, by effort
+
+
+def check_told(job: Job) -> None:
+    """Raises PathError 'unsupported' for what of the job there are no words for."""
+    check_said(
+        job,
+        sampling=frozenset(("top_k",)),
+        forwarded=frozenset(("reasoning_effort", "service_tier")),
+        formats=frozenset(("json_schema",)),
+        continues=True,
+        seen_results=True,
+    )
+
+
+def lost_thread(said: tuple[Message, ...], maker: str) -> bool:
+    """Whether what comes next follows from calls of which the thinking, under this maker's seal, is not there: a model
+    that thinks by a budget insists on it.
+    """
+    last = next((message for message in reversed(said) if message.role == "assistant"), None)
+    if last is None or not last.tool_calls:
+        return False
+    return not any(sealed(part, maker) for part in last.parts)
+
+
+def sealed(part: dict[str, Any], maker: str) -> bool:
+    """Whether a part is thinking that goes back to this maker."""
+    kind = part.get("type")
+    seal = part.get("signature") if kind == "thinking" else part.get("data") if kind == "redacted_thinking" else None
+    return isinstance(seal, str) and seal.startswith(maker)
 
 
 def thinking_asked(

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -29,7 +30,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, image_url, pdf, pieces
+from appliance.paths.said import arguments_of, check_said, conversation, image_bytes, image_url, pdf, pieces, texts
 from appliance.records.request import Message
 
 MAKER = "google:"  # begins the seals of this provider
@@ -65,7 +66,10 @@ def build_body(job: Job, reasoning: str, *, prefill: bool = False, vertex: bool 
         formats=frozenset(("json_object", "json_schema")),
         continues=prefill,
     )
-    system, contents = _conversation(job.messages, signed=reasoning == "effort", vertex=vertex)
+    # The names of the functions that were called, by the call's id. Models that are told how much to think by effort
+    # refuse calls without a signature.
+    say = partial(_parts, names={}, signed=reasoning == "effort", vertex=vertex)
+    system, contents = conversation(job.messages, say, model="model", holds="parts")
     if contents and contents[-1]["role"] == "model" and not prefill:
         raise unsupported("conversation that ends with the assistant's turn", "messages")
     body: dict[str, Any] = {"contents": contents}
@@ -117,44 +121,16 @@ def _thinking(settings: dict[str, Any], job: Job, reasoning: str) -> None:
     settings["thinkingConfig"] = config
 
 
-def _conversation(
-    said: tuple[Message, ...], *, signed: bool, vertex: bool
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """`systemInstruction`'s parts and the contents (rule 2). `signed`: calls without a signature are refused."""
-    system: list[dict[str, Any]] = []
-    contents: list[dict[str, Any]] = []
-    names: dict[str, str] = {}  # of the functions that were called, by the call's id
-    for at, message in enumerate(said):
-        role = message.role
-        if role in ("system", "developer"):
-            system += _texts(message, at)
-            continue
-        if message.name is not None and role != "tool":
-            raise unsupported("names of speakers", f"messages[{at}].name")
-        if role == "tool":
-            parts = [_result(message, at, names)]
-        elif role == "assistant":
-            parts = [*_texts(message, at), *_signatures(message), *_calls(message, at, names, signed=signed)]
-        elif role == "user":
-            parts = [_piece(part, at, vertex) for part in pieces(message, at, files=True) if part.get("text") != ""]
-        else:
-            raise unsupported("messages of this role", f"messages[{at}].role")
-        if not parts:
-            continue  # the API takes no empty content
-        side = "model" if role == "assistant" else "user"
-        if contents and contents[-1]["role"] == side:
-            contents[-1]["parts"] += parts
-        else:
-            contents.append({"role": side, "parts": parts})
-    return system, contents
-
-
-def _texts(message: Message, at: int) -> list[dict[str, Any]]:
-    """Parts of a message that holds text only."""
-    parts = [part for part in pieces(message, at, files=True) if part.get("text") != ""]
-    if any(part["type"] != "text" for part in parts):
-        raise unsupported(f"images and files of the role '{message.role}'", f"messages[{at}].content")
-    return [{"text": part["text"]} for part in parts]
+def _parts(message: Message, at: int, *, names: dict[str, str], signed: bool, vertex: bool) -> list[dict[str, Any]]:
+    """The parts of one message."""
+    if message.role == "tool":
+        return [_result(message, at, names)]
+    if message.role == "user":
+        return [_piece(part, at, vertex) for part in pieces(message, at, files=True) if part.get("text") != ""]
+    parts = [{"text": text} for text in texts(message, at)]
+    if message.role == "assistant":
+        parts += [*_signatures(message), *_calls(message, at, names, signed=signed)]
+    return parts
 
 
 def _piece(part: dict[str, Any], at: int, vertex: bool) -> dict[str, Any]:
@@ -186,15 +162,8 @@ def _signatures(message: Message) -> list[dict[str, Any]]:
 def _calls(message: Message, at: int, names: dict[str, str], *, signed: bool) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     for call in message.tool_calls:
-        function = call["function"]
-        try:
-            held = orjson.loads(function["arguments"] or "{}")
-        except orjson.JSONDecodeError:
-            held = None
-        if type(held) is not dict:
-            raise PathError("rejected", "A tool was called with what is no object.", param=f"messages[{at}].tool_calls")
-        names[call["id"]] = function["name"]
-        part: dict[str, Any] = {"functionCall": {"id": call["id"], "name": function["name"], "args": held}}
+        name = names[call["id"]] = call["function"]["name"]
+        part: dict[str, Any] = {"functionCall": {"id": call["id"], "name": name, "args": arguments_of(call, at)}}
         seal = ((call.get("extra_content") or {}).get("google") or {}).get("thought_signature")
         if isinstance(seal, str):
             part["thoughtSignature"] = seal
@@ -209,7 +178,7 @@ def _result(message: Message, at: int, names: dict[str, str]) -> dict[str, Any]:
     name = names.get(id) or message.name
     if not name:
         raise PathError("rejected", "A result belongs to no call.", param=f"messages[{at}].tool_call_id")
-    said = "".join([part["text"] for part in _texts(message, at)])
+    said = "".join(texts(message, at))
     try:
         held = orjson.loads(said)
     except orjson.JSONDecodeError:
