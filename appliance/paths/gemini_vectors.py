@@ -67,7 +67,7 @@ class VectorReading(EventReading):
                 self.usage = Usage(int(count)) if count else None
             if len(rows) != self.wanted:
                 raise BrokenAnswer("not one embedding for each text")
-            return [Vector(tuple(map(float, row["values"])), at) for at, row in enumerate(rows)]
+            return [Vector(_values(row["values"]), at) for at, row in enumerate(rows)]
         except BrokenAnswer:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
@@ -75,3 +75,9 @@ class VectorReading(EventReading):
 
     def reasons(self) -> tuple[FinishReason, ...]:
         return ("stop",)
+
+
+def _values(found: Any) -> tuple[float, ...]:
+    if type(found) is not list or not found:
+        raise BrokenAnswer("an embedding is no list of numbers")
+    return tuple(map(float, found))

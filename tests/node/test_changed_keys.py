@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from tests.node.conftest import Start, upstream_card
+from tests.node.failing import FAST
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
 
@@ -14,7 +15,7 @@ async def test_a_caller_does_not_notice_that_the_key_was_changed(start: Start, t
     behaviour = Behaviour(key="sk-old")
     async with OpenAIStandIn(behaviour) as server:
         card = upstream_card(server.base_url, "site/one", endpoint={"api_key_ref": f"file:{file}"})
-        async with start(card) as weir:
+        async with start(card, failing=FAST) as weir:
             assert (await weir.ask("one"))[0] == 200
             behaviour.key = "sk-new"
             file.write_text("sk-new\n")

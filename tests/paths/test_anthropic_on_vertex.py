@@ -86,7 +86,7 @@ async def test_what_vertex_does_not_take_is_refused_by_name_before_anything_leav
     ("mode", "expected"),
     [
         ("429", "overloaded"), ("500", "unavailable"), ("401", "auth"), ("404", "rejected"), ("400", "rejected"),
-        ("too-long", "context_too_long"), ("overloaded", "overloaded"), ("hang", "timeout"), ("cut", "broken_stream"),
+        ("too-long", "context_too_long"), ("overloaded", "overloaded"), ("cut", "broken_stream"),
         ("malformed", "broken_stream"), ("strange-tool", "broken_stream"),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -416,6 +417,8 @@ def test_what_google_has_no_word_for_of_embeddings_is_refused_by_name(
     [
         {"embeddings": [{"values": [1]}]},
         {"embeddings": [{"values": [1]}, {"values": ["x"]}]},
+        {"embeddings": [{"values": [1]}, {"values": "12"}]},
+        {"embeddings": [{"values": [1]}, {"values": []}]},
         {"predictions": [{"embeddings": {"values": [1]}}]},
         {"predictions": [{"embeddings": []}, {}]},
         {"predictions": 3},
@@ -427,6 +430,13 @@ def test_what_google_has_no_word_for_of_embeddings_is_refused_by_name(
 def test_anything_but_one_vector_for_each_text_is_no_answer(found: Any, on_vertex: bool) -> None:
     with pytest.raises(BrokenAnswer):
         VectorReading(2, vertex=on_vertex).whole(orjson.dumps(found))
+
+
+@given(_json, st.booleans())
+def test_whatever_json_arrives_it_is_vectors_or_broken(found: Any, on_vertex: bool) -> None:
+    for one in (found, {"embeddings": found, "usageMetadata": found}, {"predictions": [{"embeddings": found}]}):
+        with suppress(BrokenAnswer):
+            VectorReading(1, vertex=on_vertex).whole(orjson.dumps(one))
 
 
 def test_usage_that_is_not_stated_of_every_text_is_not_stated() -> None:
