@@ -2,21 +2,22 @@
 
 Rules kept here:
 1. A `base_url` without a path gets `/v1`; `api_version` of the card is the API's, FIRST_VERSION where none is stated.
-2. A beginning of a prompt is kept for an hour, which costs more, only where the card has a price for it.
-3. An answer is always limited, because the API wants it so: by the caller, else by the card's `max_output_tokens`.
-4. An error is known by its `type`; its prose, which may quote the prompt, is never shown.
+2. An answer is always limited, because the API wants it so: by the caller, else by the card's `max_output_tokens`.
+3. An error is known by its `type`; its prose, which may quote the prompt, is never shown.
 
-What is said and read is `anthropic_wire`'s.
+What is said and read is `anthropic_wire`'s; the same models on Vertex AI are `anthropic_vertex`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from yarl import URL
 
+from appliance.paths.anthropic_own import check_kept
 from appliance.paths.anthropic_wire import MessageReading, build_body
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import Call, Reading
@@ -50,19 +51,19 @@ class AnthropicDialect:
     def __init__(self, card: ModelCard) -> None:
         self._limit = card.max_output_tokens or USUAL_LIMIT
         self._reasoning = card.capabilities.reasoning
-        self._hours = card.price.free or card.price.cache_write_1h_per_million is not None
+        self._price = card.price
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:
         version = {"anthropic-version": endpoint.api_version or FIRST_VERSION}
         return {**version, "x-api-key": key} if key else version
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        if not self._hours and any(lasts == "1h" for message in job.messages for _, lasts in message.marks):
-            raise PathError(
-                "unsupported", "The card has no price for prompts that are kept for an hour.", param="cache_control"
-            )
-        body = build_body(job, endpoint.model, self._limit, self._reasoning, streaming=streaming)
-        return Call(_address(endpoint.base_url), orjson.dumps(body))
+        return Call(_address(endpoint.base_url), orjson.dumps(self.body(job, endpoint, streaming)))
+
+    def body(self, job: Job, endpoint: Endpoint, streaming: bool) -> dict[str, Any]:
+        """What is posted. Raises as `call`."""
+        check_kept(job, self._price)
+        return build_body(job, endpoint.model, self._limit, self._reasoning, streaming=streaming)
 
     def reading(self, job: Job) -> Reading:  # noqa: ARG002 - the protocol's
         return MessageReading()

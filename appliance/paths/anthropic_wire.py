@@ -26,18 +26,26 @@ from typing import Any
 
 import orjson
 
-from appliance.paths.anthropic_own import LEAST_BUDGET, marked, thinking_asked
-from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
+from appliance.paths.anthropic_own import (
+    BUDGETS,
+    LEAST_BUDGET,
+    check_told,
+    hinted,
+    lost_thread,
+    marked,
+    sealed,
+    thinking_asked,
+)
+from appliance.paths.contract import Chunk, FinishReason, Job, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, image_url, pdf, pieces
+from appliance.paths.said import arguments_of, conversation, image_bytes, image_url, pdf, pieces, texts
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Message
 
 MAKER = "anthropic:"  # begins the seals of this provider
 
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
-_BUDGETS = {"minimal": LEAST_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 _TIERS = {"auto": "auto", "default": "standard_only"}
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 _MEDIA = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
@@ -58,17 +66,10 @@ def build_body(job: Job, model: str, limit: int, reasoning: str, *, streaming: b
 
     Raises PathError 'unsupported' or 'rejected' for what the API cannot be told.
     """
-    check_said(
-        job,
-        sampling=frozenset(("top_k",)),
-        forwarded=frozenset(("reasoning_effort", "service_tier")),
-        formats=frozenset(("json_schema",)),
-        continues=True,
-        seen_results=True,
-    )
+    check_told(job)
     sampling = job.sampling
     most = sampling.max_tokens if sampling.max_tokens is not None else limit
-    system, turns = _conversation(job.messages)
+    system, turns = conversation(job.messages, _blocks)
     body: dict[str, Any] = {"model": model, "max_tokens": most, "messages": turns}
     if system:
         body["system"] = system
@@ -90,7 +91,7 @@ def build_body(job: Job, model: str, limit: int, reasoning: str, *, streaming: b
         output["format"] = {"type": "json_schema", "schema": schema}
     effort = job.forwarded.get("reasoning_effort")
     if job.thinking is not None and effort != "none":
-        budget, lost = _BUDGETS[effort or "medium"], _lost_thread(job.messages)
+        budget, lost = BUDGETS[effort or "medium"], lost_thread(job.messages, MAKER)
         body |= thinking_asked(job.thinking, budget, reasoning, most, lost_thread=lost)
         if effort is not None and reasoning == "effort":
             output["effort"] = _EFFORTS[effort]
@@ -119,55 +120,24 @@ def _thinking(
     elif reasoning == "effort":
         body["thinking"] = {"type": "adaptive", "display": "summarized"}
         output["effort"] = _EFFORTS[effort]
-    elif not _lost_thread(said):
-        budget = min(_BUDGETS[effort], most - 1)
+    elif not lost_thread(said, MAKER):
+        budget = min(BUDGETS[effort], most - 1)
         if budget < LEAST_BUDGET:
             raise unsupported(f"thinking within {most} tokens", "reasoning_effort")
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _lost_thread(said: tuple[Message, ...]) -> bool:
-    """Whether what comes next follows from calls of which the thinking is not there (rule 3)."""
-    last = next((message for message in reversed(said) if message.role == "assistant"), None)
-    return last is not None and bool(last.tool_calls) and not _thoughts(last)
-
-
-def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """`system` and the turns (rule 2)."""
-    system: list[dict[str, Any]] = []
-    turns: list[dict[str, Any]] = []
-    for at, message in enumerate(said):
-        role = message.role
-        if role in ("system", "developer"):
-            system += marked(_texts(message, at), message)
-            continue
-        if message.name is not None and role != "tool":
-            raise unsupported("names of speakers", f"messages[{at}].name")
-        if role == "tool":
-            blocks = [_result(message, at)]
-        elif role == "assistant":
-            blocks = [*_thoughts(message), *_texts(message, at), *(_use(call, at) for call in message.tool_calls)]
-        elif role == "user":
-            blocks = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
-        else:
-            raise unsupported("messages of this role", f"messages[{at}].role")
-        if not blocks:
-            continue  # the API takes no empty message
-        blocks = marked(blocks, message)
-        side = "assistant" if role == "assistant" else "user"
-        if turns and turns[-1]["role"] == side:
-            turns[-1]["content"] += blocks
-        else:
-            turns.append({"role": side, "content": blocks})
-    return system, turns
-
-
-def _texts(message: Message, at: int) -> list[dict[str, Any]]:
-    """Blocks of a message that holds text only."""
-    blocks = [_piece(part, at) for part in pieces(message, at) if part.get("text") != ""]
-    if any(block["type"] != "text" for block in blocks):
-        raise unsupported(f"images of the role '{message.role}'", f"messages[{at}].content")
-    return blocks
+def _blocks(message: Message, at: int) -> list[dict[str, Any]]:
+    """The blocks of one message, with its marks."""
+    if message.role == "tool":
+        blocks = [_result(message, at)]
+    elif message.role == "user":
+        blocks = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
+    else:
+        blocks = [{"type": "text", "text": text} for text in texts(message, at)]
+        if message.role == "assistant":
+            blocks = [*_thoughts(message), *blocks, *(_use(call, at) for call in message.tool_calls)]
+    return marked(blocks, message, hinted)
 
 
 def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
@@ -178,7 +148,7 @@ def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
         source = {"type": "base64", "media_type": "application/pdf", "data": data}
         return {"type": "document", "source": source} | ({"title": name} if name else {})
     url = image_url(part, at)
-    if not url.startswith("data:"):
+    if url[:5].lower() != "data:":
         return {"type": "image", "source": {"type": "url", "url": url}}
     media, data = image_bytes(part, at)
     media = "image/jpeg" if media == "image/jpg" else media
@@ -191,23 +161,19 @@ def _thoughts(message: Message) -> list[dict[str, Any]]:
     """Earlier thinking under this provider's seal."""
     blocks: list[dict[str, Any]] = []
     for part in message.parts:
-        if part.get("type") == "thinking" and str(part.get("signature")).startswith(MAKER):
+        if not sealed(part, MAKER):
+            continue
+        if part["type"] == "thinking":
             seal = part["signature"].removeprefix(MAKER)
             blocks.append({"type": "thinking", "thinking": part["thinking"], "signature": seal})
-        elif part.get("type") == "redacted_thinking" and str(part.get("data")).startswith(MAKER):
+        else:
             blocks.append({"type": "redacted_thinking", "data": part["data"].removeprefix(MAKER)})
     return blocks
 
 
 def _use(call: dict[str, Any], at: int) -> dict[str, Any]:
-    function = call["function"]
-    try:
-        held = orjson.loads(function["arguments"] or "{}")
-    except orjson.JSONDecodeError:
-        held = None
-    if type(held) is not dict:
-        raise PathError("rejected", "A tool was called with what is no object.", param=f"messages[{at}].tool_calls")
-    return {"type": "tool_use", "id": _id(call["id"]), "name": function["name"], "input": held}
+    name, held = call["function"]["name"], arguments_of(call, at)
+    return {"type": "tool_use", "id": _id(call["id"]), "name": name, "input": held}
 
 
 def _result(message: Message, at: int) -> dict[str, Any]:

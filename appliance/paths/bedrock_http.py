@@ -6,7 +6,9 @@ Rules kept here:
    them (SigV4, by botocore). Any other key is a Bedrock API key and goes as a bearer token.
 2. A frame is refused by its first twelve bytes, before any more of it is kept: a wrong checksum, a length beyond
    `MAX_FRAME_BYTES`, headers longer than the frame.
-3. botocore is imported where such a card exists, and of it only what signs and what reads a frame.
+3. A prompt is kept for later where its caller marked it and the card has a price for what is read from the cache:
+   models that keep none refuse the mark.
+4. botocore is imported where such a card exists, and of it only what signs and what reads a frame.
 
 What is said and read is `bedrock_wire`'s, what failed `bedrock_errors`'s.
 """
@@ -24,6 +26,7 @@ from urllib.parse import quote
 import orjson
 from yarl import URL
 
+from appliance.paths.anthropic_own import check_kept
 from appliance.paths.bedrock_errors import fault_of
 from appliance.paths.bedrock_wire import Said, build_body
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError
@@ -48,14 +51,18 @@ class BedrockDialect:
         if card.endpoint is None or not card.endpoint.region:
             raise ValueError("a card of runtime bedrock_http has an endpoint that states its region")
         self._region = card.endpoint.region
-        self._words = card.capabilities.reasoning
+        self._words, self._price = card.capabilities.reasoning, card.price
         _frame_reader()  # imports botocore now, not within a request
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(build_body(job, self._words)))
+        keeps = self._price.cached_input_per_million is not None
+        if keeps:
+            check_kept(job, self._price)
+        body = build_body(job, self._words, keeps=keeps)
+        return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
         return BedrockReading(job.sampling.stop)

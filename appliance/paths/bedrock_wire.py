@@ -8,11 +8,12 @@ Rules kept here:
    log-probabilities, several answers, tools that may not be used any more, or a JSON object without a schema.
 2. System messages become `system`, wherever they stand; other messages of one role in a row become one, because
    Converse wants turns.
-3. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
+3. A point up to which the prompt is kept stands behind its block (`cachePoint`), where the model keeps any.
+4. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
    Converse states beside them.
-4. Earlier thinking goes back only where it was sealed here. How much is to be thought is said in Anthropic's words, the
+5. Earlier thinking goes back only where it was sealed here. How much is to be thought is said in Anthropic's words, the
    only ones of Converse's models that are alike for all of a maker's.
-5. Whatever does not look like the format raises BrokenAnswer.
+6. Whatever does not look like the format raises BrokenAnswer.
 
 It frames no bytes and signs nothing: see `bedrock_http`.
 """
@@ -21,24 +22,24 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import partial
 from typing import Any
 
 import orjson
 
+from appliance.paths.anthropic_own import BUDGETS, LEAST_BUDGET, check_told, lost_thread, marked, sealed
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, pieces
+from appliance.paths.said import arguments_of, conversation, image_bytes, pieces, texts
 from appliance.records.chunks import REDACTED
-from appliance.records.request import THINKING, Message
+from appliance.records.request import Message
 
 MAKER = "bedrock:"  # begins the seals of this provider
-LEAST_BUDGET = 1024  # tokens of thinking, at least
 MAX_BLOCKS = 4096  # content blocks of one answer
 
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _TIERS = {"default": "default", "auto": "default", "priority": "priority", "flex": "flex"}
-_BUDGETS = {"minimal": LEAST_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 _TOOL_USE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -51,22 +52,18 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 
-def build_body(job: Job, words: str = "none") -> dict[str, Any]:
-    """The JSON body for a chat; `words` are those in which its model is told how much to think, as the card has it.
+def build_body(job: Job, words: str = "none", *, keeps: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat; `words` are those in which its model is told how much to think, as the card has it, and
+    `keeps` says whether it keeps what callers mark.
 
     Raises PathError 'unsupported' or 'rejected' for what Converse cannot be told.
     """
     if job.kind != "chat":
         raise unsupported(f"jobs of the kind '{job.kind}'", "model")
-    check_said(
-        job,
-        sampling=frozenset(("top_k",)),
-        forwarded=frozenset(("service_tier", "reasoning_effort")),
-        formats=frozenset(("json_schema",)),
-        continues=True,
-        seen_results=True,
-    )
-    system, messages = _conversation(job.messages)
+    check_told(job)
+    system, messages = conversation(job.messages, partial(_blocks, keeps=keeps))
+    if not messages or messages[0]["role"] != "user":
+        raise PathError("rejected", "Converse takes conversations that the user begins.", param="messages")
     body: dict[str, Any] = {"messages": messages}
     if system:
         body["system"] = system
@@ -85,47 +82,34 @@ def build_body(job: Job, words: str = "none") -> dict[str, Any]:
     return body
 
 
-def _conversation(said: tuple[Message, ...]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    system: list[dict[str, Any]] = []
-    turns: list[dict[str, Any]] = []
-    for at, message in enumerate(said):
-        if message.role in ("system", "developer"):
-            system += [{"text": part["text"]} for part in pieces(message, at) if part.get("text")]
-            continue
-        if message.name is not None and message.role != "tool":
-            raise unsupported("names of speakers", f"messages[{at}].name")
-        role = {"user": "user", "tool": "user", "assistant": "assistant"}.get(message.role)
-        if role is None:
-            raise unsupported("messages of this role", f"messages[{at}].role")
-        content = _content(message, at)
-        if not content:
-            continue  # a turn in which nothing was said; Converse takes no empty ones
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += content
-        else:
-            turns.append({"role": role, "content": content})
-    if not turns or turns[0]["role"] != "user":
-        raise PathError("rejected", "Converse takes conversations that the user begins.", param="messages")
-    return system, turns
-
-
-def _content(message: Message, at: int) -> list[dict[str, Any]]:
-    if message.role == "tool":
+def _blocks(message: Message, at: int, *, keeps: bool) -> list[dict[str, Any]]:
+    """The blocks of one message, with its marks where the model keeps anything."""
+    role = message.role
+    if role == "tool":
         said = _pieces(message, at) or [{"text": "(empty)"}]
-        return [{"toolResult": {"toolUseId": _use_id(message.tool_call_id or ""), "content": said}}]
-    blocks = [block for part in message.parts if part.get("type") in THINKING for block in _thought(part)]
-    blocks += _pieces(message, at)
-    for call in message.tool_calls:
-        function = call["function"]
-        try:
-            arguments = orjson.loads(function.get("arguments") or "{}")
-        except ValueError:
-            arguments = None
-        if not isinstance(arguments, dict):
-            raise unsupported("tool call whose arguments are no JSON object", f"messages[{at}].tool_calls")
-        used = {"toolUseId": _use_id(str(call.get("id", ""))), "name": function["name"], "input": arguments}
-        blocks.append({"toolUse": used})
-    return blocks
+        blocks: list[dict[str, Any]] = [
+            {"toolResult": {"toolUseId": _use_id(message.tool_call_id or ""), "content": said}}
+        ]
+    elif role == "user":
+        blocks = _pieces(message, at)
+    else:
+        blocks = [{"text": text} for text in texts(message, at)]
+        if role == "assistant":
+            thoughts = [_thought(part) for part in message.parts if sealed(part, MAKER)]
+            blocks = [*thoughts, *blocks, *(_use(call, at) for call in message.tool_calls)]
+    return marked(blocks, message, _kept) if keeps else blocks
+
+
+def _kept(block: dict[str, Any], lasts: str) -> list[dict[str, Any]]:
+    """Rule 3. No point may stand behind thinking."""
+    if "reasoningContent" in block:
+        return [block]
+    return [block, {"cachePoint": {"type": "default"} | ({"ttl": lasts} if lasts == "1h" else {})}]
+
+
+def _use(call: dict[str, Any], at: int) -> dict[str, Any]:
+    used = {"toolUseId": _use_id(str(call.get("id", ""))), "name": call["function"]["name"]}
+    return {"toolUse": {**used, "input": arguments_of(call, at)}}
 
 
 def _pieces(message: Message, at: int) -> list[dict[str, Any]]:
@@ -143,15 +127,12 @@ def _pieces(message: Message, at: int) -> list[dict[str, Any]]:
     return blocks
 
 
-def _thought(part: dict[str, Any]) -> list[dict[str, Any]]:
+def _thought(part: dict[str, Any]) -> dict[str, Any]:
+    """Earlier thinking that was sealed here."""
     if part["type"] == "redacted_thinking":
-        data = str(part.get("data"))
-        return [{"reasoningContent": {"redactedContent": data.removeprefix(MAKER)}}] if data.startswith(MAKER) else []
-    seal = str(part.get("signature"))
-    if not seal.startswith(MAKER):
-        return []
-    thought = {"text": part.get("thinking", ""), "signature": seal.removeprefix(MAKER)}
-    return [{"reasoningContent": {"reasoningText": thought}}]
+        return {"reasoningContent": {"redactedContent": part["data"].removeprefix(MAKER)}}
+    thought = {"text": part.get("thinking", ""), "signature": part["signature"].removeprefix(MAKER)}
+    return {"reasoningContent": {"reasoningText": thought}}
 
 
 def _use_id(id: str) -> str:
@@ -218,7 +199,7 @@ def _inference(body: dict[str, Any], job: Job, words: str) -> None:
 
 
 def _thinking(job: Job, words: str) -> dict[str, Any]:
-    """Rule 4."""
+    """Rule 5."""
     effort, asked, most = job.forwarded.get("reasoning_effort"), job.thinking, job.sampling.max_tokens
     if words == "none":
         if effort != "none" and (asked is None or asked.budget_tokens is not None):
@@ -230,10 +211,10 @@ def _thinking(job: Job, words: str) -> dict[str, Any]:
         adaptive: dict[str, Any] = {"thinking": {"type": "adaptive"}}
         stated = "low" if effort == "minimal" else effort
         return adaptive if stated is None else {**adaptive, "output_config": {"effort": stated}}
-    if _lost_thread(job.messages):
+    if lost_thread(job.messages, MAKER):
         return {}
     budget = (
-        asked.budget_tokens if asked is not None and asked.budget_tokens is not None else _BUDGETS[effort or "medium"]
+        asked.budget_tokens if asked is not None and asked.budget_tokens is not None else BUDGETS[effort or "medium"]
     )
     budget = budget if most is None else min(budget, most - 1)
     if budget < LEAST_BUDGET:
@@ -241,24 +222,17 @@ def _thinking(job: Job, words: str) -> dict[str, Any]:
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
 
 
-def _lost_thread(said: tuple[Message, ...]) -> bool:
-    """Whether what comes next follows from calls of which the thinking is not there: a model that thinks by a budget
-    insists on it.
-    """
-    last = next((message for message in reversed(said) if message.role == "assistant"), None)
-    if last is None or not last.tool_calls:
-        return False
-    return not any(_thought(part) for part in last.parts if part.get("type") in THINKING)
-
-
 def read_usage(found: Any) -> Usage:
-    """Rule 3."""
+    """Rule 4."""
     cached, written = int(found.get("cacheReadInputTokens") or 0), int(found.get("cacheWriteInputTokens") or 0)
     return Usage(
         int(found.get("inputTokens") or 0) + cached + written,
         int(found.get("outputTokens") or 0),
         cached,
         cache_write_tokens=written,
+        hour_write_tokens=sum(
+            [int(one["inputTokens"]) for one in found.get("cacheDetails") or () if one["ttl"] == "1h"]
+        ),
     )
 
 

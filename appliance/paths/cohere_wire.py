@@ -19,7 +19,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_url, pieces
+from appliance.paths.said import check_said, image_url, pieces, texts
 from appliance.records.request import THINKING, Message
 
 MOST_TEXTS = 96  # of one call for embeddings
@@ -87,7 +87,10 @@ def _message(message: Message, at: int) -> dict[str, Any]:
     made: dict[str, Any] = {"role": role}
     if role == "tool":
         return made | {"tool_call_id": message.tool_call_id or "", "content": message.content}
-    parts = list(pieces(message, at))
+    if role == "user":
+        parts = list(pieces(message, at))
+    else:
+        parts = [{"type": "text", "text": text} for text in texts(message, at)]
     if len(parts) == 1 and parts[0]["type"] == "text":
         made["content"] = parts[0].get("text") or ""
     elif parts:

@@ -1,13 +1,13 @@
-"""Google's generateContent as a dialect, of the Gemini API and of Vertex AI alike.
+"""Google's generateContent and embeddings as a dialect, of the Gemini API and of Vertex AI alike.
 
 Rules kept here:
 1. The model stands in the address. A `base_url` without a path gets `/v1beta`, the Gemini API's; Vertex's is stated up
-   to its publisher (`.../v1/projects/P/locations/L/publishers/google`).
+   to its publisher (`.../v1/projects/P/locations/L/publishers/google`), which is how it is known.
 2. A key goes with every request as `x-goog-api-key`. Where the card has a `token_url`, it is a service account, and
    each call is authorized with a token (`google_tokens`).
 3. An error is known by its status and its details' `reason`; its prose, which may quote the prompt, is never shown.
 
-What is said and read is `gemini_wire`'s.
+What is said and read is `gemini_wire`'s, of embeddings `gemini_vectors`'s.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from yarl import URL
 
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import Call, Reading
+from appliance.paths.gemini_vectors import VectorReading, vectors_body
 from appliance.paths.gemini_wire import ContentReading, build_body
+from appliance.paths.google_tokens import on_vertex
 from appliance.paths.openai_errors import MAX_RETRY_AFTER_S, error_of
 from appliance.records.card import Endpoint, ModelCard
 
-_TOO_LONG = re.compile(r"token count.{0,40}exceeds", re.IGNORECASE)
+_TOO_LONG = re.compile(r"token count.{0,40}(?:exceeds|but the model supports)", re.IGNORECASE)
 _DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
 _KEY_REASONS = frozenset(("API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "ACCESS_TOKEN_EXPIRED", "CONSUMER_INVALID"))
 # The HTTP status of those that may also come inside of a stream.
@@ -43,24 +45,32 @@ _STATUS = {
 
 
 class GeminiDialect:
-    """Chat, authorized as `card` says, and told how much to think as it says."""
+    """Chat and embeddings, authorized as `card` says, and told how much to think as it says."""
 
-    kinds = frozenset(("chat",))
+    kinds = frozenset(("chat", "embedding"))
     stream_type = "text/event-stream"
 
     def __init__(self, card: ModelCard) -> None:
-        self._reasoning = card.capabilities.reasoning
-        self.signs = card.endpoint is not None and card.endpoint.token_url is not None
+        endpoint = card.endpoint
+        self._reasoning, self._prefill = card.capabilities.reasoning, card.capabilities.prefill
+        self._vertex = on_vertex(card)
+        self.signs = endpoint is not None and endpoint.token_url is not None
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {"x-goog-api-key": key} if key and not self.signs else {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        url = _address(endpoint.base_url, endpoint.model, streaming)
-        return Call(url, orjson.dumps(build_body(job, self._reasoning)))
+        vertex = self._vertex
+        if job.kind == "embedding":
+            body = vectors_body(job, endpoint.model, endpoint.input_type, vertex=vertex)
+            method = "predict" if vertex else "batchEmbedContents"
+        else:
+            body = build_body(job, self._reasoning, prefill=self._prefill, vertex=vertex)
+            method = "streamGenerateContent?alt=sse" if streaming else "generateContent"
+        return Call(_address(endpoint.base_url, endpoint.model, method), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
-        return ContentReading(job.n)
+        return VectorReading(len(job.inputs), vertex=self._vertex) if job.kind == "embedding" else ContentReading(job.n)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         said = _Said(raw)
@@ -107,9 +117,8 @@ class _Said:
 
 
 @lru_cache(maxsize=64)
-def _address(base_url: str, model: str, streaming: bool) -> URL:
+def _address(base_url: str, model: str, method: str) -> URL:
     base = base_url.rstrip("/")
     if URL(base).path in ("", "/"):
         base += "/v1beta"
-    tail = "streamGenerateContent?alt=sse" if streaming else "generateContent"
-    return URL(f"{base}/models/{quote(model, safe='')}:{tail}", encoded=True)
+    return URL(f"{base}/models/{quote(model, safe='')}:{method}", encoded=True)

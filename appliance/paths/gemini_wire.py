@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. Faithful: what the Job says is said, or refused by name. The API has no word for token biases, log-probabilities in
-   OpenAI's form, names of speakers, patterns, whether several tools may be called at once, and images by address.
+   OpenAI's form, names of speakers, patterns, and whether several tools may be called at once. An image by address is
+   fetched by Google, which is told its type: an address that does not end in one is refused.
 2. System messages become `systemInstruction`, wherever they stand; other messages of one role in a row become one, so
    that the results of functions stand together right behind the calls that they answer.
 3. A signature goes back in the part that it came in, and only where this provider made it. One that is wanted with a
@@ -10,14 +11,18 @@ Rules kept here:
 4. Tokens of thinking are part of the completion's, which the API counts beside them.
 5. A prompt that was blocked is an answer that was filtered. An answer that the API itself says it could not make (a
    malformed call) is none.
-6. Whatever does not look like the format raises BrokenAnswer.
+6. A conversation that ends with the model's own turn is gone on with by older models and refused by newer ones. It is
+   said where the card claims that its model goes on, and else refused by name.
+7. Whatever does not look like the format raises BrokenAnswer.
 
 It opens no connection.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -25,7 +30,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_bytes, pdf, pieces
+from appliance.paths.said import arguments_of, check_said, conversation, image_bytes, image_url, pdf, pieces, texts
 from appliance.records.request import Message
 
 MAKER = "google:"  # begins the seals of this provider
@@ -34,6 +39,7 @@ MAX_CHOICES = 128
 
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "XHIGH"}
 _BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576}
+_IMAGE = re.compile(r"(https|gs)://[^/?#\s]+/[^?#\s]*\.(png|jpe?g|webp|heic|heif)(?:[?#]\S*)?", re.IGNORECASE)
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _FINISH: dict[str, FinishReason] = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
 _NOT_MADE = frozenset(
@@ -47,17 +53,25 @@ _NOT_MADE = frozenset(
 )
 
 
-def build_body(job: Job, reasoning: str) -> dict[str, Any]:
-    """The JSON body for a chat; `reasoning` as the card has it. Raises PathError 'unsupported' or 'rejected' for what
-    the API cannot be told.
+def build_body(job: Job, reasoning: str, *, prefill: bool = False, vertex: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat; `reasoning` and `prefill` as the card has them. `vertex`: it is Vertex's,
+    which reads Cloud Storage itself.
+
+    Raises PathError 'unsupported' or 'rejected' for what the API cannot be told.
     """
     check_said(
         job if job.n == 1 else replace(job, n=1),  # several answers are said in a word of their own
         sampling=frozenset(("top_k", "seed", "frequency_penalty", "presence_penalty")),
         forwarded=frozenset(("reasoning_effort",)),
         formats=frozenset(("json_object", "json_schema")),
+        continues=prefill,
     )
-    system, contents = _conversation(job.messages, signed=reasoning == "effort")
+    # The names of the functions that were called, by the call's id. Models that are told how much to think by effort
+    # refuse calls without a signature.
+    say = partial(_parts, names={}, signed=reasoning == "effort", vertex=vertex)
+    system, contents = conversation(job.messages, say, model="model", holds="parts")
+    if contents and contents[-1]["role"] == "model" and not prefill:
+        raise unsupported("conversation that ends with the assistant's turn", "messages")
     body: dict[str, Any] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
@@ -107,49 +121,32 @@ def _thinking(settings: dict[str, Any], job: Job, reasoning: str) -> None:
     settings["thinkingConfig"] = config
 
 
-def _conversation(said: tuple[Message, ...], *, signed: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """`systemInstruction`'s parts and the contents (rule 2). `signed`: calls without a signature are refused."""
-    system: list[dict[str, Any]] = []
-    contents: list[dict[str, Any]] = []
-    names: dict[str, str] = {}  # of the functions that were called, by the call's id
-    for at, message in enumerate(said):
-        role = message.role
-        if role in ("system", "developer"):
-            system += _texts(message, at)
-            continue
-        if message.name is not None and role != "tool":
-            raise unsupported("names of speakers", f"messages[{at}].name")
-        if role == "tool":
-            parts = [_result(message, at, names)]
-        elif role == "assistant":
-            parts = [*_texts(message, at), *_signatures(message), *_calls(message, at, names, signed=signed)]
-        elif role == "user":
-            parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
-        else:
-            raise unsupported("messages of this role", f"messages[{at}].role")
-        if not parts:
-            continue  # the API takes no empty content
-        side = "model" if role == "assistant" else "user"
-        if contents and contents[-1]["role"] == side:
-            contents[-1]["parts"] += parts
-        else:
-            contents.append({"role": side, "parts": parts})
-    return system, contents
-
-
-def _texts(message: Message, at: int) -> list[dict[str, Any]]:
-    """Parts of a message that holds text only."""
-    parts = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
-    if any("text" not in part for part in parts):
-        raise unsupported(f"images and files of the role '{message.role}'", f"messages[{at}].content")
+def _parts(message: Message, at: int, *, names: dict[str, str], signed: bool, vertex: bool) -> list[dict[str, Any]]:
+    """The parts of one message."""
+    if message.role == "tool":
+        return [_result(message, at, names)]
+    if message.role == "user":
+        return [_piece(part, at, vertex) for part in pieces(message, at, files=True) if part.get("text") != ""]
+    parts = [{"text": text} for text in texts(message, at)]
+    if message.role == "assistant":
+        parts += [*_signatures(message), *_calls(message, at, names, signed=signed)]
     return parts
 
 
-def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
+def _piece(part: dict[str, Any], at: int, vertex: bool) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
-    media, data = ("application/pdf", pdf(part, at)[1]) if part["type"] == "file" else image_bytes(part, at)
-    return {"inlineData": {"mimeType": media, "data": data}}
+    if part["type"] == "file":
+        return {"inlineData": {"mimeType": "application/pdf", "data": pdf(part, at)[1]}}
+    url = image_url(part, at)
+    if url[:5].lower() == "data:":
+        media, data = image_bytes(part, at)
+        return {"inlineData": {"mimeType": media, "data": data}}
+    found = _IMAGE.fullmatch(url)
+    if found is None or (found[1].lower() == "gs" and not vertex):
+        raise unsupported("images at such an address", f"messages[{at}].content")
+    kind = found[2].lower().replace("jpg", "jpeg")
+    return {"fileData": {"mimeType": f"image/{kind}", "fileUri": url}}
 
 
 def _signatures(message: Message) -> list[dict[str, Any]]:
@@ -165,15 +162,8 @@ def _signatures(message: Message) -> list[dict[str, Any]]:
 def _calls(message: Message, at: int, names: dict[str, str], *, signed: bool) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     for call in message.tool_calls:
-        function = call["function"]
-        try:
-            held = orjson.loads(function["arguments"] or "{}")
-        except orjson.JSONDecodeError:
-            held = None
-        if type(held) is not dict:
-            raise PathError("rejected", "A tool was called with what is no object.", param=f"messages[{at}].tool_calls")
-        names[call["id"]] = function["name"]
-        part: dict[str, Any] = {"functionCall": {"id": call["id"], "name": function["name"], "args": held}}
+        name = names[call["id"]] = call["function"]["name"]
+        part: dict[str, Any] = {"functionCall": {"id": call["id"], "name": name, "args": arguments_of(call, at)}}
         seal = ((call.get("extra_content") or {}).get("google") or {}).get("thought_signature")
         if isinstance(seal, str):
             part["thoughtSignature"] = seal
@@ -188,7 +178,7 @@ def _result(message: Message, at: int, names: dict[str, str]) -> dict[str, Any]:
     name = names.get(id) or message.name
     if not name:
         raise PathError("rejected", "A result belongs to no call.", param=f"messages[{at}].tool_call_id")
-    said = "".join([part["text"] for part in _texts(message, at)])
+    said = "".join(texts(message, at))
     try:
         held = orjson.loads(said)
     except orjson.JSONDecodeError:

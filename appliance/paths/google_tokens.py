@@ -55,7 +55,7 @@ class AccountTokens:
         return "AccountTokens()"
 
     async def current(self, now: float) -> str:
-        """As `http.Tokens` has it."""
+        """As `keyed.Tokens` has it."""
         if now >= self._until:
             async with self._lock:
                 if now >= self._until:
@@ -64,7 +64,7 @@ class AccountTokens:
         return self._token
 
     def refused(self, token: str) -> None:
-        """As `http.Tokens` has it."""
+        """As `keyed.Tokens` has it."""
         if token == self._token:
             self._until = 0.0
 
@@ -120,6 +120,11 @@ def _signer_of(account: str) -> tuple[Any, str]:
         return signer, str(info["client_email"])
     except (ValueError, TypeError, KeyError):
         raise PathError("auth", "What the card's key refers to is no service account.") from None
+
+
+def on_vertex(card: ModelCard) -> bool:
+    """Whether it is Vertex AI that is spoken to, whose address is stated up to the publisher of a model."""
+    return card.endpoint is not None and "/publishers/" in card.endpoint.base_url
 
 
 def tokens_of(card: ModelCard) -> Callable[[Egress, str], AccountTokens] | None:

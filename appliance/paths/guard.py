@@ -9,6 +9,7 @@ Rules kept here:
 4. The job's deadline holds even where the runtime has no clock of its own.
 5. No figure of usage leaves that cannot be: none is negative, none beyond what a call can have used.
 6. What the runtime was given and counted is remembered, without its text, as `prefixes` has it.
+7. An answer calls tools of its job alone, as `called` has it; any other is broken.
 
 It neither retries nor judges.
 """
@@ -21,6 +22,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from appliance.decide.usage import possible
+from appliance.paths.called import Calls
 from appliance.paths.clock import Clock
 from appliance.paths.contract import (
     Chunk,
@@ -39,7 +41,7 @@ from appliance.paths.prefixes import Links, Prefixes, links_of_prompt
 from appliance.records.card import ModelCard
 
 _log = logging.getLogger("weir.paths")
-_KNOWN = (Text, Reasoning, ToolCall, Vector, Signals)
+_KNOWN = (Text, Reasoning, Vector, Signals)
 
 
 class Guarded:
@@ -85,6 +87,7 @@ class Guarded:
         done: Done | None = None
         inner: AsyncIterator[Chunk] | None = None
         clock: Clock | None = None
+        calls: Calls | None = None
         links: Links = ()
         held = 0
         if self.prefixes.asked:
@@ -108,6 +111,10 @@ class Guarded:
                     done = chunk if used is chunk.usage else replace(chunk, usage=used)
                 elif isinstance(chunk, _KNOWN):
                     yield chunk
+                elif isinstance(chunk, ToolCall):
+                    calls = calls or Calls(job)
+                    calls.note(chunk)
+                    yield chunk
                 else:
                     raise PathError("broken_stream", "The path yielded something that is not a chunk.")
         except StopAsyncIteration:
@@ -127,6 +134,8 @@ class Guarded:
                 await self._close(inner)
         if done is None:
             raise PathError("broken_stream", "The path ended without saying that it was done.")
+        if calls is not None:
+            calls.end()
         if links:
             self.prefixes.note(links, held, done.usage)
         yield done

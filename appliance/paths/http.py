@@ -7,9 +7,10 @@ Rules kept here:
    moves the gap's, because a server that pings is alive; but without a token it may go on no longer than for its first.
    Of an answer in one piece the first byte that is no blank counts as its first token; from there it is given BODY_S.
    What stands behind another status than 200 is given ERROR_BODY_S in all.
-3. The key is resolved at `start`, and is in no error, log or repr.
+3. A job whose key was refused, and is another by now (`keyed`), may be tried again at once.
 4. A stream that nobody wants any more, or that came to nothing, is hung up by half: the server learns of it at once,
    and what it had sent by then is read for a moment, and counted by the job's meter.
+5. An answer that came to its end and has nothing in it is a fault, and its meter has none of an answer's tokens.
 
 When the provider states no usage, Done carries `Usage()`, all zero: the caller counts, `usage_missing` says
 how often. It does not retry, fall back or count money.
@@ -21,7 +22,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 
@@ -31,6 +32,7 @@ from appliance.outbound import Answer, Session, rest_of
 from appliance.paths.clock import Clock
 from appliance.paths.contract import Chunk, Done, Job, Meter, PathError, Readiness, Reasoning, Text, Usage
 from appliance.paths.dialect import BrokenAnswer, Call, Dialect, ErrorEvent, Reading
+from appliance.paths.keyed import SHUT, Keyed, Tokens
 from appliance.paths.said import check_priced
 from appliance.paths.secrets import resolve_secret
 from appliance.paths.sse import EventTooLarge
@@ -47,24 +49,8 @@ HANG_UP_BYTES = 256 * 1024
 # With these a server says that it did nothing: what it refuses, and what it has no room for.
 _NO_WORK = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429, 503, 529})
 
-_SHUT = "This server may not be reached: egress.deny_all stands in weir.yaml, or no card names it."
 
-
-class Tokens(Protocol):
-    """Secrets that live for a while, had for the card's."""
-
-    async def current(self, now: float) -> str:
-        """One that is good at `now`, in Unix seconds. Raises PathError, AuditUnavailable, and as `Session.post`."""
-        ...
-
-    def refused(self, token: str) -> None:
-        """The server did not take this one: it is not given out again."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class HttpPath:
+class HttpPath(Keyed):
     """One model behind one server, as its card's `endpoint` says, spoken to in `dialect`.
 
     `secrets` turns the card's key reference into the key; `wall` is the signer's time, in Unix seconds; `tokens` makes
@@ -84,17 +70,10 @@ class HttpPath:
     ) -> None:
         if card.endpoint is None:
             raise ValueError(f"a card of runtime {card.runtime} has an endpoint")
+        super().__init__(card.endpoint, egress, dialect, secrets, tokens)
         self._card = card
-        self._endpoint = card.endpoint
-        self._egress = egress
-        self._dialect = dialect
-        self._secrets = secrets
         self._limit = max_response_bytes
         self._wall = wall
-        self._tokens_of = tokens
-        self._tokens: Tokens | None = None
-        self._session: Session | None = None
-        self._key = ""
         self._busy = 0
         self.usage_missing = 0
         self._kinds = dialect.kinds & frozenset(card.modalities)
@@ -105,46 +84,6 @@ class HttpPath:
 
     def __repr__(self) -> str:
         return f"HttpPath({self._card.id!r})"
-
-    async def start(self) -> None:
-        """Resolve the key and make the session; connects to nothing. Raises PathError 'auth' or
-        'unavailable'.
-        """
-        if self._session is not None:
-            return
-        endpoint = self._endpoint
-        if endpoint.api_key_ref is not None:
-            key = await asyncio.to_thread(self._secrets, endpoint.api_key_ref)
-            if key.startswith("{") and not self._dialect.signs:  # it would go out as it is
-                raise PathError("auth", "What the card's key refers to is an account, and this card sends a key.")
-            self._key = key
-        # The server's bodies are small and often local: unpacking them costs more than it saves.
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "weir"}
-        headers |= self._dialect.headers(endpoint, self._key)
-        try:
-            self._session = self._egress.session_for(
-                endpoint.base_url,
-                limit=endpoint.max_concurrent,
-                connect_timeout_s=endpoint.connect_timeout_s,
-                headers=headers,
-            )
-            if self._tokens_of is not None:
-                self._tokens = self._tokens_of(self._egress, self._key)
-        except EgressRefused:
-            await self.stop()
-            raise PathError("unavailable", _SHUT) from None
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """Close the session; jobs still running end with an error."""
-        session, self._session, self._key = self._session, None, ""
-        tokens, self._tokens = self._tokens, None
-        if tokens is not None:
-            await tokens.close()
-        if session is not None:
-            await session.close()
 
     def ready(self) -> Readiness:
         busy, slots = self._busy, self._endpoint.max_concurrent
@@ -163,7 +102,7 @@ class HttpPath:
         clock = Clock(min(now + self._endpoint.connect_timeout_s + patience, ends_at))
         meter, reading, listening = job.meter, self._dialect.reading(job), False
         meter.sent = False
-        secret = ""
+        key, secret = self._key, ""
 
         def sending() -> None:
             meter.sent = True
@@ -176,7 +115,7 @@ class HttpPath:
             headers, raw = call.headers, b""
             with clock:
                 if dialect.signs:
-                    secret = self._key if self._tokens is None else await self._tokens.current(self._wall())
+                    secret = key if self._tokens is None else await self._tokens.current(self._wall())
                     headers = {**headers, **dialect.authorize(call, secret, self._wall())}
                 response = await session.post(call.url, call.body, headers, sending)
                 if response.status == 200 and response.headers.get("Content-Encoding", "identity") != "identity":
@@ -189,6 +128,8 @@ class HttpPath:
                 )
                 if not streaming:
                     raw = await self._whole(response, clock, ends_at)
+                    if not raw or raw.isspace():
+                        raise _nothing(meter, response.status)
             if not streaming:
                 for chunk in _read_whole(reading, raw, meter):
                     yield chunk
@@ -217,6 +158,8 @@ class HttpPath:
                 if reading.failed is not None:
                     raise reading.failed
             if not reading.ended:
+                if not size:
+                    raise _nothing(meter, 200)
                 reading.end()
             done = self._done(reading)
             if not content.at_eof():
@@ -224,8 +167,11 @@ class HttpPath:
                 await _drain(content, clock)
             yield done
         except PathError as error:
-            if error.fault == "auth" and self._tokens is not None:
-                self._tokens.refused(secret)
+            if error.fault == "auth":
+                if self._tokens is not None:
+                    self._tokens.refused(secret)
+                if not (error.sent and meter.sent) and await self._replaced(key):  # the server is not to blame
+                    raise PathError("overloaded", "The key was refused, and is another by now.", sent=False) from None
             raise
         except (asyncio.CancelledError, GeneratorExit):
             raise
@@ -278,7 +224,9 @@ class HttpPath:
             raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
 
     async def _whole(self, response: Answer | aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
-        """The body of an answer that is not streamed. Raises PathError for every status but 200."""
+        """The body of an answer that is not streamed. Raises PathError for every status but 200, and but for one that
+        says of an empty body that all went well.
+        """
         content = response.content
         limit = self._limit if response.status == 200 else MAX_ERROR_BYTES
         blocks: list[bytes] = []
@@ -304,7 +252,7 @@ class HttpPath:
             if content.at_eof():
                 break
         raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-        if response.status != 200:
+        if response.status >= 300 or (response.status != 200 and raw):
             error = self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], self._key)
             error.sent = response.status not in _NO_WORK
             raise error
@@ -327,7 +275,7 @@ class HttpPath:
             return PathError("unavailable", "The server's certificate or TLS is not acceptable.", sent=False)
         if isinstance(error, aiohttp.ClientConnectorError):
             shut = isinstance(error.os_error, EgressRefused)
-            return PathError("unavailable", _SHUT if shut else "The server could not be reached.", sent=False)
+            return PathError("unavailable", SHUT if shut else "The server could not be reached.", sent=False)
         if isinstance(error, TimeoutError):
             said = "answer in time" if sent else "let itself be asked in time"
             return PathError("timeout", f"The server did not {said}.", sent=sent)
@@ -358,6 +306,12 @@ def _read_whole(reading: Reading, raw: bytes, meter: Meter) -> list[Chunk]:
         return reading.whole(raw)
     finally:
         _take(reading, meter)
+
+
+def _nothing(meter: Meter, status: int) -> PathError:
+    """An answer came to its end with nothing in it: the provider may have read the prompt, and said no more."""
+    meter.stated = Usage()
+    return PathError("broken_stream", f"The server's answer is empty. (HTTP {status})")
 
 
 def _take(reading: Reading, meter: Meter) -> None:

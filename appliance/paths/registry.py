@@ -23,7 +23,7 @@ from appliance.paths.pool import Pool
 if TYPE_CHECKING:
     from appliance.egress import Egress
     from appliance.paths.dialect import Dialect
-    from appliance.paths.http import Tokens
+    from appliance.paths.keyed import Tokens
     from appliance.records.card import ModelCard
 
 
@@ -80,7 +80,11 @@ def _cohere_http(card: ModelCard, context: PathContext) -> ExecutionPath:
 
 def _anthropic_http(card: ModelCard, context: PathContext) -> ExecutionPath:
     from appliance.paths.anthropic_http import AnthropicDialect
+    from appliance.paths.anthropic_vertex import VertexDialect
+    from appliance.paths.google_tokens import on_vertex, tokens_of
 
+    if on_vertex(card):
+        return _http(card, context, VertexDialect(card), tokens_of(card))
     return _http(card, context, AnthropicDialect(card))
 
 

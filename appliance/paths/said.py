@@ -1,4 +1,4 @@
-"""What a job says, looked at by dialects that have no words for all of it.
+"""What a job says, looked at by dialects that have no words for all of it, and what they say alike.
 
 Rules kept here:
 1. Nothing is dropped that would change an answer: what a dialect cannot say is refused by name.
@@ -9,8 +9,10 @@ Rules kept here:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import orjson
 
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import unsupported
@@ -72,6 +74,57 @@ def check_priced(job: Job, price: Price) -> None:
         raise PathError("unsupported", "The card has no price for this tier of service.", param="service_tier")
     if job.forwarded.get("web_search_options") is not None and "web_search" not in price.covers:
         raise PathError("unsupported", "The card has no price for searching the web.", param="web_search_options")
+
+
+def conversation(
+    said: tuple[Message, ...],
+    blocks: Callable[[Message, int], list[dict[str, Any]]],
+    *,
+    model: str = "assistant",
+    holds: str = "content",
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The blocks of system messages, wherever they stand, and the turns. Messages of one side in a row are one turn, so
+    that the results of tools stand together right behind the calls that they answer; one that says nothing is none.
+
+    `blocks` says a message, `model` is the name of the assistant's side, `holds` that of a turn's blocks. Raises
+    PathError.
+    """
+    system: list[dict[str, Any]] = []
+    turns: list[dict[str, Any]] = []
+    for at, message in enumerate(said):
+        role = message.role
+        if role in ("system", "developer"):
+            system += blocks(message, at)
+            continue
+        if message.name is not None and role != "tool":
+            raise unsupported("names of speakers", f"messages[{at}].name")
+        if role not in ("user", "assistant", "tool"):
+            raise unsupported("messages of this role", f"messages[{at}].role")
+        made, side = blocks(message, at), model if role == "assistant" else "user"
+        if made and turns and turns[-1]["role"] == side:
+            turns[-1][holds] += made
+        elif made:
+            turns.append({"role": side, holds: made})
+    return system, turns
+
+
+def texts(message: Message, at: int) -> list[str]:
+    """The pieces of a message that may hold nothing but text. Raises PathError."""
+    parts = [part for part in pieces(message, at, files=True) if part["type"] != "text" or part.get("text")]
+    if any(part["type"] != "text" for part in parts):
+        raise unsupported(f"images and files of the role '{message.role}'", f"messages[{at}].content")
+    return [part["text"] for part in parts]
+
+
+def arguments_of(call: dict[str, Any], at: int) -> dict[str, Any]:
+    """What an earlier call was made with. Raises PathError where that is no object."""
+    try:
+        held = orjson.loads(call["function"].get("arguments") or "{}")
+    except orjson.JSONDecodeError:
+        held = None
+    if type(held) is not dict:
+        raise PathError("rejected", "A tool was called with what is no object.", param=f"messages[{at}].tool_calls")
+    return held
 
 
 def pieces(message: Message, at: int, *, files: bool = False) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,8 @@ STATED = {
 TRIED = [
     ("openai", "endless-header"),
     ("openai", "invalid-json"),
+    ("openai", "strange-tool"),
+    ("anthropic", "no-content"),
     ("anthropic", "no-newline"),
     ("anthropic", "endless-body"),
     ("gemini", "gzip-bomb-streamed"),
@@ -59,6 +61,31 @@ async def test_the_next_path_answers(start: Start, monkeypatch: pytest.MonkeyPat
             assert [step["path"] for step in steps] == ["site/best", "site/next"]
             assert steps[0]["fault"] in ("broken_stream", "unavailable", "timeout")
             assert hostile.asked >= 1
+
+
+@pytest.mark.parametrize(
+    ("script", "tokens", "known", "words"),
+    [
+        ("no-content", 0, False, "The server's answer is empty. (HTTP 204)"),
+        ("empty-body", 0, False, "The server's answer is empty. (HTTP 200)"),
+        ("strange-tool", 7, True, "The model called a tool that the request does not offer."),
+    ],
+)
+async def test_an_odd_answer_costs_what_is_known_of_it_and_the_record_says_what_it_was(
+    start: Start, script: str, tokens: int, known: bool, words: str
+) -> None:
+    async with HostileStandIn(script) as odd, OpenAIStandIn(Behaviour()) as honest:
+        best = upstream_card(f"{odd.base_url}/v1", "site/best", price={"output_per_million": 1.0})
+        next_best = upstream_card(honest.base_url, "site/next", price={"per_request": 0.01})
+        async with start(best, next_best, failing=FAST) as weir:
+            status, body, headers = await weir.ask("one two", max_tokens=4000)
+            assert (status, headers["x-weir-path"]) == (200, "site/next")
+            assert not body["choices"][0]["message"].get("tool_calls")
+            steps = (await weir.records())[0]["outcome"]["steps"]
+    assert (steps[0]["fault"], steps[0]["message"]) == ("broken_stream", words)
+    assert (steps[0]["completion_tokens"], steps[0]["cost_known"]) == (tokens, known)
+    assert steps[0]["cost"] == tokens / 1e6
+    assert odd.asked == 1, "what may have done work is not paid for twice"
 
 
 async def test_a_certificate_that_does_not_hold_is_no_reason_to_fail(start: Start, tmp_path: Path) -> None:

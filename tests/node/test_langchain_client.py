@@ -21,8 +21,10 @@ from tests import factories
 from tests.node.conftest import Running, Start
 from tests.paths.providers import EVERY, PROVIDERS
 from tests.standins.anthropic_server import SEAL as ANTHROPICS_SEAL
+from tests.standins.anthropic_server import VERTEX as CLAUDE
 from tests.standins.gemini_server import SIGNATURE as GOOGLES_SEAL
-from tests.standins.gemini_server import VERTEX, account, gemini
+from tests.standins.gemini_server import VERTEX, gemini
+from tests.standins.google_accounts import account
 from tests.standins.openai_answers import Behaviour
 
 WORDS = "one two three four"
@@ -157,17 +159,27 @@ async def test_thinking_goes_back_under_its_seal_on_anthropics_wire(
         assert "anthropic:" not in sent and "google:" not in sent
 
 
-async def test_vertex_gets_its_tokens_from_where_the_card_says(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "publisher"), [("gemini", VERTEX), ("anthropic", CLAUDE)])
+async def test_vertex_gets_its_tokens_from_where_the_card_says(
+    name: str, publisher: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("K", account())
-    async with gemini(Behaviour(key="unused")) as server, gemini() as elsewhere:
+    async with PROVIDERS[name].stand_in(Behaviour(key="unused")) as server, gemini() as elsewhere:
         elsewhere.wire.tokens = server.wire.tokens  # another server, of the same provider
-        where = {"base_url": server.base_url + VERTEX, "token_url": elsewhere.token_url}
-        card = card_of(PROVIDERS["gemini"].card(**where))
+        where = {"base_url": server.base_url + publisher, "token_url": elsewhere.token_url}
+        card = card_of(PROVIDERS[name].card(**where))
         async with start(card) as weir, weir.client() as client:
             for words in ("one", "two"):
                 asked: Any = [{"role": "user", "content": words}]
                 answer = await client.chat.completions.create(model="auto", messages=asked)
                 assert answer.choices[0].message.content == words
+            async with (
+                anthropic.AsyncAnthropic(base_url=weir.url, api_key="unused", max_retries=0) as own,
+                own.messages.stream(
+                    model="auto", max_tokens=9, messages=[{"role": "user", "content": "three"}]
+                ) as said,
+            ):
+                assert await said.get_final_text() == "three"
         assert server.wire.tokens == ["ya29.stand-in-0"]
 
 

@@ -156,6 +156,12 @@ def test_what_cannot_be_said_is_refused_by_name(over: dict[str, Any], param: str
     assert (caught.value.fault, caught.value.param) == ("unsupported", param)
 
 
+def test_bytes_are_known_however_their_address_is_written() -> None:
+    job = replace(HELLO, messages=(Message("user", "", parts=(image(PIXEL.replace("data:image", "DATA:Image")),)),))
+    (block,) = body_of(job)["messages"][0]["content"]
+    assert block["source"] == {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+
+
 def test_arguments_that_are_no_object_are_refused() -> None:
     call = {**CALL, "function": {"name": "weather", "arguments": "[1]"}}
     with pytest.raises(PathError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -20,7 +21,7 @@ from appliance.paths.bedrock_http import BedrockDialect, BedrockReading, Frames,
 from appliance.paths.bedrock_wire import build_body
 from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer
-from appliance.records.card import Endpoint, ModelCard
+from appliance.records.card import Endpoint, ModelCard, Price
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Format, Message, Sampling, Thinking
 from tests.paths.providers import PROVIDERS, served
@@ -96,6 +97,61 @@ def test_a_budget_is_no_use_to_a_model_that_lost_its_thread() -> None:
         said = chat(Message("user", "a"), called, result, tools=(TOOL,), thinking=Thinking(2000))
         wanted = {"thinking": {"type": "enabled", "budget_tokens": 2000}} if thinks else None
         assert build_body(said, "budget").get("additionalModelRequestFields") == wanted
+
+
+FIVE, HOUR = {"cachePoint": {"type": "default"}}, {"cachePoint": {"type": "default", "ttl": "1h"}}
+MARKED = chat(
+    Message("system", "Be brief.\nBe kind.", marks=((9, "1h"),)),
+    Message("user", "A long text.\nAsk?", marks=((12, "5m"), (17, "5m"), (17, "5m"))),
+    Message("assistant", "", tool_calls=(CALL,), parts=(SEEN,), marks=((0, "5m"),)),
+    Message("tool", "sunny", tool_call_id="call_1", marks=((5, "5m"),)),
+    Message("user", "look", parts=({"type": "text", "text": "look"}, IMAGE)),
+    tools=(TOOL,),
+)
+
+
+def test_points_up_to_which_a_prompt_is_kept_stand_where_the_caller_s_marks_stood() -> None:
+    body = build_body(MARKED, keeps=True)
+    accepted(body)
+    assert body["system"] == [{"text": "Be brief."}, HOUR, {"text": "\nBe kind."}]
+    first, call, result = [message["content"] for message in body["messages"]]
+    assert first == [{"text": "A long text."}, FIVE, {"text": "\nAsk?"}, FIVE]
+    assert [next(iter(block)) for block in call] == ["reasoningContent", "toolUse", "cachePoint"]
+    assert [next(iter(block)) for block in result] == ["toolResult", "cachePoint", "text", "image"]
+    thought = replace(
+        MARKED, messages=(*MARKED.messages[:2], Message("assistant", "", parts=(SEEN,), marks=((0, "5m"),)))
+    )
+    assert "cachePoint" not in build_body(thought, keeps=True)["messages"][-1]["content"][-1]
+    assert "cachePoint" not in repr(build_body(MARKED))
+
+
+@pytest.mark.parametrize(
+    ("price", "points"),
+    [
+        ({"input_per_million": 3.0}, 0),  # models that keep nothing refuse the mark
+        ({"input_per_million": 3.0, "cached_input_per_million": 0.3, "cache_write_1h_per_million": 6.0}, 5),
+        ({"cached_input_per_million": 0.0}, 5),
+        ({"input_per_million": 3.0, "cached_input_per_million": 0.3}, None),
+    ],
+)
+def test_a_prompt_is_kept_where_the_card_has_a_price_for_that(price: dict[str, float], points: int | None) -> None:
+    dialect = BedrockDialect(CARD.model_copy(update={"price": Price(**price)}))
+    if points is not None:
+        assert dialect.call(MARKED, ENDPOINT, streaming=False).body.count(b"cachePoint") == points
+        return
+    with pytest.raises(PathError) as caught:
+        dialect.call(MARKED, ENDPOINT, streaming=False)
+    assert (caught.value.fault, caught.value.param) == ("unsupported", "cache_control")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_kept_and_read_again_is_counted_apart(stream: bool) -> None:
+    price = {"input_per_million": 3.0, "cached_input_per_million": 0.3, "cache_write_1h_per_million": 6.0}
+    provider = PROVIDERS["bedrock"]
+    asked = chat(Message("user", "one two three", marks=((13, "1h"),)), stream=stream)
+    async with served(provider, behaviour=Behaviour(prefix_cache=True), over={"price": price}) as (_, path):
+        used = [[chunk async for chunk in path.stream(asked)][-1] for _ in range(2)]
+    assert [one.usage for one in used if isinstance(one, Done)] == [Usage(3, 3, 0, 0, 2, 2), Usage(3, 3, 2)]
 
 
 def test_the_one_stop_string_that_there_was_is_told() -> None:

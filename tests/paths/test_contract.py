@@ -20,10 +20,11 @@ from appliance.paths.registry import RUNTIMES, PathContext, build_path
 from appliance.records.card import Capabilities, Endpoint, File, LlamaSettings, ModelCard
 from appliance.records.departure import departing
 from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, NotClaimed, Opened, Subject, only_path_errors_escape
-from tests.standins.anthropic_server import anthropic
+from tests.standins.anthropic_server import VERTEX, anthropic
 from tests.standins.bedrock_server import bedrock
 from tests.standins.cohere_server import cohere
 from tests.standins.gemini_server import gemini
+from tests.standins.google_accounts import account
 from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 from tests.standins.provider import ProviderStandIn
@@ -57,9 +58,18 @@ async def openai_http(directory: Path) -> AsyncIterator[Opened]:
 
 @asynccontextmanager
 async def _provider(
-    server: ProviderStandIn, directory: Path, runtime: str, modalities: tuple[str, ...] = ("chat",), **endpoint: str
+    server: ProviderStandIn,
+    directory: Path,
+    runtime: str,
+    modalities: tuple[str, ...] = ("chat",),
+    publisher: str = "",
+    **endpoint: str,
 ) -> AsyncIterator[Opened]:
     async with server:
+        where = {"base_url": server.base_url + publisher}
+        secret = SECRETS.get(runtime, "sk-1")
+        if publisher:
+            where["token_url"], secret = f"{server.base_url}/token", account()
         card = ModelCard.model_validate(
             {
                 "id": "upstream",
@@ -67,11 +77,11 @@ async def _provider(
                 "tier": "frontier",
                 "modalities": modalities,
                 "capabilities": {"tools": True, "json_schema": True, "images_in": True},
-                "endpoint": {"base_url": server.base_url, "model": "stand-in", "api_key_ref": "env:K", **endpoint},
+                "endpoint": {**where, "model": "stand-in", "api_key_ref": "env:K", **endpoint},
             }
         )
         egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger())
-        path = build_path(card, PathContext(directory, egress, lambda _: SECRETS.get(runtime, "sk-1")))
+        path = build_path(card, PathContext(directory, egress, lambda _: secret))
         try:
             with departing(DEPARTURE):
                 yield Opened(path, too_long=PROMPT * 20)
@@ -85,9 +95,14 @@ def anthropic_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
     return _provider(anthropic(behaviour), directory, "anthropic_http")
 
 
+def anthropic_on_vertex(directory: Path) -> AbstractAsyncContextManager[Opened]:
+    behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="none")
+    return _provider(anthropic(behaviour), directory, "anthropic_http", publisher=VERTEX)
+
+
 def gemini_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
     behaviour = Behaviour(context_tokens=200, tokens_per_s=1000.0, key="sk-1")
-    return _provider(gemini(behaviour), directory, "gemini_http")
+    return _provider(gemini(behaviour), directory, "gemini_http", ("chat", "embedding"))
 
 
 def bedrock_http(directory: Path) -> AbstractAsyncContextManager[Opened]:
@@ -142,7 +157,8 @@ def _absent(module: str, *needed: Path) -> str:
 SUBJECTS = (
     Subject("openai_http", frozenset({"chat", "completion", "embedding"}), openai_http),
     Subject("anthropic_http", frozenset({"chat"}), anthropic_http),
-    Subject("gemini_http", frozenset({"chat"}), gemini_http),
+    Subject("anthropic_http on Vertex", frozenset({"chat"}), anthropic_on_vertex),
+    Subject("gemini_http", frozenset({"chat", "embedding"}), gemini_http),
     Subject("bedrock_http", frozenset({"chat"}), bedrock_http),
     Subject("cohere_http", frozenset({"chat", "embedding"}), cohere_http),
     Subject("llama_cpp", frozenset({"chat", "completion"}), llama_cpp, _absent("appliance.paths.llama_cpp.path")),
@@ -162,7 +178,7 @@ ASKED = [
 
 
 def test_every_registered_runtime_is_asked() -> None:
-    assert {subject.name for subject in SUBJECTS} == set(RUNTIMES)
+    assert {subject.name.partition(" ")[0] for subject in SUBJECTS} == set(RUNTIMES)
 
 
 @pytest.mark.asyncio

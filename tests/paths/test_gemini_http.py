@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage
+from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.gemini_http import GeminiDialect
+from appliance.paths.gemini_vectors import VectorReading, vectors_body
 from appliance.paths.gemini_wire import MAKER, NO_SIGNATURE, ContentReading, build_body
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.rig import HELLO, KEY, PROMPT, calls, card_for, collect, fault, started, text, thought
-from tests.standins.gemini_server import MAIL, SIGNATURE, THOUGHT, VERTEX, GeminiStandIn, account, gemini
+from tests.standins.gemini_server import SIGNATURE, THOUGHT, VERTEX, GeminiStandIn, gemini
+from tests.standins.google_accounts import MAIL, account
 from tests.standins.openai_answers import Behaviour
 
 WEATHER = {
@@ -37,8 +40,12 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
-def body_of(job: Job, reasoning: str = "none") -> dict[str, Any]:
-    return orjson.loads(orjson.dumps(build_body(job, reasoning)))
+def body_of(job: Job, reasoning: str = "none", **over: Any) -> dict[str, Any]:
+    return orjson.loads(orjson.dumps(build_body(job, reasoning, **over)))
+
+
+def picture(url: str) -> Message:
+    return Message("user", "", parts=({"type": "image_url", "image_url": {"url": url}},))
 
 
 def test_a_full_job_is_said_faithfully() -> None:
@@ -138,8 +145,16 @@ def test_a_full_job_is_said_faithfully() -> None:
         ({"sampling": Sampling(repeat_penalty=1.1)}, "repeat_penalty"),
         ({"messages": (Message("user", "a", name="ann"),)}, "messages[0].name"),
         ({"messages": (Message("system", "", parts=(IMAGE,)),)}, "messages[0].content"),
-        ({"messages": (Message("user", "", parts=({**IMAGE, "image_url": {"url": "https://x.example/a"}},)),)},
-         "messages[0].content"),
+        ({"messages": (picture("https://x.example/a"),)}, "messages[0].content"),
+        ({"messages": (picture("https://x.png"),)}, "messages[0].content"),
+        ({"messages": (picture("https://x.example/a.pdf?b=.png"),)}, "messages[0].content"),
+        ({"messages": (picture("https://x.example/a .png"),)}, "messages[0].content"),
+        ({"messages": (picture("http://x.example/a.png"),)}, "messages[0].content"),
+        ({"messages": (picture("file:///etc/a.png"),)}, "messages[0].content"),
+        ({"messages": (picture("gs://bucket/a.png"),)}, "messages[0].content"),
+        ({"messages": (*HELLO.messages, Message("assistant", "It is"))}, "messages"),
+        ({"messages": (*HELLO.messages, Message("assistant", "It is")), "continues": True}, "messages"),
+        ({"messages": (*HELLO.messages, Message("assistant", "", tool_calls=(CALL,)))}, "messages"),
         ({"forwarded": {"reasoning_effort": "low"}}, "reasoning_effort"),
         ({"forwarded": {"service_tier": "flex"}}, "service_tier"),
     ],
@@ -154,6 +169,46 @@ def test_a_result_that_belongs_to_no_call_is_refused() -> None:
     with pytest.raises(PathError) as caught:
         body_of(replace(HELLO, messages=(Message("tool", "rain", tool_call_id="c9"),)))
     assert (caught.value.fault, caught.value.param) == ("rejected", "messages[0].tool_call_id")
+
+
+@pytest.mark.parametrize(
+    ("url", "media"),
+    [
+        ("https://x.example/a.png", "image/png"),
+        ("HTTPS://x.example/b/a.JPG?sig=1.gif#x", "image/jpeg"),
+        ("gs://bucket/deep/a.webp", "image/webp"),
+    ],
+)
+def test_an_image_by_address_is_fetched_by_google_which_is_told_its_type(url: str, media: str) -> None:
+    (content,) = body_of(replace(HELLO, messages=(picture(url),)), vertex=True)["contents"]
+    assert content["parts"] == [{"fileData": {"mimeType": media, "fileUri": url}}]
+
+
+def test_an_answer_that_is_begun_is_the_last_turn_where_the_model_goes_on_with_it() -> None:
+    begun = (*HELLO.messages, Message("assistant", "It is"))
+    for continues in (True, False):  # a wire that knows no such word may say it all the same
+        contents = body_of(replace(HELLO, messages=begun, continues=continues), prefill=True)["contents"]
+        assert contents[-1] == {"role": "model", "parts": [{"text": "It is"}]}
+
+
+@pytest.mark.asyncio
+@both
+async def test_addresses_and_begun_answers_go_as_the_card_says(stream: bool) -> None:
+    begun = (picture("https://x.example/a.png"), Message("user", PROMPT), Message("assistant", "Tell me"))
+    job = replace(HELLO, messages=begun, continues=True, stream=stream)
+    async with gemini(Behaviour(key=KEY)) as server:
+        for model, prefill, expected in (
+            ("gemini-2.5-pro", True, ""),
+            ("m", True, "rejected"),
+            ("m", False, "unsupported"),
+        ):
+            async with started(card_for(server, "gemini_http", model, capabilities={"prefill": prefill})) as path:
+                if expected:
+                    assert (await fault(path, job)).fault == expected
+                else:
+                    assert text(await collect(path, job)) == PROMPT
+        assert len(server.bodies) == 2, "what the card does not claim is not even sent"
+        assert server.bodies[0]["contents"][0]["parts"][0]["fileData"]["fileUri"] == "https://x.example/a.png"
 
 
 def test_how_much_to_think_is_said_as_the_model_takes_it() -> None:
@@ -171,7 +226,7 @@ def test_how_much_to_think_is_said_as_the_model_takes_it() -> None:
 
 def test_signatures_of_other_providers_are_not_sent() -> None:
     parts = ({"type": "thinking", "thinking": "hm", "signature": "anthropic:c2Vh"},)
-    (content,) = body_of(replace(HELLO, messages=(Message("assistant", "a", parts=parts),)))["contents"]
+    content = body_of(replace(HELLO, messages=(Message("assistant", "a", parts=parts), *HELLO.messages)))["contents"][0]
     assert content["parts"] == [{"text": "a"}]
 
 
@@ -246,6 +301,7 @@ ERRORS: list[tuple[int, Any, str]] = [
     (400, {"status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}, "auth"),
     (400, {"status": "FAILED_PRECONDITION", "message": "User location is not supported"}, "rejected"),
     (403, {"status": "PERMISSION_DENIED"}, "auth"),
+    (400, {"message": "the input token count is 20001 but the model supports up to 20000."}, "context_too_long"),
     (504, {"status": "DEADLINE_EXCEEDED"}, "unavailable"),
     (200, {"status": "DEADLINE_EXCEEDED", "code": 504}, "timeout"),
     (200, {"status": "RESOURCE_EXHAUSTED", "code": 429}, "overloaded"),
@@ -307,6 +363,87 @@ def test_tokens_are_those_that_the_answer_grew_by() -> None:
     reading = ContentReading(1)
     chunks = reading.feed(event("hm", 0, thought=True)) + reading.feed(event("a b c", 3)) + reading.feed(event("d", 4))
     assert chunks == [Reasoning("hm", 0, 2), Text("a b c", 0, 3), Text("d", 0, 1)]
+
+
+# ---- embeddings -----------------------------------------------------------------------------------------------
+
+
+EMBED = Job(id="j", kind="embedding", inputs=("one", "two words"), forwarded={"dimensions": 3, "user": "ann"})
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("on_vertex", [False, True])
+async def test_vectors_say_what_they_are_for_and_how_wide(on_vertex: bool) -> None:
+    async with gemini(Behaviour(key=KEY)) as server:
+        over = {"modalities": ("embedding",)}
+        card = vertex(server, input_type="search_query") if on_vertex else card_for(server, "gemini_http", **over)
+        card = card.model_copy(update=over)
+        async with started(card, account() if on_vertex else KEY) as path:
+            chunks = await collect(path, EMBED)
+            assert [(chunk.index, len(chunk.values)) for chunk in chunks if isinstance(chunk, Vector)] == [
+                (0, 3),
+                (1, 3),
+            ]
+            assert chunks[-1] == Done(Usage(3))
+    asked = {"model": "models/m", "taskType": "RETRIEVAL_DOCUMENT", "outputDimensionality": 3}
+    assert server.bodies[0] == (
+        {
+            "instances": [{"content": one, "task_type": "RETRIEVAL_QUERY"} for one in EMBED.inputs],
+            "parameters": {"autoTruncate": False, "outputDimensionality": 3},
+        }
+        if on_vertex
+        else {"requests": [{**asked, "content": {"parts": [{"text": one}]}} for one in EMBED.inputs]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("over", "on_vertex", "param"),
+    [
+        ({"inputs": ("x",) * 101}, False, "input"),
+        ({"inputs": ("x",) * 251}, True, "input"),
+        ({"forwarded": {"odd": 1}}, False, "odd"),
+    ],
+)
+def test_what_google_has_no_word_for_of_embeddings_is_refused_by_name(
+    over: dict[str, Any], on_vertex: bool, param: str
+) -> None:
+    with pytest.raises(PathError) as caught:
+        vectors_body(replace(EMBED, **over), "m", "search_document", vertex=on_vertex)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"embeddings": [{"values": [1]}]},
+        {"embeddings": [{"values": [1]}, {"values": ["x"]}]},
+        {"embeddings": [{"values": [1]}, {"values": "12"}]},
+        {"embeddings": [{"values": [1]}, {"values": []}]},
+        {"predictions": [{"embeddings": {"values": [1]}}]},
+        {"predictions": [{"embeddings": []}, {}]},
+        {"predictions": 3},
+        {},
+        [],
+    ],
+)
+@pytest.mark.parametrize("on_vertex", [False, True])
+def test_anything_but_one_vector_for_each_text_is_no_answer(found: Any, on_vertex: bool) -> None:
+    with pytest.raises(BrokenAnswer):
+        VectorReading(2, vertex=on_vertex).whole(orjson.dumps(found))
+
+
+@given(_json, st.booleans())
+def test_whatever_json_arrives_it_is_vectors_or_broken(found: Any, on_vertex: bool) -> None:
+    for one in (found, {"embeddings": found, "usageMetadata": found}, {"predictions": [{"embeddings": found}]}):
+        with suppress(BrokenAnswer):
+            VectorReading(1, vertex=on_vertex).whole(orjson.dumps(one))
+
+
+def test_usage_that_is_not_stated_of_every_text_is_not_stated() -> None:
+    rows = [{"embeddings": {"values": [1], "statistics": {"token_count": 4}}}, {"embeddings": {"values": [1]}}]
+    reading = VectorReading(2, vertex=True)
+    reading.whole(orjson.dumps({"predictions": rows}))
+    assert reading.usage is None
 
 
 # ---- Vertex and its tokens ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from appliance.decide.usage import MOST_TOKENS
-from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, Usage
+from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, ToolCall, Usage
 from appliance.paths.guard import Guarded
 from appliance.records.card import ModelCard
 
@@ -102,6 +102,61 @@ async def test_anything_but_one_done_at_the_end_is_a_broken_stream(chunks: tuple
         "a Done was let out before the stream was known to be whole"
     )
     assert runtime.closed == 1
+
+
+def call(name: Any, place: Any = 0, choice: int = 0) -> ToolCall:
+    return ToolCall({"index": place, "function": {"name": name, "arguments": "{"}}, choice)
+
+
+def offering(*names: Any) -> Job:
+    return Job(id="j", kind="chat", tools=tuple({"type": "function", "function": {"name": name}} for name in names))
+
+
+ARGUMENTS = ToolCall({"index": 0, "function": {"arguments": "}"}})
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("calls", "passed"),
+    [
+        ([call("launch")], 0),
+        ([call("weather"), ARGUMENTS, call("launch", 1)], 2),
+        ([call("weather", 0, 1), call("launch")], 1),
+        ([call("wea"), call("pon")], 1),
+        ([call("wea"), ARGUMENTS], 2),
+        ([ARGUMENTS], 1),
+        ([call("")], 1),
+        ([call(None)], 1),
+        ([call(3)], 0),
+        ([call(["weather"])], 0),
+        ([call("weather", "0")], 0),
+        ([call("weather", [])], 0),
+        ([ToolCall({"index": 0, "function": "weather"})], 1),
+    ],
+)
+async def test_a_call_of_what_nobody_offered_is_a_broken_answer(calls: list[ToolCall], passed: int) -> None:
+    runtime = Runtime(saying(*calls, Done(Usage())))
+    got, error = await said(runtime, offering("weather", "now"))
+    assert error is not None
+    assert (error.fault, len(got), runtime.closed) == ("broken_stream", passed, 1)
+    assert "launch" not in error.message, "what a model wrote is in no error"
+    nothing_offered = await said(Runtime(saying(call("weather"), Done(Usage()))))
+    assert nothing_offered[1] is not None
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [call("weather"), ARGUMENTS, call("now", 1)],
+        [call("wea"), call("ther"), ARGUMENTS],
+        [call("weather"), call("weather")],  # again with each piece
+        [call("weather"), call("now")],  # two calls in one place
+    ],
+)
+async def test_a_call_of_what_was_offered_passes_however_its_name_comes(calls: list[ToolCall]) -> None:
+    chunks = [*calls, Done(Usage())]
+    assert await said(Runtime(saying(*chunks)), offering("weather", "now")) == (chunks, None)
 
 
 @pytest.mark.asyncio

@@ -6,13 +6,14 @@ import datetime
 import ipaddress
 import ssl
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.egress import Destination, Egress
-from appliance.paths.contract import Chunk, Done, ExecutionPath, Job, PathError
+from appliance.paths.contract import Chunk, Done, ExecutionPath, Job, Meter, PathError, Usage
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.departure import departing
 from appliance.records.request import Message
@@ -40,6 +41,10 @@ FAULTS = {
     "bad-chunk": {"broken_stream"},
     "huge-chunk": {"broken_stream"},
     "closed-at-once": {"broken_stream"},
+    "no-content": {"broken_stream"},
+    "empty-body": {"broken_stream"},
+    "empty-stream": {"broken_stream"},
+    "strange-tool": {"broken_stream"},
     "invalid-json": {"broken_stream"},
     "deep-json": {"broken_stream"},
     "split-utf8": {"broken_stream"},
@@ -112,6 +117,20 @@ async def test_memory_is_bounded(name: str, script: str) -> None:
         finally:
             tracemalloc.stop()
         assert most < MEMORY
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("script", ["no-content", "empty-body", "empty-stream"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_said_nothing_is_charged_for_no_answer(name: str, script: str, stream: bool) -> None:
+    asked = replace(job(stream=stream), meter=Meter())
+    async with (
+        HostileStandIn(script, stream_type=STREAMS.get(name, "text/event-stream")) as server,
+        opened(EVERY[name], server.base_url) as path,
+    ):
+        error = await fault(path, asked)
+    assert (error.fault, error.message[:28]) == ("broken_stream", "The server's answer is empty")
+    assert (asked.meter.used(10), asked.meter.exact) == (Usage(10), False), "the prompt may have been read"
 
 
 @pytest.mark.parametrize("name", EVERY)

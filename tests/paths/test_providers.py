@@ -57,6 +57,7 @@ FAULTS = {
     "bad-utf8": "broken_stream",
     "huge": "broken_stream",
     "gzip-bomb": "broken_stream",
+    "strange-tool": "broken_stream",
 }
 STREAM_FAULTS = FAULTS | {"no-end": "broken_stream", "error-event": "unavailable"}
 each = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
@@ -207,6 +208,8 @@ async def test_an_image_is_sent_as_its_bytes(provider: Provider) -> None:
         ({"tools": (TOOL,), "parallel_tool_calls": False}, "parallel_tool_calls"),
         ({"format": Format("regex", pattern="a+")}, "response_format"),
         ({"messages": (Message("nobody", "x"),)}, "messages[0].role"),
+        ({"messages": (Message("system", "", parts=(IMAGE,)), Message("user", "x"))}, "messages[0].content"),
+        ({"messages": (Message("user", "x"), Message("assistant", "", parts=(IMAGE,)))}, "messages[1].content"),
         ({"messages": (Message("user", "x", parts=({"type": "file", "file": {}},)),)}, "messages[0].content"),
         ({"messages": (Message("user", "x", parts=({"type": "input_audio"},)),)}, "messages[0].content"),
     ],

@@ -1,4 +1,4 @@
-"""A stand-in for Anthropic's Messages API: the real wire format, no model behind it.
+"""A stand-in for Anthropic's Messages API, its own and Vertex AI's: the real wire format, no model behind it.
 
     python -m tests.standins.anthropic_server --tokens-per-s 60
 
@@ -6,7 +6,8 @@ It prints one line of JSON with its port and serves until it is stopped. `provid
 'overloaded' is the API's 529, 'refuse' a refusal, 'pause' a turn that was paused, and 'full' a full context.
 
 It insists on what the API insists on: a version, `max_tokens`, turns that are not empty, results right behind the calls
-that they answer, closed schemas, and seals that it made itself.
+that they answer, closed schemas, and seals that it made itself. Vertex's addresses take tokens of `/token` alone, and
+want the version in the body, no model there, and no addresses of images.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import orjson
 from aiohttp import web
 
 from tests.standins.bills import Bill
+from tests.standins.google_accounts import GoogleStandIn, Tokens
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose, prompt_tokens_of, tokens_of
-from tests.standins.provider import ProviderStandIn, Wire, alike, serve
+from tests.standins.provider import Wire, alike, serve
 
 THOUGHT = "Let me see."
 SEAL = "c2VhbGVkIGJ5IHRoZSBzdGFuZC1pbg=="
+VERTEX = "/v1/projects/p/locations/l/publishers/anthropic"
 _FINISH = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "stopped": "stop_sequence"}
 _ENDS = {"refuse": "refusal", "pause": "pause_turn", "full": "model_context_window_exceeded"}
 _ERRORS = {
@@ -39,24 +42,25 @@ _ERRORS = {
 }
 
 
-class AnthropicWire(Wire):
+class AnthropicWire(Tokens, Wire):
     """As `provider.Wire` has it. `held` are the prompts that its cache holds."""
 
     name = "anthropic"
-    routes = ("/v1/messages",)
+    routes = ("/v1/messages", VERTEX + "/models/{model}")
     stream_type = "text/event-stream"
 
     def __init__(self) -> None:
+        super().__init__()
         self.held: list[list[str]] = []
 
     def model(self, request: web.Request, body: dict[str, Any]) -> str:
-        return str(body.get("model", ""))
+        return request.match_info.get("model", "").rpartition(":")[0] or str(body.get("model", ""))
 
     def key(self, request: web.Request) -> str:
-        return request.headers.get("x-api-key", "")
+        return request.headers.get("x-api-key", "") or request.headers.get("Authorization", "")
 
     def refuses(self, request: web.Request, raw: bytes, key: str) -> bool:
-        return self.key(request) != key
+        return not self.knows(request) if request.path.startswith(VERTEX) else self.key(request) != key
 
     def streams(self, request: web.Request, body: dict[str, Any]) -> bool:
         return bool(body.get("stream"))
@@ -64,7 +68,11 @@ class AnthropicWire(Wire):
     def other(self, request: web.Request, body: dict[str, Any], mode: str, bill: Bill) -> web.Response | None:
         if mode == "overloaded":
             return self.error(mode, "")
-        wrong = "anthropic-version: header is required" if "anthropic-version" not in request.headers else _wrong(body)
+        if request.path.startswith(VERTEX):
+            wrong = _wrong_on_vertex(request.path.rpartition(":")[2], body)
+        else:
+            wrong = "" if "anthropic-version" in request.headers else "anthropic-version: header is required"
+        wrong = wrong or _wrong(body)
         return self.error("400", wrong) if wrong else None
 
     def compose(self, body: dict[str, Any], behaviour: Behaviour) -> Answer:
@@ -103,7 +111,7 @@ class AnthropicWire(Wire):
             "id": f"msg_{LABEL}",
             "type": "message",
             "role": "assistant",
-            "model": body["model"],
+            "model": body.get("model", LABEL),
             "content": content,
             "stop_reason": reason,
             "stop_sequence": None,
@@ -192,6 +200,18 @@ def _delta(at: int, kind: str, **fields: Any) -> bytes:
     return _event("content_block_delta", index=at, delta={"type": kind, **fields})
 
 
+def _wrong_on_vertex(method: str, body: dict[str, Any]) -> str:
+    if method != ("streamRawPredict" if body.get("stream") else "rawPredict"):
+        return "stream: does not match the method"
+    if body.get("anthropic_version") != "vertex-2023-10-16":
+        return "anthropic_version: Field required"
+    if odd := {"model", "service_tier"} & set(body):
+        return f"{min(odd)}: Extra inputs are not permitted"
+    if b'"source":{"type":"url"' in orjson.dumps(body):
+        return "messages.0.content.0.image.source.base64.data: URL sources are not supported"
+    return ""
+
+
 def _wrong(body: dict[str, Any]) -> str:
     """What the API would refuse, or ''."""
     if type(body.get("max_tokens")) is not int or body["max_tokens"] < 1:
@@ -241,8 +261,14 @@ def _as_openai(body: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def anthropic(behaviour: Behaviour | None = None, host: str = "127.0.0.1", port: int = 0) -> ProviderStandIn:
-    return ProviderStandIn(AnthropicWire(), behaviour, host=host, port=port)
+class AnthropicStandIn(GoogleStandIn):
+    """Of Anthropic's own API and of Vertex AI."""
+
+    wire: AnthropicWire
+
+
+def anthropic(behaviour: Behaviour | None = None, host: str = "127.0.0.1", port: int = 0) -> AnthropicStandIn:
+    return AnthropicStandIn(AnthropicWire(), behaviour, host=host, port=port)
 
 
 if __name__ == "__main__":

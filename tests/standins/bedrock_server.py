@@ -2,8 +2,9 @@
 
     python -m tests.standins.bedrock_server --tokens-per-s 60 --key AKIDEXAMPLE:secret
 
-It prints one line of JSON with its port and serves until it is stopped. `--key` is either ACCESS:SECRET, and every
-signature is then computed again with AWS's published steps, or a bearer token. `provider.MODES` lists the failures.
+It prints one line of JSON with its port and serves until it is stopped. `--key` is either ACCESS:SECRET, or, where they
+are temporary, ACCESS:SECRET:TOKEN, and every signature is then computed again with AWS's published steps; or a bearer
+token. `provider.MODES` lists the failures.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, unquote
 from zlib import crc32
@@ -21,6 +23,7 @@ from zlib import crc32
 import orjson
 from aiohttp import web
 
+from tests.standins.bills import Bill
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose
 from tests.standins.provider import ProviderStandIn, Wire, alike, serve
 
@@ -71,7 +74,10 @@ class BedrockWire(Wire):
         given = request.headers.get("Authorization", "")
         if ":" not in key:
             return given != f"Bearer {key}"
-        return not signed_by(request, raw, *key.split(":", 1))
+        access, secret, *token = key.split(":")
+        if request.headers.get("X-Amz-Security-Token") != (token[0] if token else None):
+            return True
+        return not signed_by(request, raw, access, secret)
 
     def streams(self, request: web.Request, body: dict[str, Any]) -> bool:
         return request.path.endswith("-stream")
@@ -86,15 +92,21 @@ class BedrockWire(Wire):
             self.held.append(tokens)
         return answer
 
-    def _usage(self, answer: Answer) -> dict[str, Any]:
-        made = max(1, len(answer.tokens))
-        read = answer.cached_tokens
+    def other(self, request: web.Request, body: dict[str, Any], mode: str, bill: Bill) -> web.Response | None:
+        wrong = _wrong(body)
+        return self.error("400", wrong) if wrong else None
+
+    def _usage(self, body: dict[str, Any], answer: Answer) -> dict[str, Any]:
+        made, read, points = max(1, len(answer.tokens)), answer.cached_tokens, _points(body)
+        written = answer.prompt_tokens - 1 if points and not read else 0
+        lasts = "1h" if any(point.get("ttl") == "1h" for point in points) else "5m"
         return {
-            "inputTokens": answer.prompt_tokens - read,
+            "inputTokens": answer.prompt_tokens - read - written,
             "outputTokens": made,
             "totalTokens": answer.prompt_tokens + made,
             "cacheReadInputTokens": read,
-            "cacheWriteInputTokens": 0,
+            "cacheWriteInputTokens": written,
+            "cacheDetails": [{"ttl": lasts, "inputTokens": written}] if written else [],
         }
 
     def whole(self, body: dict[str, Any], answer: Answer, mode: str) -> bytes:
@@ -113,7 +125,7 @@ class BedrockWire(Wire):
             "stopReason": _STOPS[answer.finish],
         }
         if mode != "no-usage":
-            found["usage"] = self._usage(answer)
+            found["usage"] = self._usage(body, answer)
         return orjson.dumps(found)
 
     def events(self, body: dict[str, Any], answer: Answer, mode: str) -> Iterator[tuple[bytes, int]]:
@@ -138,7 +150,7 @@ class BedrockWire(Wire):
         yield event("contentBlockStop", contentBlockIndex=at), 0
         yield event("messageStop", stopReason=_STOPS[answer.finish]), 0
         if mode != "no-usage":
-            yield event("metadata", usage=self._usage(answer), metrics={"latencyMs": 7}), 0
+            yield event("metadata", usage=self._usage(body, answer), metrics={"latencyMs": 7}), 0
 
     def error(self, what: str, quoted: str) -> web.Response:
         status, kind, said = _ERRORS[what]
@@ -156,6 +168,26 @@ class BedrockWire(Wire):
         if mode == "bad-utf8":
             return frame("contentBlockDelta", b'{"contentBlockIndex": 0, "delta": {"text": "\xf0\x9f"}}')
         return frame("contentBlockDelta", b'{"contentBlockIndex": ')
+
+
+def _lists(body: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """All lists of blocks in which a point may stand."""
+    return [body.get("system") or [], *(message["content"] for message in body["messages"])]
+
+
+def _points(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return [block["cachePoint"] for blocks in _lists(body) for block in blocks if "cachePoint" in block]
+
+
+def _wrong(body: dict[str, Any]) -> str:
+    """What Converse would refuse, or ''."""
+    if len(_points(body)) > 4:
+        return "The maximum number of cache checkpoints is 4"
+    for blocks in _lists(body):
+        for before, block in pairwise([{}, *blocks]):
+            if "cachePoint" in block and (not before or {"cachePoint", "reasoningContent"} & set(before)):
+                return "cachePoint cannot be inserted after reasoning content, or with nothing before it"
+    return ""
 
 
 def _as_openai(body: dict[str, Any]) -> dict[str, Any]:

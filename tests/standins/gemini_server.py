@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from tests.standins.bills import Bill
+from tests.standins.google_accounts import GoogleStandIn, Tokens
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose, prompt_tokens_of, tokens_of
-from tests.standins.provider import ProviderStandIn, Wire, alike, serve
+from tests.standins.provider import Wire, alike, serve
 
 THOUGHT = "Let me see."
 SIGNATURE = "c2lnbmVkIGJ5IHRoZSBzdGFuZC1pbg=="
 NO_SIGNATURE = "skip_thought_signature_validator"
 VERTEX = "/v1/projects/p/locations/l/publishers/google"
-MAIL = "weir@p.iam.gserviceaccount.example"
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}
 _ERRORS = {
     "429": (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota). {}"),
@@ -38,34 +37,16 @@ _ERRORS = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def _key() -> Any:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def account(**over: Any) -> str:
-    """The file of the service account that `/token` knows."""
-    from cryptography.hazmat.primitives import serialization as form
-
-    raw = _key().private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-    info = {"type": "service_account", "client_email": MAIL, "private_key_id": "k1", "private_key": raw.decode()}
-    return json.dumps({**info, "token_uri": "https://elsewhere.example/token", **over})
-
-
-class GeminiWire(Wire):
-    """As `provider.Wire` has it. `held` are the prompts that its cache holds, `tokens` those that `/token` gave out."""
+class GeminiWire(Tokens, Wire):
+    """As `provider.Wire` has it. `held` are the prompts that its cache holds."""
 
     name = "gemini"
     routes = ("/v1beta/models/{model}", VERTEX + "/models/{model}")
     stream_type = "text/event-stream"
 
     def __init__(self) -> None:
+        super().__init__()
         self.held: list[list[str]] = []
-        self.tokens: list[str] = []
-        self.token_mode = ""
-        self.lives_s = 3600
 
     def model(self, request: web.Request, body: dict[str, Any]) -> str:
         return request.match_info["model"].rpartition(":")[0]
@@ -75,41 +56,51 @@ class GeminiWire(Wire):
 
     def refuses(self, request: web.Request, raw: bytes, key: str) -> bool:
         if request.path.startswith(VERTEX):
-            return self.key(request).removeprefix("Bearer ") not in self.tokens
+            return not self.knows(request)
         return self.key(request) != key
 
     def streams(self, request: web.Request, body: dict[str, Any]) -> bool:
         return request.match_info["model"].endswith(":streamGenerateContent") and request.query.get("alt") == "sse"
 
-    async def token(self, request: web.Request) -> web.Response:
-        """RFC 7523: a token for a good assertion."""
-        from google.auth import jwt
-
-        form = await request.post()
-        if self.token_mode == "500":
-            return web.Response(status=500, text="failed")
-        if self.token_mode == "shapeless":
-            return web.json_response({"token": 3})
-        if self.token_mode == "hang":
-            import asyncio
-
-            await asyncio.sleep(3600)
-        try:
-            audience = str(request.url)
-            claims = jwt.decode(str(form["assertion"]), certs=_public(), audience=audience, clock_skew_in_seconds=10)  # type: ignore[no-untyped-call]
-            assert claims["iss"] == MAIL and claims["exp"] - claims["iat"] <= 3600
-            assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
-            assert claims["scope"] == "https://www.googleapis.com/auth/cloud-platform"
-        except (ValueError, KeyError, AssertionError) as error:
-            row = {"error": "invalid_grant", "error_description": f"Invalid JWT: {form.get('assertion')} {error}"}
-            return web.json_response(row, status=400)
-        self.tokens.append(f"ya29.{LABEL}-{len(self.tokens)}")
-        row = {"access_token": self.tokens[-1], "expires_in": self.lives_s, "token_type": "Bearer"}
-        return web.json_response(row)
-
     def other(self, request: web.Request, body: dict[str, Any], mode: str, bill: Bill) -> web.Response | None:
+        method = request.match_info["model"].rpartition(":")[2]
+        if method in ("batchEmbedContents", "predict"):
+            return self._vectors(request, body, method, mode, bill)
         wrong = _wrong(body)
+        if (
+            not wrong
+            and body["contents"][-1]["role"] == "model"
+            and not self.model(request, body).startswith("gemini-2.")
+        ):
+            wrong = "Requests ending with a model turn are not supported."
+        if not wrong and not request.path.startswith(VERTEX) and b'"gs://' in orjson.dumps(body):
+            wrong = "Unsupported file URI type"
         return self.error("400", wrong) if wrong else None
+
+    def _vectors(self, request: web.Request, body: dict[str, Any], method: str, mode: str, bill: Bill) -> web.Response:
+        if (method == "predict") != request.path.startswith(VERTEX):
+            return self.error("404", "")
+        if method == "predict":
+            texts = [one["content"] for one in body["instances"]]
+            width = body["parameters"].get("outputDimensionality")
+        else:
+            if {one["model"] for one in body["requests"]} != {f"models/{self.model(request, body)}"}:
+                return self.error("400", "BatchEmbedContentsRequest.requests[].model: must match the model")
+            texts = [one["content"]["parts"][0]["text"] for one in body["requests"]]
+            width = body["requests"][0].get("outputDimensionality")
+        rows = [[float(sum(map(ord, text)) % (k + 2)) + 0.5 for k in range(width or 8)] for text in texts]
+        counts = [max(1, len(tokens_of(text))) for text in texts]
+        found: dict[str, Any] = {"embeddings": [{"values": row} for row in rows]}
+        if method == "predict":
+            told = [{"statistics": {"token_count": count, "truncated": False}} for count in counts]
+            found = {
+                "predictions": [{"embeddings": {"values": row, **one}} for row, one in zip(rows, told, strict=True)],
+                "metadata": {"billableCharacterCount": sum(map(len, texts))},
+            }
+        elif mode != "no-usage":
+            found["usageMetadata"] = {"promptTokenCount": sum(counts)}
+        bill.prompt_tokens, bill.ended = sum(counts), "whole"
+        return web.json_response(found)
 
     def compose(self, body: dict[str, Any], behaviour: Behaviour) -> Answer:
         asked = _as_openai(body)
@@ -214,13 +205,6 @@ class GeminiWire(Wire):
         return b'data: {"candidates": \r\n\r\n'
 
 
-def _public() -> dict[str, str]:
-    from cryptography.hazmat.primitives import serialization as form
-
-    raw = _key().public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
-    return {"k1": raw.decode()}
-
-
 def _many(body: dict[str, Any]) -> int:
     return int(body.get("generationConfig", {}).get("candidateCount", 1))
 
@@ -234,6 +218,9 @@ def _wrong(body: dict[str, Any]) -> str:
         return "You can only set only one of thinking budget and thinking level."
     for content in body["contents"]:
         parts = content["parts"]
+        files = [part["fileData"] for part in parts if "fileData" in part]
+        if any(not one.get("fileUri") or not one.get("mimeType", "").startswith("image/") for one in files):
+            return "Unsupported MIME type"
         if content["role"] == before or not parts:
             return "Please ensure that multiturn requests alternate between user and model."
         before = content["role"]
@@ -285,17 +272,10 @@ def _as_openai(body: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-class GeminiStandIn(ProviderStandIn):
-    """With a token server beside it, at `token_url`."""
+class GeminiStandIn(GoogleStandIn):
+    """Of the Gemini API and of Vertex AI."""
 
     wire: GeminiWire
-
-    @property
-    def token_url(self) -> str:
-        return f"{self.base_url}/token"
-
-    def more(self, app: web.Application) -> None:
-        app.router.add_post("/token", self.wire.token)
 
 
 def gemini(behaviour: Behaviour | None = None, host: str = "127.0.0.1", port: int = 0) -> GeminiStandIn:

@@ -160,6 +160,35 @@ def closed_at_once(server: HostileStandIn) -> Pieces:
 
 
 @script
+def no_content(server: HostileStandIn) -> Pieces:
+    """All went well, it says, and there is nothing."""
+
+    async def pieces() -> Pieces:
+        yield b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    return pieces()
+
+
+@script
+def empty_body(server: HostileStandIn) -> Pieces:
+    return _body(JSON, b" \r\n")
+
+
+@script
+def empty_stream(server: HostileStandIn) -> Pieces:
+    return _body(server.stream_type)
+
+
+@script
+def strange_tool(server: HostileStandIn) -> Pieces:
+    """In OpenAI's form, a call of a tool that nobody offered."""
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "launch", "arguments": "{}"}}
+    choice = {"index": 0, "message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    usage = {"prompt_tokens": 3, "completion_tokens": 7}
+    return _body(JSON, json.dumps({"choices": [choice], "usage": usage}).encode())
+
+
+@script
 def invalid_json(server: HostileStandIn) -> Pieces:
     return _body(JSON, b'{"choices": [{"message": ')
 

@@ -50,6 +50,7 @@ MODES = {
     "drip": "sends the answer one byte at a time",
     "huge": "an answer that does not end",
     "gzip-bomb": "an answer that was packed though nobody asked for it, and is huge",
+    "strange-tool": "calls a tool that nobody offered",
     "think": "shows what it thinks before it answers",
 }
 _IN_STREAM = frozenset(("stall", "cut", "cut-after", "no-end", "error-event", "malformed", "wrong-shape", "bad-utf8"))
@@ -202,6 +203,9 @@ class ProviderStandIn:
         if other is not None:
             return other
         answer = wire.compose(body, behaviour)
+        if mode == "strange-tool":
+            call = {"id": "call_1", "type": "function", "function": {"name": "launch", "arguments": "{}"}}
+            answer = Answer([], "tool_calls", answer.prompt_tokens, call)
         if answer.prompt_tokens > behaviour.context_tokens:
             return wire.error("too-long", quoted)
         bill.ended, bill.prompt_tokens, bill.cached_tokens = "begun", answer.prompt_tokens, answer.cached_tokens
