@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from appliance.bundle.in_force import InForce, in_force, marks
+from appliance.bundle.in_force import InForce, Look, in_force
 from appliance.config import Config
 from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid
@@ -50,6 +50,7 @@ class Fleets:
         self._content = found.folder
         self.current = Fleet(generation_of(config, found.folder), found.folder, safe=found.safe)
         self._all = [self.current]  # that have requests, or will have
+        self.look = Look(config.state_dir)
         self._seen: object = None  # the first look sees what changed while the node was made
         self.not_taken_over = ""  # why the generation in force does not run here
         self._retiring: set[asyncio.Task[None]] = set()
@@ -68,13 +69,14 @@ class Fleets:
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*(fleet.stop() for fleet in self._all))
+        self.look.close()
 
     async def follow(self, egress: Egress, audit: Audit) -> None:
         """Run on what is in force, also when it changes. Does not return."""
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                seen = marks(self._config.state_dir)
+                seen = self.look.seen()
                 if seen == self._seen:
                     continue
                 wanted = await asyncio.to_thread(in_force, self._config.state_dir)

@@ -27,7 +27,7 @@ from appliance import __version__
 from appliance.announce import announce
 from appliance.book import Book
 from appliance.bundle.discover import Watch
-from appliance.bundle.in_force import InForce, marks
+from appliance.bundle.in_force import InForce
 from appliance.cache.exact import ExactCache
 from appliance.config import Config
 from appliance.config_places import HOST, url_of
@@ -440,7 +440,7 @@ class Node:
 
     async def _watch(self) -> None:
         """Take over what the commands change; let the audit know what the door refused."""
-        marked: object = None
+        looked: object = None
         counted = time.monotonic()
         while True:
             await asyncio.sleep(_WATCH_S)
@@ -451,11 +451,11 @@ class Node:
             self.book.ask()
             self.cache.erasures.follow()
             try:
-                if (seen := marks(self.config.state_dir)) == marked:
+                if (seen := self.fleets.look.seen()) == looked:
                     continue
                 if await asyncio.to_thread(self.tenants.changes) != self._tenants_seen:
                     self._tenants_seen = self._take_over_tenants()
-                marked = seen
+                looked = seen
             except (sqlite3.Error, WeirError) as error:  # what is known stays in force
                 log.error("tenants-not-read", kind=type(error).__name__)
 

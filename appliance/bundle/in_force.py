@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +15,11 @@ from appliance.store import floors, slots
 from appliance.store.floors import Lost, TrustState
 
 _TICK_NS = 50_000_000  # longer than any file system's clock stands still
+_CHANGED = (  # what tells that tenants, what is in force or whom the node trusts are others than before
+    "SELECT n FROM changes",
+    "SELECT good, previous, trial, tries, fallen FROM bundle_slots",
+    "SELECT revision FROM bundle_trust",
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,47 @@ def marks(state_dir: Path) -> object:
                 return object()
             found.append((about.st_mtime_ns, about.st_size))
     return tuple(found)
+
+
+class Look:
+    """Tells what commands change from what a node that works writes into the same database with every request."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._marks: object = None
+        self._content: object = None
+        self._db: sqlite3.Connection | None = None
+        self._of: os.stat_result | None = None  # the file that is open
+
+    def seen(self) -> object:
+        """Equal to what it was before where neither `in_force` nor a tenant's settings and keys can have changed. What
+        cannot be read is equal to nothing. For one thread; a few dozen microseconds, and it waits for no lock.
+        """
+        found = marks(self._state_dir)
+        if found != self._marks:
+            self._marks, self._content = found, self._read()  # in this order: what comes between is looked at again
+        return self._content
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _read(self) -> object:
+        try:
+            database, file = self._state_dir / floors.DATABASE, self._state_dir / floors.FILE
+            about, beside = database.stat(), file.stat()
+            if beside.st_mtime_ns > time.time_ns() - _TICK_NS:
+                return object()
+            if self._db is None or self._of is None or not os.path.samestat(about, self._of):
+                self.close()
+                self._db = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
+                self._of = about
+            return beside.st_mtime_ns, beside.st_size, [self._db.execute(query).fetchall() for query in _CHANGED]
+        except (OSError, sqlite3.Error):
+            self.close()
+            return object()
 
 
 def root_of(state_dir: Path) -> Root | None:

@@ -172,7 +172,7 @@ class Writer:
             before = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")
             for piece in pieces:
-                failing = self._one(connection, piece, results) or failing
+                failing = self._one(connection, piece, results, alone=len(pieces) == 1) or failing
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - the transaction as a whole: disk full, locked, corrupt, not there
             if connection is not None and connection.in_transaction:
@@ -192,22 +192,33 @@ class Writer:
         for done, result in results:
             done.set_result(result)
 
-    def _one(self, connection: sqlite3.Connection, piece: _Piece, results: list[tuple[Future[object], object]]) -> str:
-        """Do one piece; returns what the database itself found wrong, '' where nothing or only the piece was."""
-        connection.execute("SAVEPOINT piece")
+    def _one(
+        self,
+        connection: sqlite3.Connection,
+        piece: _Piece,
+        results: list[tuple[Future[object], object]],
+        *,
+        alone: bool,
+    ) -> str:
+        """Do one piece; returns what the database itself found wrong, '' where nothing or only the piece was. For one
+        that is alone the transaction is its savepoint: every statement waits for the interpreter's lock again.
+        """
+        if not alone:
+            connection.execute("SAVEPOINT piece")
         try:
             result = piece.work(connection)
         except Exception as error:
             fault = str(error) if isinstance(error, sqlite3.OperationalError) else ""
             if not connection.in_transaction:  # a full disk rolls back all of it, savepoints too
                 raise
-            connection.execute("ROLLBACK TO piece")
-            connection.execute("RELEASE piece")
+            for statement in ("ROLLBACK", "BEGIN") if alone else ("ROLLBACK TO piece", "RELEASE piece"):
+                connection.execute(statement)
             self.failures += 1
             say(log, "write-failed", kind=type(error).__name__)
             piece.fail(error)
             return fault
-        connection.execute("RELEASE piece")
+        if not alone:
+            connection.execute("RELEASE piece")
         if piece.done is not None:
             results.append((piece.done, result))
         return ""

@@ -120,6 +120,29 @@ def test_work_that_takes_its_transaction_away_does_not_take_the_thread_along(tmp
     writer.stop()
 
 
+@pytest.mark.parametrize("company", [0, 2])
+def test_a_piece_that_fails_leaves_nothing_of_itself_and_takes_nobody_along(tmp_path: Path, company: int) -> None:
+    writer = Writer({"a": tmp_path / "a.db"}, window_s=3600)
+    writer.start()
+    writer.submit("a", lambda c: c.execute("CREATE TABLE t (n)")).result(5)
+
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.execute("INSERT INTO nowhere VALUES (1)")
+
+    for _ in range(company):
+        writer.put("a", lambda c: c.execute("INSERT INTO t VALUES (2)"))
+    with pytest.raises(sqlite3.OperationalError):
+        writer.submit("a", half).result(5)
+    writer.flush()
+    assert "nowhere" in writer.trouble
+    rows = writer.submit("a", lambda c: c.execute("SELECT n FROM t").fetchall()).result(5)
+    assert rows == [(2,)] * company
+    writer.submit("a", lambda c: c.execute("INSERT INTO t VALUES (3)")).result(5)
+    writer.stop()
+    assert writer.trouble == ""
+
+
 def test_what_gathers_is_written_when_it_is_hurried(tmp_path: Path) -> None:
     writer = Writer({"a": tmp_path / "a.db"}, window_s=3600)
     writer.start()
