@@ -43,7 +43,14 @@ def parse_messages(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/messages. Raises BadRequest (or a kind of it) naming the field."""
-    draft = _draft(body, limits, MESSAGES)
+    return message_of(read_object(body, limits), headers, limits, request_id, tenant)
+
+
+def message_of(
+    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
+) -> Request:
+    """A body that was read."""
+    draft = _draft(wire, limits, MESSAGES)
     if draft.sampling.get("max_tokens") is None:
         raise missing("max_tokens", "the most tokens that the answer may have")
     return finish("chat", draft, headers, request_id, tenant)
@@ -53,11 +60,10 @@ def parse_count(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/messages/count_tokens: what would be sent to /v1/messages, without how it is to be answered."""
-    return finish("chat", _draft(body, limits, COUNT), headers, request_id, tenant)
+    return finish("chat", _draft(read_object(body, limits), limits, COUNT), headers, request_id, tenant)
 
 
-def _draft(body: bytes, limits: Limits, table: Mapping[str, Take]) -> Draft:
-    wire = read_object(body, limits)
+def _draft(wire: dict[str, Any], limits: Limits, table: Mapping[str, Take]) -> Draft:
     if wire.get("messages") is None:
         raise missing("messages", "a list of messages")
     draft = Draft(limits, wire)

@@ -49,7 +49,13 @@ def parse_responses(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/responses. Raises BadRequest (or a kind of it) naming the field."""
-    wire = read_object(body, limits)
+    return response_of(read_object(body, limits), headers, limits, request_id, tenant)
+
+
+def response_of(
+    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
+) -> Request:
+    """A body that was read."""
     if wire.get("input") is None:
         raise missing("input", "a string or a list of items", "Send what the model is to answer.")
     draft = Draft(limits, wire)

@@ -115,6 +115,36 @@ def test_route_asks_for_a_decision_and_explains_it(weir: Weir, node: StandInNode
     assert body == {"model": "auto:cheap", "max_tokens": 9, "messages": [message]}
 
 
+def test_route_hands_on_a_whole_body_as_it_is(weir: Weir, node: StandInNode, tmp_path: Path) -> None:
+    raw = '{"model": "auto", "input": "Grüezi", "max_output_tokens": 8}'
+    (tmp_path / "body.json").write_text(raw)
+    for arguments, query in (
+        (("--body", str(tmp_path / "body.json"), "--classification", "secret"), ""),
+        (("--body", "-", "--for", "/v1/responses"), "?for=%2Fv1%2Fresponses"),
+    ):
+        assert weir("route", *arguments, "--url", node.url, stdin=raw).code == 0
+        path, headers, body = node.asked.pop()
+        assert (path, body) == (f"/v1/route{query}", json.loads(raw))
+        assert headers.get("X-Weir-Classification") == ("secret" if not query else None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--body", "-", "text"), "With --body the body says it all."),
+        (("--body", "-", "--model", "auto"), "With --body the body says it all."),
+        (("text", "--for", "/v1/messages"), "--for goes with --body."),
+        ((), "There is no text to route."),
+    ],
+)
+def test_a_body_and_what_it_would_state_exclude_each_other(
+    weir: Weir, node: StandInNode, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ended = weir("route", *arguments, "--url", node.url, stdin="{}")
+    assert (ended.code, ended.out, node.asked) == (2, "", [])
+    assert sentence in ended.err
+
+
 def test_a_path_that_was_never_in_question_is_shown_with_all_only(weir: Weir, node: StandInNode) -> None:
     aside = {"tier": "device", "eligible": False}
     reasons = [{"code": "modality", "text": "embedding only"}, {"code": "not-named", "text": "not asked for"}]
