@@ -202,8 +202,12 @@ class Serving:
         try:
             refuse(decision)
         except BudgetSpent as error:
-            error.retry_after_s = self._account.resets_in(self._now)
+            self._date(error)
             raise
+
+    def _date(self, error: BudgetSpent) -> None:
+        """Say when the budget begins anew."""
+        error.retry_after_s = self._account.resets_in(self._now)
 
     def stored(self) -> Answer | None:
         """The answer from the cache, where there is one and the decision takes it. Looks once."""
@@ -264,6 +268,9 @@ class Serving:
                 answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
                 self._fresh = answer.choices[0].text if answer.choices else ""
                 self._store(answer)
+        except BudgetSpent as error:
+            self._date(error)
+            raise
         finally:
             await self._end()
 
@@ -289,6 +296,9 @@ class Serving:
                 self._fresh = answer.choices[0].text if answer.choices else ""
                 self._store(answer)
             return answer
+        except BudgetSpent as error:
+            self._date(error)
+            raise
         finally:
             await self._end()
 

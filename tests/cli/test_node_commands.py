@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.cli.view import explanation
 from appliance.records.decision import Decision, Outcome, Step, StepOutcome
 from appliance.records.record import Record
 from appliance.store import Store
@@ -360,3 +361,15 @@ def test_an_answer_that_met_the_floor_is_not_said_to_be_below_it(below: bool, sa
     row["decision"] = {**row.get("decision", {}), "chosen": "below-floor", "reason": ""}
     row["outcome"]["below_floor"] = below
     assert brief(row).reason == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"model": "auto", "strategy": "thrifty"}, "asked for strategy:thrifty"),
+        ({"model": "site/one", "strategy": "thrifty"}, "asked for site/one, strategy:thrifty"),
+        ({"model": "auto", "strategy": ""}, "asked for auto"),
+    ],
+)
+def test_why_says_which_strategy_was_asked_for(asked: dict[str, str], words: str) -> None:
+    assert explanation({"decision_id": "a", "asked": asked}).splitlines()[0].endswith(f"  {words}")
