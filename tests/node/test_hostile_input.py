@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import threading
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.node.conftest import Running, running_node, until, upstream_card
+from tests.node.conftest import Running, Start, running_node, until, upstream_card
 from tests.standins.openai_server import OpenAIStandIn
 
 CHAT = "/v1/chat/completions"
@@ -449,3 +450,25 @@ async def test_odd_questions_for_records_are_refused_or_answered(weir: Running) 
         async with asyncio.timeout(3):
             status, _ = await weir.get(f"/weir/v1/records?{query}")
         assert status in (200, 400), query
+
+
+async def test_a_long_body_is_read_beside_the_loop_and_a_short_one_on_it(start: Start, upstream: OpenAIStandIn) -> None:
+    def read_beside() -> bool:
+        return any(thread.name.startswith("weir-reading") for thread in set(threading.enumerate()) - before)
+
+    async with start(upstream_card(upstream.base_url)) as weir:
+        before = set(threading.enumerate())
+        for text, long in (("a word " * 1_000, False), ("a word " * 20_000, True)):
+            assert (await weir.ask(text))[0] in (200, 400)  # the longer one fits nobody
+            assert read_beside() is long
+
+
+async def test_who_sends_a_hundred_thousand_names_is_refused_and_holds_up_nobody(start: Start, upstream: OpenAIStandIn) -> None:
+    many = b'{"model":"auto","messages":[],' + b",".join(b'"%x":1' % at for at in range(101_000)) + b"}"
+    async with start(upstream_card(upstream.base_url)) as weir:
+        async with weir.session.post(f"{weir.url}{CHAT}", data=many) as response:
+            assert response.status == 400
+            assert "more than 100000 values" in (await response.json())["error"]["message"]
+        row = (await weir.records())[-1]
+        assert (row["outcome"]["status"], row["outcome"]["error_code"]) == ("failed", "invalid_request")
+        assert (await weir.ask("still here"))[0] == 200
