@@ -18,7 +18,7 @@ from typing import Any
 from appliance.errors import Unsupported
 from appliance.intake.blocks import read_conversation
 from appliance.intake.body import read_object
-from appliance.intake.fields import array, choice, flag, integer, missing, number, obj, refuse, refused, shown, text
+from appliance.intake.fields import Refuse, array, choice, flag, integer, missing, number, obj, refused, shown, text
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
 from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
@@ -259,10 +259,10 @@ COUNT: dict[str, Take] = {
     "thinking": _thinking,
     "output_config": _output_config,
     "cache_control": _cache_control,
-    "speed": refuse("Send the model 'auto:fast'.", unless=("standard",)),
-    "output_format": refuse("Use 'output_config.format' instead."),
-    "context_management": refuse("Shorten the conversation yourself."),
-    "mcp_servers": refuse("Call the servers yourself and send what they offer as 'tools'."),
+    "speed": Refuse("Send the model 'auto:fast'.", unless=("standard",)),
+    "output_format": Refuse("Use 'output_config.format' instead."),
+    "context_management": Refuse("Shorten the conversation yourself."),
+    "mcp_servers": Refuse("Call the servers yourself and send what they offer as 'tools'."),
 }
 
 MESSAGES: dict[str, Take] = COUNT | {
@@ -274,9 +274,9 @@ MESSAGES: dict[str, Take] = COUNT | {
     "top_k": CHAT["top_k"],
     "metadata": _metadata,
     "service_tier": _service_tier,
-    "user_profile_id": refuse("State the user in 'metadata.user_id'."),
-    "workspace_id": refuse("Keys belong to tenants here: leave it out."),
-    "container": refuse("Nothing is run here: leave it out."),
-    "diagnostics": refuse("Response headers and `weir why` say what the cache did: leave it out."),
-    "inference_geo": refuse("State where a request may go in X-Weir-Residency."),
+    "user_profile_id": Refuse("State the user in 'metadata.user_id'."),
+    "workspace_id": Refuse("Keys belong to tenants here: leave it out."),
+    "container": Refuse("Nothing is run here: leave it out."),
+    "diagnostics": Refuse("Response headers and `weir why` say what the cache did: leave it out."),
+    "inference_geo": Refuse("State where a request may go in X-Weir-Residency."),
 }
