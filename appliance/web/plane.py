@@ -28,6 +28,7 @@ from aiohttp.http import HttpVersion11
 from appliance.errors import BadRequest, NoCapacity, UnknownModel, UnknownRoute, WeirError
 from appliance.intake.route import parse_route
 from appliance.node import Node
+from appliance.records.answer import Counted
 from appliance.records.decision import Decision
 from appliance.records.request import Echo, Request
 from appliance.records.tenant import Scope
@@ -240,8 +241,23 @@ class Plane:
             failure = None  # it knows this frame, which would know it
 
     async def _inquire(self, inquiry: Inquiry, request: web.BaseRequest) -> Reply:
-        """Say what the request itself tells; leaves no record, because nothing was asked to be answered."""
-        return Reply(inquiry.body(await self._reader.read(request, inquiry.parse, inquiry.address, None)))
+        """Say how long the prompt is; leaves no record, because nothing was asked to be answered."""
+        parsed = await self._reader.read(request, inquiry.parse, inquiry.address, None)
+        exact = await self._counted(parsed)
+        written = partial(inquiry.body, parsed, exact)  # an estimate of a long one takes its time
+        return Reply(await asyncio.get_running_loop().run_in_executor(self._node.reading, written))
+
+    async def _counted(self, parsed: Request) -> Counted | None:
+        """What the path says that would be asked; None where it cannot be known without sending anything."""
+        stored = replace(parsed, labels=replace(parsed.labels, cache="no-store"))  # its answer counts nothing
+        try:
+            serving = self._node.serving(stored)
+        except NoCapacity:
+            return None
+        try:
+            return await serving.counted()
+        finally:
+            serving.drop()
 
     async def _route(self, request: web.BaseRequest) -> Reply:
         """Decide and explain, run nothing; leaves no record, because nothing was asked to be answered.
