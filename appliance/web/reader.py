@@ -107,9 +107,11 @@ class Reader:
             if kind is not None and self._repeats.knows(wire, body):
                 labels = self._labels(account, read_labels(headers, self._limits))
                 return self._repeats.again(wire, body, labels, request_id=id, tenant=account.name)
-            read = partial(parse, body, headers, self._limits, request_id=id, tenant=account.name)
-            loop = asyncio.get_running_loop()
-            parsed = read() if len(body) <= _LONG_BYTES else await loop.run_in_executor(self._node.reading, read)
+            if len(body) <= _LONG_BYTES:
+                parsed = parse(body, headers, self._limits, request_id=id, tenant=account.name)
+            else:
+                work = partial(parse, body, headers, self._limits, request_id=id, tenant=account.name)
+                parsed = await asyncio.get_running_loop().run_in_executor(self._node.reading, work)
             if account.tenant is not None:
                 parsed = changed(parsed, labels=self._labels(account, parsed.labels))
             if self._node.config.cache.enabled and cacheable(parsed) and not parsed.labels_in_body:
