@@ -126,6 +126,12 @@ def _mirror(value: str) -> str:
     return value.rstrip("/")
 
 
+def _name(value: str) -> str:
+    if re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", value):
+        return value
+    raise ValueError("must be a host name in small letters, such as weir.site.example, without a port")
+
+
 HostPath = Annotated[Path, BeforeValidator(_expand)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=0), Unit("bytes")]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 3650, allow_inf_nan=False), Unit("seconds")]
@@ -146,6 +152,11 @@ class Listen(Section):
         description="IP address of the data plane. Without a tenant only this host is served, whatever it says.",
     )
     port: int = Field(default=PORT, ge=0, le=65535, description="TCP port of the data plane; 0 takes any free one.")
+    names: tuple[Annotated[str, AfterValidator(_name)], ...] = Field(
+        default=(),
+        description="Names besides 127.0.0.1, [::1] and localhost by which this host's programs, or a proxy on it, "
+        "address the node. On another address than loopback's every name will do.",
+    )
 
     @property
     def loopback(self) -> bool:

@@ -149,7 +149,7 @@ class LabelConflict(WeirError):
 
 
 class PreferenceUnmet(BadRequest):
-    """Policy permits paths, and the caller's own preferences leave none of them; `param` names one that does."""
+    """No path meets the caller's own preferences; `param` names one that leaves none."""
 
     code = "preference_unmet"
     status = 404

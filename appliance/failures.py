@@ -24,7 +24,7 @@ from appliance.errors import (
     UpstreamFailed,
     WeirError,
 )
-from appliance.records.decision import Candidate, Decision, StepOutcome
+from appliance.records.decision import Decision, StepOutcome
 
 NOT_PERMITTED = "not-permitted"  # the fault of a call that this node's own policy refuses
 _LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
@@ -70,8 +70,7 @@ def _refusal(decision: Decision) -> WeirError:
             ),
             next_step="Without X-Weir-Below-Floor: refuse the node may answer and mark it, if allowed to.",
         )
-    permitted = [c for c in asked if _is_permitted(c)]
-    if permitted and all(any(reason.code == "budget" for reason in c.reasons) for c in permitted):
+    if decision.refusal == "budget":
         return BudgetSpent(
             "What is left of the tenant's budget pays for no permitted path.",
             details=details,
@@ -88,18 +87,13 @@ def _refusal(decision: Decision) -> WeirError:
 def _unmet(decision: Decision, details: tuple[str, ...]) -> WeirError:
     reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
     names = list(dict.fromkeys(reason.rule for reason in reasons if reason.code == "preference"))
-    words = decision.unmet or f"No path that policy permits meets {' and '.join(names)}"
+    words = decision.unmet or f"No path meets {' and '.join(names)}"
     return PreferenceUnmet(
         f"{words}.",
         param=names[0] if names else "provider",
         details=details,
         next_step="Leave the preference out, or name what is there." if decision.unmet else "See error.weir.reasons.",
     )
-
-
-def _is_permitted(candidate: Candidate) -> bool:
-    """Whether nothing but the moment stands against it."""
-    return all(reason.code in ("health", "budget", "deadline") for reason in candidate.reasons)
 
 
 def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import structlog
@@ -39,7 +40,7 @@ from appliance.errors import InACircle, NoCapacity, PolicyRefused, WeirError
 from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
-from appliance.features.detect.texts import attachments, texts
+from appliance.features.detect.texts import attachments, meanings, written
 from appliance.fleet import Fleet
 from appliance.fleets import Fleets
 from appliance.flight import Flights
@@ -129,6 +130,7 @@ class Node:
         # Long texts hold up no classifying, and longer ones nobody with a short one.
         self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")
         self._detecting_long = ThreadPoolExecutor(1, thread_name_prefix="weir-detect-long")
+        self.reading = ThreadPoolExecutor(1, thread_name_prefix="weir-reading")  # of long bodies, and long texts
         self._random = random.Random()  # noqa: S311 - a draw for exploration, no secret
         self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
         self._refusals = Refusals(partial(self.audit.note, "refusal"))
@@ -204,6 +206,7 @@ class Node:
         await self.fleets.stop()
         await self.egress.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self.reading.shutdown(wait=False, cancel_futures=True)
         self._detecting.shutdown(wait=False, cancel_futures=True)
         self._detecting_long.shutdown(wait=False, cancel_futures=True)
         self.semantic.close()
@@ -279,9 +282,12 @@ class Node:
         )  # a gate reads the task too
         similar = similar and self.config.cache.similar and self.semantic.asks(request, fleet.generation)
         classifier = fleet.classifier
-        if (needless and not similar) or request.kind == "embedding" or classifier is None:
-            return Described(describe(request))
         loop = asyncio.get_running_loop()
+        if (needless and not similar) or request.kind == "embedding" or classifier is None:
+            contents = [message.content for message in request.messages] or [request.prompt, *request.inputs]
+            if sum(map(len, contents)) > _LONG_CHARS:
+                return Described(await loop.run_in_executor(self.reading, describe, request))
+            return Described(describe(request))
         work = partial(
             self._describe, request, classifier, fleet.generation if similar else None, self.draw() if watched else None
         )
@@ -322,8 +328,11 @@ class Node:
     async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
         """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
         try:
-            read = tuple(texts(request))
-            found = detect.counts(read) if detect.quick(read) else await self._detect_aside(read)
+            read = tuple(written(request))
+            if detect.quick(read) and detect.quick(hidden := tuple(meanings(read))):
+                found = detect.counts((*read, *hidden))
+            else:
+                found = await self._detect_aside(read)
             media = attachments(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
             log.error("not-scanned", kind=type(error).__name__)
@@ -331,13 +340,14 @@ class Node:
         return (("attachment", media), *found) if media else found
 
     async def _detect_aside(self, read: tuple[str, ...]) -> tuple[tuple[FindingKind, int], ...]:
-        """The same on a thread of its own. Raises TimeoutError."""
+        """What is found in these, and in what their escapes hide, on a thread of its own. Raises TimeoutError."""
         given_up = threading.Event()
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.generation.detectors.timeout_s):
                 thread = self._detecting if sum(map(len, read)) <= _LONG_CHARS else self._detecting_long
-                return await loop.run_in_executor(thread, detect.counts, read, given_up.is_set)
+                work = partial(detect.counts, chain(read, meanings(read)), given_up.is_set)
+                return await loop.run_in_executor(thread, work)
         finally:
             given_up.set()  # also where the client went away: the thread stops at its next piece
 
@@ -348,7 +358,7 @@ class Node:
         try:
             async with asyncio.timeout(detectors.timeout_s):
                 work = partial(redact, request, detectors.redacts, known, given_up.is_set)
-                thread = self._detecting if sum(map(len, texts(request))) <= _LONG_CHARS else self._detecting_long
+                thread = self._detecting if sum(map(len, written(request))) <= _LONG_CHARS else self._detecting_long
                 return await loop.run_in_executor(thread, work)
         except NotRedactable:
             raise

@@ -13,6 +13,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -38,8 +39,9 @@ from appliance.features.describe import describe
 from appliance.flight import Executing, Fare, Flight
 from appliance.handing_on import most_beside
 from appliance.intake.canon import WITHOUT_INFLUENCE
+from appliance.paths.contract import Counting, Job, PathError
 from appliance.policy import Store
-from appliance.records.answer import Answer
+from appliance.records.answer import Answer, Counted
 from appliance.records.card import ModelCard, Place
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 
 Status = Literal["answered", "refused", "failed", "cancelled"]
 _NOTHING = Features(modality="chat")
+_COUNT_S = 5.0  # for a tokenizer that other work may come before
 _UNSAID_S = 86_400.0  # how long an answer lives whose question is no plain one
 
 
@@ -160,6 +163,21 @@ class Serving:
                 self._count_ahead(self.decision)
         return self.decision
 
+    async def counted(self) -> Counted | None:
+        """How long the prompt is, where the path that would be asked first can say so here, in time."""
+        decision, request = await self.decided(watched=False), self.request
+        step = decision.steps[0] if decision.steps else None
+        if step is None or step.redacted or step.composition is not None:
+            return None  # what it would be shown is made first
+        path = self._fleet.paths.get(step.path)
+        job = Job(request.id, request.kind, request.messages, tools=request.tools, continues=request.continues)
+        try:
+            async with asyncio.timeout(_COUNT_S):
+                tokens = await path.count(job) if isinstance(path, Counting) else None
+        except (PathError, TimeoutError):
+            return None
+        return None if tokens is None else Counted(tokens, step.path)
+
     async def _look_into(self, *, watched: bool) -> None:
         """Raise the labels by what detectors find, and describe the request."""
         node = self._node
@@ -202,8 +220,12 @@ class Serving:
         try:
             refuse(decision)
         except BudgetSpent as error:
-            error.retry_after_s = self._account.resets_in(self._now)
+            self._date(error)
             raise
+
+    def _date(self, error: BudgetSpent) -> None:
+        """Say when the budget begins anew."""
+        error.retry_after_s = self._account.resets_in(self._now)
 
     def stored(self) -> Answer | None:
         """The answer from the cache, where there is one and the decision takes it. Looks once."""
@@ -264,6 +286,9 @@ class Serving:
                 answer = collector.answer(id=self.request.id, model=execution.path, created=int(self._now))
                 self._fresh = answer.choices[0].text if answer.choices else ""
                 self._store(answer)
+        except BudgetSpent as error:
+            self._date(error)
+            raise
         finally:
             await self._end()
 
@@ -289,6 +314,9 @@ class Serving:
                 self._fresh = answer.choices[0].text if answer.choices else ""
                 self._store(answer)
             return answer
+        except BudgetSpent as error:
+            self._date(error)
+            raise
         finally:
             await self._end()
 

@@ -14,6 +14,7 @@ import pytest
 from appliance import errors
 from appliance.intake.anthropic import MESSAGES
 from appliance.intake.blocks import HOLDS
+from appliance.intake.fields import Refuse
 from appliance.intake.items import ITEMS, PARTS
 from appliance.intake.responses import RESPONSES
 from appliance.respond.anthropic import error_body
@@ -54,7 +55,7 @@ async def test_its_examples_run(tmp_path: Path, capfd: pytest.CaptureFixture[str
 def test_its_tables_name_every_parameter_and_block() -> None:
     refused = PAGE.split("Refused by name: ", 1)[1].split("\n\n", 1)[0]
     taken = {name for cell, _ in rows("Parameter") for name in words(cell)}
-    turned_down = {name for name, take in MESSAGES.items() if getattr(take, "refuses", False)} - {"speed"}
+    turned_down = {name for name, take in MESSAGES.items() if isinstance(take, Refuse)} - {"speed"}
     assert taken == set(MESSAGES) - turned_down
     assert turned_down <= words(refused)
     assert {name for cell, _ in rows("Block") for name in words(cell)} == set(HOLDS)
@@ -63,7 +64,7 @@ def test_its_tables_name_every_parameter_and_block() -> None:
 def test_its_tables_name_everything_of_a_response() -> None:
     refused = PAGE.split("Refused by name, with what to do instead: ", 1)[1].split("\n\n", 1)[0]
     taken = {name for cell, _ in rows("Of a response") for name in words(cell)}
-    turned_down = {name for name, take in RESPONSES.items() if getattr(take, "refuses", False)}
+    turned_down = {name for name, take in RESPONSES.items() if isinstance(take, Refuse)}
     assert taken == set(RESPONSES) - turned_down | {"truncation", "store", "background"}
     assert turned_down - {"route"} <= words(refused) | taken
     assert {name for cell, _ in rows("Item") for name in words(cell)} == set(ITEMS)

@@ -94,8 +94,9 @@ class Node:
         return self._ask("GET", f"{path}?{urlencode(given)}" if given else path, None, {}, timeout_s)
 
     def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Reply:
-        """POST of JSON."""
-        return self._ask("POST", path, json.dumps(body).encode(), dict(headers or {}), None)
+        """POST of JSON; bytes go as they are."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self._ask("POST", path, data, dict(headers or {}), None)
 
     def _ask(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout_s: float | None

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, bool]] = {
     "cost": ("appliance.cli.cost", "Show what was spent, by tenant, path, task and day.", False),
     "cache": ("appliance.cli.cache", "List, measure and erase the answers that are kept.", False),
     "models": ("appliance.cli.models", "List the models that the node knows.", False),
+    "strategy": ("appliance.cli.strategy", "List and show the strategies that are in force.", False),
     "tenant": ("appliance.cli.tenant", "Make, show, change and revoke tenants and their keys.", False),
     "policy": ("appliance.cli.policy", "Check, test and explain the rules of the policy.", False),
     "bundle": ("appliance.cli.bundle", "Verify signed bundles and take them into use.", False),

@@ -42,13 +42,13 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
     config = load(state, file=config_file)
     content = content_in_force(config.state_dir)
     cards, findings = read_cards(content)
-    live = _live(Where(config.state_dir, config.url, operator_key_of(config.state_dir)))
+    running = live(Where(config.state_dir, config.url, operator_key_of(config.state_dir)))
 
     def describe(item: CardFile) -> dict[str, Any]:
         card = item.card
         files = [check_file(content, file, digest=verify) for file in card.files]
         bad = [f"{file.path}: {file.problem}" for file in files if file.problem]
-        path = live.get(card.id)
+        path = running.get(card.id)
         if bad:
             state_of = "files wrong"
         elif path is not None:
@@ -88,7 +88,7 @@ def command(state: Path | None, config_file: Path | None, verify: bool, as_json:
     return NEGATIVE if bad else OK
 
 
-def _live(where: Where) -> dict[str, dict[str, Any]]:
+def live(where: Where) -> dict[str, dict[str, Any]]:
     """The paths of the running node by id; empty when none runs. Nothing here depends on one."""
     try:
         body = Node(where, timeout_s=2.0).get("/weir/v1/status").body

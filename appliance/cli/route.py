@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import urlencode
 
 import click
 
@@ -34,11 +35,15 @@ MAX_TEXT = 64 << 20
         "weir route 'Translate to French: good morning'",
         "weir route --strategy careful 'Is this contract valid?'",
         "weir route --model auto:cheap --classification restricted - < letter.txt",
+        "weir route --body request.json",
+        "weir route --for /v1/responses --body - < request.json",
     ),
 )
-@click.argument("text")
+@click.argument("text", required=False)
 @node_options
-@click.option("--model", default="auto", show_default=True, help="auto, auto:cheap, auto:fast, auto:best or a path.")
+@click.option("--body", metavar="FILE", type=click.File("rb"), help="A whole body, as it would be sent, for TEXT.")
+@click.option("--for", "address", metavar="ADDRESS", help="Where that body would be sent; otherwise it tells itself.")
+@click.option("--model", help="auto (if nothing is said), auto:cheap, auto:fast, auto:best or a path.")
 @click.option("--then", multiple=True, metavar="MODEL", help="What is tried next, as in 'models'; may be given again.")
 @click.option("--provider", metavar="JSON", help="A preference object, as OpenRouter has it.")
 @click.option("--strategy", help="A strategy of the content, by its name.")
@@ -57,32 +62,63 @@ MAX_TEXT = 64 << 20
 @all_option
 @json_option
 def command(
-    text: str,
+    text: str | None,
     state: Path | None,
     config_file: Path | None,
     url: str | None,
-    model: str,
+    body: BinaryIO | None,
+    address: str | None,
+    show_all: bool,
+    as_json: bool,
+    **stated: Any,
+) -> int:
+    """Show where a request would go, and run nothing.
+
+    TEXT is the message of the user; - reads it from stdin. FILE is the body of a request to any address that answers,
+    such as /v1/messages or /v1/responses; a body of a model and texts alone as 'input' is one for embeddings, unless
+    --for says otherwise. Ends with 1 when the request would be refused.
+    """
+    labels = {header: stated.pop(name) for name, header in LABEL_HEADERS.items()}
+    headers = {header: _plain(value) for header, value in labels.items() if value is not None}
+    asked: bytes | dict[str, Any]
+    if body is None:
+        if address:
+            raise CliError("--for goes with --body.", next_step="A TEXT is asked about as a chat.")
+        asked = _chat(text, **stated)
+    elif text is not None or any(stated.values()):
+        raise CliError("With --body the body says it all.", next_step="Leave out TEXT and what it could state itself.")
+    else:
+        asked = body.read(MAX_TEXT)
+    query = f"?{urlencode({'for': address})}" if address else ""
+    decision = expect(Node(find(state, config_file, url)).post(f"/v1/route{query}", asked, headers))
+    if as_json:
+        emit_json(decision)
+    else:
+        click.echo(explanation(decision, show_all=show_all))
+    return OK if planned(decision) else NEGATIVE
+
+
+def _chat(
+    text: str | None,
+    *,
+    model: str | None,
     then: tuple[str, ...],
     provider: str | None,
     system: str | None,
     max_tokens: int | None,
     stream: bool,
     json_answer: bool,
-    show_all: bool,
-    as_json: bool,
-    **labels: Any,
-) -> int:
-    """Show where a request would go, and run nothing.
-
-    TEXT is the message of the user; - reads it from stdin. Ends with 1 when the request would be refused.
-    """
+) -> dict[str, Any]:
+    """A chat of one message of the user."""
     if text == "-":
         text = sys.stdin.buffer.read(MAX_TEXT).decode("utf-8", "replace")
-    if not text.strip():
-        raise CliError("There is no text to route.", next_step="Give it as an argument, or on stdin with -.")
+    if not text or not text.strip():
+        raise CliError(
+            "There is no text to route.", next_step="Give it as an argument, on stdin with -, or a whole body: --body."
+        )
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": text})
-    body: dict[str, Any] = {"model": model, "messages": messages}
+    body: dict[str, Any] = {"model": model or "auto", "messages": messages}
     if then:
         body["models"] = list(then)
     if provider:
@@ -93,13 +129,7 @@ def command(
         body["stream"] = True
     if json_answer:
         body["response_format"] = {"type": "json_object"}
-    headers = {LABEL_HEADERS[name]: _plain(value) for name, value in labels.items() if value is not None}
-    decision = expect(Node(find(state, config_file, url)).post("/v1/route", body, headers))
-    if as_json:
-        emit_json(decision)
-    else:
-        click.echo(explanation(decision, show_all=show_all))
-    return OK if planned(decision) else NEGATIVE
+    return body
 
 
 def _read(text: str) -> Any:

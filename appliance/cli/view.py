@@ -47,7 +47,7 @@ def brief(record: Json) -> Brief:
     return Brief(
         id=identity(record),
         time=float(at) if isinstance(at, (int, float)) else None,
-        model=str(_mapping(record.get("asked")).get("model") or record.get("model") or ""),
+        model=_model(record),
         path=path,
         tier=str(outcome.get("tier") or record.get("tier") or tiers.get(path, "")),
         status=str(outcome.get("status") or ("planned" if planned else "refused")),
@@ -57,6 +57,15 @@ def brief(record: Json) -> Brief:
         cost=_number(outcome.get("cost")),
         tenant=tenant if (tenant := str(_mapping(record.get("asked")).get("tenant") or "")) != "local" else "",
     )
+
+
+def _model(record: Json) -> str:
+    """What was asked for; a strategy as a model names it, also where a header did."""
+    asked = _mapping(record.get("asked"))
+    model, strategy = str(asked.get("model") or record.get("model") or ""), asked.get("strategy")
+    if not strategy:
+        return model
+    return f"strategy:{strategy}" if model in ("", "auto") else f"{model}, strategy:{strategy}"
 
 
 def identity(record: Json) -> str:

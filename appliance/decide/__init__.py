@@ -134,6 +134,10 @@ def _composed(
         kind: Refusal = "capacity" if kept or not made.words else _refusal_kind(asked, made.found)
         if not made.found:
             kind = "unsupported"  # it is the request's size that is in the way
+        elif kind in ("capacity", "budget"):
+            paid = changed(snapshot, budget_left=None)
+            again = composed(way, asked, features, generation, paid, floor)
+            kind = "capacity" if again.words or beyond(again, asked, paid) else "budget"
         return _refused(asked, generation, floor, made.found, refusal=kind, unmet=f"Strategy '{way.name}': {words}")
     if not made.meets_floor and asked.labels.below_floor == "refuse":
         return _refused(asked, generation, floor, made.found, refusal="quality")
@@ -276,12 +280,29 @@ def _refusal_kind(asked: Asked, found: tuple[Candidate, ...]) -> Refusal:
     if asked.model != "auto" and asked.model not in {candidate.path for candidate in found}:
         return "unknown-model"
     looked_at = [c for c in found if not any(reason.code == "not-named" for reason in c.reasons)]
+    in_question = [c for c in looked_at if not _has(c, "modality")]
+    if any(_has(c, "preference") for c in in_question) and not all(_has(c, "policy", "scope") for c in in_question):
+        # What the caller prefers is what he asks for, as a model that he names is: the others tell nothing.
+        looked_at = [c for c in in_question if not _has(c, "preference")]
+        if not looked_at:
+            return "preference"
     # The path that came nearest to being eligible tells the caller what to change.
     for kind, codes in reversed(_KINDS):
         for candidate in looked_at:
             if candidate.reasons and all(reason.code in codes for reason in candidate.reasons):
-                return kind
+                return "budget" if kind == "capacity" and _unpaid(looked_at) else kind
     for kind, codes in _KINDS:
         if any(reason.code in codes for c in looked_at for reason in c.reasons):
             return kind
     return "capacity"
+
+
+def _has(candidate: Candidate, *codes: str) -> bool:
+    return any(reason.code in codes for reason in candidate.reasons)
+
+
+def _unpaid(looked_at: list[Candidate]) -> bool:
+    """Whether of all that nothing but the moment stands against, none can be paid for."""
+    moment = dict(_KINDS)["capacity"]
+    now = [c for c in looked_at if all(reason.code in moment for reason in c.reasons)]
+    return all(_has(c, "budget") for c in now)

@@ -4,6 +4,7 @@ See `parse` for the entry points, `parameters` for what is known, `limits` for h
 """
 
 from appliance.intake.limits import Limits
-from appliance.intake.parse import parse_chat, parse_completion, parse_embedding, parse_route
+from appliance.intake.parse import parse_chat, parse_completion, parse_embedding
+from appliance.intake.route import parse_route
 
 __all__ = ["Limits", "parse_chat", "parse_completion", "parse_embedding", "parse_route"]

@@ -18,7 +18,7 @@ from typing import Any
 from appliance.errors import Unsupported
 from appliance.intake.blocks import read_conversation
 from appliance.intake.body import read_object
-from appliance.intake.fields import array, choice, flag, integer, missing, number, obj, refuse, refused, shown, text
+from appliance.intake.fields import Refuse, array, choice, flag, integer, missing, number, obj, refused, shown, text
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
 from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
@@ -43,7 +43,14 @@ def parse_messages(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/messages. Raises BadRequest (or a kind of it) naming the field."""
-    draft = _draft(body, limits, MESSAGES)
+    return message_of(read_object(body, limits), headers, limits, request_id, tenant)
+
+
+def message_of(
+    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
+) -> Request:
+    """A body that was read."""
+    draft = _draft(wire, limits, MESSAGES)
     if draft.sampling.get("max_tokens") is None:
         raise missing("max_tokens", "the most tokens that the answer may have")
     return finish("chat", draft, headers, request_id, tenant)
@@ -53,11 +60,10 @@ def parse_count(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/messages/count_tokens: what would be sent to /v1/messages, without how it is to be answered."""
-    return finish("chat", _draft(body, limits, COUNT), headers, request_id, tenant)
+    return finish("chat", _draft(read_object(body, limits), limits, COUNT), headers, request_id, tenant)
 
 
-def _draft(body: bytes, limits: Limits, table: Mapping[str, Take]) -> Draft:
-    wire = read_object(body, limits)
+def _draft(wire: dict[str, Any], limits: Limits, table: Mapping[str, Take]) -> Draft:
     if wire.get("messages") is None:
         raise missing("messages", "a list of messages")
     draft = Draft(limits, wire)
@@ -253,10 +259,10 @@ COUNT: dict[str, Take] = {
     "thinking": _thinking,
     "output_config": _output_config,
     "cache_control": _cache_control,
-    "speed": refuse("Send the model 'auto:fast'.", unless=("standard",)),
-    "output_format": refuse("Use 'output_config.format' instead."),
-    "context_management": refuse("Shorten the conversation yourself."),
-    "mcp_servers": refuse("Call the servers yourself and send what they offer as 'tools'."),
+    "speed": Refuse("Send the model 'auto:fast'.", unless=("standard",)),
+    "output_format": Refuse("Use 'output_config.format' instead."),
+    "context_management": Refuse("Shorten the conversation yourself."),
+    "mcp_servers": Refuse("Call the servers yourself and send what they offer as 'tools'."),
 }
 
 MESSAGES: dict[str, Take] = COUNT | {
@@ -268,9 +274,9 @@ MESSAGES: dict[str, Take] = COUNT | {
     "top_k": CHAT["top_k"],
     "metadata": _metadata,
     "service_tier": _service_tier,
-    "user_profile_id": refuse("State the user in 'metadata.user_id'."),
-    "workspace_id": refuse("Keys belong to tenants here: leave it out."),
-    "container": refuse("Nothing is run here: leave it out."),
-    "diagnostics": refuse("Response headers and `weir why` say what the cache did: leave it out."),
-    "inference_geo": refuse("State where a request may go in X-Weir-Residency."),
+    "user_profile_id": Refuse("State the user in 'metadata.user_id'."),
+    "workspace_id": Refuse("Keys belong to tenants here: leave it out."),
+    "container": Refuse("Nothing is run here: leave it out."),
+    "diagnostics": Refuse("Response headers and `weir why` say what the cache did: leave it out."),
+    "inference_geo": Refuse("State where a request may go in X-Weir-Residency."),
 }

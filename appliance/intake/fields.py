@@ -14,7 +14,8 @@ destination and refusal stand in one table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -114,15 +115,16 @@ def array(where: str, value: object, most: int, *, least: int = 0) -> list[Any]:
     return value
 
 
-def refuse(why: str, *, unless: tuple[object, ...] = ()) -> Callable[[Any, str, object], None]:
-    """For a table of parameters: one that is refused by name, except for values that ask for nothing."""
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """For a table of parameters: one that is refused by name, except for values that ask for nothing (`unless`)."""
 
-    def take(_: Any, name: str, value: object) -> None:
-        if not any(type(value) is type(trivial) and value == trivial for trivial in unless):
-            raise Unsupported(f"Parameter '{name}' is not supported.", param=name, next_step=why)
+    why: str
+    unless: tuple[object, ...] = ()
 
-    take.refuses = True  # type: ignore[attr-defined]  # read by `parameters`: nobody is led to a refused name
-    return take
+    def __call__(self, _: Any, name: str, value: object) -> None:
+        if not any(type(value) is type(trivial) and value == trivial for trivial in self.unless):
+            raise Unsupported(f"Parameter '{name}' is not supported.", param=name, next_step=self.why)
 
 
 def choice(where: str, value: object, known: tuple[str, ...]) -> str:

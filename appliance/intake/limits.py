@@ -20,6 +20,7 @@ class Limits:
     body_bytes: int = 16 * 1024 * 1024
     depth: int = 64  # nested lists and objects, the body itself counted
     containers: int = 50_000  # lists and objects in all
+    values: int = 100_000  # entries of lists and objects in all; a parser takes up to half a microsecond for each
     string_chars: int = 4_000_000  # one text of a message, a prompt or an input
     text_chars: int = 4_000_000  # all texts together
     messages: int = 4096

@@ -19,6 +19,7 @@ import orjson
 
 from appliance.errors import BadRequest, Unsupported
 from appliance.intake.fields import (
+    Refuse,
     array,
     choice,
     flag,
@@ -31,7 +32,6 @@ from appliance.intake.fields import (
     text,
     wrong,
 )
-from appliance.intake.fields import refuse as _refuse
 from appliance.intake.labels import is_label
 from appliance.intake.limits import Limits
 from appliance.intake.preferences import model, models, provider
@@ -73,7 +73,7 @@ def read_parameters(draft: Draft, table: Mapping[str, Take]) -> None:
 
 
 def _unknown(name: str, table: Mapping[str, Take]) -> BadRequest:
-    near = nearest(name, (known for known, take in table.items() if not getattr(take, "refuses", False)))
+    near = nearest(name, (known for known, take in table.items() if not isinstance(take, Refuse)))
     return BadRequest(
         f"Parameter '{shown(name)}' is not known.",
         param=shown(name),
@@ -306,17 +306,17 @@ _SAMPLING: dict[str, Take] = {
     "guided_regex": _regex,
     "regex": _regex,
     "cache_prompt": _ignore,
-    "guided_choice": _refuse("Use 'regex' with alternatives instead."),
-    "guided_grammar": _refuse("Use 'response_format' or 'regex' instead."),
-    "grammar": _refuse("Use 'response_format' or 'regex' instead."),
-    "json_schema": _refuse("Use 'response_format' or 'guided_json' instead."),
-    "ignore_eos": _refuse("Leave it out.", unless=(False,)),
-    "min_tokens": _refuse("Leave it out.", unless=(0,)),
-    "extra_body": _refuse("It is an argument of the SDK: put its content at the top level of the body."),
+    "guided_choice": Refuse("Use 'regex' with alternatives instead."),
+    "guided_grammar": Refuse("Use 'response_format' or 'regex' instead."),
+    "grammar": Refuse("Use 'response_format' or 'regex' instead."),
+    "json_schema": Refuse("Use 'response_format' or 'guided_json' instead."),
+    "ignore_eos": Refuse("Leave it out.", unless=(False,)),
+    "min_tokens": Refuse("Leave it out.", unless=(0,)),
+    "extra_body": Refuse("It is an argument of the SDK: put its content at the top level of the body."),
     # as OpenRouter names them
     "models": models,
     "provider": provider,
-    "route": _refuse("What 'models' lists is tried in its order anyway.", unless=("fallback",)),
+    "route": Refuse("What 'models' lists is tried in its order anyway.", unless=("fallback",)),
 }
 
 CHAT: dict[str, Take] = _SAMPLING | {
@@ -341,22 +341,22 @@ CHAT: dict[str, Take] = _SAMPLING | {
     "modalities": _modalities,
     "chat_template_kwargs": _forward(obj),
     # refused
-    "store": _refuse("Weir keeps no conversations for later: leave it out or send false.", unless=(False,)),
-    "audio": _refuse("Answers are text: leave it out."),
-    "moderation": _refuse("Its result could not be returned: leave it out."),
-    "functions": _refuse("Use 'tools' instead."),
-    "function_call": _refuse("Use 'tool_choice' instead."),
-    "prompt": _refuse("POST /v1/completions takes a prompt; here send 'messages'."),
-    "input": _refuse("POST /v1/embeddings takes an input; here send 'messages'."),
+    "store": Refuse("Weir keeps no conversations for later: leave it out or send false.", unless=(False,)),
+    "audio": Refuse("Answers are text: leave it out."),
+    "moderation": Refuse("Its result could not be returned: leave it out."),
+    "functions": Refuse("Use 'tools' instead."),
+    "function_call": Refuse("Use 'tool_choice' instead."),
+    "prompt": Refuse("POST /v1/completions takes a prompt; here send 'messages'."),
+    "input": Refuse("POST /v1/embeddings takes an input; here send 'messages'."),
 }
 
 COMPLETION: dict[str, Take] = _SAMPLING | {
     "prompt": _later,
     "logprobs": _logprobs_count,
     "best_of": _best_of,
-    "echo": _refuse("Prepend the prompt yourself.", unless=(False,)),
-    "suffix": _refuse("Filling in is not offered: put all of the text into the prompt.", unless=("",)),
-    "messages": _refuse("POST /v1/chat/completions takes messages; here send 'prompt'."),
+    "echo": Refuse("Prepend the prompt yourself.", unless=(False,)),
+    "suffix": Refuse("Filling in is not offered: put all of the text into the prompt.", unless=("",)),
+    "messages": Refuse("POST /v1/chat/completions takes messages; here send 'prompt'."),
 }
 
 EMBEDDING: dict[str, Take] = {
@@ -365,5 +365,5 @@ EMBEDDING: dict[str, Take] = {
     "encoding_format": _encoding,
     "dimensions": _dimensions,
     "user": _user,
-    "stream": _refuse("Embeddings come in one piece.", unless=(False,)),
+    "stream": Refuse("Embeddings come in one piece.", unless=(False,)),
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.errors import BadRequest, Unsupported
+from appliance.errors import Unsupported
 from appliance.intake.body import read_object
 from appliance.intake.canon import digest
 from appliance.intake.fields import array, missing, refused, text, wrong
@@ -33,40 +33,25 @@ def parse_chat(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/chat/completions. Raises BadRequest (or a kind of it) naming the field."""
-    return _chat(read_object(body, limits), headers, limits, request_id, tenant)
+    return chat_of(read_object(body, limits), headers, limits, request_id, tenant)
 
 
 def parse_completion(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/completions; one prompt as text. Raises BadRequest naming the field."""
-    return _completion(read_object(body, limits), headers, limits, request_id, tenant)
+    return completion_of(read_object(body, limits), headers, limits, request_id, tenant)
 
 
 def parse_embedding(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/embeddings; one text or several. Raises BadRequest naming the field."""
-    return _embedding(read_object(body, limits), headers, limits, request_id, tenant)
+    return embedding_of(read_object(body, limits), headers, limits, request_id, tenant)
 
 
-def parse_route(
-    body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
-) -> Request:
-    """POST /v1/route: the body of any of the three, told apart by messages, prompt or input."""
-    wire = read_object(body, limits)
-    stated = [name for name in ("messages", "prompt", "input") if name in wire]
-    if len(stated) != 1:
-        raise BadRequest(
-            "The body must hold exactly one of 'messages', 'prompt' and 'input'.",
-            param=stated[1] if stated else "messages",
-            next_step="Send what you would send to the endpoint whose routing you ask about.",
-        )
-    read = {"messages": _chat, "prompt": _completion, "input": _embedding}[stated[0]]
-    return read(wire, headers, limits, request_id, tenant)
-
-
-def _chat(wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str) -> Request:
+def chat_of(wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str) -> Request:
+    """A chat's body that was read, and likewise below."""
     if wire.get("messages") is None:
         raise missing("messages", "a list of messages")
     draft = Draft(limits, wire)
@@ -83,9 +68,10 @@ def _chat(wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, requ
     return finish("chat", draft, headers, request_id, tenant)
 
 
-def _completion(
+def completion_of(
     wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
 ) -> Request:
+    """A completion's."""
     prompt = wire.get("prompt")
     if prompt is None:
         raise missing("prompt", "a string")
@@ -101,9 +87,10 @@ def _completion(
     return finish("completion", draft, headers, request_id, tenant)
 
 
-def _embedding(
+def embedding_of(
     wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
 ) -> Request:
+    """An embedding's."""
     value = wire.get("input")
     if value is None:
         raise missing("input", "a string or a list of strings")

@@ -18,7 +18,7 @@ import orjson
 
 from appliance.errors import Unsupported
 from appliance.intake.body import read_object
-from appliance.intake.fields import array, choice, flag, integer, missing, obj, refuse, refused, text, wrong
+from appliance.intake.fields import Refuse, array, choice, flag, integer, missing, obj, refused, text, wrong
 from appliance.intake.items import read_input
 from appliance.intake.limits import Limits
 from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
@@ -49,7 +49,13 @@ def parse_responses(
     body: bytes, headers: Mapping[str, str], limits: Limits, *, request_id: str, tenant: str = LOCAL
 ) -> Request:
     """POST /v1/responses. Raises BadRequest (or a kind of it) naming the field."""
-    wire = read_object(body, limits)
+    return response_of(read_object(body, limits), headers, limits, request_id, tenant)
+
+
+def response_of(
+    wire: dict[str, Any], headers: Mapping[str, str], limits: Limits, request_id: str, tenant: str
+) -> Request:
+    """A body that was read."""
     if wire.get("input") is None:
         raise missing("input", "a string or a list of items", "Send what the model is to answer.")
     draft = Draft(limits, wire)
@@ -225,19 +231,19 @@ RESPONSES: dict[str, Take] = {
     "models": CHAT["models"],
     "provider": CHAT["provider"],
     "route": CHAT["route"],
-    "truncation": refuse("Shorten the input yourself.", unless=("disabled",)),
-    "store": refuse("No response is kept for later: leave it out or send false.", unless=(False,)),
-    "background": refuse("Ask for a stream, or wait for the answer.", unless=(False,)),
-    "previous_response_id": refuse(_STATELESS),
-    "conversation": refuse(_STATELESS),
-    "prompt": refuse("No prompts are kept here: send the text in 'instructions' and 'input'."),
-    "context_management": refuse("Shorten the input yourself."),
-    "moderation": refuse("Its result could not be returned: leave it out."),
-    "image": refuse("Make images smaller yourself."),
-    "access_programs": refuse("Leave it out."),
-    "messages": refuse("POST /v1/chat/completions takes messages; here send 'input'."),
-    "max_tokens": refuse("Use 'max_output_tokens' instead."),
-    "max_completion_tokens": refuse("Use 'max_output_tokens' instead."),
-    "response_format": refuse("Use 'text.format' instead."),
-    "reasoning_effort": refuse("Use 'reasoning.effort' instead."),
+    "truncation": Refuse("Shorten the input yourself.", unless=("disabled",)),
+    "store": Refuse("No response is kept for later: leave it out or send false.", unless=(False,)),
+    "background": Refuse("Ask for a stream, or wait for the answer.", unless=(False,)),
+    "previous_response_id": Refuse(_STATELESS),
+    "conversation": Refuse(_STATELESS),
+    "prompt": Refuse("No prompts are kept here: send the text in 'instructions' and 'input'."),
+    "context_management": Refuse("Shorten the input yourself."),
+    "moderation": Refuse("Its result could not be returned: leave it out."),
+    "image": Refuse("Make images smaller yourself."),
+    "access_programs": Refuse("Leave it out."),
+    "messages": Refuse("POST /v1/chat/completions takes messages; here send 'input'."),
+    "max_tokens": Refuse("Use 'max_output_tokens' instead."),
+    "max_completion_tokens": Refuse("Use 'max_output_tokens' instead."),
+    "response_format": Refuse("Use 'text.format' instead."),
+    "reasoning_effort": Refuse("Use 'reasoning.effort' instead."),
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from appliance.paths.meter import Meter
 from appliance.records.card import ModelCard
@@ -34,6 +34,7 @@ from appliance.records.value import value
 
 __all__ = [
     "Chunk",
+    "Counting",
     "Done",
     "ExecutionPath",
     "FinishReason",
@@ -150,3 +151,10 @@ class ExecutionPath(Protocol):
     def ready(self) -> Readiness: ...
 
     def stream(self, job: Job) -> AsyncIterator[Chunk]: ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """Besides, of a path that has a tokenizer: how long a prompt is, without running it. Nothing leaves the host."""
+
+    async def count(self, job: Job) -> int | None: ...

@@ -26,6 +26,7 @@ from appliance.paths.called import Calls
 from appliance.paths.clock import Clock
 from appliance.paths.contract import (
     Chunk,
+    Counting,
     Done,
     ExecutionPath,
     Job,
@@ -75,6 +76,17 @@ class Guarded:
             await self.inner.stop()
         except Exception as error:  # noqa: BLE001 -- rule 1
             self._internal("stop", error)
+
+    async def count(self, job: Job) -> int | None:
+        """Tokens of the job's prompt; None where the runtime has no tokenizer. Raises PathError only."""
+        if not isinstance(self.inner, Counting):
+            return None
+        try:
+            return await self.inner.count(job)
+        except PathError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- rule 1
+            raise self._internal("count", error) from None
 
     def ready(self) -> Readiness:
         try:

@@ -47,3 +47,11 @@ class Answer:
     vectors: tuple[tuple[float, ...], ...] = ()
     device: str = ""
     signals: tuple[Signals, ...] = ()
+
+
+@value(slots=True)
+class Counted:
+    """How many tokens a prompt has, as the tokenizer of `path` has them."""
+
+    tokens: int
+    path: str

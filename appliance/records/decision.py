@@ -28,7 +28,9 @@ ReasonCode = Literal[
     "budget",
     "deadline",
 ]
-Refusal = Literal["", "unknown-model", "unsupported", "policy", "preference", "strategy", "capacity", "quality"]
+Refusal = Literal[
+    "", "unknown-model", "unsupported", "policy", "preference", "strategy", "capacity", "budget", "quality"
+]
 Chosen = Literal[
     "cache-hit",  # an answer exists and may be used
     "named",  # the caller named this path

@@ -255,9 +255,10 @@ def error_event(error: WeirError) -> bytes:
     return b"event: error\ndata: " + write(_error_form(error)) + b"\n\n"
 
 
-def count_body(tokens: int) -> bytes:
-    """What /v1/messages/count_tokens answers, and that no tokenizer counted."""
-    return write({"input_tokens": tokens, "weir": {"estimate": True}})
+def count_body(tokens: int, path: str = "") -> bytes:
+    """What /v1/messages/count_tokens answers: counted by the tokenizer of `path`, or estimated."""
+    weir: dict[str, Any] = {"estimate": False, "path": path} if path else {"estimate": True}
+    return write({"input_tokens": tokens, "weir": weir})
 
 
 def models_body(cards: Sequence[ModelCard], *, created: int) -> bytes:

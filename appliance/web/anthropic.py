@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from appliance.features.count import counted
 from appliance.intake.anthropic import parse_count, parse_messages
-from appliance.records.answer import Answer
+from appliance.records.answer import Answer, Counted
 from appliance.records.card import ModelCard
 from appliance.records.request import Request
 from appliance.respond.anthropic import PING, MessageStream, count_body, error_body, message_body, models_body
@@ -21,8 +21,8 @@ def _stream(request: Request, /, *, model: str, created: int) -> MessageStream: 
     return MessageStream(id=request.id, model=model, thinking=request.thinking)
 
 
-def _count(request: Request) -> bytes:
-    return count_body(counted(request))
+def _count(request: Request, exact: Counted | None) -> bytes:
+    return count_body(counted(request)) if exact is None else count_body(exact.tokens, exact.path)
 
 
 def _models(cards: Sequence[ModelCard], created: int) -> bytes:

@@ -30,21 +30,25 @@ class Callers:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._names = _OUR_NAMES.union(node.config.listen.names)
         self._loopback = ipaddress.ip_address(node.listen_host).is_loopback
 
     def no_stranger(self, headers: Mapping[str, str]) -> None:
         """Refuse what a web page of somebody else's makes a browser send here. Applications send no Origin.
 
-        On loopback the Host must be a name of this host: a page that rebinds its own name to 127.0.0.1 may not read.
+        On loopback the Host must be a name of this host, or one that its configuration states: a page that rebinds its
+        own name to 127.0.0.1 may not read.
         """
         host = headers.get("Host", "")
         origin = headers.get("Origin")
         if origin is not None and origin.partition("://")[2] != host:
             raise ForeignOrigin("Requests from pages of another origin are refused.", next_step="Call from a program.")
         name, colon, port = host.rpartition(":")
-        if self._loopback and (name if colon and port.isdigit() else host) not in _OUR_NAMES:
+        name = name if colon and port.isdigit() else host
+        if self._loopback and name not in self._names and name.lower() not in self._names:
             raise ForeignOrigin(
-                "This node listens on loopback and knows no such host name.", next_step="Address it as 127.0.0.1."
+                "This node listens on loopback and knows no such host name.",
+                next_step="Address it as 127.0.0.1, or state the name under listen.names in weir.yaml.",
             )
 
     def know(self, request: web.BaseRequest) -> None:

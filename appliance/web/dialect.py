@@ -15,7 +15,7 @@ from typing import Protocol
 
 from appliance.errors import WeirError
 from appliance.intake.limits import Limits
-from appliance.records.answer import Answer
+from appliance.records.answer import Answer, Counted
 from appliance.records.card import ModelCard
 from appliance.records.chunks import Chunk
 from appliance.records.request import Kind, Request
@@ -68,11 +68,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """An address at which something about a request is asked for that the request itself tells; nothing runs."""
+    """An address at which is asked how long a prompt is. `body` is given what a tokenizer of this host says, None where
+    none can; nothing runs.
+    """
 
     address: str
     parse: Parse
-    body: Callable[[Request], bytes]
+    body: Callable[[Request, Counted | None], bytes]
 
 
 @dataclass(frozen=True, slots=True)

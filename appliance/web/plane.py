@@ -26,8 +26,9 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from appliance.errors import BadRequest, NoCapacity, UnknownModel, UnknownRoute, WeirError
-from appliance.intake.parse import parse_route
+from appliance.intake.route import parse_route
 from appliance.node import Node
+from appliance.records.answer import Counted
 from appliance.records.decision import Decision
 from appliance.records.request import Echo, Request
 from appliance.records.tenant import Scope
@@ -35,7 +36,7 @@ from appliance.respond.errors import error_headers
 from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
 from appliance.serve import Serving, asked_of
 from appliance.web.callers import Callers
-from appliance.web.dialect import Begin, Dialect, Endpoint, Inquiry, Stream
+from appliance.web.dialect import Begin, Dialect, Endpoint, Inquiry, Parse, Stream
 from appliance.web.dialects import DIALECTS
 from appliance.web.line import SILENCE_S, Line
 from appliance.web.operators import Operators
@@ -73,11 +74,13 @@ class Plane:
             "/v1/decisions/": operators.decision,
         }
         self._spoken: dict[str, Dialect] = {}  # by the address that is one dialect's
+        self._parses: dict[str, Parse] = {}  # by the address whose bodies it reads
         self._absent: dict[str, str] = {}  # what to do instead, by how an address begins
         for dialect in DIALECTS:
             self._absent |= dialect.absent
             for endpoint in dialect.endpoints:
                 self._spoken[endpoint.address] = dialect
+                self._parses[endpoint.address] = endpoint.parse
                 self._routes["POST", endpoint.address] = partial(self._answer, dialect, endpoint)
             for inquiry in dialect.inquiries:
                 self._spoken[inquiry.address] = dialect
@@ -238,12 +241,35 @@ class Plane:
             failure = None  # it knows this frame, which would know it
 
     async def _inquire(self, inquiry: Inquiry, request: web.BaseRequest) -> Reply:
-        """Say what the request itself tells; leaves no record, because nothing was asked to be answered."""
-        return Reply(inquiry.body(await self._reader.read(request, inquiry.parse, inquiry.address, None)))
+        """Say how long the prompt is; leaves no record, because nothing was asked to be answered."""
+        parsed = await self._reader.read(request, inquiry.parse, inquiry.address, None)
+        exact = await self._counted(parsed)
+        written = partial(inquiry.body, parsed, exact)  # an estimate of a long one takes its time
+        return Reply(await asyncio.get_running_loop().run_in_executor(self._node.reading, written))
+
+    async def _counted(self, parsed: Request) -> Counted | None:
+        """What the path says that would be asked; None where it cannot be known without sending anything."""
+        stored = replace(parsed, labels=replace(parsed.labels, cache="no-store"))  # its answer counts nothing
+        try:
+            serving = self._node.serving(stored)
+        except NoCapacity:
+            return None
+        try:
+            return await serving.counted()
+        finally:
+            serving.drop()
 
     async def _route(self, request: web.BaseRequest) -> Reply:
-        """Decide and explain, run nothing; leaves no record, because nothing was asked to be answered."""
-        parsed = await self._reader.read(request, parse_route, _ROUTE, None)
+        """Decide and explain, run nothing; leaves no record, because nothing was asked to be answered.
+
+        `for` is the address that the body is for; where it is not stated, the body tells.
+        """
+        address = request.query.get("for")
+        parse = parse_route if address is None else self._parses.get(address)
+        if parse is None:
+            known = ", ".join(self._parses)
+            raise BadRequest("No requests are answered at that address.", param="for", next_step=f"One of {known}.")
+        parsed = await self._reader.read(request, parse, _ROUTE, None)
         serving = self._node.serving(parsed)
         try:
             explained = serving.explained(await serving.decided(watched=False))

@@ -3,13 +3,15 @@
 Rules kept here:
 1. A body is read up to the limit and within the time allowed, no further; all that is on its way is bounded too.
 2. A request that is none leaves a record all the same, unless nothing was asked to be answered.
-3. What is remembered of a body is for the wire it came on: the same bytes may mean something else on another.
+3. Reading a body holds the loop for milliseconds at most; a long one is read on a thread, one after the other.
+4. What is remembered of a body is for the wire it came on: the same bytes may mean something else on another.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -34,6 +36,7 @@ log = structlog.get_logger("weir.web")
 ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it got one
 _BODY = web.RequestKey("weir-body", bytes)  # of a request that may be remembered
 _ARRIVING_BYTES = 128 << 20
+_LONG_BYTES = 64 << 10  # of a body: a longer one is read beside the loop, which goes on meanwhile
 _LABELS_KEPT = 256  # combinations that a tenant's callers stated
 
 
@@ -104,7 +107,11 @@ class Reader:
             if kind is not None and self._repeats.knows(wire, body):
                 labels = self._labels(account, read_labels(headers, self._limits))
                 return self._repeats.again(wire, body, labels, request_id=id, tenant=account.name)
-            parsed = parse(body, headers, self._limits, request_id=id, tenant=account.name)
+            if len(body) <= _LONG_BYTES:
+                parsed = parse(body, headers, self._limits, request_id=id, tenant=account.name)
+            else:
+                work = partial(parse, body, headers, self._limits, request_id=id, tenant=account.name)
+                parsed = await asyncio.get_running_loop().run_in_executor(self._node.reading, work)
             if account.tenant is not None:
                 parsed = changed(parsed, labels=self._labels(account, parsed.labels))
             if self._node.config.cache.enabled and cacheable(parsed) and not parsed.labels_in_body:

@@ -200,7 +200,7 @@ class StandInNode:
             await asyncio.sleep(0.02)
 
     async def _route(self, request: web.Request) -> web.Response:
-        self.asked.append(("/v1/route", dict(request.headers), await request.json()))
+        self.asked.append((request.raw_path, dict(request.headers), await request.json()))
         return self._reply(self.answer)
 
     async def _decision(self, request: web.Request) -> web.Response:

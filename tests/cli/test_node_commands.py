@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.cli.view import explanation
 from appliance.records.decision import Decision, Outcome, Step, StepOutcome
 from appliance.records.record import Record
 from appliance.store import Store
@@ -113,6 +114,36 @@ def test_route_asks_for_a_decision_and_explains_it(weir: Weir, node: StandInNode
     assert path == "/v1/route"
     message = {"role": "user", "content": "What is 2 + 2?"}
     assert body == {"model": "auto:cheap", "max_tokens": 9, "messages": [message]}
+
+
+def test_route_hands_on_a_whole_body_as_it_is(weir: Weir, node: StandInNode, tmp_path: Path) -> None:
+    raw = '{"model": "auto", "input": "Grüezi", "max_output_tokens": 8}'
+    (tmp_path / "body.json").write_text(raw)
+    for arguments, query in (
+        (("--body", str(tmp_path / "body.json"), "--classification", "secret"), ""),
+        (("--body", "-", "--for", "/v1/responses"), "?for=%2Fv1%2Fresponses"),
+    ):
+        assert weir("route", *arguments, "--url", node.url, stdin=raw).code == 0
+        path, headers, body = node.asked.pop()
+        assert (path, body) == (f"/v1/route{query}", json.loads(raw))
+        assert headers.get("X-Weir-Classification") == ("secret" if not query else None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--body", "-", "text"), "With --body the body says it all."),
+        (("--body", "-", "--model", "auto"), "With --body the body says it all."),
+        (("text", "--for", "/v1/messages"), "--for goes with --body."),
+        ((), "There is no text to route."),
+    ],
+)
+def test_a_body_and_what_it_would_state_exclude_each_other(
+    weir: Weir, node: StandInNode, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ended = weir("route", *arguments, "--url", node.url, stdin="{}")
+    assert (ended.code, ended.out, node.asked) == (2, "", [])
+    assert sentence in ended.err
 
 
 def test_a_path_that_was_never_in_question_is_shown_with_all_only(weir: Weir, node: StandInNode) -> None:
@@ -330,3 +361,15 @@ def test_an_answer_that_met_the_floor_is_not_said_to_be_below_it(below: bool, sa
     row["decision"] = {**row.get("decision", {}), "chosen": "below-floor", "reason": ""}
     row["outcome"]["below_floor"] = below
     assert brief(row).reason == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"model": "auto", "strategy": "thrifty"}, "asked for strategy:thrifty"),
+        ({"model": "site/one", "strategy": "thrifty"}, "asked for site/one, strategy:thrifty"),
+        ({"model": "auto", "strategy": ""}, "asked for auto"),
+    ],
+)
+def test_why_says_which_strategy_was_asked_for(asked: dict[str, str], words: str) -> None:
+    assert explanation({"decision_id": "a", "asked": asked}).splitlines()[0].endswith(f"  {words}")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from appliance.decide import decide
 from appliance.decide.generation import Generation
 from appliance.decide.preferences import bears
-from appliance.errors import PreferenceUnmet, UnknownModel
+from appliance.errors import PolicyRefused, PreferenceUnmet, UnknownModel
 from appliance.failures import refuse
 from appliance.records.decision import Asked, CacheHit, Decision, Outcome, PathState, Snapshot
 from appliance.records.features import Features
@@ -205,6 +205,36 @@ def test_a_preference_that_no_path_meets_is_refused_with_every_reason() -> None:
         refuse(decision)
     assert "provider.max_price" in caught.value.message and "provider.only" in caught.value.message
     assert len(caught.value.details) == 5
+
+
+SECRET = Labels(classification="secret", residency="node")
+
+
+@pytest.mark.parametrize("there", [IDS, IDS[:1], ()], ids=["all", "one", "none"])
+@pytest.mark.parametrize("over", [{"only": ("cloud/big",)}, {"order": ("cloud/big",), "allow_fallbacks": False}])
+def test_who_wants_only_a_path_that_policy_forbids_is_told_so_whoever_else_is_there(
+    over: dict[str, Any], there: tuple[str, ...]
+) -> None:
+    wanted = make.asked(providers=Providers(**over), labels=SECRET)
+    named = make.asked(model="cloud/big", labels=SECRET)
+    moment = make.snapshot("cloud/big", *there)
+    for asked in (wanted, named):
+        decision = decide(asked, make.features(), make.generation(*CARDS), moment)
+        assert decision.refusal == "policy"
+        with pytest.raises(PolicyRefused):
+            refuse(decision)
+
+
+def test_what_stands_against_the_paths_that_are_wanted_is_what_is_said() -> None:
+    def kind(moment: Snapshot, **over: Any) -> str:
+        asked = make.asked(providers=Providers(only=("desk",)), labels=Labels(classification="public"))
+        return decide(asked, make.features(**over), make.generation(*CARDS), moment).refusal
+
+    assert kind(make.snapshot(*IDS[1:])) == "capacity"  # it is away
+    assert kind(make.snapshot(*IDS), needs=frozenset({"images"})) == "unsupported"
+    asked = make.asked(providers=Providers(max_price=(("prompt", 0.0),), only=("cloud/big",)), labels=Labels())
+    for there in (IDS, ()):  # nobody meets it, here or away
+        assert decide(asked, make.features(), make.generation(*CARDS), make.snapshot(*there)).refusal == "preference"
 
 
 def test_a_cached_answer_of_a_path_that_the_caller_does_not_want_is_not_used() -> None:

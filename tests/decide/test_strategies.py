@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from appliance.decide import decide
 from appliance.decide.generation import Generation
 from appliance.decide.strategies import Strategies
-from appliance.errors import StrategyUnmet
+from appliance.errors import BudgetSpent, StrategyUnmet
 from appliance.failures import refuse
 from appliance.records.decision import Asked, CacheHit, Decision, Member, Outcome, PathState, Snapshot, Step
 from appliance.records.features import Features
@@ -247,9 +247,25 @@ def test_all_calls_together_must_be_paid_for_and_in_time() -> None:
     assert free.expected is not None and cost == pytest.approx(free.expected.most) and cost > 0
     assert run("vote", moment=make.snapshot(*IDS, budget_left=cost * 1.001)).steps
     poor = run("vote", moment=make.snapshot(*IDS, budget_left=cost - 0.001))
-    assert poor.refusal == "capacity" and "budget" in poor.unmet
+    assert poor.refusal == "budget" and "budget" in poor.unmet
     late = run("chain", labels=replace(OPEN, deadline_s=4.0))
     assert late.refusal == "capacity" and "deadline" in late.unmet
+
+
+def test_a_composed_answer_that_only_the_budget_stands_against_is_refused_as_a_simple_one_is() -> None:
+    empty = make.snapshot(*IDS, budget_left=0.0)
+    for strategy in ("vote", "chain", "judge"):
+        decision = run(strategy, moment=empty)
+        assert decision.refusal == "budget", strategy
+        with pytest.raises(BudgetSpent):
+            refuse(decision)
+
+
+def test_where_more_money_would_not_help_it_is_not_said_to_be_the_budget() -> None:
+    away = run("vote", moment=make.snapshot("desk", budget_left=0.0))
+    assert away.refusal == "capacity"
+    late = run("chain", labels=replace(OPEN, deadline_s=4.0), moment=make.snapshot(*IDS, budget_left=0.0))
+    assert late.refusal == "capacity"
 
 
 @pytest.mark.parametrize(

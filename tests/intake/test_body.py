@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.errors import BadRequest, BodyTooLarge
 from appliance.intake import Limits
-from appliance.intake.body import read_object
+from appliance.intake.body import _outside, read_object
 from tests.intake.wire import LIMITS, refusal
 
 
@@ -106,3 +109,69 @@ def test_no_body_takes_more_than_linear_time(hostile: bytes) -> None:
     with contextlib.suppress(BadRequest):
         read_object(hostile, Limits(containers=10**9))
     assert time.process_time() - start < 2.0
+
+
+# ---- many values, and long bodies -------------------------------------------------------------------------------
+
+MANY = Limits(values=1000, containers=600)
+
+
+def members(count: int) -> dict[str, bytes]:
+    """Bodies of `count` entries, of all objects and lists together."""
+    flat = count - 3  # besides the outermost object, its one name, and the container beside it
+    return {
+        "names": b'{"a":{' + b",".join(b'"%d":1' % at for at in range(flat + 1)) + b"}}",
+        "numbers": b'{"a":[' + b",".join([b"0"] * (flat + 1)) + b"]}",
+        "strings": b'{"a":[' + b",".join([b'","'] * (flat + 1)) + b"]}",
+        "spread": b'{"a":[' + b"\n , ".join([b"[]"] * ((flat + 1) // 2)) + b"]}",
+    }
+
+
+@pytest.mark.parametrize("kind", ["names", "numbers", "strings", "spread"])
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(kind: str) -> None:
+    assert read_object(members(1000)[kind], MANY)
+    over = members(1010)[kind]
+    assert "more than 1000 values" in refusal(read_object, over, MANY).message
+    assert "more than 1000 values" in refusal(read_object, over[:-1] + b",", MANY).message  # which is no JSON
+
+
+def test_of_texts_no_comma_is_a_value() -> None:
+    value = {"a": 'one, two, "three", {four}\\' * 5000, "b": "," * 5000}
+    assert read_object(orjson.dumps(value), MANY) == value
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [b'"%07x":1,', b'"%07x":[],', b'"%07x":"\\"",', b'"%07x":{"a":null},'],
+    ids=["numbers", "lists", "texts", "objects"],
+)
+def test_two_mebibytes_of_names_are_never_parsed(filler: bytes) -> None:
+    body = b'{"metadata":{' + b"".join(filler % at for at in range((2 << 20) // len(filler % 0))) + b'"x":1}}'
+    assert "more than" in refusal(read_object, body, Limits()).message
+
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+TEXT = st.text(alphabet='\\",:{}[]a\n\x01\u20ac', max_size=12)
+JSON = st.recursive(
+    TEXT | st.sampled_from([None, True, 1, -2.5]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(value=JSON, most=st.integers(1, 12))
+def test_what_stands_outside_of_strings_is_the_same_in_pieces_of_any_length(value: object, most: int) -> None:
+    body = orjson.dumps(value)
+    pieces = list(_outside(body, most))
+    assert b"".join(pieces) == _STRING.sub(b"", body)
+    assert all(len(piece) <= most + 1 for piece in pieces)
+
+
+@settings(max_examples=60, deadline=None)
+@given(body=st.binary(max_size=40) | st.text(alphabet='\\",:{}[]a', max_size=40).map(str.encode))
+def test_of_what_is_no_json_no_value_before_the_fault_is_missed(body: bytes) -> None:
+    """Whatever a parser reads before it stops is counted: no backslash hides what it would come to."""
+    whole = b'{"a":[' + b"1," * 20 + b'"' + body
+    found = b"".join(_outside(whole, 7))
+    assert found.startswith(b"{:[" + b"1," * 20)

@@ -9,6 +9,8 @@ import pytest
 
 from appliance.errors import Unsupported
 from appliance.intake import Limits, parse_route
+from appliance.intake.anthropic import parse_messages
+from appliance.intake.responses import parse_responses
 from appliance.records.request import last_user_text
 from tests.intake.wire import ABSENT, LIMITS, completion, embedding, refusal
 
@@ -89,6 +91,63 @@ def test_all_inputs_together_are_limited() -> None:
 )
 def test_route_takes_the_body_of_any_endpoint(body: dict[str, Any], kind: str) -> None:
     assert parse_route(orjson.dumps(body), {}, LIMITS, request_id="r").kind == kind
+
+
+TOOL = {"name": "look", "input_schema": {"type": "object"}}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+USE = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+USED = {"type": "tool_result", "tool_use_id": "t", "content": "three"}
+SAID = [{"role": "user", "content": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("stated", "headers"),
+    [
+        ({"messages": SAID, "system": "Be brief."}, {}),
+        ({"messages": SAID, "stop_sequences": ["."]}, {}),
+        ({"messages": SAID, "tools": [TOOL]}, {}),
+        ({"messages": [{"role": "user", "content": [IMAGE]}]}, {}),
+        ({"messages": [*SAID, {"role": "assistant", "content": [USE]}, {"role": "user", "content": [USED]}]}, {}),
+        ({"messages": SAID, "metadata": {"user_id": "u"}}, {"anthropic-version": "2023-06-01"}),
+    ],
+)
+def test_route_reads_a_body_of_messages_as_its_address_does(stated: dict[str, Any], headers: dict[str, str]) -> None:
+    body = orjson.dumps({"model": "auto", "max_tokens": 8, **stated})
+    asked = parse_route(body, headers, LIMITS, request_id="r")
+    assert asked == parse_messages(body, headers, LIMITS, request_id="r")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"input": [{"role": "user", "content": "x"}]},
+        {"input": "x", "instructions": "Be brief."},
+        {"input": "x", "max_output_tokens": 8},
+        {"input": "x", "stream": True},
+        {"input": "x", "models": ["site/one"]},
+    ],
+)
+def test_route_reads_a_body_of_responses_as_its_address_does(stated: dict[str, Any]) -> None:
+    body = orjson.dumps({"model": "auto", **stated})
+    asked = parse_route(body, {}, LIMITS, request_id="r")
+    assert asked == parse_responses(body, {}, LIMITS, request_id="r")
+
+
+@pytest.mark.parametrize(
+    ("stated", "param"),
+    [
+        ({"messages": SAID, "system": "x"}, "max_tokens"),  # Anthropic's, who must state it
+        ({"messages": [{"role": "user", "content": [{"type": ["image"]}]}]}, "messages[0].content[0].type"),
+        ({"messages": {"type": "image"}}, "messages"),
+        ({"messages": [None, 1, {"content": None}]}, "messages[0]"),
+        ({"input": [["x"], {}]}, "input"),
+        ({"input": "x", "previous_response_id": "y"}, "previous_response_id"),
+        ({"input": {"type": "message"}}, "input"),
+    ],
+)
+def test_a_body_that_its_endpoint_refuses_is_refused_for_the_same_reason(stated: dict[str, Any], param: str) -> None:
+    error = refusal(parse_route, orjson.dumps({"model": "auto", **stated}), {}, LIMITS, request_id="r")
+    assert (error.status, error.param) == (400, param)
 
 
 @pytest.mark.parametrize("body", [{"model": "auto"}, {"prompt": "x", "input": "y"}])

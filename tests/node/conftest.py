@@ -136,11 +136,12 @@ async def running_node(
     gates, policy, or weights."""
     state = directory / "state"
     state.mkdir(exist_ok=True)
+    listen = Listen(port=0, **over.pop("listen", {}))
     names = ("limits", "cache", "records", "egress", "routing", "paths")
     kinds = dict(zip(names, (Limits, Cache, Records, Egress, Routing, Paths), strict=True))
     sections = {name: kinds[name](**over.pop(name)) for name in names if name in over}
     content = write_content(directory / "content", *cards, *(fake.card for fake in fakes), **over)
-    node = Node(Config(state_dir=state, listen=Listen(port=0), **sections), InForce(folder=content))
+    node = Node(Config(state_dir=state, listen=listen, **sections), InForce(folder=content))
     async with listening(node, silence_s=silence_s) as port:
         await node.start()
         for fake in fakes:

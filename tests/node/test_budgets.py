@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -134,3 +135,27 @@ async def test_what_a_killed_node_had_set_aside_is_spent_by_the_next_one(tmp_pat
             assert (await weir.ask("q2", headers=bearer(acme)))[0] == 429
     async with running_node(tmp_path, far) as weir:  # it counts once
         assert left(weir) == 1.0
+
+
+async def test_a_composed_answer_that_cannot_be_paid_for_is_refused_as_a_simple_one_with_when_to_come_again(
+    tmp_path: Path,
+) -> None:
+    acme = key(tmp_path, budget_day=0.003)
+    content = tmp_path / "content" / "router"
+    content.mkdir(parents=True)
+    vote = {"kind": "ensemble", "members": ["device/a", "device/b"], "quorum": 2}
+    (content / "strategies.json").write_text(json.dumps({"strategies": {"vote": vote}}))
+    price = {"price": {"per_request": 0.002}}
+    fakes = tuple(FakePath(fake_card(f"device/{one}", **price), answer("42")) for one in "ab")
+    async with running_node(tmp_path, fakes=fakes, cache={"enabled": False}) as weir:
+        assert (await weir.ask("q", headers=bearer(acme)))[0] == 200  # 0.001 is left: either is too dear, or both
+        for model in ("strategy:vote", "auto"):
+            status, body, headers = await weir.ask("q", model=model, headers=bearer(acme))
+            assert (status, body["error"]["code"]) == (429, "budget_exceeded"), model
+            assert 0 < int(headers["retry-after"]) <= 86_400
+        tenants(tmp_path).set("acme", lambda before: before.model_copy(update={"budget_day": 0.0055}))
+        await until(lambda: left(weir) == 0.0035)
+        status, body, headers = await weir.ask("q", model="strategy:vote", headers=bearer(acme))  # each, but not both
+        assert (status, body["error"]["code"]) == (429, "budget_exceeded")
+        assert 0 < int(headers["retry-after"]) <= 86_400
+        assert (await weir.ask("q", headers=bearer(acme)))[0] == 200

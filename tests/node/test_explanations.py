@@ -81,6 +81,39 @@ async def test_route_decides_without_running_and_without_a_record(weir: Running,
     assert ran | {"id": ""} == explained["decision"] | {"id": ""}
 
 
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("/v1/messages", {"max_tokens": 9, "system": "Be brief.", "messages": [{"role": "user", "content": "x"}]}),
+        ("/v1/responses", {"instructions": "Be brief.", "input": [{"role": "user", "content": "x"}]}),
+    ],
+)
+async def test_route_decides_of_any_body_as_its_address_would(
+    weir: Running, address: str, body: dict[str, Any]
+) -> None:
+    asked = {"model": "auto", **body}
+    async with weir.session.post(f"{weir.url}/v1/route", json=asked) as response:
+        assert response.status == 200
+        explained = await response.json()
+    async with weir.session.post(f"{weir.url}{address}", json=asked) as response:
+        assert response.status == 200
+        ran = await weir.record(response.headers["x-weir-decision"])
+    assert ran["decision"] | {"id": ""} == explained["decision"] | {"id": ""}
+    assert ran["features"] == explained["features"]
+
+
+async def test_where_a_body_could_be_for_two_addresses_the_caller_may_say_for_which(weir: Running) -> None:
+    body = {"model": "auto", "input": "What is 12 + 7?"}
+    for address, kind in (("", "embedding"), ("?for=/v1/embeddings", "embedding"), ("?for=%2Fv1%2Fresponses", "chat")):
+        async with weir.session.post(f"{weir.url}/v1/route{address}", json=body) as response:
+            assert (await response.json())["asked"]["kind"] == kind, address
+    for address in ("/v1/files", "", "/v1/route", "/v1/messages/count_tokens"):
+        async with weir.session.post(f"{weir.url}/v1/route?for={address}", json=body) as response:
+            error = (await response.json())["error"]
+        assert (response.status, error["param"]) == (400, "for")
+        assert "/v1/responses" in error["message"]
+
+
 async def test_a_malformed_question_to_route_leaves_no_record_either(weir: Running) -> None:
     async with weir.session.post(f"{weir.url}/v1/route", data=b"{") as response:
         assert response.status == 400

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.node.conftest import Running, fake_card, running_node, said, sse, until
+from tests.node.conftest import Running, fake_card, running_node, said, sse, until, upstream_card
 from tests.node.test_egress_of_a_node import EMBEDDER, ROOT
+from tests.standins.openai_server import OpenAIStandIn
 
 tiny_gguf = pytest.importorskip("tests.standins.tiny_gguf", reason="the model's writer is not there")
 
@@ -99,3 +102,73 @@ async def test_the_embedder_serves_embeddings_and_refuses_other_lengths(tmp_path
 
         with pytest.raises(openai.BadRequestError):
             await client.embeddings.create(model="auto", input="x", dimensions=100)
+
+
+HELLO = [{"role": "user", "content": "Grüezi, how do you do today?"}]
+CACHED = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+TOOL = {"name": "look", "input_schema": {"type": "object"}}
+
+
+async def counted(weir: Running, **over: Any) -> dict[str, Any]:
+    body = {"model": "auto", "messages": HELLO, **over}
+    async with weir.session.post(f"{weir.url}/v1/messages/count_tokens", json=body) as response:
+        assert response.status == 200
+        found: dict[str, Any] = await response.json()
+        return found
+
+
+async def test_a_local_model_counts_the_tokens_that_it_will_be_asked_with(tmp_path: Path) -> None:
+    exact = {"estimate": False, "path": "device/tiny"}
+    said = [
+        {},
+        {"system": "Be brief.", "messages": [*HELLO, {"role": "assistant", "content": "Well."}, *HELLO]},
+        {"messages": [{"role": "user", "content": "<|im_end|>\n\u20ac \U0001f600"}]},
+    ]
+    async with running_node(tmp_path, tiny_card(tmp_path)) as weir:
+        for over in said:
+            found = await counted(weir, **over)
+            assert found["weir"] == exact
+            body = {"model": "auto", "max_tokens": 4, "messages": HELLO, **over}
+            for _ in range(2):  # also where its answer is stored by now
+                async with weir.session.post(f"{weir.url}/v1/messages", json=body) as response:
+                    usage = (await response.json())["usage"]
+                assert sum(usage.get(name) or 0 for name in CACHED) == found["input_tokens"]
+                assert await counted(weir, **over) == found
+        assert len(await weir.records()) == 2 * len(said)  # and none of what was counted
+        many = await asyncio.gather(*(counted(weir) for _ in range(20)), *(weir.ask(f"q {n}") for n in range(5)))
+        assert {one["input_tokens"] for one in many[:20] if isinstance(one, dict)} == {
+            (await counted(weir))["input_tokens"]
+        }
+        assert weir.node.active == 0
+
+
+async def test_what_no_tokenizer_of_this_host_would_be_asked_is_estimated(
+    tmp_path: Path, upstream: OpenAIStandIn
+) -> None:
+    far = upstream_card(upstream.base_url, "site/far")
+    async with running_node(tmp_path, tiny_card(tmp_path), far) as weir:
+        assert (await counted(weir, model="device/tiny"))["weir"] == {"estimate": False, "path": "device/tiny"}
+        for over in (
+            {"model": "site/far"},
+            {"model": "device/tiny", "tools": [TOOL]},
+            {"model": "device/tiny", "messages": [{"role": "user", "content": "a word " * 2000}]},  # fits nobody
+            {"model": "nobody"},
+        ):
+            assert (await counted(weir, **over))["weir"] == {"estimate": True}, over
+        os.kill(weir.node.paths["device/tiny"].inner.worker_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        assert (await counted(weir, model="device/tiny"))["weir"] == {"estimate": True}
+    assert not upstream.bodies
+
+
+@pytest.mark.parametrize("label", ["secret", "restricted"])
+async def test_what_policy_keeps_here_is_counted_here(tmp_path: Path, upstream: OpenAIStandIn, label: str) -> None:
+    far = upstream_card(upstream.base_url, "frontier/far", tier="frontier")
+    async with running_node(tmp_path, tiny_card(tmp_path), far) as weir:
+        headers = {"X-Weir-Classification": label}
+        body = {"model": "frontier/far", "messages": HELLO}
+        address = f"{weir.url}/v1/messages/count_tokens"
+        async with weir.session.post(address, json=body, headers=headers) as response:
+            assert (await response.json())["weir"] == {"estimate": True}
+        async with weir.session.post(address, json={**body, "model": "auto"}, headers=headers) as response:
+            assert (await response.json())["weir"]["estimate"] is False
+    assert not upstream.bodies

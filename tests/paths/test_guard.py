@@ -234,3 +234,20 @@ async def test_start_stop_and_ready_are_guarded_too(caplog: pytest.LogCaptureFix
     assert not guarded.ready().ok
     assert SECRET not in caplog.text
     assert SECRET not in repr(guarded)
+
+
+class Counts(Runtime):
+    """One with a tokenizer that fails on this."""
+
+    async def count(self, job: Job) -> int:
+        raise ValueError(SECRET)
+
+
+@pytest.mark.asyncio
+async def test_a_tokenizer_that_fails_says_nothing_of_the_prompt_and_who_has_none_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(PathError) as caught:
+        await Guarded(Counts(saying())).count(JOB)
+    assert caught.value.fault == "internal" and SECRET not in caught.value.message + caplog.text
+    assert await Guarded(Runtime(saying())).count(JOB) is None

@@ -22,11 +22,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
+
+from tests.standins.bills import line_of
 
 TROUBLES = {
     "": "answers",
@@ -330,6 +333,8 @@ async def _run(arguments: argparse.Namespace) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await stop.wait()
+    with suppress(BrokenPipeError):  # nobody wants to know
+        print(line_of(server.calls), flush=True)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
@@ -306,7 +307,9 @@ def packed(content_type: str) -> web.Response:
 
 
 def serve(make: Any, what: str) -> None:
-    """The command line of a stand-in: `make(behaviour, host, port)` is the server. Prints its port as JSON."""
+    """The command line of a stand-in: `make(behaviour, host, port)` is the server. Prints its port as JSON, and when it
+    is ended its ledger.
+    """
     parser = argparse.ArgumentParser(description=f"A stand-in for {what}: no model behind it.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
@@ -332,5 +335,8 @@ def serve(make: Any, what: str) -> None:
             sys.stdout.write(json.dumps({"port": server.port, "base_url": server.base_url, "is": LABEL}) + "\n")
             sys.stdout.flush()
             await ended.wait()
+        with suppress(BrokenPipeError):  # nobody wants to know
+            sys.stdout.write(server.bills.line() + "\n")
+            sys.stdout.flush()
 
     asyncio.run(run())

@@ -136,6 +136,13 @@ class Engine:
         self._jobs[number] = run
         self._waiting.extend(run.choices)
 
+    def count(self, number: int, job: Job) -> None:
+        """Report how long a job's prompt is, under its number."""
+        try:
+            self._ends.append([number, [], [len(self._prompt(job)), 0, 0], [], []])
+        except PathError as error:
+            self._faults.append([number, error.fault, error.message, error.param])
+
     def _prompt(self, job: Job) -> Ints:
         size = len(job.prompt) + sum(len(message.content) for message in job.messages)
         if size > self._length * self._longest_piece:  # cannot fit; not worth tokenising

@@ -93,12 +93,28 @@ class LlamaCppPath:
         busy = min(asked, facts.sequences)
         return Readiness(True, "", busy=busy, queued=asked - busy, slots=facts.sequences)
 
-    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
-        """Run a job. Text chunks carry the tokens sampled for them; Signals come just before Done."""
+    async def count(self, job: Job) -> int:
+        """Tokens of the job's prompt as `stream` would compute it. Raises PathError where it would not."""
+        self._check(job)
+        call = self._worker.open(job, run=False)
+        try:
+            kind, event = await call.get()
+            if kind != "end":
+                raise event
+            tokens: int = event[2][0]
+            return tokens
+        finally:
+            self._worker.close(call)
+
+    def _check(self, job: Job) -> None:
         if job.kind not in ("chat", "completion") or job.kind not in self._card.modalities:
             raise PathError("unsupported", f"This path does not serve {job.kind} requests.")
         if job.tools:
             raise PathError("unsupported", "This path does not call tools.", param="tools")
+
+    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        """Run a job. Text chunks carry the tokens sampled for them; Signals come just before Done."""
+        self._check(job)
         if not 1 <= job.n <= MAX_CHOICES:
             raise PathError("unsupported", f"This path gives 1 to {MAX_CHOICES} answers at once.", param="n")
         facts = self._worker.facts

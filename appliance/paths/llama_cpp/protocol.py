@@ -23,6 +23,7 @@ _LENGTH = struct.Struct("<I")
 # node → worker
 CONFIGURE = "configure"  # [CONFIGURE, Settings as a dict]
 RUN = "run"  # [RUN, number, job as a dict]
+COUNT = "count"  # [COUNT, number, job as a dict]; it is not run, and its end has its prompt's tokens and no choice
 CANCEL = "cancel"  # [CANCEL, number]
 ATTEMPT = "attempt"  # [ATTEMPT, Settings as a dict]; instead of CONFIGURE: try to break out, load nothing
 

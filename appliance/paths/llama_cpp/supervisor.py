@@ -172,14 +172,17 @@ class Supervisor:
 
     # -- jobs
 
-    def open(self, job: Job) -> Call:
-        """Hand a job to the worker. Raises PathError('unavailable' or 'rejected')."""
+    def open(self, job: Job, *, run: bool = True) -> Call:
+        """Hand a job to the worker, to run it or only to count its prompt.
+
+        Raises PathError('unavailable' or 'rejected').
+        """
         if self.facts is None or self._transport is None:
             raise PathError("unavailable", self.reason)
         self._next += 1
-        call = Call(self._next, job.n)
+        call = Call(self._next, job.n if run else 0)
         try:
-            frame = pack([protocol.RUN, call.number, protocol.job_to_wire(job)])
+            frame = pack([protocol.RUN if run else protocol.COUNT, call.number, protocol.job_to_wire(job)])
         except TypeError:
             raise PathError("rejected", "The request holds text that is not valid Unicode.") from None
         if not self._calls:

@@ -38,6 +38,7 @@ from appliance.paths.llama_cpp.protocol import (
     ATTEMPT,
     CANCEL,
     CONFIGURE,
+    COUNT,
     FAILED,
     READY,
     RUN,
@@ -156,6 +157,8 @@ def serve(link: Link, engine: Engine) -> None:
         for frame in frames:
             if frame[0] == RUN:
                 engine.submit(frame[1], job_from_wire(frame[2]))
+            elif frame[0] == COUNT:
+                engine.count(frame[1], job_from_wire(frame[2]))
             elif frame[0] == CANCEL:
                 engine.cancel(frame[1])
         if engine.busy:
