@@ -28,6 +28,7 @@ _CONTROLS = frozenset(
 )
 _PAUSES = frozenset({"stop", "comma"})
 _DOERS = frozenset({"by", "von", "durch", "par", "por", "da"})
+_GIVEN = frozenset({"to me", "for me"})  # dresses 'translate it for me' and not 'why does he lie to me'
 _SUPPORT = frozenset({"do", "does", "did"})  # English has them in questions for what is not the subject
 
 
@@ -203,6 +204,9 @@ def _close(out: Spoken, lexicon: Lexicon) -> None:
     _trim(out)
     found = lexicon.closing.search(" " + fold(" ".join(out.forms[-12:])).replace("_", " "))
     if found is None:
+        return
+    first = fold(out.forms[0])
+    if found.group().strip() in _GIVEN and (first in lexicon.yes_no or first in lexicon.kind_words):
         return
     words = len(found.group().split())
     while words > 0 and len(out.forms) > 1:

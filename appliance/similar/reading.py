@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from appliance.similar import numerals
 from appliance.similar.framing import Spoken, controlled, spoken
-from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, Entry, Lexicon, entry, lexicon
+from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, OF_PLACES, Entry, Lexicon, entry, lexicon
 from appliance.similar.scan import Token, normal
 from appliance.similar.surface import Surface, surface
 
@@ -27,7 +27,7 @@ LONGEST = 2_000  # characters
 NAME_WEIGHT = 1.4
 COMPASS = frozenset(
     """north south east west new old nord sud ost sued norte sur este oeste est ovest democratic federal republic great
-    northern southern eastern western""".split()  # noqa: SIM905
+    northern southern eastern western lower upper inner outer central greater equatorial lake""".split()  # noqa: SIM905
 )
 _SHORT_UNITS = {
     "m": "m", "g": "g", "l": "l", "h": "h", "s": "s", "w": "w", "v": "v", "a": "a", "c": "celsius", "f": "fahrenheit",
@@ -42,6 +42,7 @@ _AND = re.compile(r"(?<=[^\W\d_]{3}) & (?=[^\W\d_]{3})")  # 'bread & butter', no
 _ANDS = {"en": "and", "de": "und", "fr": "et", "es": "y", "it": "e"}
 _SPACE = re.compile(r"\s+")
 _FOCUS = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
+_SHARES = frozenset({"some", "all", "most", "many", "few"})  # of what follows; 'usually' may stand anywhere
 _RELATIVE = frozenset(["who", "whom", "which", "that", "qui", "que", "che", "quien"])
 _CASES = frozenset(["der", "den", "dem", "des", "ein", "einen", "einem", "eines", "er", "ihn", "ihm"])
 _MODELS = frozenset({"pro", "max", "mini", "ultra"})
@@ -83,7 +84,7 @@ class Reading:
     doer: bool = False  # asks who did it: 'by whom was he seen'
     object: bool = False  # asks for the object: 'whom did he see'
     relative: bool = False  # has a clause that says more of something: 'the man who saw him'
-    focus: tuple[tuple[str, str], ...] = ()  # 'only', 'even', 'almost', each with the word that it stands before
+    focus: tuple[tuple[str, str], ...] = ()  # 'only', 'even', 'some', each with the word that it stands before
     leads: tuple[str, ...] = ()  # the function word right before each content word, or ''
     articles: tuple[str, ...] = ()  # that tell cases apart, in order
 
@@ -201,7 +202,7 @@ class _Walk:
             return
         found = entry(known.language, form[:LONGEST_WORD])
         for mark in found.marks:
-            if mark in _FOCUS:
+            if mark in _FOCUS or (form in _SHARES and mark.startswith("quantifier:")):
                 self.pending = mark
             if mark.startswith("person:"):
                 if self.pending:
@@ -258,9 +259,9 @@ class _Walk:
         unit = known.units.get(form)
         if unit:
             self.marks.append(f"sibling:unit={unit}")
-        name = self._is_name(token, found)
+        name = self._is_name(token, found) or (bool(self.span) and form in OF_PLACES)
         if name:
-            self.span.append(key)
+            self.span.append(key := form if form in COMPASS else key)  # 'Lower Saxony' is no decrease
         else:
             self._end_name()
         determined = self.determined

@@ -49,17 +49,20 @@ _CLITICS = {
     "it": frozenset("lo la li le gli mi ti vi ci".split()),  # noqa: SIM905
 }
 MOST_MOVED = 24  # words whose places are compared
+_MOVES_ALONE = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
 
 def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> None:
     """What the same words say in other parts, where at most one on each side differs (`same`: none does)."""
-    if stored.focus != asked.focus and len(stored.focus) == len(asked.focus):
+    if stored.focus != asked.focus and len(stored.focus) == len(asked.focus) and _refocused(stored, asked):
         found.add("quantifier")  # 'only I can', 'I can only'
     if stored.language in _GENDERED and _regendered(stored, asked):
         found.add("sibling")
     if not same:
         return
+    if stored.keys == asked.keys and stored.leads != asked.leads and stored.language == "en" and _which(stored, asked):
+        found.add("kind")
     if stored.keys == asked.keys and _exchanged(stored.articles, asked.articles):
         found.add("roles")  # 'der Hund den Mann', 'den Hund der Mann'
     if stored.keys == asked.keys and _elsewhom(stored, asked):
@@ -68,6 +71,24 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("roles")  # 'wen sah er', 'wer sah ihn'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
         found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _refocused(stored: Reading, asked: Reading) -> bool:
+    """Whether a focus word stands before another word; 'some' and its like only where both texts have both words."""
+    ours, theirs = set(stored.focus) - set(asked.focus), set(asked.focus) - set(stored.focus)
+    if any(mark in _MOVES_ALONE for mark, _ in ours | theirs):
+        return True
+    return {word for _, word in ours} <= asked.content and {word for _, word in theirs} <= stored.content
+
+
+def _which(stored: Reading, asked: Reading) -> bool:
+    """Whether one asks for one of a kind and one for the one that is known: 'what is a moon', 'what is the moon'."""
+    if stored.kind != asked.kind or stored.kind not in {"what", "who"} or (stored.kind == "what" and stored.keys[1:]):
+        return False
+    theirs = dict(zip(asked.keys, asked.leads, strict=True))
+    return any(
+        {one, theirs[key]} in ({"a", "the"}, {"an", "the"}) for key, one in zip(stored.keys, stored.leads, strict=True)
+    )
 
 
 def _elsewhom(stored: Reading, asked: Reading) -> bool:
@@ -119,7 +140,12 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
             continue
         placed = one in _PLACING and other in _PLACING
         strict = same and stored.language != "en"
-        if key[0] == "#" or strict or (near and (placed or frozenset((one, other)) in _OTHERWISE)):
+        if (
+            key[0] == "#"
+            or key.startswith("unit ")
+            or strict
+            or (near and (placed or frozenset((one, other)) in _OTHERWISE))
+        ):
             found.add("direction")
             return
 
@@ -177,9 +203,13 @@ def _may_move(
     exact = stored.object != asked.object or (stored.relative and asked.relative)
     if exact and {*one, *other} <= _PARTICLES and not (stored.chained[j] and asked.chained[k]):
         return False  # 'who saw him', 'whom he saw'
-    if verbs_move and not all(map(all if plain else any, nouns)):
+    adjacent = j == i + 1 and k == m + 1
+    doing = [stored.forms[x].endswith("ing") and asked.forms[y].endswith("ing") for x, y in (before, after)]
+    if adjacent and plain and any(doing) and not (stored.gaps[j] or asked.gaps[k]):
+        return False  # 'nursing home', 'home nursing'
+    if verbs_move and not (plain and all(doing)) and not all(map(all if plain else any, nouns)):
         return True
-    if j == i + 1 and k == m + 1 and (stored.keys[i][0] == "#") != (stored.keys[j][0] == "#"):
+    if adjacent and (stored.keys[i][0] == "#") != (stored.keys[j][0] == "#"):
         return True  # 'March 5', '5 March'
     if j == i + 1 and stored.chained[j] and k == m + 1 and asked.chained[k]:
         return True  # 'cats and dogs', 'dogs and cats'
@@ -190,4 +220,4 @@ def _may_move(
     if one[1] == other[1] and one[0] != other[0] and {one[0], other[0]} <= _COMPOUND:
         return True
     # 'reset the password', 'password reset': next to each other in both, apart by an article in one.
-    return j == i + 1 and k == m + 1 and stored.gaps[j] != asked.gaps[k]
+    return adjacent and stored.gaps[j] != asked.gaps[k]
