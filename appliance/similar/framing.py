@@ -26,6 +26,7 @@ _CONTROLS = frozenset(
     """stop stops stopped remember remembers remembered forget forgets forgot forgotten regret regrets regretted
     try tries tried go_on went_on""".split()  # noqa: SIM905
 )
+_ANYONE = frozenset({"i", "we", "you"})
 _PAUSES = frozenset({"stop", "comma"})
 _DOERS = frozenset({"by", "von", "durch", "par", "por", "da"})
 _GIVEN = frozenset({"to me", "for me"})  # dresses 'translate it for me' and not 'why does he lie to me'
@@ -87,6 +88,13 @@ def controlled(forms: list[str]) -> Iterator[str]:
                 yield "aspect:to"
             elif following.endswith("ing"):
                 yield "aspect:ing"
+
+
+def asking(persons: tuple[str, ...], said: Spoken) -> tuple[str, ...]:
+    """In 'how do I find my way' and 'how can you find your way' the person is whoever asks."""
+    different = set(persons)
+    asked = said.kind == "how" or bool(said.askers) or (said.kind == "what" and len(persons) > 1)
+    return ("self",) if asked and len(different) == 1 and different <= _ANYONE else persons
 
 
 def _expand(out: Spoken, tokens: list[Token], lexicon: Lexicon) -> None:

@@ -94,6 +94,9 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
         found.add("person")
     if stored.pronouns != asked.pronouns and stored.persons == asked.persons and stored.content == asked.content:
         found.add("roles")  # 'my boss fired me', 'I fired my boss'
+    many = len(stored.persons) == len(asked.persons) > 1
+    if many and stored.content == asked.content and sorted(stored.persons) != sorted(asked.persons):
+        found.add("person")  # 'did she sell her car', 'did she sell his car'
     if not stored.keys and not asked.keys and (stored.empty != asked.empty or stored.kind != asked.kind):
         found.add("bare")
     known = lexicon(stored.language)

@@ -39,8 +39,12 @@ _USED_ALIKE = frozenset(
 )  # fmt: skip
 _PARTICLES = frozenset({"", "than", "over", "on", "through", "around", "out"})  # may belong to the verb
 # English verbs that mean another thing with a preposition, which may stand in one text alone.
-_CHANGED = frozenset({"cal", "call", "reach", "believ", "ask"})
-_AT_VERBS = frozenset({"", "for", "in", "on", "at"})
+_CHANGED = frozenset(
+    """cal call reach believ ask search shoot hit approv wait work laugh hear die appli speak turn fight run car stand
+    vot argu deal dream salari pai buy cook""".split()  # noqa: SIM905
+)
+_AT_VERBS = frozenset({"", "for", "in", "on", "at", "of", "to", "with", "from", "against", "over", "by"})
+_COPULAS = frozenset({"is", "are", "was", "were"})
 _GENDERED = frozenset({"de", "fr", "es", "it"})
 # Words before a verb that say whom it concerns; before a noun of one form they cannot differ.
 _CLITICS = {
@@ -61,6 +65,16 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("sibling")
     if not same:
         return
+    for ours, theirs in ((_repeated(stored.keys), _repeated(asked.keys)), (_joined(stored), _joined(asked))):
+        if ours != theirs and sorted(ours) == sorted(theirs):
+            found.add("order")
+    if stored.dangling != asked.dangling and stored.dangling and asked.dangling:
+        found.add("direction")  # 'who is it about', 'who is it by'
+    if stored.held != asked.held and stored.passive == asked.passive and stored.language == "en":
+        _held(stored, asked, found)
+    said_of = _COPULAS.isdisjoint(stored.empty) != _COPULAS.isdisjoint(asked.empty)
+    if said_of and stored.keys == asked.keys and stored.kind == "who" and not (stored.passive or asked.passive):
+        found.add("roles")  # 'who sent it', 'who was sent it'
     if stored.keys == asked.keys and stored.leads != asked.leads and stored.language == "en" and _which(stored, asked):
         found.add("kind")
     if stored.keys == asked.keys and _exchanged(stored.articles, asked.articles):
@@ -79,6 +93,26 @@ def _refocused(stored: Reading, asked: Reading) -> bool:
     if any(mark in _MOVES_ALONE for mark, _ in ours | theirs):
         return True
     return {word for _, word in ours} <= asked.content and {word for _, word in theirs} <= stored.content
+
+
+def _repeated(keys: tuple[str, ...]) -> list[str]:
+    """The words that stand more than once, in order: 'how did Nike beat Puma after Puma had copied Nike'."""
+    return [key for key in keys if keys.count(key) > 1] if len(set(keys)) < len(keys) <= MOST_MOVED else []
+
+
+def _joined(reading: Reading) -> list[str]:
+    """Where both join, the order of 'and' and 'or': 'a and b, or c', 'a, or b and c'."""
+    found = [word for word in reading.empty if word in {"and", "or"}]
+    return found if len(set(found)) > 1 else []
+
+
+def _held(stored: Reading, asked: Reading, found: set[str]) -> None:
+    """Adds 'direction' where a person hangs on another preposition: 'work with him', 'work for him'."""
+    for person in {person for person, _ in stored.held}:
+        ours = [governor for other, governor in stored.held if other == person]
+        theirs = [governor for other, governor in asked.held if other == person]
+        if len(ours) == len(theirs) == 1 and ours != theirs:
+            found.add("direction")
 
 
 def _which(stored: Reading, asked: Reading) -> bool:
@@ -136,6 +170,8 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
             verbs = {_before(stored, key), _before(asked, key)}
             if len(verbs) == 1 and verbs <= _CHANGED:
                 found.add("direction")  # 'call a friend', 'call for a friend'
+        if key[0] == "#" and {one, other} in ({"", "to"}, {"", "from"}):
+            found.add("direction")  # 'save 10 percent', 'save to 10 percent'
         if not one or not other or one == other or frozenset((one, other)) in _USED_ALIKE:
             continue
         placed = one in _PLACING and other in _PLACING
@@ -152,8 +188,10 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
 
 def _before(reading: Reading, key: str) -> str:
     """The content word before the first `key`, or ''."""
-    at = reading.keys.index(key)
-    return reading.keys[at - 1] if at else ""
+    at = reading.keys.index(key) - 1
+    if at < 0:
+        return ""
+    return "search" if reading.forms[at].startswith("search") else reading.keys[at]
 
 
 def places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool, plain: bool) -> None:

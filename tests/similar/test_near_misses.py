@@ -40,8 +40,32 @@ spelling | Do I need slack for my job in Boston? | Do I need Slack for my job in
 sign | What is the use of n? | What is the use of n!?
 quantifier | My knee is mildly swollen, what helps? | My knee is very swollen, what helps?
 opposed | How do I play just with my cousins? | How do I play justly with my cousins?
+direction | Should I work with him? | Should I work for him?
+direction | When did he shoot her? | When did he shoot at her?
+direction | Can I sing for my mother? | Can my mother sing for me?
+direction | Who was the report about? | Who was the report by?
+direction | How do I search a file? | How do I search for a file?
+direction | How did she wait on the guests? | How did she wait for the guests?
+direction | How do I save 10 percent? | How do I save to 10 percent?
+roles | Who sent the letter? | Who was sent the letter?
+quantifier | Did he promise not to speak? | Did he not promise to speak?
+quantifier | Why should I rest and not sing? | Why should I sing and not rest?
+quantifier | What happens if I sing but don't rest? | What happens if I rest but don't sing?
+order | How did Nike beat Puma after Puma had copied Nike? | How did Puma beat Nike after Nike had copied Puma?
+order | May I use dill and pepper, or garlic? | May I use dill, or pepper and garlic?
+person | Did she sell her car? | Did she sell his car?
+direction | Who pays for the match? | Who pays at the match?
+direction | How do I prepare the exam? | How do I prepare for the exam?
+quantifier | Do no dogs like cats? | Do dogs like no cats?
 substituted | How do I make a call? | How do I take a call?
 substituted | How do I use soap? | How do I make soap?
+"""
+
+ELSEWHERE = """
+de | Hat er versprochen, nicht zu rauchen? | Hat er nicht versprochen zu rauchen?
+fr | A-t-il promis de ne pas fumer ? | N'a-t-il pas promis de fumer ?
+es | ¿Prometió no fumar? | ¿No prometió fumar?
+it | Ha promesso di non fumare? | Non ha promesso di fumare?
 """
 
 SAME = """
@@ -60,6 +84,10 @@ Why do dogs bark a lot? | Why do dogs bark so much?
 What is an API? | What is API?
 What is the Python language? | What is Python language?
 Do all of my children need a passport? | Do my children all need a passport?
+Why don't dogs bark at night? | Why do dogs not bark at night?
+Isn't the soup hot? | Is the soup not hot?
+What did she buy for him? | What did she buy for him
+How do I find a job in Bergen? | How do I search for a job in Bergen?
 Is the book read by men? | Do men read the book?
 """
 
@@ -73,6 +101,11 @@ def test_a_guard_objects_whichever_was_stored(guard: str, one: str, other: str) 
     first, second = read(one, "en"), read(other, "en")
     assert guard in objections(first, second)
     assert objections(first, second) == objections(second, first)
+
+
+@pytest.mark.parametrize(("language", "one", "other"), rows(ELSEWHERE))
+def test_what_a_negation_stands_before_matters_in_each_language(language: str, one: str, other: str) -> None:
+    assert "quantifier" in objections(read(one, language), read(other, language))
 
 
 @pytest.mark.parametrize(("one", "other"), rows(SAME))
