@@ -26,8 +26,10 @@ _CONTROLS = frozenset(
     """stop stops stopped remember remembers remembered forget forgets forgot forgotten regret regrets regretted
     try tries tried go_on went_on""".split()  # noqa: SIM905
 )
+_ANYONE = frozenset({"i", "we", "you"})
 _PAUSES = frozenset({"stop", "comma"})
 _DOERS = frozenset({"by", "von", "durch", "par", "por", "da"})
+_GIVEN = frozenset({"to me", "for me"})  # dresses 'translate it for me' and not 'why does he lie to me'
 _SUPPORT = frozenset({"do", "does", "did"})  # English has them in questions for what is not the subject
 
 
@@ -86,6 +88,13 @@ def controlled(forms: list[str]) -> Iterator[str]:
                 yield "aspect:to"
             elif following.endswith("ing"):
                 yield "aspect:ing"
+
+
+def asking(persons: tuple[str, ...], said: Spoken) -> tuple[str, ...]:
+    """In 'how do I find my way' and 'how can you find your way' the person is whoever asks."""
+    different = set(persons)
+    asked = said.kind == "how" or bool(said.askers) or (said.kind == "what" and len(persons) > 1)
+    return ("self",) if asked and len(different) == 1 and different <= _ANYONE else persons
 
 
 def _expand(out: Spoken, tokens: list[Token], lexicon: Lexicon) -> None:
@@ -203,6 +212,9 @@ def _close(out: Spoken, lexicon: Lexicon) -> None:
     _trim(out)
     found = lexicon.closing.search(" " + fold(" ".join(out.forms[-12:])).replace("_", " "))
     if found is None:
+        return
+    first = fold(out.forms[0])
+    if found.group().strip() in _GIVEN and (first in lexicon.yes_no or first in lexicon.kind_words):
         return
     words = len(found.group().split())
     while words > 0 and len(out.forms) > 1:

@@ -23,6 +23,7 @@ LANGUAGES: frozenset[str] = frozenset(STEMMERS)
 LONGEST_WORD = 40  # characters; a longer one is cut
 SEEN_WORDS = 16_384  # words whose entries are kept
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+OF_PLACES = frozenset({"state", "province", "county", "river", "airport", "university"})  # 'Washington state'
 FAINT = 0.3
 KNOWN = 0.8
 
@@ -88,6 +89,7 @@ class Lexicon:
         self.haves = frozenset(words.haves.split())
         self.wills = frozenset(words.wills.split())
         self.participle = re.compile(words.participle)
+        self.plurals = frozenset(words.plurals.replace(";", " ").split())
         self.infinitive = re.compile(words.infinitive or r"(?!)")
         self.past = re.compile(words.past)
         self.future = re.compile(words.future or r"(?!)")
@@ -120,7 +122,8 @@ class Lexicon:
 
     def _fill(self) -> None:
         words = self.words
-        for line in _groups(words.irregular):
+        irregular = [*_groups(words.irregular), *_groups(words.plurals)]
+        for line in irregular:
             for form in line[1:]:
                 self._lemma.setdefault(form, line[0])
                 self._lemma.setdefault(fold(form), line[0])
@@ -168,7 +171,7 @@ class Lexicon:
                     self._content(word, "", KNOWN, f"sibling:{kind}={forms[0]}")
                     if claimed.setdefault(self._root(word), forms[0]) != forms[0]:
                         self._form(word).key = fold(forms[0])  # 'hijo' and 'hija' have one stem
-        for line in _groups(words.irregular):
+        for line in irregular:
             for word in line:
                 self._content(word, "", -1.0)
         for word in _listed(words.real):
@@ -220,7 +223,9 @@ class Lexicon:
 
     def is_participle(self, word: str) -> bool:
         """Whether `word` may be a participle: by its ending, or as an irregular form."""
-        return bool(self.participle.fullmatch(word)) or self._lemma.get(word, word) != word
+        return word not in self.plurals and (
+            bool(self.participle.fullmatch(word)) or self._lemma.get(word, word) != word
+        )
 
     def entry(self, word: str) -> Entry:
         """What a case-folded word is."""

@@ -10,7 +10,7 @@ It knows the endings of ordinals of each language; the words come from its lists
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 ORDINAL = {  # by language: what stands after a number in digits
     "en": frozenset({"st", "nd", "rd", "th"}),
@@ -21,6 +21,7 @@ ORDINAL = {  # by language: what stands after a number in digits
 }
 _THOUSANDS_POINT = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _THOUSANDS_COMMA = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_COUNTED = frozenset({"number", "negation", "unit", "sign"})
 _ONE = frozenset(["un", "une", "uno", "one"])
 _CLOCK = re.compile(r"(\d{1,2})(?:[:h](\d{2}))?(?::(\d{2}))?\s*([ap])?")
 
@@ -101,3 +102,12 @@ def spelled(forms: Sequence[str], at: int, numbers: Mapping[str, int], multiplie
         position += 1
         read = position - at
     return total + current, read
+
+
+def numbered(marks: Iterable[str]) -> frozenset[str]:
+    """A second number or negation of the same kind is a mark of its own."""
+    seen: dict[str, int] = {}
+    for mark in marks:
+        seen[mark] = seen.get(mark, 0) + 1
+    more = [f"{mark}#{count}" for mark, count in seen.items() if count > 1 and mark.partition(":")[0] in _COUNTED]
+    return frozenset([*seen, *more])

@@ -12,12 +12,11 @@ It compares nothing and keeps nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.similar import numerals
-from appliance.similar.framing import Spoken, controlled, spoken
-from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, Entry, Lexicon, entry, lexicon
+from appliance.similar.framing import Spoken, asking, controlled, spoken
+from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, OF_PLACES, Entry, Lexicon, entry, lexicon
 from appliance.similar.scan import Token, normal
 from appliance.similar.surface import Surface, surface
 
@@ -27,21 +26,23 @@ LONGEST = 2_000  # characters
 NAME_WEIGHT = 1.4
 COMPASS = frozenset(
     """north south east west new old nord sud ost sued norte sur este oeste est ovest democratic federal republic great
-    northern southern eastern western""".split()  # noqa: SIM905
+    northern southern eastern western lower upper inner outer central greater equatorial lake""".split()  # noqa: SIM905
 )
 _SHORT_UNITS = {
     "m": "m", "g": "g", "l": "l", "h": "h", "s": "s", "w": "w", "v": "v", "a": "a", "c": "celsius", "f": "fahrenheit",
     "k": "k", "b": "b", "t": "tonne",
 }  # fmt: skip
 _SIGN_UNITS = {"%": "%", "$": "usd", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr", "°": "degree", "₿": "btc"}
-_COUNTED = frozenset({"number", "negation", "unit", "sign"})
-_ANYONE = frozenset({"i", "we", "you"})
 _ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9", "XI": "11", "XII": "12"}
 _WITH = re.compile(r"(?<!\S)w/(o)?(?!\S)|(?<!\S)w/(?=[^\W\d]{2})", re.IGNORECASE)
 _AND = re.compile(r"(?<=[^\W\d_]{3}) & (?=[^\W\d_]{3})")  # 'bread & butter', not 'a & b'
 _ANDS = {"en": "and", "de": "und", "fr": "et", "es": "y", "it": "e"}
 _SPACE = re.compile(r"\s+")
 _FOCUS = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
+_SHARES = frozenset({"some", "all", "most", "many", "few"})  # of what follows; 'usually' may stand anywhere
+_POSSESSIVES = frozenset(["my", "your", "his", "our", "their", "its", "mine", "yours", "ours", "theirs"])
+_NOTS = frozenset({"not", "nicht", "pas", "no", "non"})
+_JOINED = frozenset({"and", "but", "or"})
 _RELATIVE = frozenset(["who", "whom", "which", "that", "qui", "que", "che", "quien"])
 _CASES = frozenset(["der", "den", "dem", "des", "ein", "einen", "einem", "eines", "er", "ihn", "ihm"])
 _MODELS = frozenset({"pro", "max", "mini", "ultra"})
@@ -83,7 +84,9 @@ class Reading:
     doer: bool = False  # asks who did it: 'by whom was he seen'
     object: bool = False  # asks for the object: 'whom did he see'
     relative: bool = False  # has a clause that says more of something: 'the man who saw him'
-    focus: tuple[tuple[str, str], ...] = ()  # 'only', 'even', 'almost', each with the word that it stands before
+    focus: tuple[tuple[str, str], ...] = ()  # 'only', 'even', 'some', each with the word that it stands before
+    held: tuple[tuple[str, str], ...] = ()  # persons, each with the preposition it hangs on
+    dangling: str = ""  # the preposition at the end
     leads: tuple[str, ...] = ()  # the function word right before each content word, or ''
     articles: tuple[str, ...] = ()  # that tell cases apart, in order
 
@@ -123,6 +126,7 @@ class _Walk:
         self.joined = self.determined = self.counted = self.passive = False
         self.gap = True
         self.focus: list[tuple[str, str]] = []
+        self.held: list[tuple[str, str]] = []
         self.pending = self.lead = ""
         self.leads: list[str] = []
         self.copula, self.have, self.perfect = False, -9, False
@@ -201,13 +205,16 @@ class _Walk:
             return
         found = entry(known.language, form[:LONGEST_WORD])
         for mark in found.marks:
-            if mark in _FOCUS:
+            shares = form in _SHARES and mark.startswith("quantifier:")
+            if mark in _FOCUS or shares or (form in _NOTS and self._alone(token, position)):
                 self.pending = mark
             if mark.startswith("person:"):
                 if self.pending:
                     self.focus.append((self.pending, mark))
                     self.pending = ""
                 self.persons.append(mark[7:])
+                if found.folded not in _POSSESSIVES:
+                    self.held.append((mark[7:], "" if self.since else self.governor))
                 self.pronouns.append(found.folded)
             elif self._meant(mark, found, position):
                 if mark == "quantifier:exactly" and self._before_number(position):
@@ -236,6 +243,10 @@ class _Walk:
                 self.have = position
             self.governor, self.joined, self.gap, self.determined, self.since = "", False, True, False, 0
 
+    def _alone(self, token: Token, position: int) -> bool:
+        """Whether a 'not' stands before what it negates: "isn't it warm" is 'is it not warm'."""
+        return token.form in _NOTS or (position > 1 and self.said.forms[position - 2] in _JOINED)
+
     def _before_number(self, position: int) -> bool:
         following = self.said.tokens[position + 1 : position + 2]
         return bool(following) and (following[0].kind == "number" or following[0].form in self.lexicon.numbers)
@@ -258,9 +269,9 @@ class _Walk:
         unit = known.units.get(form)
         if unit:
             self.marks.append(f"sibling:unit={unit}")
-        name = self._is_name(token, found)
+        name = self._is_name(token, found) or (bool(self.span) and form in OF_PLACES)
         if name:
-            self.span.append(key)
+            self.span.append(key := form if form in COMPASS else key)  # 'Lower Saxony' is no decrease
         else:
             self._end_name()
         determined = self.determined
@@ -356,7 +367,7 @@ class _Walk:
         )
         letters = " ".join(forms)
         kinds = self.lexicon.kind_words
-        persons = _persons((*said.askers, *self.persons), said)
+        persons = asking((*said.askers, *self.persons), said)
         return Reading(
             text, self.lexicon.language, plain, long, keys, forms, weights, governors, chained, gaps, nominal, common,
             content=frozenset(keys),
@@ -364,7 +375,7 @@ class _Walk:
             entities=tuple(self.entities),
             codes=frozenset(said.codes),
             quotes=frozenset(said.quotes),
-            marks=_numbered(marks),
+            marks=numerals.numbered(marks),
             tenses=frozenset([mark[6:] for mark in marks if mark.startswith("tense:")]),
             persons=persons,
             pronouns=() if persons == ("self",) else tuple(sorted(self.pronouns)),
@@ -378,22 +389,8 @@ class _Walk:
             object=said.object,
             relative=not _RELATIVE.isdisjoint(said.forms),
             focus=tuple(sorted(self.focus)),
+            held=(*[(person, "") for person in said.askers], *self.held),
+            dangling="" if self.since else self.governor,
             leads=tuple(self.leads),
             articles=tuple([form for form in said.forms if form in _CASES]) if self.lexicon.language == "de" else (),
         )  # fmt: skip
-
-
-def _persons(persons: tuple[str, ...], said: Spoken) -> tuple[str, ...]:
-    """In 'how do I find my way' and 'how can you find your way' the person is whoever asks."""
-    different = set(persons)
-    asked = said.kind == "how" or bool(said.askers) or (said.kind == "what" and len(persons) > 1)
-    return ("self",) if asked and len(different) == 1 and different <= _ANYONE else persons
-
-
-def _numbered(marks: Iterable[str]) -> frozenset[str]:
-    """A second number or negation of the same kind is a mark of its own."""
-    seen: dict[str, int] = {}
-    for mark in marks:
-        seen[mark] = seen.get(mark, 0) + 1
-    more = [f"{mark}#{count}" for mark, count in seen.items() if count > 1 and mark.partition(":")[0] in _COUNTED]
-    return frozenset([*seen, *more])

@@ -39,8 +39,12 @@ _USED_ALIKE = frozenset(
 )  # fmt: skip
 _PARTICLES = frozenset({"", "than", "over", "on", "through", "around", "out"})  # may belong to the verb
 # English verbs that mean another thing with a preposition, which may stand in one text alone.
-_CHANGED = frozenset({"cal", "call", "reach", "believ", "ask"})
-_AT_VERBS = frozenset({"", "for", "in", "on", "at"})
+_CHANGED = frozenset(
+    """cal call reach believ ask search shoot hit approv wait work laugh hear die appli speak turn fight run car stand
+    vot argu deal dream salari pai buy cook""".split()  # noqa: SIM905
+)
+_AT_VERBS = frozenset({"", "for", "in", "on", "at", "of", "to", "with", "from", "against", "over", "by"})
+_COPULAS = frozenset({"is", "are", "was", "were"})
 _GENDERED = frozenset({"de", "fr", "es", "it"})
 # Words before a verb that say whom it concerns; before a noun of one form they cannot differ.
 _CLITICS = {
@@ -49,17 +53,30 @@ _CLITICS = {
     "it": frozenset("lo la li le gli mi ti vi ci".split()),  # noqa: SIM905
 }
 MOST_MOVED = 24  # words whose places are compared
+_MOVES_ALONE = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
 
 def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> None:
     """What the same words say in other parts, where at most one on each side differs (`same`: none does)."""
-    if stored.focus != asked.focus and len(stored.focus) == len(asked.focus):
+    if stored.focus != asked.focus and len(stored.focus) == len(asked.focus) and _refocused(stored, asked):
         found.add("quantifier")  # 'only I can', 'I can only'
     if stored.language in _GENDERED and _regendered(stored, asked):
         found.add("sibling")
     if not same:
         return
+    for ours, theirs in ((_repeated(stored.keys), _repeated(asked.keys)), (_joined(stored), _joined(asked))):
+        if ours != theirs and sorted(ours) == sorted(theirs):
+            found.add("order")
+    if stored.dangling != asked.dangling and stored.dangling and asked.dangling:
+        found.add("direction")  # 'who is it about', 'who is it by'
+    if stored.held != asked.held and stored.passive == asked.passive and stored.language == "en":
+        _held(stored, asked, found)
+    said_of = _COPULAS.isdisjoint(stored.empty) != _COPULAS.isdisjoint(asked.empty)
+    if said_of and stored.keys == asked.keys and stored.kind == "who" and not (stored.passive or asked.passive):
+        found.add("roles")  # 'who sent it', 'who was sent it'
+    if stored.keys == asked.keys and stored.leads != asked.leads and stored.language == "en" and _which(stored, asked):
+        found.add("kind")
     if stored.keys == asked.keys and _exchanged(stored.articles, asked.articles):
         found.add("roles")  # 'der Hund den Mann', 'den Hund der Mann'
     if stored.keys == asked.keys and _elsewhom(stored, asked):
@@ -68,6 +85,44 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("roles")  # 'wen sah er', 'wer sah ihn'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
         found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _refocused(stored: Reading, asked: Reading) -> bool:
+    """Whether a focus word stands before another word; 'some' and its like only where both texts have both words."""
+    ours, theirs = set(stored.focus) - set(asked.focus), set(asked.focus) - set(stored.focus)
+    if any(mark in _MOVES_ALONE for mark, _ in ours | theirs):
+        return True
+    return {word for _, word in ours} <= asked.content and {word for _, word in theirs} <= stored.content
+
+
+def _repeated(keys: tuple[str, ...]) -> list[str]:
+    """The words that stand more than once, in order: 'how did Nike beat Puma after Puma had copied Nike'."""
+    return [key for key in keys if keys.count(key) > 1] if len(set(keys)) < len(keys) <= MOST_MOVED else []
+
+
+def _joined(reading: Reading) -> list[str]:
+    """Where both join, the order of 'and' and 'or': 'a and b, or c', 'a, or b and c'."""
+    found = [word for word in reading.empty if word in {"and", "or"}]
+    return found if len(set(found)) > 1 else []
+
+
+def _held(stored: Reading, asked: Reading, found: set[str]) -> None:
+    """Adds 'direction' where a person hangs on another preposition: 'work with him', 'work for him'."""
+    for person in {person for person, _ in stored.held}:
+        ours = [governor for other, governor in stored.held if other == person]
+        theirs = [governor for other, governor in asked.held if other == person]
+        if len(ours) == len(theirs) == 1 and ours != theirs:
+            found.add("direction")
+
+
+def _which(stored: Reading, asked: Reading) -> bool:
+    """Whether one asks for one of a kind and one for the one that is known: 'what is a moon', 'what is the moon'."""
+    if stored.kind != asked.kind or stored.kind not in {"what", "who"} or (stored.kind == "what" and stored.keys[1:]):
+        return False
+    theirs = dict(zip(asked.keys, asked.leads, strict=True))
+    return any(
+        {one, theirs[key]} in ({"a", "the"}, {"an", "the"}) for key, one in zip(stored.keys, stored.leads, strict=True)
+    )
 
 
 def _elsewhom(stored: Reading, asked: Reading) -> bool:
@@ -115,19 +170,28 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
             verbs = {_before(stored, key), _before(asked, key)}
             if len(verbs) == 1 and verbs <= _CHANGED:
                 found.add("direction")  # 'call a friend', 'call for a friend'
+        if key[0] == "#" and {one, other} in ({"", "to"}, {"", "from"}):
+            found.add("direction")  # 'save 10 percent', 'save to 10 percent'
         if not one or not other or one == other or frozenset((one, other)) in _USED_ALIKE:
             continue
         placed = one in _PLACING and other in _PLACING
         strict = same and stored.language != "en"
-        if key[0] == "#" or strict or (near and (placed or frozenset((one, other)) in _OTHERWISE)):
+        if (
+            key[0] == "#"
+            or key.startswith("unit ")
+            or strict
+            or (near and (placed or frozenset((one, other)) in _OTHERWISE))
+        ):
             found.add("direction")
             return
 
 
 def _before(reading: Reading, key: str) -> str:
     """The content word before the first `key`, or ''."""
-    at = reading.keys.index(key)
-    return reading.keys[at - 1] if at else ""
+    at = reading.keys.index(key) - 1
+    if at < 0:
+        return ""
+    return "search" if reading.forms[at].startswith("search") else reading.keys[at]
 
 
 def places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool, plain: bool) -> None:
@@ -177,9 +241,13 @@ def _may_move(
     exact = stored.object != asked.object or (stored.relative and asked.relative)
     if exact and {*one, *other} <= _PARTICLES and not (stored.chained[j] and asked.chained[k]):
         return False  # 'who saw him', 'whom he saw'
-    if verbs_move and not all(map(all if plain else any, nouns)):
+    adjacent = j == i + 1 and k == m + 1
+    doing = [stored.forms[x].endswith("ing") and asked.forms[y].endswith("ing") for x, y in (before, after)]
+    if adjacent and plain and any(doing) and not (stored.gaps[j] or asked.gaps[k]):
+        return False  # 'nursing home', 'home nursing'
+    if verbs_move and not (plain and all(doing)) and not all(map(all if plain else any, nouns)):
         return True
-    if j == i + 1 and k == m + 1 and (stored.keys[i][0] == "#") != (stored.keys[j][0] == "#"):
+    if adjacent and (stored.keys[i][0] == "#") != (stored.keys[j][0] == "#"):
         return True  # 'March 5', '5 March'
     if j == i + 1 and stored.chained[j] and k == m + 1 and asked.chained[k]:
         return True  # 'cats and dogs', 'dogs and cats'
@@ -190,4 +258,4 @@ def _may_move(
     if one[1] == other[1] and one[0] != other[0] and {one[0], other[0]} <= _COMPOUND:
         return True
     # 'reset the password', 'password reset': next to each other in both, apart by an article in one.
-    return j == i + 1 and k == m + 1 and stored.gaps[j] != asked.gaps[k]
+    return adjacent and stored.gaps[j] != asked.gaps[k]

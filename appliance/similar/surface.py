@@ -53,12 +53,16 @@ _CAPITAL_MATTERS = frozenset(
     prohibition reformation restoration god lord pascal newton watt kelvin sandy jean gene miles carol christian
     dean earl jimmy max nick peg rich skip victor wade ward woody young white black green gray cook baker smith
     fisher hunter mason carpenter porter king bishop pope church woods hill stone wood fox wolf bird carter pierce
+    string signal slack zoom notion safari edge unity flash spark dart tinder steam origin discord paint julia
     banks will faith violet lily daisy ivy iris olive pearl crystal jasmine ginger basil sage rosemary heather robin
     drake jay penny summer crown congress state chad nancy tide axe echo fire surface galaxy pixel stripe square
     block quest giant orange virgin finder snap buzz bolt puma camel diesel guess lotus oasis queen genesis rush
     journey cream blur pulp muse titan atlas phoenix hydra aurora minor major general private lance buck butch chip
     rusty gay straight bud dale glen heath cliff clay reed brook lane park west day knight page rice""".split()  # noqa: SIM905
 )
+# Signs that capitals make others: a megawatt and a milliwatt, a byte and a bit. The second are often typed without.
+_SCALED = frozenset(["mm", "mg", "mw", "mv", "ma", "ms", "mpa", "mj", "mhz", "mohm", "mmol"])
+_SCALED_LOOSELY = frozenset(["kb", "mb", "gb", "tb", "kbps", "mbps", "gbps", "kbit", "mbit", "ph", "db", "hz"])
 _ACRONYMS = frozenset(
     """aids it us who ram pin led cat sad act ace aim arm ask bat bit can dad dare dog fat faq gas hit hot ice lot mac
     mad man map mad mop nap net oil pet pie ping pit pop port rap rest rip rom sap sars sat scar scuba sim sip ski soap
@@ -156,6 +160,8 @@ def _signs(said: str, language: str) -> tuple[tuple[str, str, str], ...]:
             if not (spaced or (ends and not following)):
                 signs.append((chunk, "", ""))
         elif core.isalnum():
+            if len(core) == 1 and "!" in chunk and core not in "aI":
+                signs.append(("!", core, ""))  # 'what is n!?'
             if (
                 len(core) == 1
                 and not core.isascii()
@@ -239,7 +245,7 @@ def _capitals(
             ):
                 letters.append(word)
             continue
-        shape = "lower" if word.islower() else "upper" if word.isupper() else "title"
+        shape = "lower" if word.islower() else "upper" if word.isupper() else "title" if word.istitle() else word
         if shape != "title" or said[max(0, start - 8) : start].rstrip(" \"'(")[-1:] not in {".", "!", "?", ":", ""}:
             shapes.append((word.casefold(), shape))
     return frozenset(shapes), frozenset(letters), cased
@@ -258,6 +264,8 @@ def _recased(a: Surface, b: Surface, language: str) -> bool:
         others = theirs.get(word, shapes)
         if not shapes.isdisjoint(others):
             continue
+        if word in _SCALED or (word in _SCALED_LOOSELY and "lower" not in shapes | others):
+            return True
         if "upper" in shapes | others:
             if word in _ACRONYMS or _function(word, language):
                 return True
@@ -311,6 +319,8 @@ def _sentences(smooth: str, known: Lexicon) -> tuple[str, ...]:
 def _dresses(part: str, known: Lexicon) -> bool:
     """Whether a sentence is a greeting or thanks and nothing else."""
     line = fold(" ".join([word.casefold() for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", part)[:25]])) + " "
+    if known.closing.fullmatch(" " + line.rstrip()) is not None:
+        return True
     while (found := known.framing.match(line)) is not None and found.end():
         line = line[found.end() :]
     return (

@@ -11,6 +11,10 @@ _WAY = (
     r"(?:way|ways|method|methods|approach|approaches|steps|step|procedure|means|tip|tips|technique|techniques|"
     r"strategy|strategies|trick|tricks|advice)"
 )
+_PAST = (
+    r"(?!(?:need|feed|seed|weed|speed|greed|bleed|breed|steed|tweed|creed|exceed|proceed|succeed|indeed|hundred|"
+    r"sacred|naked|wicked|kindred|hatred|embed|sled|shed)$)\w{2,}ed"
+)
 _ASK = r"(?:can|could|would|will) (?:you|someone|anyone|anybody|somebody|somebody here|anyone here)"
 _TELL = (
     r"(?:tell (?:me|us)|explain (?:to (?:me|us)|me)|explain|let (?:me|us) know|show (?:me|us)|clarify(?: for me)?|"
@@ -84,11 +88,15 @@ WORDS = Words(
             no_longer lack lacks lacking fail fails failed hardly barely except excluding stop stops stopped avoid
             instead_of rather_than refuse refuses other_than apart_from except_for everything_but everyone_but all_but
             anything_but nothing_but not_all not_always not_every not_everyone""",
+        "negation:free": "free freed",
+        "quantifier:but": "but besides aside_from",
         "quantifier:all": """all every each everyone everybody everything everywhere entire whole
             always any_and_all everything_but everyone_but all_but system_wide company_wide site_wide worldwide
             nationwide globally universally across_the_board without_exception""",
         "quantifier:notall": "not_all not_always not_every not_everyone",
         "quantifier:most": "most most_of majority most_people usually mostly",
+        "quantifier:somewhat": "mildly slightly somewhat faintly moderately",
+        "quantifier:much": "so_much a_lot very_much",
         "quantifier:many": "many several numerous a_lot_of lots_of plenty often frequently multiple",
         "quantifier:few": "few fewer_than little_of seldom rarely occasionally",
         "quantifier:afew": "a_few",
@@ -154,7 +162,7 @@ WORDS = Words(
         "condition:assoon": "as_soon_as",
         "condition:whenever": "whenever every_time",
         "condition:evenif": "even_if even_though although though despite in_spite_of regardless",
-        "time:before": "before prior_to earlier_than ahead_of",
+        "time:before": "before prior_to earlier_than ahead_of in_advance beforehand ahead_of_time",
         "time:after": "after afterwards later_than",
         "time:during": "during while throughout",
         "time:until": "until till",
@@ -216,6 +224,7 @@ WORDS = Words(
         "person:they": "they them their theirs themselves",
     },
     opposed="""
+        just | justly;
         on | off; before | after; and | or; if | unless; more | less fewer; most | least fewest; open opened
         unlock | close closed shut lock; max maximum maximal maximise upper | min minimum minimal minimise
         lower; first initial earliest | last final latest; import | export; enable activate allow switch_on
@@ -489,16 +498,19 @@ WORDS = Words(
         died dying dies; hold held; say said; sell sold; sit sat sitting; shoot shot; steal stole stolen; hide
         hid hidden; ride rode ridden; rise rose risen; wear wore worn; tear tore torn; wake woke woken; forget
         forgot forgotten forgetting; forgive forgave forgiven; beat beaten; invite invited; lie lying lies;
-        child children; man men; woman women; person people; foot feet; tooth teeth; mouse mice; goose geese;
-        knife knives; life lives; wife wives; leaf leaves; wolf wolves; half halves; index indices indexes;
-        analysis analyses; datum data; criterion criteria; set setting sets; put putting puts; cut cutting; use
+        set setting sets; put putting puts; cut cutting; use
         used using uses; lead led; feed fed; read reading reads; hear heard; show shown showed; hit hitting;
         kill killed; lay laid; mean meant means; seek sought; shake shook shaken; sink sank sunk; strike struck;
         swear swore sworn; bear bore borne; bind bound; bleed bled; breed bred; dig dug digging; freeze froze
-        frozen; lend lent; light lit; quit quitting; shut shutting; split splitting; spread spreading; tax
-        taxes; bus buses; virus viruses; status statuses; lens lenses; address addresses; process processes;
-        business businesses; glass glasses; class classes; boss bosses; news news; series series; species
-        species
+        frozen; lend lent; light lit; quit quitting; shut shutting; split splitting; spread spreading
+    """,
+    plurals="""
+        child children; man men; woman women; person people; foot feet; tooth teeth; mouse mice; goose geese;
+        knife knives; life lives; wife wives; leaf leaves; wolf wolves; half halves; index indices indexes;
+        analysis analyses; datum data; criterion criteria; ox oxen; louse lice; thief thieves; shelf shelves;
+        loaf loaves; calf calves; scarf scarves; tax taxes; bus buses; virus viruses; status statuses; lens
+        lenses; address addresses; process processes; business businesses; glass glasses; class classes; boss
+        bosses
     """,
     negated="un in im il ir dis non de mis anti counter",
     units={
@@ -670,8 +682,8 @@ WORDS = Words(
     ),
     closing=(
         (
-            r"(?:please|pls|plz|thanks|thank you|thx|cheers|in advance|very much|so much|a lot|for me|to me|"
-            r"if possible|"
+            r"(?:please|pls|plz|(?:(?:many )?thanks|thank you|thx|cheers)(?: (?:in advance|very much|so much|a lot))*|"
+            r"for me|to me|if possible|"
             r"if you can|if you could|if you do not mind|kindly|exactly|anyway|though|mate|sir|madam|"
             r"i wonder|i would like to know|do you know|can you tell me|can you help(?: me)?|any (?:ideas|"
             r"help|advice|tips))"
@@ -805,10 +817,10 @@ WORDS = Words(
     """,
     haves="have has had having 've",
     perfect="perfect",
-    participle=r"\w{2,}ed|been|gone|done|made|seen|taken|given|known|written|spoken|broken|chosen|eaten|won|"
+    participle=_PAST + r"|been|gone|done|made|seen|taken|given|known|written|spoken|broken|chosen|eaten|won|"
     r"lost|become|come|"
     r"found|built|bought|sold|paid|sent|met|left|begun|grown|read|had",
-    past=r"\w{2,}ed",
+    past=_PAST,
     past_kept=True,
     contractions={
         "can't": "can not",

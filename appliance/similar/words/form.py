@@ -28,6 +28,7 @@ class Words:
     same: str  # groups of synonyms and spellings; the first is the key
     siblings: Mapping[str, str]  # class -> members; forms of one member apart by `/`
     irregular: str  # groups: lemma, then its forms
+    plurals: str = ""  # the same of nouns: forms that no verb has
     negated: str  # prefixes that turn a word into its opposite
     units: Mapping[str, str]  # unit -> words
     numbers: Mapping[str, int]  # number words, and ordinals
