@@ -47,6 +47,7 @@ from appliance.flight import Flights
 from appliance.hits import Hits
 from appliance.loads import Loads
 from appliance.paths.contract import ExecutionPath
+from appliance.recorded import ended, record_of_dead
 from appliance.records.card import ModelCard
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome, UsageNote
 from appliance.records.features import Features, FindingKind
@@ -56,7 +57,7 @@ from appliance.records.request import Request, last_user_text
 from appliance.redact import NotRedactable, Redaction, redact
 from appliance.same import say_the_same
 from appliance.semantic import Match, Semantic
-from appliance.serve import Described, Serving, ended, record_of_dead
+from appliance.serve import Described, Serving
 from appliance.similar.agree import Agreement
 from appliance.store import Reader, Store
 from appliance.store.audit.log import Audit

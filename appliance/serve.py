@@ -21,42 +21,35 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
+from appliance.begun import Begun, executing
 from appliance.cache.exact import PATH_ID as EXACT
 from appliance.cache.exact import Entry, cacheable, key_of
 from appliance.cache.partition import MOST_CHARACTERS, last_turn
 from appliance.cache.staticity import Staticity, staticity, ttl_s
-from appliance.compose import Composing
 from appliance.decide import decide
-from appliance.decide.candidates import kinds_of
-from appliance.decide.generation import Generation
-from appliance.decide.labels import Detectors, raised, to_carry
+from appliance.decide.labels import raised, to_carry
 from appliance.decide.price import price_of
-from appliance.errors import BudgetSpent, PolicyRefused, WeirError
-from appliance.execute import Execution
+from appliance.errors import BudgetSpent
 from appliance.failures import refuse
-from appliance.features.count import most
-from appliance.features.describe import describe
+from appliance.features.count import bounded
 from appliance.flight import Executing, Fare, Flight
 from appliance.handing_on import most_beside
-from appliance.intake.canon import WITHOUT_INFLUENCE
 from appliance.paths.contract import Counting, Job, PathError
 from appliance.policy import Store
+from appliance.recorded import Status, asked_of, ended, row_of
 from appliance.records.answer import Answer, Counted
-from appliance.records.card import ModelCard, Place
+from appliance.records.card import ModelCard
 from appliance.records.chunks import Chunk, Done, Usage
-from appliance.records.decision import Asked, CacheHit, Carried, Decision, Outcome, Raised, Snapshot, StepOutcome
+from appliance.records.decision import CacheHit, Carried, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Features
-from appliance.records.money import amount_of, total
+from appliance.records.money import total
 from appliance.records.record import Record
-from appliance.records.request import Kind, Labels, Request
-from appliance.records.tenant import Scope
+from appliance.records.request import Kind, Request
 from appliance.records.value import changed
-from appliance.redact import Redaction
 from appliance.respond.collect import Collector, replay
-from appliance.respond.headers import HeaderFacts, weir_headers
+from appliance.respond.headers import HeaderFacts, place_of, weir_headers, why_of
 from appliance.semantic import Match, Question
 from appliance.snapshot import take_snapshot
-from appliance.store.holds import Kept
 from appliance.tenancy.accounts import Account
 from appliance.tenancy.hold import Hold, held
 
@@ -64,7 +57,6 @@ if TYPE_CHECKING:
     from appliance.fleet import Fleet
     from appliance.node import Node
 
-Status = Literal["answered", "refused", "failed", "cancelled"]
 _NOTHING = Features(modality="chat")
 _COUNT_S = 5.0  # for a tokenizer that other work may come before
 _UNSAID_S = 86_400.0  # how long an answer lives whose question is no plain one
@@ -211,7 +203,7 @@ class Serving:
         hold, book = self._hold, self._node.book
         if hold is not None:
             hold.kept = True
-            row = partial(_row_of, self.request, self.features.cells, self._generation, self._now, self.decision)
+            row = partial(row_of, self.request, self.features.cells, self._generation, self._now, self.decision)
             hold.grown = lambda grown: book.keep_soon(row(grown))
             await book.keep(row(hold))
 
@@ -338,12 +330,12 @@ class Serving:
         # Who has a deadline would fail with one that began earlier; who wants a young answer, old at the end.
         alone = labels.cache != "default" or labels.deadline_s is not None or labels.cache_max_age_s is not None
         if not self._key or alone:
-            self._execution = self._begun(decision)
+            self._execution = self._executing(decision)
             return self._execution, None
         key = (self._key, labels, request.preference, request.stream, self.asked.scope)
         flight = flights.find(key)
         if flight is None:
-            flight = flights.begin(key, self._begun(decision), whole=not request.stream)
+            flight = flights.begin(key, self._executing(decision), whole=not request.stream)
             flight.hold, self._hold = self._hold, None  # whoever tells what it cost settles that
         flight.board()
         self._flight, self._execution, self._joined = flight, flight.execution, flight.joined > 1
@@ -362,13 +354,9 @@ class Serving:
             return self._fare.steps
         return self._execution.outcomes if self._execution is not None else ()
 
-    def _begun(self, decision: Decision) -> Executing:
-        node, fleet, generation = self._node, self._fleet, self._generation
-        begin = partial(_begun, node, fleet, self._began, self._now, self._account.weight, self._hold)
-        if not decision.steps or decision.steps[0].composition is None:
-            return begin(self.request, self.features, decision)
-        look = partial(_looked, node, generation.detectors, self.asked, self.features, self._carried)
-        return Composing(self.request, decision, generation, self.snapshot, look=look, begin=begin)
+    def _executing(self, decision: Decision) -> Executing:
+        begun = Begun(self._node, self._fleet, self._began, self._now, self._account.weight, self._hold)
+        return executing(begun, self.request, self.asked, self.features, decision, self.snapshot, self._carried)
 
     def _seen(self, chunk: Chunk) -> Chunk:
         if isinstance(chunk, Done):
@@ -472,12 +460,12 @@ class Serving:
             # less was expected of the plan than its gate then accepted
             reason = "strategy" if decision is not None and decision.strategy else "best-utility"
         if decision is not None and hit is None:
-            reason += _why(decision, path)
+            reason += why_of(decision, path)
         return HeaderFacts(
             decision=self.request.id,
             path=path,
             tier=card.tier if card else "",
-            place=_place(card.place) if card and hit is None else ("local" if hit else ""),
+            place=place_of(card.place) if card and hit is None else ("local" if hit else ""),
             reason=reason,
             cache=self._cache_word(),
             cache_age_s=hit.age_s if hit else None,
@@ -593,106 +581,6 @@ class Serving:
         return price_of(self._generation.weights.frontier.price, alike)
 
 
-def bounded(request: Request, features: Features) -> Features:
-    """The features with what the request may come to at most."""
-    if features.most_prompt_tokens:
-        return features
-    limit = request.sampling.max_tokens
-    return changed(features, most_prompt_tokens=most(request), most_output_tokens=0 if limit is None else max(1, limit))
-
-
-def _row_of(
-    request: Request,
-    cells: tuple[tuple[str, float], ...],
-    generation: Generation,
-    now: float,
-    decision: Decision | None,
-    hold: Hold,
-) -> Kept:
-    """What is on disk of a hold: enough for the record of a request that died."""
-    path = decision.steps[0].path if decision is not None else ""
-    cell = cells[0][0] if cells else ""
-    return Kept(hold.id, request.tenant, now, hold.amount, path, cell, generation.weights.currency, generation.id)
-
-
-def record_of_dead(row: Kept) -> Record:
-    """The record of a request that died with its node: all that was set aside for it counts as its cost."""
-    cost = amount_of(row.amount)
-    step = StepOutcome(row.path, "cancelled", "internal", "the node died", cost=cost, cost_known=False)
-    outcome = Outcome(
-        "failed", steps=(step,), cost=cost, error_code="node_died", http_status=500, currency=row.currency
-    )
-    return Record(
-        row.id,
-        row.time,
-        Asked(row.id, "chat", "auto", "balanced", Labels(), row.tenant),
-        Features("chat", cells=((row.cell, 1.0),) if row.cell else ()),
-        Snapshot(row.time, 0.0, ()),
-        Decision(row.id, row.generation, "undecided"),
-        outcome,
-    )
-
-
-def _why(decision: Decision, path: str) -> str:
-    """What is said of the step that answers besides the reason of the plan."""
-    said = f"; strategy={decision.strategy}" if decision.strategy else ""
-    for step in (*decision.steps, *decision.fallbacks):
-        if step.why and (step.path == path or step.composition is not None):
-            return f"{said}; {step.why}"
-    return said
-
-
-def _begun(
-    node: Node,
-    fleet: Fleet,
-    began: float,
-    now: float,
-    weight: int,
-    hold: Hold | None,
-    request: Request,
-    features: Features,
-    decision: Decision,
-) -> Execution:
-    """Not a method, like all that outlives its request by a moment: see `_redacted`."""
-    return Execution(
-        request,
-        features if hold is None else bounded(request, features),
-        decision,
-        fleet.generation,
-        fleet.paths,
-        began=began,
-        now=now,
-        redact=partial(_redacted, node, fleet.generation.detectors),
-        turns=fleet.turns,
-        upstreams=fleet.upstreams,
-        weight=weight,
-        purse=hold,
-        draw=node.draw,
-    )
-
-
-async def _looked(
-    node: Node, detectors: Detectors, asked: Asked, features: Features, carried: Carried | None, request: Request
-) -> tuple[Request, Asked, Features]:
-    """A request that is made for a call of a composed answer: labelled by what is found in it and in the whole."""
-    given = asked.labels if asked.raised is None else replace(asked.labels, classification=asked.raised.given)
-    found = dict(features.findings)
-    for kind, count in await node.detect(request):
-        found[kind] = max(count, found.get(kind, 0))
-    findings = tuple(found.items())
-    labels, by = raised(replace(request.labels, classification=given.classification), findings, detectors, carried)
-    request = changed(request, labels=labels)
-    described = changed(describe(request), cells=features.cells, findings=findings)
-    return request, asked_of(request, by, asked.scope), described
-
-
-async def _redacted(node: Node, detectors: Detectors, request: Request, features: Features) -> Redaction:
-    """Not a method: what a request leaves behind must hold no circle, or only the collector takes it away, and it takes
-    long.
-    """
-    return await node.redact(request, kinds_of(features), detectors)
-
-
 def _staticity_of(request: Request) -> Staticity | None:
     """Of a question in plain words; None where it is a longer text, whose words of time may be anybody's."""
     text = last_turn(request)
@@ -703,39 +591,3 @@ def _staticity_of(request: Request) -> Staticity | None:
 def _of_hit(kind: Kind, stream: bool) -> Features:
     """A stored answer is served without a look at the text."""
     return Features(modality=kind, stream=stream)
-
-
-def asked_of(request: Request, raised_by: Raised | None = None, scope: Scope | None = None) -> Asked:
-    """The part of a request that decides and may be recorded; what its caller calls the conversation may not be, nor
-    which nodes it came through.
-    """
-    labels, providers = request.labels, request.providers
-    whole = providers is not None and providers.require_parameters
-    return Asked(
-        request.id,
-        request.kind,
-        request.model,
-        request.preference,
-        replace(labels, conversation="", via=()) if labels.conversation or labels.via else labels,
-        request.tenant,
-        request.n,
-        raised_by,
-        scope,
-        request.models,
-        providers,
-        tuple(sorted(request.forwarded.keys() - WITHOUT_INFLUENCE)) if whole else (),
-        labels.strategy or request.strategy,
-    )
-
-
-def ended(error: BaseException) -> tuple[Status, str, int]:
-    """Status, code and HTTP status of a request that this error ended."""
-    if isinstance(error, WeirError):
-        return ("refused" if isinstance(error, PolicyRefused) else "failed"), error.code, error.status
-    if isinstance(error, Exception) and not isinstance(error, ConnectionError):
-        return "failed", WeirError.code, WeirError.status
-    return "cancelled", "client_closed_request", 499
-
-
-def _place(place: Place) -> str:
-    return "/".join(name for name in (place.region, place.country, place.site, place.node) if name)

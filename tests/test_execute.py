@@ -16,10 +16,10 @@ from appliance.errors import NoCapacity, PolicyRefused, WeirError
 from appliance.execute import Execution
 from appliance.failures import NOT_PERMITTED, failed
 from appliance.paths.contract import Job, PathError
+from appliance.recorded import asked_of
 from appliance.records.card import ModelCard
 from appliance.records.decision import PathState, Snapshot, StepOutcome
 from appliance.records.request import Labels, Message, Request
-from appliance.serve import asked_of
 from tests import factories as make
 from tests.node.conftest import fake_card
 from tests.node.doubles import FakePath, answer

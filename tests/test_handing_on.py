@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from appliance.decide import decide
 from appliance.decide.price import price_of
 from appliance.decide.strategies import Partition, Strategies
-from appliance.features.count import most
+from appliance.features.count import bounded, most
 from appliance.features.describe import describe, estimated_tokens, longest_of
 from appliance.handing_on import (
     CUT,
@@ -27,7 +27,6 @@ from appliance.handing_on import (
 from appliance.records.chunks import Usage
 from appliance.records.decision import Asked
 from appliance.records.request import Labels, Message, Request
-from appliance.serve import bounded
 from tests import factories as make
 
 TEXTS = st.text(st.sampled_from("ab c.\n\n漢é1!"), max_size=900) | st.text(max_size=300)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import orjson
 
 from appliance.features.describe import OVERHEAD, estimated_tokens, images_in
+from appliance.records.features import Features
 from appliance.records.request import Message, Request
+from appliance.records.value import changed
 
 _IMAGE = 1600  # tokens of a large picture, after a provider has made it smaller; small ones are fewer
 _MOST_OF_IMAGE = 50_000  # some models charge that much for one in high detail
@@ -45,3 +47,11 @@ def _of_message(message: Message) -> int:
 
 def _written(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def bounded(request: Request, features: Features) -> Features:
+    """The features with what the request may come to at most."""
+    if features.most_prompt_tokens:
+        return features
+    limit = request.sampling.max_tokens
+    return changed(features, most_prompt_tokens=most(request), most_output_tokens=0 if limit is None else max(1, limit))

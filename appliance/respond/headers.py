@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
+from appliance.records.card import Place
+from appliance.records.decision import Decision
 from appliance.records.value import value
 
 VERSION = "1"
@@ -133,3 +135,17 @@ def safe(value: str) -> str:
     if len(value) > _MOST or not (value.isascii() and value.isprintable()):
         value = "".join(char if " " <= char <= "~" else "?" for char in value[:_MOST])
     return value.strip()
+
+
+def why_of(decision: Decision, path: str) -> str:
+    """What is said of the step that answers besides the reason of the plan."""
+    said = f"; strategy={decision.strategy}" if decision.strategy else ""
+    for step in (*decision.steps, *decision.fallbacks):
+        if step.why and (step.path == path or step.composition is not None):
+            return f"{said}; {step.why}"
+    return said
+
+
+def place_of(place: Place) -> str:
+    """As the header names it."""
+    return "/".join(name for name in (place.region, place.country, place.site, place.node) if name)

@@ -28,13 +28,14 @@ from aiohttp.http import HttpVersion11
 from appliance.errors import BadRequest, NoCapacity, UnknownModel, UnknownRoute, WeirError
 from appliance.intake.route import parse_route
 from appliance.node import Node
+from appliance.recorded import asked_of
 from appliance.records.answer import Counted
 from appliance.records.decision import Decision
 from appliance.records.request import Echo, Request
 from appliance.records.tenant import Scope
 from appliance.respond.errors import error_headers
 from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
-from appliance.serve import Serving, asked_of
+from appliance.serve import Serving
 from appliance.web.callers import Callers
 from appliance.web.dialect import Begin, Dialect, Endpoint, Inquiry, Parse, Stream
 from appliance.web.dialects import DIALECTS
