@@ -9,7 +9,6 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sqlite3
 import threading
@@ -17,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -51,7 +50,7 @@ from appliance.recorded import ended, record_of_dead
 from appliance.records.card import ModelCard
 from appliance.records.decision import Asked, Decision, Outcome, Snapshot, StepOutcome, UsageNote
 from appliance.records.features import Features, FindingKind
-from appliance.records.money import amount_of, picos
+from appliance.records.money import picos
 from appliance.records.record import Alike, Record
 from appliance.records.request import Request, last_user_text
 from appliance.redact import NotRedactable, Redaction, redact
@@ -99,7 +98,7 @@ class Node:
         """`found` is what is in force, read once, so that what runs and what is said of it agree; `media` looks for
         bundles on what is plugged in.
         """
-        self._media = media
+        self.media = media
         self.config = config
         self.fleets = Fleets(config, found)
         self.began = time.time()
@@ -176,8 +175,8 @@ class Node:
         await loop.run_in_executor(self._detecting, detect.load)
         jobs = [self._keep_house(), self._watch(), self.fleets.follow(self.egress, self.audit)]
         jobs.append(Loads(self.egress).follow(lambda: self.fleet))
-        if self._media is not None:
-            jobs.append(announce(self._media, self.audit))
+        if self.media is not None:
+            jobs.append(announce(self.media, self.audit))
         self._housekeeping = tuple(map(asyncio.create_task, jobs))
         self.state = "ready"
 
@@ -485,101 +484,6 @@ class Node:
             )
         return seen
 
-    # ---- generations ----------------------------------------------------------------------------------------
-
-    # ---- what operators ask ---------------------------------------------------------------------------------
-
-    def readiness(self) -> tuple[str, list[str]]:
-        """The node's state and why it is not simply 'ready'."""
-        if self.state != "ready":
-            return self.state, [f"the node is {self.state}"]
-        reasons = list(self.fleet.problems)
-        if self.fleet.safe:
-            reasons.append(
-                f"safe mode: {self.fleets.in_force.id} failed, and nothing older may run; bring a newer bundle"
-            )
-        if self.fleets.not_taken_over:
-            reasons.append(self.fleets.not_taken_over)
-        if self.store.writer.trouble:
-            reasons.append(f"what happens is not written down: {self.store.writer.trouble}")
-        if self.audit.trouble:
-            reasons.append(f"nothing leaves this host, because the audit is not written: {self.audit.trouble}")
-        serving = 0
-        for name in self.paths:
-            ready = self.fleet.ready(name)
-            serving += ready.ok
-            if not ready.ok:
-                reasons.append(f"{name}: {ready.reason or 'not ready'}")
-        if self.fleet.safe or (self.paths and not serving):
-            return "unavailable", reasons
-        return ("degraded" if reasons else "ready"), reasons
-
-    def status(self) -> dict[str, object]:
-        """The body of GET /weir/v1/status."""
-        state, reasons = self.readiness()
-        counters = self.counters
-        return {
-            "version": __version__,
-            "state": state,
-            "reasons": reasons,
-            "uptime_s": round(time.time() - self.began, 1),
-            "generation": self.generation.id,
-            "bundle": self.fleets.in_force.id,
-            "policy": self.generation.policy.id,
-            "trusted_root": asdict(self.fleets.in_force.root) if self.fleets.in_force.root is not None else None,
-            "media": [found.model_dump() for found in self._media.found] if self._media is not None else [],
-            "warnings": self._root_warnings()
-            + ["paths.unconfined_workers: local models may run unconfined"] * self.config.paths.unconfined_workers
-            + self.warnings
-            + self._usage_warnings()
-            + self.accounts.warnings(time.time()),
-            "paths": [self._path_status(name, path) for name, path in self.paths.items()],
-            "counters": {
-                "requests": counters.requests,
-                "answered": counters.answered,
-                "refused": counters.refused,
-                "failed": counters.failed,
-                "cancelled": counters.cancelled,
-                "bad_requests": counters.bad_requests,
-                "unauthorized": counters.unauthorized,
-                "limited": counters.limited,
-                "kept_off_frontier_share": counters.off_frontier / counters.answered if counters.answered else None,
-                "cost": amount_of(counters.cost),
-                "frontier_cost": amount_of(counters.frontier_cost),
-                "by_path": dict(self.by_path),
-            },
-            "memory_bytes": _resident_bytes(),
-        }
-
-    def _usage_warnings(self) -> list[str]:
-        return [
-            f"{path}: the usage that its provider stated of {count} calls was {note}; see docs/costs.md"
-            for (path, note), count in sorted(self.usage_notes.items())
-        ]
-
-    def _root_warnings(self) -> list[str]:
-        root = self.fleets.in_force.root
-        return [f"{root.words}: its keys are nobody's"] if root is not None and root.evaluation else []
-
-    def _path_status(self, name: str, path: ExecutionPath) -> dict[str, object]:
-        card, ready = path.card, self.fleet.ready(name)
-        upstream = self.fleet.upstreams.get(name)
-        return {
-            "id": name,
-            "tier": card.tier,
-            "runtime": card.runtime,
-            "place": card.place.model_dump(),
-            "ready": ready.ok,
-            "reason": ready.reason,
-            "busy": ready.busy,
-            "queued": ready.queued,
-            "slots": ready.slots,
-            "device": self.devices.get(name, ""),
-            "usage_noted": {note: count for (path, note), count in self.usage_notes.items() if path == name},
-            "accelerator_claimed": card.accelerator,
-            "members": upstream.told() if upstream is not None else [],
-        }
-
 
 def _refused(record: Record) -> dict[str, object]:
     """What the audit holds of a request that policy refused."""
@@ -594,11 +498,3 @@ def _refused(record: Record) -> dict[str, object]:
         "rules": sorted({reason.rule or reason.code for reason in reasons if reason.code in ("policy", "scope")}),
         "generation": decision.generation,
     }
-
-
-def _resident_bytes() -> int:
-    try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - one read of a kernel file
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from appliance.errors import BadRequest, UnknownRoute
 from appliance.node import Node
+from appliance.status import readiness_of, status_of
 from appliance.web.callers import Callers
 from appliance.web.reply import Reply, json_reply
 
@@ -35,16 +36,16 @@ class Operators:
         return json_reply(found)
 
     async def healthz(self, _: web.BaseRequest) -> Reply:
-        return json_reply({"state": self._node.readiness()[0]})
+        return json_reply({"state": readiness_of(self._node)[0]})
 
     async def readyz(self, _: web.BaseRequest) -> Reply:
-        state, reasons = self._node.readiness()
+        state, reasons = readiness_of(self._node)
         status = 200 if state in ("ready", "degraded") else 503
         # Where strangers may ask, they are not told what is wrong; `weir status` tells operators.
         return json_reply({"state": state, "reasons": [] if self._node.roll.needed else reasons}, status=status)
 
     async def status(self, _: web.BaseRequest) -> Reply:
-        return json_reply(self._node.status())
+        return json_reply(status_of(self._node))
 
     async def records(self, request: web.BaseRequest) -> Reply:
         """Records after one id, oldest first; waits up to `wait` seconds for news where there is none yet."""

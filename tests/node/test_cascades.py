@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.paths.contract import Done, PathError, Text, Usage
+from appliance.status import readiness_of
 from tests import factories
 from tests.node.conftest import Running, fake_card, running_node, said, sse, until, upstream_card
 from tests.node.doubles import FakePath, answer
@@ -295,7 +296,7 @@ async def test_a_path_that_is_not_ready_is_not_asked(tmp_path: Path) -> None:
     spare = FakePath(fake_card("device/b", price={"per_request": 0.001}), answer("awake"))
     async with running_node(tmp_path, fakes=(resting, spare)) as weir:
         text, _, row = await read(weir)
-        state, reasons = weir.node.readiness()
+        state, reasons = readiness_of(weir.node)
         spare.readiness = Readiness(False, "gone too")
         status, body, headers = await weir.ask("again")
         ready_status, ready = await weir.get("/readyz")

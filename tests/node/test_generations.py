@@ -23,6 +23,7 @@ from appliance.config import Config, Listen
 from appliance.egress import Destination
 from appliance.node import Node
 from appliance.records.card import ModelCard
+from appliance.status import readiness_of
 from appliance.store import slots
 from appliance.web.server import listening
 from tests import policies
@@ -201,7 +202,7 @@ async def test_a_model_that_does_not_come_up_leaves_the_node_as_it_is(tmp_path: 
     async with operated(tmp_path, card, models={MODEL: good}) as by:
         weir, generation = by.weir, by.weir.node.generation.id
         failed = await by.brings(bad, models={MODEL: broken})
-        await until(lambda: "does not run here" in str(weir.node.readiness()), 60)
+        await until(lambda: "does not run here" in str(readiness_of(weir.node)), 60)
         status, _, headers = await weir.ask("still there", temperature=0, max_tokens=4)
         assert (status, headers["x-weir-policy"]) == (200, generation)
         told = (await weir.get("/weir/v1/status"))[1]
@@ -210,7 +211,7 @@ async def test_a_model_that_does_not_come_up_leaves_the_node_as_it_is(tmp_path: 
         mended = await by.brings(card, models={MODEL: good})
         await by.runs(mended)
         assert (await weir.ask("and on", temperature=0, max_tokens=4))[0] == 200
-        assert "does not run here" not in str(weir.node.readiness())
+        assert "does not run here" not in str(readiness_of(weir.node))
 
 
 async def test_what_keeps_the_node_from_following_passes_and_it_follows(
@@ -221,11 +222,11 @@ async def test_what_keeps_the_node_from_following_passes_and_it_follows(
         weir, trusts = by.weir, by.weir.state / "trust"
         trusts.rename(aside := weir.state / "elsewhere")
         trusts.write_text("no directory")
-        await until(lambda: "cannot be taken over" in str(weir.node.readiness()))
+        await until(lambda: "cannot be taken over" in str(readiness_of(weir.node)))
         assert (await weir.ask("meanwhile"))[0] == 200
         trusts.unlink()
         aside.rename(trusts)
-        await until(lambda: "cannot be taken over" not in str(weir.node.readiness()))
+        await until(lambda: "cannot be taken over" not in str(readiness_of(weir.node)))
         await by.runs(await by.brings(card))
 
 
@@ -301,7 +302,7 @@ async def test_a_server_that_cannot_be_reached_keeps_no_generation_from_running(
         far = upstream_card("http://192.0.2.1/v1", "site/far")  # and deny_all stands
         await by.runs(await by.brings(card, far, models={MODEL: data}))
         assert (await by.weir.ask("one", temperature=0, max_tokens=4, model=card.id))[0] == 200
-        assert "site/far" in str(by.weir.node.readiness())
+        assert "site/far" in str(readiness_of(by.weir.node))
 
 
 async def test_what_a_node_runs_on_is_not_collected_while_it_does(tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ async def test_what_a_node_runs_on_is_not_collected_while_it_does(tmp_path: Path
         weir, pid = by.weir, worker(by.weir)
         for _ in range(3):  # none of which it can take over
             await by.brings(bad, models={MODEL: broken})
-        await until(lambda: "does not run here" in str(weir.node.readiness()), 60)
+        await until(lambda: "does not run here" in str(readiness_of(weir.node)), 60)
         assert generations.place(weir.state, "test-2026.1").is_dir()
         os.kill(pid, signal.SIGKILL)
         await until(lambda: worker(weir) not in (None, pid) and weir.node.paths[card.id].ready().ok, 30)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from appliance.status import readiness_of
 from tests.node.conftest import Running, fake_card, running_node, said, sse, until, upstream_card
 from tests.node.test_egress_of_a_node import EMBEDDER, ROOT
 from tests.standins.openai_server import OpenAIStandIn
@@ -34,7 +35,7 @@ async def stop_reason(weir: Running, **over: Any) -> tuple[int, dict[str, Any], 
 
 async def test_a_gguf_model_answers_streams_counts_and_is_cancelled(tmp_path: Path) -> None:
     async with running_node(tmp_path, tiny_card(tmp_path)) as weir:
-        _, reasons = weir.node.readiness()
+        _, reasons = readiness_of(weir.node)
         assert weir.node.paths["device/tiny"].ready().ok, reasons
         status, body, headers = await stop_reason(weir)
         assert status == 200, body

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from appliance.status import status_of
 from tests.installed import install
 from tests.node.conftest import ROOT, process_node, running_node, said, sse, until, upstream_card, write_content
 from tests.standins.openai_server import OpenAIStandIn
@@ -65,9 +66,9 @@ async def test_a_client_that_does_not_read_its_stream_does_not_fill_memory(
         )
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.5)
-        before = weir.node.status()["memory_bytes"]
+        before = status_of(weir.node)["memory_bytes"]
         await asyncio.sleep(1.0)
-        after = weir.node.status()["memory_bytes"]
+        after = status_of(weir.node)["memory_bytes"]
         assert int(str(after)) - int(str(before)) < 50_000_000
         writer.transport.abort()
         await until(lambda: weir.node.active == 0)

@@ -17,6 +17,7 @@ from appliance.bundle.in_force import InForce
 from appliance.config import Config, Listen
 from appliance.node import Node
 from appliance.records.tenant import Tenant
+from appliance.status import status_of
 from appliance.store.tenants import Tenants
 from appliance.web.server import listening
 from tests import policies
@@ -281,7 +282,7 @@ async def test_a_node_that_lost_its_tenants_goes_on_asking_for_keys(tmp_path: Pa
         await until(lambda: not weir.node.roll.tenants)
         assert (await weir.ask("q"))[0] == 401
         assert (await weir.ask("q", headers=bearer(acme)))[0] == 401
-        assert any("nobody has a key" in str(warning) for warning in weir.node.status()["warnings"])  # type: ignore[attr-defined]
+        assert any("nobody has a key" in str(warning) for warning in status_of(weir.node)["warnings"])  # type: ignore[attr-defined]
     async with two_tiers(tmp_path, upstream) as weir:
         assert (await weir.ask("q"))[0] == 401
     assert book.needed
@@ -388,14 +389,14 @@ async def test_a_node_without_tenants_serves_this_host_alone_and_says_so(tmp_pat
     node = Node(config, InForce(folder=content))
     async with listening(node):
         assert node.listen_host == "127.0.0.1"
-        warnings = node.status()["warnings"]
+        warnings = status_of(node)["warnings"]
         assert isinstance(warnings, list)
         assert any("weir tenant add" in warning for warning in warnings)
     key(tmp_path)
     node = Node(config, InForce(folder=content))
     async with listening(node):
         assert node.listen_host == "0.0.0.0"
-        assert node.status()["warnings"] == []
+        assert status_of(node)["warnings"] == []
 
 
 async def test_a_flood_of_one_tenant_lets_another_in_at_once(tmp_path: Path) -> None:
