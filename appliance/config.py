@@ -392,6 +392,7 @@ def listening_on(config: Config, host: str | None, port: int | None) -> Config:
         listen = Listen(
             host=config.listen.host if host is None else host,
             port=config.listen.port if port is None else port,
+            names=config.listen.names,
         )
     except ValidationError as error:
         raise ConfigInvalid(f"--host {explain(error.errors()[0], Listen, host)}.") from None

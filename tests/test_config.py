@@ -239,6 +239,13 @@ def test_the_own_commands_reach_the_node_wherever_it_listens(tmp_path: Path, hos
     assert listening_on(load(tmp_path), host, None).url == url
 
 
+def test_the_names_of_a_node_are_its_own_whatever_the_command_line_says(tmp_path: Path) -> None:
+    (tmp_path / "weir.yaml").write_text('listen: {port: 8500, names: ["ai.plant.example"]}')
+    for host, port in ((None, None), ("::1", 8400)):
+        listen = listening_on(load(tmp_path), host, port).listen
+        assert (listen.names, listen.port) == (("ai.plant.example",), port or 8500)
+
+
 def test_an_address_on_the_command_line_is_checked_too(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="--host must be an IP address"):
         listening_on(load(tmp_path), "nowhere.example", None)

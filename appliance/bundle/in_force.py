@@ -88,7 +88,8 @@ class Look:
         """
         found = marks(self._state_dir)
         if found != self._marks:
-            self._marks, self._content = found, self._read()  # in this order: what comes between is looked at again
+            self._marks = found  # before it is read: what comes between is looked at again
+            self._content = self._read()
         return self._content
 
     def close(self) -> None:
@@ -110,6 +111,7 @@ class Look:
             return beside.st_mtime_ns, beside.st_size, [self._db.execute(query).fetchall() for query in _CHANGED]
         except (OSError, sqlite3.Error):
             self.close()
+            self._marks = object()  # nor is it next time
             return object()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from appliance.errors import BadRequest, Unsupported
 from appliance.intake.fields import array, choice, missing, obj, refused, text, wrong
 from appliance.intake.limits import Limits
+from appliance.intake.sources import is_image_address
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Message
 
@@ -45,7 +46,6 @@ _TAKEN = {
     "tool": ("input_text", "input_image"),
 }
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_URL = re.compile(r"https?://|data:image/", re.IGNORECASE)
 _CONTENT = "a string or a list of parts"
 _LONGEST_ID = 256
 
@@ -213,7 +213,7 @@ def _image(part: dict[str, Any], where: str, limits: Limits) -> dict[str, Any]:
     if part.get("image_url") is None:
         raise missing(f"{where}.image_url", "an http(s) URL or data:image/...;base64,...")
     url = text(f"{where}.image_url", part["image_url"], limits.body_bytes, least=1)
-    if not _URL.match(url):
+    if not is_image_address(url):
         raise refused(f"{where}.image_url", "an http(s) URL or data:image/...;base64,...")
     image = {"url": url}
     if part.get("detail") is not None:

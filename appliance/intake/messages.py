@@ -18,6 +18,7 @@ from typing import Any
 from appliance.errors import BadRequest
 from appliance.intake.fields import array, choice, missing, nearest, obj, refused, text, wrong
 from appliance.intake.limits import Limits
+from appliance.intake.sources import is_image_address
 from appliance.records.request import Message
 
 _PLAIN_ROLES = frozenset(("system", "user", "assistant", "developer"))
@@ -29,7 +30,6 @@ _MEANINGLESS = frozenset(("annotations", "audio", "function_call", "reasoning", 
 _TEXT_PART = frozenset(("type", "text", "refusal", "annotations", "cache_control", "prompt_cache_breakpoint"))
 _KNOWN = tuple(sorted(_FIELDS))
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_URL = re.compile(r"https?://|data:image/", re.IGNORECASE)
 _CONTENT = "a string or a list of parts"
 
 
@@ -140,7 +140,7 @@ def _part(wire: object, where: str, role: str, limits: Limits) -> str | None:
     inner = obj(f"{where}.{kind}", part[kind])
     if kind == "image_url":
         url = text(f"{where}.image_url.url", inner.get("url"), limits.body_bytes, least=1)
-        if not _URL.match(url):
+        if not is_image_address(url):
             raise refused(f"{where}.image_url.url", "an http(s) URL or data:image/...;base64,...")
         if inner.get("detail") is not None:
             choice(f"{where}.image_url.detail", inner["detail"], ("auto", "low", "high"))

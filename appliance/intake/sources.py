@@ -19,7 +19,8 @@ from appliance.intake.limits import Limits
 _MEDIA = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _BASE64 = f"{string.ascii_letters}{string.digits}+/".encode()
 _MOST_PADDING = 2
-_URL = re.compile(r"https?://", re.IGNORECASE)
+_URL = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
+_SHOWN = re.compile(r"data:image/[^;,]{1,64}(?:;[^;,]{1,64})?;base64,", re.IGNORECASE)
 
 
 def not_taken(where: str, what: str, next_step: str) -> BadRequest:
@@ -99,6 +100,14 @@ def _data(source: dict[str, Any], where: str, limits: Limits) -> str:
     if not _is_base64(data):
         raise refused(f"{where}.data", "base64 without blanks")
     return data
+
+
+def is_image_address(url: str) -> bool:
+    """Whether a picture can be had there: over HTTP, or in the address itself as base64."""
+    if _URL.match(url):
+        return True
+    shown = _SHOWN.match(url)
+    return shown is not None and _is_base64(url[shown.end() :])
 
 
 def _is_base64(data: str) -> bool:

@@ -58,7 +58,8 @@ class BedrockDialect:
         return {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        keeps = self._price.cached_input_per_million is not None
+        price = self._price
+        keeps = price.cached_input_per_million is not None and price.cache_write_per_million is not None
         if keeps:
             check_kept(job, self._price)
         body = build_body(job, self._words, keeps=keeps)

@@ -1,48 +1,93 @@
-"""Whether an answer calls tools that its job offers, and no others.
+"""The tool calls of an answer: only of tools that its job offers, and each in a place of its own.
 
 Rules kept here:
-1. A call names a tool of the job. Its name may come in pieces, or whole with each piece of it, but no piece is let
-   through that leads to no tool of the job.
-2. A call that has named no tool when the answer ends is none.
+1. A call names a tool of the job. Its name may come in pieces, longer with each piece, or whole with each piece; it is
+   passed on once. No piece is let through that leads to no tool of the job.
+2. Places are counted anew, as calls begin. A server that gives none, or one to two calls, begins another call with
+   another id, or with another whole name.
+3. A piece with nothing in it begins no call; a call that has named no tool when the answer ends is none.
 
 It looks at names alone: arguments are for whoever offered the tool to judge.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 from appliance.paths.contract import Job, PathError, ToolCall
+
+
+@dataclass(slots=True)
+class _Call:
+    place: int
+    id: str
+    name: str = ""
 
 
 class Calls:
     """The calls of one answer, as far as it has come."""
 
-    __slots__ = ("_named", "_offered")
+    __slots__ = ("_begun", "_newest", "_offered")
 
     def __init__(self, job: Job) -> None:
         """Raises nothing: a tool that is in no form offers nothing."""
         functions = [tool.get("function") for tool in job.tools]
         self._offered = frozenset([str(one.get("name")) for one in functions if isinstance(one, dict)])
-        self._named: dict[tuple[int, int], str] = {}  # by choice and place
+        self._begun: dict[int, list[_Call]] = {}  # by choice
+        self._newest: dict[tuple[int, int | None], _Call] = {}  # by choice and the place that the server states
 
-    def note(self, chunk: ToolCall) -> None:
-        """Take in a piece of a call. Raises PathError where it leads to no tool of the job."""
-        function, place = chunk.delta.get("function"), chunk.delta.get("index", 0)
-        if type(place) is not int:
-            raise PathError("broken_stream", "A tool call has no valid place in the answer.")
-        said = function.get("name") if isinstance(function, dict) else None
-        before = self._named.setdefault((chunk.index, place), "")
-        if not said:
-            return
-        if type(said) is not str:
+    def note(self, chunk: ToolCall) -> ToolCall | None:
+        """The piece of a call as it is passed on, None where nothing is in it. Raises PathError where it leads to no
+        tool of the job.
+        """
+        delta, stated = chunk.delta, chunk.delta.get("index")
+        function = delta.get("function") or {}
+        if not isinstance(function, dict) or not (stated is None or type(stated) is int):
+            raise PathError("broken_stream", "A tool call is malformed.")
+        said, id = function.get("name") or "", delta.get("id") or ""
+        if type(said) is not str or type(id) is not str:
             raise _strange()
-        name = said if said in self._offered else before + said
-        if not any(one.startswith(name) for one in self._offered):
+        key = (chunk.index, stated)
+        call = self._newest.get(key)
+        if call is None or (id and call.id not in ("", id)) or self._another(call, said):
+            if not (said or id or function.get("arguments")):
+                return None
+            begun = self._begun.setdefault(chunk.index, [])
+            call = self._newest[key] = _Call(len(begun), id)
+            begun.append(call)
+        call.id = call.id or id
+        fresh = self._more(call, said) if said else ""
+        if call.place == stated and fresh == said:
+            return chunk
+        changed: dict[str, Any] = {**delta, "index": call.place}
+        if said:
+            changed["function"] = {**function, "name": fresh}
+        return replace(chunk, delta=changed)
+
+    def _another(self, call: _Call, said: str) -> bool:
+        """Whether this whole name is another call's, where its server gives both the same place."""
+        whole = call.name in self._offered and said in self._offered
+        return whole and said != call.name and not said.startswith(call.name) and not self._leads(call.name + said)
+
+    def _more(self, call: _Call, said: str) -> str:
+        """What is new in the name. Raises PathError."""
+        before = call.name
+        if before and said.startswith(before) and self._leads(said) and not self._leads(before + said):
+            fresh = said[len(before) :]
+        elif self._leads(before + said):
+            fresh = said
+        else:
             raise _strange()
-        self._named[chunk.index, place] = name
+        call.name = before + fresh
+        return fresh
+
+    def _leads(self, name: str) -> bool:
+        return any(one.startswith(name) for one in self._offered)
 
     def end(self) -> None:
         """The answer is whole. Raises PathError where a call named no tool of the job."""
-        if not self._offered.issuperset(self._named.values()):
+        if not self._offered.issuperset([call.name for begun in self._begun.values() for call in begun]):
             raise _strange()
 
 

@@ -19,7 +19,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_url, pieces, texts
+from appliance.paths.said import check_said, image_url, numbers, pieces, texts
 from appliance.records.request import THINKING, Message
 
 MOST_TEXTS = 96  # of one call for embeddings
@@ -316,7 +316,7 @@ class EmbedReading(EventReading):
             rows = found["embeddings"]["float"]
             if len(rows) != self.wanted:
                 raise BrokenAnswer("not one embedding for each text")
-            return [Vector(tuple(map(float, row)), at) for at, row in enumerate(rows)]
+            return [Vector(numbers(row), at) for at, row in enumerate(rows)]
         except BrokenAnswer:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):

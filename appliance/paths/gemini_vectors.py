@@ -15,6 +15,7 @@ import orjson
 
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, EventReading, unsupported
+from appliance.paths.said import numbers
 
 MOST_TEXTS = 100  # of one call to the Gemini API
 MOST_INSTANCES = 250  # of one call to Vertex
@@ -80,4 +81,4 @@ class VectorReading(EventReading):
 def _values(found: Any) -> tuple[float, ...]:
     if type(found) is not list or not found:
         raise BrokenAnswer("an embedding is no list of numbers")
-    return tuple(map(float, found))
+    return numbers(found)

@@ -72,6 +72,8 @@ def build_body(job: Job, reasoning: str, *, prefill: bool = False, vertex: bool 
     system, contents = conversation(job.messages, say, model="model", holds="parts")
     if contents and contents[-1]["role"] == "model" and not prefill:
         raise unsupported("conversation that ends with the assistant's turn", "messages")
+    if not contents:
+        raise unsupported("conversation without a word of its user", "messages")
     body: dict[str, Any] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}

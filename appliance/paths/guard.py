@@ -125,8 +125,9 @@ class Guarded:
                     yield chunk
                 elif isinstance(chunk, ToolCall):
                     calls = calls or Calls(job)
-                    calls.note(chunk)
-                    yield chunk
+                    piece = calls.note(chunk)
+                    if piece is not None:
+                        yield piece
                 else:
                     raise PathError("broken_stream", "The path yielded something that is not a chunk.")
         except StopAsyncIteration:

@@ -323,19 +323,21 @@ def _take(reading: Reading, meter: Meter) -> None:
 async def _hang_up(answer: Answer, reading: Reading, meter: Meter, within_s: float) -> None:
     """Let the server know that it may stop, and count what it sent before it did."""
     content, size, ended = answer.content, 0, False
-    if answer.hang_up():
-        with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
-            async with asyncio.timeout(within_s):
-                while size < HANG_UP_BYTES and not ended:
-                    try:
-                        block = await content.readany()
-                    except (aiohttp.ClientError, OSError) as error:  # it closed the connection, as it should
-                        error.__traceback__ = None  # as above
-                        block, ended = rest_of(content), True
-                    size += len(block)
-                    _read(reading, block, meter)
-                    ended = ended or not block or reading.ended
-    meter.exact = meter.exact and ended
+    try:
+        if answer.hang_up():
+            with suppress(TimeoutError, PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
+                async with asyncio.timeout(within_s):
+                    while size < HANG_UP_BYTES and not ended:
+                        try:
+                            block = await content.readany()
+                        except (aiohttp.ClientError, OSError) as error:  # it closed the connection, as it should
+                            error.__traceback__ = None  # as above
+                            block, ended = rest_of(content), True
+                        size += len(block)
+                        _read(reading, block, meter)
+                        ended = ended or not block or reading.ended
+    finally:  # also where the loop ends meanwhile
+        meter.exact = meter.exact and ended
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

@@ -32,6 +32,7 @@ from appliance.paths.contract import (
 )
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading
 from appliance.paths.prefixes import canonical_schema, canonical_tools
+from appliance.paths.said import numbers
 from appliance.records.request import THINKING, Format, Message, Sampling
 
 MAX_CHOICES = 128
@@ -256,8 +257,8 @@ class Answered(EventReading):
             chunks.append(Text(text, index, tokens, logprobs))
         if calls:
             for position, call in enumerate([calls] if type(calls) is dict else calls):  # TGI has a single one bare
-                # In a whole message the position is implied; the delta form says it.
-                delta = call if "index" in call else {"index": position, **call}
+                # In a whole message the position is implied; the delta form says it, or leaves it to ids (`called`).
+                delta = call if key == "delta" or type(call.get("index")) is int else {**call, "index": position}
                 function = call.get("function")
                 if function is not None and type(function.get("arguments")) is dict:  # TGI's, as an object
                     delta = {**delta, "function": {**function, "arguments": _dumped(function["arguments"])}}
@@ -320,4 +321,4 @@ def _values(found: Any) -> tuple[float, ...]:
         values = array("f")
         values.frombytes(base64.b64decode(found, validate=True))
         return tuple(values)
-    return tuple(map(float, found))
+    return numbers(found)

@@ -9,7 +9,8 @@ Rules kept here:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -170,3 +171,11 @@ def pdf(part: dict[str, Any], at: int) -> tuple[str, str]:
     if found is None or not isinstance(data, str) or not isinstance(file, dict):
         raise unsupported("files but PDFs that bring their bytes", f"messages[{at}].content")
     return str(file.get("filename") or ""), data[found.end() :]
+
+
+def numbers(found: Sequence[object]) -> tuple[float, ...]:
+    """An embedding as a server states it. Raises ValueError where one of it is no finite number."""
+    values = [one for one in found if type(one) is float or type(one) is int]
+    if len(values) != len(found) or not all(map(isfinite, values)):
+        raise ValueError("an embedding is no list of numbers")
+    return tuple(map(float, values))

@@ -41,7 +41,7 @@ from appliance.web.dialect import Begin, Dialect, Endpoint, Inquiry, Parse, Stre
 from appliance.web.dialects import DIALECTS
 from appliance.web.line import SILENCE_S, Line
 from appliance.web.operators import Operators
-from appliance.web.reader import ID, Reader
+from appliance.web.reader import ID, LONG_BYTES, Reader
 from appliance.web.reply import Reply, json_reply
 
 log = structlog.get_logger("weir.web")
@@ -245,6 +245,8 @@ class Plane:
         """Say how long the prompt is; leaves no record, because nothing was asked to be answered."""
         parsed = await self._reader.read(request, inquiry.parse, inquiry.address, None)
         exact = await self._counted(parsed)
+        if exact is not None or (request.content_length or LONG_BYTES) < LONG_BYTES:
+            return Reply(inquiry.body(parsed, exact))
         written = partial(inquiry.body, parsed, exact)  # an estimate of a long one takes its time
         return Reply(await asyncio.get_running_loop().run_in_executor(self._node.reading, written))
 

@@ -1,7 +1,8 @@
 """Bodies in: read up to the limit and within the time allowed, parsed, labelled, and remembered where they may be.
 
 Rules kept here:
-1. A body is read up to the limit and within the time allowed, no further; all that is on its way is bounded too.
+1. A body is read up to the limit and within the time allowed, no further; all that is on its way, or waits to be read,
+   is bounded too.
 2. A request that is none leaves a record all the same, unless nothing was asked to be answered.
 3. Reading a body holds the loop for milliseconds at most; a long one is read on a thread, one after the other.
 4. What is remembered of a body is for the wire it came on: the same bytes may mean something else on another.
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
@@ -36,7 +39,7 @@ log = structlog.get_logger("weir.web")
 ID = web.RequestKey("weir-id", str)  # of the request that is in work, where it got one
 _BODY = web.RequestKey("weir-body", bytes)  # of a request that may be remembered
 _ARRIVING_BYTES = 128 << 20
-_LONG_BYTES = 64 << 10  # of a body: a longer one is read beside the loop, which goes on meanwhile
+LONG_BYTES = 64 << 10  # of a body: a longer one is read beside the loop, which goes on meanwhile
 _LABELS_KEPT = 256  # combinations that a tenant's callers stated
 
 
@@ -64,15 +67,10 @@ class Reader:
         """A body that is still on its way."""
         if request.content_length is not None and request.content_length > self._body_bytes:
             raise self._too_large()
-        size, account = request.content_length or self._body_bytes, self._callers.account(request)
-        share = self._most_arriving if account.tenant is None else self._most_arriving // 2
-        if self._arriving and (self._arriving + size > self._most_arriving or account.arriving + size > share):
-            raise NoCapacity("Too much is on its way to this node.", next_step="Try again shortly.", retry_after_s=1)
-        self._arriving += size
-        account.arriving += size
         try:
-            async with asyncio.timeout(self._body_timeout_s):
-                return await request.read()
+            with self._taking(self._callers.account(request), request.content_length or self._body_bytes):
+                async with asyncio.timeout(self._body_timeout_s):
+                    return await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise self._too_large() from None
         except TimeoutError:
@@ -81,6 +79,17 @@ class Reader:
             ) from None
         except (web.HTTPException, web.RequestPayloadError):
             raise BadRequest("The body could not be read.", next_step="Check Content-Encoding and framing.") from None
+
+    @contextmanager
+    def _taking(self, account: Account, size: int) -> Iterator[None]:
+        """So many bytes of a body are on their way, or wait to be read. Raises NoCapacity."""
+        share = self._most_arriving if account.tenant is None else self._most_arriving // 2
+        if self._arriving and (self._arriving + size > self._most_arriving or account.arriving + size > share):
+            raise NoCapacity("Too much is on its way to this node.", next_step="Try again shortly.", retry_after_s=1)
+        self._arriving += size
+        account.arriving += size
+        try:
+            yield
         finally:
             self._arriving -= size
             account.arriving -= size
@@ -107,11 +116,12 @@ class Reader:
             if kind is not None and self._repeats.knows(wire, body):
                 labels = self._labels(account, read_labels(headers, self._limits))
                 return self._repeats.again(wire, body, labels, request_id=id, tenant=account.name)
-            if len(body) <= _LONG_BYTES:
+            if len(body) <= LONG_BYTES:
                 parsed = parse(body, headers, self._limits, request_id=id, tenant=account.name)
             else:
                 work = partial(parse, body, headers, self._limits, request_id=id, tenant=account.name)
-                parsed = await asyncio.get_running_loop().run_in_executor(self._node.reading, work)
+                with self._taking(account, len(body)):
+                    parsed = await asyncio.get_running_loop().run_in_executor(self._node.reading, work)
             if account.tenant is not None:
                 parsed = changed(parsed, labels=self._labels(account, parsed.labels))
             if self._node.config.cache.enabled and cacheable(parsed) and not parsed.labels_in_body:

@@ -141,5 +141,7 @@ def test_what_cannot_be_read_is_equal_to_nothing(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"no database at all" * 100)
     second = look.seen()
     assert first != second
+    os.utime(tmp_path / DATABASE, (NOW, NOW))
+    assert look.seen() != look.seen()
     assert look.seen() != second  # it was written just now, and may be another by now
     look.close()

@@ -370,3 +370,20 @@ def test_every_limit_holds(limits: Limits, overrides: dict[str, Any], param: str
 
 def test_text_exactly_at_the_limit_is_taken() -> None:
     assert chat(limits=Limits(string_chars=5, text_chars=5)).messages[0].content == "Hello"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "data:image/png;base64,!!!",
+        "data:image/png;base64,",
+        "data:image/png,AA==",
+        "data:image/png;base64,AA==\r\nX: y",
+        "https:///a.png",
+        "http://",
+        "data:text/plain;base64,AA==",
+    ],
+)
+def test_a_picture_is_at_an_address_or_in_it(address: str) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": address}}]
+    assert refusal(chat, messages=[{"role": "user", "content": parts}]).param == "messages[0].content[0].image_url.url"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import itertools
 import json
 import os
 import threading
@@ -501,3 +502,29 @@ async def test_no_body_holds_the_loop(tmp_path: Path, kind: str) -> None:
         assert (await asking).status == (400 if kind == "names" else 200)
         (await asking).release()
     assert longest < 0.2
+
+
+async def test_bodies_that_wait_to_be_read_are_bounded_and_hold_up_no_short_ones(tmp_path: Path) -> None:
+    """One is read at a time; what waits counts as on its way until it was."""
+    body = orjson.dumps({"model": "auto", "messages": HOLDS_UP["names"]})
+    async with running_node(tmp_path, fakes=(FakePath(fake_card("device/a"), answer("yes")),)) as weir:
+        begun, go_on = threading.Event(), threading.Event()
+        weir.node.reading.submit(lambda: (begun.set(), go_on.wait(30)))
+        assert begun.wait(5)
+        most = (128 << 20) // len(body)
+        try:
+            asking = [asyncio.create_task(_status_of(weir, body)) for _ in range(most + 3)]
+            refused = {await first for first in itertools.islice(asyncio.as_completed(asking), 3)}
+            assert refused == {503}
+            assert (await weir.ask())[0] == 200
+            counted = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+            async with weir.session.post(f"{weir.url}/v1/messages/count_tokens", json=counted) as response:
+                assert response.status == 200
+        finally:
+            go_on.set()
+        assert {await one for one in asking} == {400, 503}
+
+
+async def _status_of(weir: Running, body: bytes) -> int:
+    async with weir.session.post(f"{weir.url}{CHAT}", data=io.BytesIO(body)) as response:
+        return response.status

@@ -99,6 +99,7 @@ def test_a_budget_is_no_use_to_a_model_that_lost_its_thread() -> None:
         assert build_body(said, "budget").get("additionalModelRequestFields") == wanted
 
 
+KEPT = {"cached_input_per_million": 0.3, "cache_write_per_million": 3.75}
 FIVE, HOUR = {"cachePoint": {"type": "default"}}, {"cachePoint": {"type": "default", "ttl": "1h"}}
 MARKED = chat(
     Message("system", "Be brief.\nBe kind.", marks=((9, "1h"),)),
@@ -129,9 +130,10 @@ def test_points_up_to_which_a_prompt_is_kept_stand_where_the_caller_s_marks_stoo
     ("price", "points"),
     [
         ({"input_per_million": 3.0}, 0),  # models that keep nothing refuse the mark
-        ({"input_per_million": 3.0, "cached_input_per_million": 0.3, "cache_write_1h_per_million": 6.0}, 5),
-        ({"cached_input_per_million": 0.0}, 5),
-        ({"input_per_million": 3.0, "cached_input_per_million": 0.3}, None),
+        ({"input_per_million": 3.0, "cached_input_per_million": 0.3}, 0),  # or writing would cost what reading does
+        ({"input_per_million": 3.0, **KEPT, "cache_write_1h_per_million": 6.0}, 5),
+        ({"cached_input_per_million": 0.0, "cache_write_per_million": 0.0}, 5),
+        ({"input_per_million": 3.0, **KEPT}, None),
     ],
 )
 def test_a_prompt_is_kept_where_the_card_has_a_price_for_that(price: dict[str, float], points: int | None) -> None:
@@ -146,7 +148,7 @@ def test_a_prompt_is_kept_where_the_card_has_a_price_for_that(price: dict[str, f
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_is_kept_and_read_again_is_counted_apart(stream: bool) -> None:
-    price = {"input_per_million": 3.0, "cached_input_per_million": 0.3, "cache_write_1h_per_million": 6.0}
+    price = {"input_per_million": 3.0, **KEPT, "cache_write_1h_per_million": 6.0}
     provider = PROVIDERS["bedrock"]
     asked = chat(Message("user", "one two three", marks=((13, "1h"),)), stream=stream)
     async with served(provider, behaviour=Behaviour(prefix_cache=True), over={"price": price}) as (_, path):

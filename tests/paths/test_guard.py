@@ -13,6 +13,7 @@ from appliance.decide.usage import MOST_TOKENS
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, ToolCall, Usage
 from appliance.paths.guard import Guarded
 from appliance.records.card import ModelCard
+from appliance.respond.collect import collect
 
 JOB = Job(id="j", kind="chat")
 SECRET = "sk-the-prompt-or-the-key"
@@ -125,13 +126,13 @@ ARGUMENTS = ToolCall({"index": 0, "function": {"arguments": "}"}})
         ([call("wea"), call("pon")], 1),
         ([call("wea"), ARGUMENTS], 2),
         ([ARGUMENTS], 1),
-        ([call("")], 1),
+        ([call("")], 1),  # with arguments
         ([call(None)], 1),
         ([call(3)], 0),
         ([call(["weather"])], 0),
         ([call("weather", "0")], 0),
         ([call("weather", [])], 0),
-        ([ToolCall({"index": 0, "function": "weather"})], 1),
+        ([ToolCall({"index": 0, "function": "weather"})], 0),
     ],
 )
 async def test_a_call_of_what_nobody_offered_is_a_broken_answer(calls: list[ToolCall], passed: int) -> None:
@@ -144,19 +145,38 @@ async def test_a_call_of_what_nobody_offered_is_a_broken_answer(calls: list[Tool
     assert nothing_offered[1] is not None
 
 
+def piece(name: str | None = None, arguments: str = "", id: str | None = None, place: Any = 0) -> ToolCall:
+    function = {"arguments": arguments} if name is None else {"name": name, "arguments": arguments}
+    return ToolCall({**({} if place is None else {"index": place}), **({"id": id} if id else {}), "function": function})
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    "calls",
+    ("calls", "made"),
     [
-        [call("weather"), ARGUMENTS, call("now", 1)],
-        [call("wea"), call("ther"), ARGUMENTS],
-        [call("weather"), call("weather")],  # again with each piece
-        [call("weather"), call("now")],  # two calls in one place
+        ([piece("weather", "{"), piece(None, "}"), piece("now", "{}", place=1)], [("weather", "{}"), ("now", "{}")]),
+        ([piece("wea"), piece("ther", "{"), piece(None, "}")], [("weather", "{}")]),
+        ([piece("wea", "{"), piece("weather", "}")], [("weather", "{}")]),  # longer with each piece
+        ([piece("weather", "{"), piece("weather", "}")], [("weather", "{}")]),  # again with each piece
+        ([piece("weather", "{", "a"), piece("weather", "}", "a")], [("weather", "{}")]),
+        ([piece("weather", "{}"), piece("now", "{}")], [("weather", "{}"), ("now", "{}")]),  # two in one place
+        ([piece("now", "1", "a"), piece("now", "2", "b"), piece(None, "3")], [("now", "1"), ("now", "23")]),
+        ([piece("now", "1", "a", None), piece(None, "2", None, None)], [("now", "12")]),  # no place at all
+        ([piece("now", "1", "a", None), piece("now", "2", "b", None)], [("now", "1"), ("now", "2")]),
+        ([piece("now", "{}", "a"), piece("", "", None, 1)], [("now", "{}")]),  # an empty piece at the end
+        ([piece("now", "1", "a", 3), piece("weather", "2", "b", 7)], [("now", "1"), ("weather", "2")]),
     ],
 )
-async def test_a_call_of_what_was_offered_passes_however_its_name_comes(calls: list[ToolCall]) -> None:
-    chunks = [*calls, Done(Usage())]
-    assert await said(Runtime(saying(*chunks)), offering("weather", "now")) == (chunks, None)
+async def test_calls_of_what_was_offered_are_told_once_each_however_they_come(
+    calls: list[ToolCall], made: list[tuple[str, str]]
+) -> None:
+    got, error = await said(Runtime(saying(*calls, Done(Usage()))), offering("weather", "now"))
+    assert error is None
+    places = [chunk.delta["index"] for chunk in got if isinstance(chunk, ToolCall)]
+    assert sorted(set(places)) == list(range(len(made)))
+    answer = collect(got, id="d", model="m", created=0)
+    functions = [told["function"] for told in answer.choices[0].tool_calls]
+    assert [(function["name"], function["arguments"]) for function in functions] == made
 
 
 @pytest.mark.asyncio
