@@ -109,9 +109,9 @@ def _joined(reading: Reading) -> list[str]:
 def _held(stored: Reading, asked: Reading, found: set[str]) -> None:
     """Adds 'direction' where a person hangs on another preposition: 'work with him', 'work for him'."""
     for person in {person for person, _ in stored.held}:
-        ours = [governor for other, governor in stored.held if other == person]
-        theirs = [governor for other, governor in asked.held if other == person]
-        if len(ours) == len(theirs) == 1 and ours != theirs:
+        ours = sorted([governor for other, governor in stored.held if other == person])
+        theirs = sorted([governor for other, governor in asked.held if other == person])
+        if len(ours) == len(theirs) and ours != theirs:
             found.add("direction")
 
 

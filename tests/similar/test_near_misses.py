@@ -42,6 +42,8 @@ quantifier | My knee is mildly swollen, what helps? | My knee is very swollen, w
 opposed | How do I play just with my cousins? | How do I play justly with my cousins?
 direction | Should I work with him? | Should I work for him?
 direction | When did he shoot her? | When did he shoot at her?
+direction | When did she shoot her? | When did she shoot at her?
+direction | Should I wait for me? | Should I wait on me?
 direction | Can I sing for my mother? | Can my mother sing for me?
 direction | Who was the report about? | Who was the report by?
 direction | How do I search a file? | How do I search for a file?
