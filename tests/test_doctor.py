@@ -337,6 +337,10 @@ def test_a_secret_that_is_missing_fails_and_one_that_others_can_read_warns(tmp_p
     card(tmp_path / "content", endpoint=endpoint)
     result = found("secrets", subject(tmp_path))
     assert (result.state, "m (env:WEIR_ABSENT_KEY)" in result.seen) == ("warn", True)
+    card(tmp_path / "content", endpoint=endpoint | {"api_key_ref": "secret:a"})
+    result = found("secrets", subject(tmp_path))
+    assert (result.state, "m (secret:a)" in result.seen) == ("warn", True)
+    assert found("secrets", subject(tmp_path, secrets={"a": f"file:{key}"})).state == "pass"
 
 
 # ---- content --------------------------------------------------------------------------------------------------
