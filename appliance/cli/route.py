@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlencode
 
 import click
@@ -41,7 +41,7 @@ MAX_TEXT = 64 << 20
 )
 @click.argument("text", required=False)
 @node_options
-@click.option("--body", metavar="FILE", type=click.File("rb"), help="A whole body, as it would be sent, for TEXT.")
+@click.option("--body", metavar="FILE", help="A whole body, as it would be sent, in place of TEXT; - is stdin.")
 @click.option("--for", "address", metavar="ADDRESS", help="Where that body would be sent; otherwise it tells itself.")
 @click.option("--model", help="auto (if nothing is said), auto:cheap, auto:fast, auto:best or a path.")
 @click.option("--then", multiple=True, metavar="MODEL", help="What is tried next, as in 'models'; may be given again.")
@@ -66,7 +66,7 @@ def command(
     state: Path | None,
     config_file: Path | None,
     url: str | None,
-    body: BinaryIO | None,
+    body: str | None,
     address: str | None,
     show_all: bool,
     as_json: bool,
@@ -88,7 +88,7 @@ def command(
     elif text is not None or any(stated.values()):
         raise CliError("With --body the body says it all.", next_step="Leave out TEXT and what it could state itself.")
     else:
-        asked = body.read(MAX_TEXT)
+        asked = _file(body)
     query = f"?{urlencode({'for': address})}" if address else ""
     decision = expect(Node(find(state, config_file, url)).post(f"/v1/route{query}", asked, headers))
     if as_json:
@@ -96,6 +96,15 @@ def command(
     else:
         click.echo(explanation(decision, show_all=show_all))
     return OK if planned(decision) else NEGATIVE
+
+
+def _file(name: str) -> bytes:
+    """Raises CliError."""
+    try:
+        with click.open_file(name, "rb") as file:
+            return bytes(file.read(MAX_TEXT))
+    except OSError as error:
+        raise CliError(f"{name} cannot be read: {error.strerror}.", next_step="Name a file, or - for stdin.") from None
 
 
 def _chat(

@@ -18,7 +18,7 @@ from appliance.paths.registry import PathContext, build_path
 from appliance.records.departure import departing
 from appliance.records.request import Message
 from tests.paths.providers import EVERY, Provider, opened
-from tests.standins.hostile_server import SCRIPTS, HostileStandIn
+from tests.standins.hostile_server import SCRIPTS, HostileStandIn, bomb, head
 from tests.standins.ledger import DEPARTURE, MemoryLedger
 
 PROMPT = "Tell me something nobody may see"
@@ -110,6 +110,7 @@ async def test_memory_is_bounded(name: str, script: str) -> None:
         opened(EVERY[name], server.base_url, **SHORT) as path,
     ):
         limited(path)
+        bomb()  # made once, by a server that is in this process too
         tracemalloc.start()
         try:
             await fault(path, job())
@@ -229,8 +230,6 @@ async def test_a_certificate_that_does_not_hold_stops_the_request_before_it_is_s
 
 @pytest.mark.parametrize("name", EVERY)
 async def test_a_server_that_packs_its_errors_is_still_read_by_its_status(name: str) -> None:
-    from tests.standins.hostile_server import bomb, head
-
     async def packed(server: HostileStandIn) -> Any:
         raw = bomb()[:100_000]
         stated = ("Content-Encoding: gzip", f"Content-Length: {len(raw)}")
