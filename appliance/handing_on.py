@@ -108,16 +108,17 @@ def parts_of(request: Request, most: int, overlap: int) -> list[str]:
 
 def _cut(text: str, most: int) -> Iterator[str]:
     """Pieces of at most `most` tokens, ended where the text has an end of some kind. Together they are the text."""
-    held: list[str] = []
-    tokens = 0
+    held, tokens = "", 0
     for piece in _pieces(text, most):
         more = estimated_tokens(piece)
-        if held and tokens + more > most:
-            yield "".join(held)
-            held, tokens = [], 0
-        held.append(piece)
-        tokens += more
-    yield "".join(held)
+        in_a_word = held[-1:].isalnum() and piece[:1].isalnum()  # which is estimated as a whole
+        both = estimated_tokens(held + piece) if in_a_word else tokens + more
+        if held and both > most:
+            yield held
+            held, tokens = piece, more
+        else:
+            held, tokens = held + piece, both
+    yield held
 
 
 def _pieces(text: str, most: int, kind: int = 0) -> Iterator[str]:

@@ -44,6 +44,10 @@ def test_parts_leave_nothing_out_and_are_no_longer_than_they_may_be(text: str, m
     assert all(estimated_tokens(one) <= most for one in parts)
 
 
+def test_a_word_that_is_cut_is_estimated_as_it_stands_together() -> None:
+    assert parts_of(request(Message("user", "00000⺀⺀⺀㐀AAAAAAA")), 18, 0) == ["00000⺀⺀⺀㐀", "AAAAAAA"]
+
+
 @settings(max_examples=80, deadline=None)
 @given(TEXTS, st.integers(20, 80), st.integers(0, 10))
 def test_each_part_begins_with_the_end_of_the_one_before(text: str, most: int, overlap: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 import botocore.session
@@ -28,25 +29,28 @@ def client(server: ProviderStandIn, secret: str) -> Any:
 
 
 def ask(server: ProviderStandIn) -> dict[str, Any]:
-    aws = client(server, "secret")
     asked: dict[str, Any] = {
         "modelId": "eu.anthropic.claude:1/x",
         "messages": [{"role": "user", "content": [{"text": "one two"}]}],
     }
-    found: dict[str, Any] = {"whole": aws.converse(**asked), "events": list(aws.converse_stream(**asked)["stream"])}
-    forced = {"tools": [TOOL], "toolChoice": {"any": {}}}
-    found["tool"] = list(aws.converse_stream(**asked, toolConfig=forced)["stream"])
-    for name, model in (("throttled", "mode:429"), ("inside", "mode:error-event")):
+    with closing(client(server, "secret")) as aws:
+
+        def events(**over: Any) -> list[Any]:
+            with closing(aws.converse_stream(**asked | over)["stream"]) as stream:
+                return list(stream)
+
+        found: dict[str, Any] = {"whole": aws.converse(**asked), "events": events()}
+        found["tool"] = events(toolConfig={"tools": [TOOL], "toolChoice": {"any": {}}})
+        for name, model in (("throttled", "mode:429"), ("inside", "mode:error-event")):
+            try:
+                events(modelId=model)
+            except (ClientError, botocore.exceptions.EventStreamError) as error:
+                found[name] = error.response["Error"]["Code"]
+    with closing(client(server, "wrong")) as aws:
         try:
-            list(aws.converse_stream(**{**asked, "modelId": model})["stream"])
+            aws.converse(**asked)
         except ClientError as error:
-            found[name] = error.response["Error"]["Code"]
-        except botocore.exceptions.EventStreamError as error:
-            found[name] = error.response["Error"]["Code"]
-    try:
-        client(server, "wrong").converse(**asked)
-    except ClientError as error:
-        found["refused"] = error.response["Error"]["Code"]
+            found["refused"] = error.response["Error"]["Code"]
     return found
 
 
