@@ -74,11 +74,18 @@ EVERY = {
 
 
 @asynccontextmanager
-async def opened(provider: Provider, base_url: str, model: str = "m", **endpoint: Any) -> AsyncIterator[ExecutionPath]:
-    """A started path to a server that is there."""
+async def opened(
+    provider: Provider,
+    base_url: str,
+    model: str = "m",
+    *,
+    secrets: Callable[[str], str] | None = None,
+    **endpoint: Any,
+) -> AsyncIterator[ExecutionPath]:
+    """A started path to a server that is there; its key is the provider's, or what `secrets` makes of its reference."""
     egress = Egress(frozenset({Destination.parse(base_url)}), MemoryLedger())
     card = provider.card(base_url, model, **endpoint)
-    path = build_path(card, PathContext(Path(), egress, lambda _: provider.secret))
+    path = build_path(card, PathContext(Path(), egress, secrets or (lambda _: provider.secret)))
     await path.start()
     try:
         with departing(DEPARTURE):

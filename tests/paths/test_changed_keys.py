@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from appliance.egress import Destination, Egress
 from appliance.paths.contract import Chunk, Done, Job, PathError, Text
 from appliance.paths.keyed import AGAIN_S
-from appliance.paths.registry import PathContext, build_path
 from appliance.paths.secrets import resolve_secret
-from appliance.records.departure import departing
 from appliance.records.request import Message
-from tests.paths.providers import EVERY, Provider
+from tests.paths.providers import EVERY, Provider, opened
 from tests.standins.anthropic_server import VERTEX, anthropic
 from tests.standins.google_accounts import account
-from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_answers import Behaviour
 
 HELLO = Job(id="j", kind="chat", messages=(Message("user", "one two"),))
@@ -50,18 +45,9 @@ class Host:
         return resolve_secret(reference)
 
 
-@asynccontextmanager
-async def path_to(provider: Provider, base_url: str, host: Host, **endpoint: Any) -> AsyncIterator[Any]:
-    egress = Egress(frozenset({Destination.parse(base_url)}), MemoryLedger())
-    card = provider.card(base_url, **{"api_key_ref": f"file:{host.file}", **endpoint})
-    path: Any = build_path(card, PathContext(Path(), egress, host.secret))
-    await path.start()
-    try:
-        with departing(DEPARTURE):
-            yield path
-    finally:
-        await path.stop()
-        await egress.close()
+def path_to(provider: Provider, base_url: str, host: Host, **endpoint: Any) -> AbstractAsyncContextManager[Any]:
+    stated = {"api_key_ref": f"file:{host.file}", **endpoint}
+    return opened(provider, base_url, secrets=host.secret, **stated)
 
 
 async def collect(path: Any, job: Job = HELLO) -> list[Chunk]:
