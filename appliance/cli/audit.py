@@ -99,9 +99,7 @@ def export(file: Path, begin: str, end: str, state: Path | None, config_file: Pa
     from appliance.store.audit.export import export as exported
 
     now = int(datetime.now(UTC).timestamp() * 1_000_000)
-    count, mark = exported(
-        _state_dir(state, config_file), file.absolute(), _moment(begin), _moment(end, last=True), now=now
-    )
+    count, mark = exported(_state_dir(state, config_file), file.absolute(), *_span(begin, end), now=now)
     if as_json:
         emit_json({"file": str(file), "entries": count, "mark": _mark(mark)})
         return
@@ -152,7 +150,7 @@ def prove(
     except ValueError as error:
         raise CliError(f"The claim cannot be read: {error}.") from None
     directory = _state_dir(state, config_file)
-    since, until = _moment(begin), _moment(end, last=True)
+    since, until = _span(begin, end)
     proof = proving.prove(directory, _public(directory, key_file), about, target, since, until)
     where = f"for {not_to}" if not_to else f"for anywhere but {only_to}"
     claim = f"no request labelled {label} left {where} from {_time(since)} until before {_time(until)}"
@@ -173,6 +171,14 @@ def _public(directory: Path, key_file: Path | None) -> Ed25519PublicKey:
     from appliance.identity import PUBLIC, load_public
 
     return load_public(key_file or directory / PUBLIC)
+
+
+def _span(begin: str, end: str) -> tuple[int, int]:
+    """From when until before when, in microseconds since 1970 UTC."""
+    since, until = _moment(begin), _moment(end, last=True)
+    if since >= until:
+        raise CliError(f"No time lies between {begin} and {end}.", next_step="--from is the earlier of the two.")
+    return since, until
 
 
 def _moment(text: str, *, last: bool = False) -> int:

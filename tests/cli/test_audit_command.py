@@ -67,6 +67,10 @@ def test_an_export_needs_a_key_from_elsewhere(weir: Weir, state: Path) -> None:
         ("tenant=acme", ("--not-to", "frontier"), 0, 0),
         ("tenant=other", ("--not-to", "frontier"), 1, 1),
         ("any", ("--not-to", "any"), 1, 14),
+        # in whatever capitals it is asked
+        ("Restricted", ("--not-to", "site"), 1, 1),
+        ("country:ch", ("--not-to", "site"), 1, 1),
+        ("internal", ("--not-to", "country:ch"), 1, 13),
     ],
 )
 def test_a_claim_is_answered_with_what_speaks_against_it(
@@ -98,9 +102,18 @@ def test_a_claim_about_another_time_scans_none_of_it(weir: Weir, state: Path) ->
         ("prove", "--label", "x", *SPAN),
         ("prove", "--label", "x", "--not-to", "site", "--only-to", "site", *SPAN),
         ("prove", "--label", "colour=red", "--not-to", "site", *SPAN),
-        ("prove", "--label", "x", "--not-to", "moon:far", *SPAN),
-        ("prove", "--label", "x", "--not-to", "site", "--from", "yesterday", "--to", "2026-01-01"),
-        ("prove", "--label", "x", "--not-to", "site", "--from", "2026-01-01", "--to", "9999-12-31"),
+        ("prove", "--label", "any", "--not-to", "moon:far", *SPAN),
+        ("prove", "--label", "any", "--not-to", "country:Switzerland", *SPAN),
+        ("prove", "--label", "any", "--not-to", "site", "--from", "yesterday", "--to", "2026-01-01"),
+        ("prove", "--label", "any", "--not-to", "site", "--from", "2026-01-01", "--to", "9999-12-31"),
+        ("prove", "--label", "any", "--not-to", "site", "--from", "2026-01-02", "--to", "2026-01-01"),
+        # what no request can carry was never seen to leave: that would prove everything
+        ("prove", "--label", "restrictd", "--not-to", "site", *SPAN),
+        ("prove", "--label", "classification=any", "--not-to", "site", *SPAN),
+        ("prove", "--label", "residency=secret", "--not-to", "site", *SPAN),
+        ("prove", "--label", "classification=site", "--not-to", "site", *SPAN),
+        ("prove", "--label", "country:Switzerland", "--not-to", "site", *SPAN),
+        ("export", "--from", "2026-01-02", "--to", "2026-01-01", "none.jsonl"),
         ("export", "--from", "2001-01-01", "--to", "2001-01-02", "none.jsonl"),
         ("verify", "--against", "missing.jsonl"),
         ("verify", "--key", "missing.pub"),

@@ -5,10 +5,13 @@ Rules kept here:
 2. What an entry does not state speaks against the claim: a place that is not stated may be the one asked about.
 3. The whole log is read: with a clock that was set back, order and time are two things.
 4. The answer names the time that the log speaks for. Before its first and after its last entry it says nothing.
+5. What no request can carry and what is no place is refused: a claim about a misspelt word would always be proved.
+   Capitals make no difference.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.errors import StateInvalid
 from appliance.records.card import TIERS
-from appliance.records.request import AND
+from appliance.records.request import AND, CLASSIFICATIONS
 from appliance.store.audit.chain import Entry
 from appliance.store.audit.export import Range
 from appliance.store.audit.verify import Verdict, verify
@@ -26,6 +29,8 @@ from appliance.store.audit.verify import Verdict, verify
 LABELS = ("classification", "residency", "tenant")
 PLACES = ("node", "site", "country", "region")
 KEPT = 100  # counter-examples that are listed; the count goes on
+_COUNTRY = re.compile(r"[A-Za-z]{2}")
+_RESIDENCY = re.compile(r"node|site|country:[a-z]{2}|region:[a-z0-9._-]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Label:
         if (self.name, self.value) == ("", "any"):
             return True
         names = (self.name,) if self.name else LABELS[:2]
-        return any(self.value in (facts[name], *facts[name].split(AND)) for name in names)
+        said = [facts[name].casefold() for name in names]
+        return any(self.value.casefold() in (one, *one.split(AND)) for one in said)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,8 @@ class Target:
         stated = facts["place"][self.kind]
         if not stated:
             return f"the card of its path does not state the {self.kind}"
-        return f"its path stands in {self.kind} {stated}" if (stated == self.value) != self.outside else ""
+        there = stated.casefold() == self.value.casefold()
+        return f"its path stands in {self.kind} {stated}" if there != self.outside else ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,12 @@ def parse_label(text: str) -> Label:
         raise ValueError(f"a label is VALUE, or NAME=VALUE with NAME one of {', '.join(LABELS)}")
     if not value:
         raise ValueError("a label has a value")
+    known = value.lower() in CLASSIFICATIONS and name != "residency"
+    placed = name != "classification" and all(map(_RESIDENCY.fullmatch, value.split(AND)))
+    if not (known or placed or name == "tenant" or text == "any"):
+        raise ValueError(
+            f"'{value}' is no label: those are {', '.join(CLASSIFICATIONS)}; node, site, country:XX, region:NAME; any"
+        )
     return Label(name, value)
 
 
@@ -141,7 +154,7 @@ def parse_target(text: str, *, outside: bool) -> Target:
     if text == "any" and not outside:
         return Target("any")
     for place in PLACES:
-        if kind == place and value:
+        if kind == place and value and (kind != "country" or _COUNTRY.fullmatch(value)):
             return Target(place, value, outside)  # type: ignore[arg-type]  # one of PLACES
     tiers = ", ".join(TIERS[3:])
     raise ValueError(f"it is a tier ({tiers}) or a place: country:XX, region:NAME, site:NAME or node:NAME")
