@@ -3,7 +3,8 @@
 Rules kept here:
 1. The contract of `appliance.paths.contract`, and nothing of policy, price, retry or cache.
 2. Closing the iterator cancels the job in the worker before its next token.
-3. More than `QUEUE_PER_SLOT` waiting answers a slot are refused as 'overloaded', at once.
+3. What it cannot give is refused by name: tools, sound, a search of the web.
+4. More than `QUEUE_PER_SLOT` waiting answers a slot are refused as 'overloaded', at once.
 """
 
 from __future__ import annotations
@@ -111,6 +112,10 @@ class LlamaCppPath:
             raise PathError("unsupported", f"This path does not serve {job.kind} requests.")
         if job.tools:
             raise PathError("unsupported", "This path does not call tools.", param="tools")
+        if "web_search_options" in job.forwarded:
+            raise PathError("unsupported", "This path does not search the web.", param="web_search_options")
+        if any(part.get("type") == "input_audio" for message in job.messages for part in message.parts):
+            raise PathError("unsupported", "This path hears no sound.", param="messages")
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         """Run a job. Text chunks carry the tokens sampled for them; Signals come just before Done."""

@@ -180,6 +180,18 @@ async def test_forms_that_cannot_be_held_are_refused_by_name(path: LlamaCppPath)
     assert (await answer(path, make_job())).text()
 
 
+async def test_sound_and_a_search_are_refused_by_name_and_not_left_out(path: LlamaCppPath) -> None:
+    heard = ({"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},)
+    for over, name in (
+        ({"messages": (Message("user", "Who?", parts=heard),)}, "sound"),
+        ({"forwarded": {"web_search_options": {}}}, "search the web"),
+    ):
+        with pytest.raises(PathError, match=name) as caught:
+            await answer(path, make_job(**over))
+        assert caught.value.fault == "unsupported"
+    assert (await answer(path, make_job(forwarded={"user": "ann", "verbosity": "low"}))).text()  # hints are no demand
+
+
 async def test_bias_and_penalties_move_the_choice(path: LlamaCppPath) -> None:
     plain = await answer(path, make_job())
     forced = await answer(path, make_job(logit_bias=((ord("A"), 1000.0),), max_tokens=5))
