@@ -117,11 +117,21 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
             next_step="See error.weir.reasons.",
         )
     if faults == {"context_too_long"}:
-        return ContextTooLong("The prompt does not fit into the model's context.", param="messages", details=details)
+        return ContextTooLong(
+            "The prompt does not fit into the model's context.",
+            details=details,
+            next_step="Send less, or name a model that reads more: GET /v1/models states each one's 'context_tokens'.",
+        )
     if faults == {"unsupported"}:
-        return Unsupported("No path can serve this request as it is.", details=details)
+        return Unsupported(
+            "No path can serve this request as it is.", details=details, next_step="See error.weir.reasons."
+        )
     if faults == {"rejected"}:
-        return BadRequest("The model's runtime refused the request as invalid.", details=details)
+        return BadRequest(
+            "The model's runtime refused the request as invalid.",
+            details=details,
+            next_step="See error.weir.reasons.",
+        )
     if faults == {"policy"}:
         return PolicyRefused(
             "The policy of the node that was asked permits no path for this request.",
@@ -153,7 +163,12 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
             next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
         )
     if faults == {"overloaded"}:
-        return NoCapacity("Every permitted path is busy.", details=details, retry_after_s=_wait(outcomes) or 2)
+        return NoCapacity(
+            "Every permitted path is busy.",
+            details=details,
+            next_step="Try again after the seconds of Retry-After.",
+            retry_after_s=_wait(outcomes) or 2,
+        )
     return UpstreamFailed(
         "Every path that was tried failed."
         if len(bad) == len(outcomes)

@@ -175,7 +175,8 @@ def tightened(labels: Labels, metadata: Mapping[str, str], limits: Limits) -> La
         try:
             wanted = read(value, limits)
         except BadRequest as error:
-            raise BadRequest(error.message.replace("Header", f"'{where}', like header", 1), param=where) from None
+            said = error.message.replace("Header", f"'{where}', like header", 1)
+            raise BadRequest(said, param=where, next_step="Correct this entry and send the request again.") from None
         if slot in stated and stated[slot] != wanted:
             raise BadRequest(f"'{where}' is stated twice.", param=where, next_step="State each label once.")
         stated[slot] = _tighter(where, _ORDERED[slot], getattr(labels, slot), wanted)

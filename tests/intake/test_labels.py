@@ -171,4 +171,5 @@ def test_metadata_that_is_wrong_or_contradicts_is_refused_by_name(
     with pytest.raises(BadRequest) as caught:
         parse_chat(body, headers, LIMITS, request_id="r")
     assert caught.value.param == where
+    assert caught.value.next_step
     assert "Bern" not in caught.value.message
