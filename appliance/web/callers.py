@@ -16,6 +16,7 @@ from aiohttp import web
 from appliance.errors import ForeignOrigin, NotAdmitted, Unauthorized
 from appliance.node import Node
 from appliance.records.request import LOCAL
+from appliance.records.tenant import Scope
 from appliance.tenancy.accounts import Account
 from appliance.tenancy.keys import presented
 
@@ -67,7 +68,7 @@ class Callers:
         if tenant != LOCAL and path.startswith(_OPERATORS):
             raise NotAdmitted("This address is for the node's operators.", next_step="Use the commands on its host.")
         account = request[_ACCOUNT] = node.accounts.of(tenant)
-        if request.method == "GET":
+        if request.method in ("GET", "HEAD"):
             account.admit()  # what is asked to be answered is counted when it is read
 
     def account(self, request: web.BaseRequest) -> Account:
@@ -76,3 +77,8 @@ class Callers:
             return self._node.accounts.local  # a look for what is not there would cost more than the rest of this
         account: Account | None = request.get(_ACCOUNT)
         return self._node.accounts.local if account is None else account
+
+
+def covers(scope: Scope, path: str, tier: str) -> bool:
+    """Whether keys of that scope may be told of a path."""
+    return (not scope.models or path in scope.models) and (not scope.tiers or tier in scope.tiers)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from aiohttp import web
 
 from appliance.errors import BadRequest, UnknownRoute
 from appliance.node import Node
+from appliance.records.tenant import Scope
 from appliance.status import readiness_of, status_of
-from appliance.web.callers import Callers
+from appliance.web.callers import Callers, covers
 from appliance.web.reply import Reply, json_reply
 
 _MOST_RECORDS = 1000
@@ -25,7 +27,7 @@ class Operators:
         self._callers = callers
 
     async def decision(self, id: str, request: web.BaseRequest) -> Reply:
-        """A record; a tenant sees its own only."""
+        """A record. A tenant sees its own only, without what it need not know: see `_of_tenant`."""
         node, account = self._node, self._callers.account(request)
         found = await asyncio.to_thread(node.reader.record, id)
         if found is None:
@@ -33,7 +35,7 @@ class Operators:
             found = await asyncio.to_thread(node.reader.record, id)
         if found is None or (account.tenant is not None and found["asked"]["tenant"] != account.name):
             raise UnknownRoute("No decision of that id is on record.", next_step="`weir tail` lists the newest.")
-        return json_reply(found)
+        return json_reply(found if account.tenant is None else _of_tenant(found, account.scope or Scope()))
 
     async def healthz(self, _: web.BaseRequest) -> Reply:
         return json_reply({"state": readiness_of(self._node)[0]})
@@ -69,6 +71,13 @@ class Operators:
                     await node.news.wait()
             except TimeoutError:
                 return json_reply({"records": []})
+
+
+def _of_tenant(record: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """A record without paths that its tenant's keys do not cover, and without others' load."""
+    decision = record["decision"]
+    seen = [one for one in decision["candidates"] if covers(scope, one["path"], one["tier"])]
+    return {**record, "decision": {**decision, "candidates": seen}, "snapshot": None}
 
 
 def _rows(node: Node, after: str | None, limit: int) -> list[tuple[int, dict[str, object]]]:

@@ -36,7 +36,7 @@ from appliance.records.tenant import Scope
 from appliance.respond.errors import error_headers
 from appliance.respond.headers import HeaderFacts, lines, weir_headers, weir_lines
 from appliance.serve import Serving
-from appliance.web.callers import Callers
+from appliance.web.callers import Callers, covers
 from appliance.web.dialect import Begin, Dialect, Endpoint, Inquiry, Parse, Stream
 from appliance.web.dialects import DIALECTS
 from appliance.web.line import SILENCE_S, Line
@@ -115,7 +115,8 @@ class Plane:
 
     def _find(self, request: web.BaseRequest) -> Handler:
         """The handler of an address that is not stated in so many words: with a query, an id, or none of ours."""
-        method, path = request.method, request.rel_url.raw_path
+        path = request.rel_url.raw_path
+        method = "GET" if request.method == "HEAD" else request.method  # of whose answer `Reply` sends the head alone
         found = self._routes.get((method, path))
         if found is not None:
             return found
@@ -296,19 +297,15 @@ class Plane:
         """The paths that the key covers, as its caller's dialect lists them."""
         scope = self._callers.account(request).scope or Scope()
         cards = [card for card in self._node.generation.cards if card.tier not in ("cache", "reuse")]
-        covered = [card for card in cards if _covered(card.id, card.tier, scope)]
+        covered = [card for card in cards if covers(scope, card.id, card.tier)]
         return self._dialect(request).models(covered, int(self._node.began))
-
-
-def _covered(path: str, tier: str, scope: Scope) -> bool:
-    return (not scope.models or path in scope.models) and (not scope.tiers or tier in scope.tiers)
 
 
 def _of_tenant(explained: dict[str, object], scope: Scope) -> dict[str, object]:
     """An explained decision without what a tenant need not know: paths that its keys do not cover, others' load."""
     decision = explained["decision"]
     assert isinstance(decision, Decision)
-    seen = tuple(one for one in decision.candidates if _covered(one.path, one.tier, scope))
+    seen = tuple(one for one in decision.candidates if covers(scope, one.path, one.tier))
     return {**explained, "decision": replace(decision, candidates=seen), "snapshot": None}
 
 

@@ -365,6 +365,17 @@ async def test_an_unknown_address_is_a_404(weir: Running, path: str) -> None:
         assert found["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/models", "/v1/models/auto", "/v1/models?a=b"])
+async def test_of_what_can_be_got_the_head_can_be_asked_for(weir: Running, path: str) -> None:
+    for _ in range(2):  # on one connection: what followed a head would be read as the next answer
+        async with weir.session.head(weir.url + path) as head:
+            assert head.status == 200
+        async with weir.session.get(weir.url + path) as whole:
+            assert (whole.status, whole.headers["Content-Length"]) == (200, head.headers["Content-Length"])
+    async with weir.session.head(f"{weir.url}/v1/models/nobody") as head:
+        assert head.status == 404
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 async def test_a_wrong_method_is_told_so(weir: Running, method: str) -> None:
     status, _ = await error(weir, request(b"", line=f"{method} {CHAT} HTTP/1.1"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import orjson
 import pytest
 
 from appliance.bundle.in_force import InForce
@@ -357,6 +358,25 @@ async def test_a_decision_is_shown_to_its_own_tenant_and_to_operators(tmp_path: 
         for text, status in ((acme, 200), (other, 404), (weir.node.operator_key, 200), ("", 401)):
             async with weir.session.get(address, headers=bearer(text)) as response:
                 assert response.status == status
+
+
+async def test_a_tenants_decision_tells_of_no_path_beyond_its_key_and_of_no_load(
+    tmp_path: Path, upstream: OpenAIStandIn
+) -> None:
+    acme = key(tmp_path, tiers=("site",))
+    async with two_tiers(tmp_path, upstream) as weir:
+        _, _, headers = await weir.ask("q", headers=bearer(acme))
+        _, _, bad = await weir.ask("q", headers=bearer(acme), top_p=7)  # nothing was decided
+        for id, decided in ((headers["x-weir-decision"], True), (bad["x-weir-decision"], False)):
+            address = f"{weir.url}/v1/decisions/{id}"
+            async with weir.session.get(address, headers=bearer(acme)) as response:
+                shown = await response.text()
+            async with weir.session.get(address, headers=bearer(weir.node.operator_key)) as response:
+                whole = await response.json()
+            assert "frontier/one" not in shown
+            assert orjson.loads(shown)["snapshot"] is None
+            assert ("frontier/one" in str(whole["decision"])) is ("frontier/one" in str(whole["snapshot"])) is decided
+            assert [one["path"] for one in orjson.loads(shown)["decision"]["candidates"]] == ["site/one"] * decided
 
 
 async def test_a_running_node_takes_over_what_the_operator_changes(tmp_path: Path, upstream: OpenAIStandIn) -> None:
