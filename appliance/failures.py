@@ -3,6 +3,7 @@
 Rules kept here:
 1. Every reason is named: of each path that was nearest to serving, or of each that was tried.
 2. Where all failed in one way that the caller can mend, the error says that one.
+3. Where the caller names paths, what stands against those comes first, in the message as well.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from appliance.errors import (
     UpstreamFailed,
     WeirError,
 )
-from appliance.records.decision import Decision, StepOutcome
+from appliance.records.decision import Candidate, Decision, StepOutcome
 
 NOT_PERMITTED = "not-permitted"  # the fault of a call that this node's own policy refuses
 _LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
+_BY_NAME = ("provider.only", "provider.order")  # what leaves out all that it does not name
 
 
 def refuse(decision: Decision) -> None:
@@ -38,7 +40,8 @@ def refuse(decision: Decision) -> None:
 
 def _refusal(decision: Decision) -> WeirError:
     asked = [c for c in decision.candidates if all(r.code not in ("not-named", "modality") for r in c.reasons)]
-    nearest = asked or decision.candidates
+    named = _named(decision)
+    nearest = tuple(dict.fromkeys((*named, *asked))) or decision.candidates
     details = tuple(f"{c.path}: {reason.text}" for c in nearest for reason in c.reasons)
     if decision.refusal == "unknown-model":
         words = decision.unmet or "No model of that name is on this node"
@@ -48,17 +51,20 @@ def _refusal(decision: Decision) -> WeirError:
         return StrategyUnmet(
             f"{decision.unmet}.", param="x-weir-strategy", next_step="Leave the strategy out, or name one that fits."
         )
+    first = _first(decision, named)
     if decision.refusal == "preference":
-        return _unmet(decision, details)
+        return _unmet(decision, first, details)
     if decision.unmet:
         details = (decision.unmet, *details)
     if decision.refusal == "unsupported":
         too_long = any(all(reason.code == "context" for reason in c.reasons) for c in asked)
         kind = ContextTooLong if too_long else Unsupported
-        return kind("No path can serve this request as it is.", details=details, next_step="See error.weir.reasons.")
+        return kind(
+            f"No path can serve this request as it is.{first}", details=details, next_step="See error.weir.reasons."
+        )
     if decision.refusal == "policy":
         return PolicyRefused(
-            "Policy permits no path for this request.", details=details, next_step="See error.weir.reasons."
+            f"Policy permits no path for this request.{first}", details=details, next_step="See error.weir.reasons."
         )
     if decision.refusal == "quality":
         return NotGoodEnough(
@@ -77,28 +83,43 @@ def _refusal(decision: Decision) -> WeirError:
             next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
         )
     return NoCapacity(
-        "No permitted path can take this request now.",
+        f"No permitted path can take this request now.{first}",
         details=details,
         next_step="Try again shortly.",
         retry_after_s=2,
     )
 
 
-def _unmet(decision: Decision, details: tuple[str, ...]) -> WeirError:
+def _named(decision: Decision) -> tuple[Candidate, ...]:
+    """The paths that the caller, or the strategy, names; none where any will do."""
+    found = [c for c in decision.candidates if all(r.code != "not-named" and r.rule not in _BY_NAME for r in c.reasons)]
+    return tuple(found) if len(found) < len(decision.candidates) else ()
+
+
+def _first(decision: Decision, named: tuple[Candidate, ...]) -> str:
+    """What stands against the first path that is named, as a sentence behind another."""
+    out = [candidate for candidate in named if not candidate.eligible]
+    if not out:
+        return ""
+    reason = min(out[0].reasons, key=lambda reason: reason.code != decision.refusal)
+    return f" Against {out[0].path} stands: {reason.text}."
+
+
+def _unmet(decision: Decision, first: str, details: tuple[str, ...]) -> WeirError:
     reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
     names = list(dict.fromkeys(reason.rule for reason in reasons if reason.code == "preference"))
     words = decision.unmet or f"No path meets {' and '.join(names)}"
     return PreferenceUnmet(
-        f"{words}.",
+        f"{words}.{first}",
         param=names[0] if names else "provider",
         details=details,
         next_step="Leave the preference out, or name what is there." if decision.unmet else "See error.weir.reasons.",
     )
 
 
-def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
+def failed(outcomes: tuple[StepOutcome, ...], field: str = "messages") -> WeirError:
     """The error of a request whose every step failed, or too many of its calls, with each path's reason. Where none
-    did, there was no time to ask anybody.
+    did, there was no time to ask anybody. `field` is where its wire has the text.
     """
     bad = [outcome for outcome in outcomes if outcome.status != "answered"]
     if not bad:
@@ -117,7 +138,7 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
             next_step="See error.weir.reasons.",
         )
     if faults == {"context_too_long"}:
-        return ContextTooLong("The prompt does not fit into the model's context.", param="messages", details=details)
+        return ContextTooLong("The prompt does not fit into the model's context.", param=field, details=details)
     if faults == {"unsupported"}:
         return Unsupported("No path can serve this request as it is.", details=details)
     if faults == {"rejected"}:
