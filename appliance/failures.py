@@ -4,6 +4,7 @@ Rules kept here:
 1. Every reason is named: of each path that was nearest to serving, or of each that was tried.
 2. Where all failed in one way that the caller can mend, the error says that one.
 3. Where the caller names paths, what stands against those comes first, in the message as well.
+4. Where policy refuses a request for what was found in it, the message says so.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from appliance.errors import (
     UpstreamFailed,
     WeirError,
 )
-from appliance.records.decision import Candidate, Decision, StepOutcome
+from appliance.records.decision import Asked, Candidate, Decision, StepOutcome
 
 NOT_PERMITTED = "not-permitted"  # the fault of a call that this node's own policy refuses
 _LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
 _BY_NAME = ("provider.only", "provider.order")  # what leaves out all that it does not name
 
 
-def refuse(decision: Decision) -> None:
-    """Raise the error that a refusal stands for, with every reason."""
+def refuse(decision: Decision, asked: Asked | None = None) -> None:
+    """Raise the error that a refusal stands for, with every reason; `asked` says where things were stated."""
     if decision.refusal:
-        raise _refusal(decision)  # that no local name here holds: it knows this frame
+        raise _refusal(decision, asked)  # that no local name here holds: it knows this frame
 
 
-def _refusal(decision: Decision) -> WeirError:
+def _refusal(decision: Decision, request: Asked | None) -> WeirError:
     asked = [c for c in decision.candidates if all(r.code not in ("not-named", "modality") for r in c.reasons)]
     named = _named(decision)
     nearest = tuple(dict.fromkeys((*named, *asked))) or decision.candidates
@@ -48,10 +49,11 @@ def _refusal(decision: Decision) -> WeirError:
         field = "models" if decision.unmet else "model"
         return UnknownModel(f"{words}.", param=field, next_step="GET /v1/models lists them.")
     if decision.refusal == "strategy":
+        field = "x-weir-strategy" if request is None or request.labels.strategy else "model"
         return StrategyUnmet(
-            f"{decision.unmet}.", param="x-weir-strategy", next_step="Leave the strategy out, or name one that fits."
+            f"{decision.unmet}.", param=field, next_step="Leave the strategy out, or name one that fits."
         )
-    first = _first(decision, named)
+    first = _first(decision, named) + _raised(request, nearest)
     if decision.refusal == "preference":
         return _unmet(decision, first, details)
     if decision.unmet:
@@ -103,6 +105,15 @@ def _first(decision: Decision, named: tuple[Candidate, ...]) -> str:
         return ""
     reason = min(out[0].reasons, key=lambda reason: reason.code != decision.refusal)
     return f" Against {out[0].path} stands: {reason.text}."
+
+
+def _raised(request: Asked | None, nearest: tuple[Candidate, ...]) -> str:
+    """Where policy speaks of another classification than the caller gave: that, and why, as a sentence more."""
+    change = None if request is None else request.raised
+    if request is None or change is None or all(r.code != "policy" for c in nearest for r in c.reasons):
+        return ""
+    now = request.labels.classification
+    return f" The request counts as {now}: raised from {change.given} by {', '.join(change.by)}."
 
 
 def _unmet(decision: Decision, first: str, details: tuple[str, ...]) -> WeirError:

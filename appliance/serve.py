@@ -210,7 +210,7 @@ class Serving:
     def _refuse(self, decision: Decision) -> None:
         """Raise the error that a refusal stands for."""
         try:
-            refuse(decision)
+            refuse(decision, self.asked)
         except BudgetSpent as error:
             self._date(error)
             raise
