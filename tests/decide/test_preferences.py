@@ -120,6 +120,19 @@ def test_order_and_sort_say_who_is_tried_first(over: dict[str, Any], first: str)
     assert decision.chosen == "preference" and decision.steps[0].why
 
 
+@pytest.mark.parametrize("tier", ["sovereign", "frontier"])
+def test_who_states_no_price_is_not_the_cheapest(tier: str) -> None:
+    unstated = make.card("far", tier=tier)
+    free = make.card("free", tier=tier, price={"as_of": "2026-11-21"})
+    by_price = run({"sort": "price"}, cards=(unstated, *CARDS))
+    assert (order(by_price)[0], order(by_price)[-1]) == ("lab/small", "far")  # the site's own costs nothing
+    assert [step.why for step in by_price.fallbacks if step.path == "far"] == ["sorted by price: not stated"]
+    assert order(run({"sort": "price"}, cards=(unstated, free)))[0] == "free"
+    dearest = run({"max_price": (("completion", 1e9), ("request", 1e9))}, cards=(unstated, free, *CARDS))
+    assert reasons(dearest) == {"far": {"provider.max_price"}}
+    assert order(run({"sort": "latency"}, cards=(unstated, CARDS[3])))[0] == "far"  # of which it states something
+
+
 def test_who_meets_the_floor_comes_first_unless_models_are_named() -> None:
     poor = make.card("poor", accuracy_default=0.4)
     assert order(run({"sort": "price"}, cards=(poor, *CARDS)))[-1] == "poor"

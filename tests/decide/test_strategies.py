@@ -155,6 +155,14 @@ def test_who_says_which_path_gets_no_strategy_unless_he_names_one_which_is_refus
     assert caught.value.param == "x-weir-strategy" and "first" in caught.value.message
 
 
+def test_who_states_no_price_is_behind_all_who_do() -> None:
+    unstated, gate = make.card("far", tier="frontier", gate="g"), make.gate("g", "far", floor=0.5, accept=1.0)
+    made = content(cards=(unstated, *CARDS), gates=(gate,))
+    decision = run("cheap", made=made, moment=make.snapshot("far", *IDS))
+    assert order(decision) == ["desk", "lab", "cloud", "far"]
+    assert decision.fallbacks[-1].why == "its price is not stated"
+
+
 @pytest.mark.parametrize(
     ("model", "headers", "param"),
     [
