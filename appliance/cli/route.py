@@ -25,7 +25,7 @@ from appliance.cli.out import emit_json
 from appliance.cli.view import explanation, planned
 
 MAX_TEXT = 64 << 20
-_REFUSED = (400, 403, 404, 413)  # a request that is answered so would be, wherever it is sent
+_REFUSED = (400, 403, 404, 413)  # statuses of what is wrong with the request itself
 
 
 @click.command(
