@@ -26,7 +26,7 @@ from appliance.handing_on import CUT, arbitrate, critique, join, part, parts_of,
 from appliance.paths.contract import Chunk, Done, Signals, Text
 from appliance.records.decision import Asked, Decision, Judgement, Member, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
-from appliance.records.request import Format, Request
+from appliance.records.request import Format, Request, text_field
 from appliance.records.value import changed
 from appliance.similar.agree import Said, compared, said
 
@@ -156,7 +156,7 @@ class Composing:
         read: dict[str, Said] = {}
         answers = await self._members(one, members, read)
         if len(answers) < one.quorum:
-            raise failed(self.outcomes)
+            raise failed(self.outcomes, text_field(self._request))
         groups = await asyncio.to_thread(_groups, [answer.text for answer in answers], read)
         most = max(groups, key=len)  # the first of several
         best = answers[most[0]]
@@ -201,7 +201,7 @@ class Composing:
         first, second, third = members
         draft = await self._say(first, self._request, first.role)
         if draft is None:
-            raise failed(self.outcomes)
+            raise failed(self.outcomes, text_field(self._request))
         review = await self._say(second, _aside(critique(self._request, draft.handed)), second.role)
         if review is None:
             for chunk in self._serve(draft, below="Nobody reviewed the draft."):
@@ -218,7 +218,7 @@ class Composing:
         if len(parts) > one.most_parts:
             raise ContextTooLong(
                 f"The text makes {len(parts)} parts, and {one.most_parts} are read at most.",
-                param="messages",
+                param=text_field(self._request),
                 next_step="Send less text.",
             )
         room = asyncio.Semaphore(_AT_ONCE)
@@ -234,7 +234,7 @@ class Composing:
             for task in reading:
                 note = await task
                 if note is None:
-                    raise failed(self.outcomes)
+                    raise failed(self.outcomes, text_field(self._request))
                 notes.append(note)
         finally:
             await _ended(reading)
@@ -276,7 +276,7 @@ class Composing:
                 if begun or otherwise is None:
                     raise
         if otherwise is None:
-            raise failed(self.outcomes)
+            raise failed(self.outcomes, text_field(self._request))
         for chunk in self._serve(otherwise, below="The last call failed."):
             yield chunk
 

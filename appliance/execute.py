@@ -36,7 +36,7 @@ from appliance.race import Race
 from appliance.records.decision import Decision, Judgement, Step, StepOutcome
 from appliance.records.departure import Departure
 from appliance.records.features import Features, FindingKind
-from appliance.records.request import Request
+from appliance.records.request import Request, text_field
 from appliance.redact import NotRedactable, Redaction
 from appliance.run import Run
 from appliance.tenancy.hold import Hold
@@ -173,7 +173,7 @@ class Execution:
         """What is served where no run answered. Raises a WeirError where nothing is."""
         weak = self._weak
         if not weak:
-            raise failed(self.outcomes)
+            raise failed(self.outcomes, text_field(self.request))
         if not self._may_serve_below:
             raise NotGoodEnough(
                 "No permitted path gave an answer that meets the quality floor.",

@@ -3,6 +3,8 @@
 Rules kept here:
 1. Every reason is named: of each path that was nearest to serving, or of each that was tried.
 2. Where all failed in one way that the caller can mend, the error says that one.
+3. Where the caller names paths, what stands against those comes first, in the message as well.
+4. Where policy refuses a request for what was found in it, the message says so.
 """
 
 from __future__ import annotations
@@ -24,41 +26,47 @@ from appliance.errors import (
     UpstreamFailed,
     WeirError,
 )
-from appliance.records.decision import Decision, StepOutcome
+from appliance.records.decision import Asked, Candidate, Decision, StepOutcome
 
 NOT_PERMITTED = "not-permitted"  # the fault of a call that this node's own policy refuses
 _LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
+_BY_NAME = ("provider.only", "provider.order")  # what leaves out all that it does not name
 
 
-def refuse(decision: Decision) -> None:
-    """Raise the error that a refusal stands for, with every reason."""
+def refuse(decision: Decision, asked: Asked | None = None) -> None:
+    """Raise the error that a refusal stands for, with every reason; `asked` says where things were stated."""
     if decision.refusal:
-        raise _refusal(decision)  # that no local name here holds: it knows this frame
+        raise _refusal(decision, asked)  # that no local name here holds: it knows this frame
 
 
-def _refusal(decision: Decision) -> WeirError:
+def _refusal(decision: Decision, request: Asked | None) -> WeirError:
     asked = [c for c in decision.candidates if all(r.code not in ("not-named", "modality") for r in c.reasons)]
-    nearest = asked or decision.candidates
+    named = _named(decision)
+    nearest = tuple(dict.fromkeys((*named, *asked))) or decision.candidates
     details = tuple(f"{c.path}: {reason.text}" for c in nearest for reason in c.reasons)
     if decision.refusal == "unknown-model":
         words = decision.unmet or "No model of that name is on this node"
         field = "models" if decision.unmet else "model"
         return UnknownModel(f"{words}.", param=field, next_step="GET /v1/models lists them.")
     if decision.refusal == "strategy":
+        field = "x-weir-strategy" if request is None or request.labels.strategy else "model"
         return StrategyUnmet(
-            f"{decision.unmet}.", param="x-weir-strategy", next_step="Leave the strategy out, or name one that fits."
+            f"{decision.unmet}.", param=field, next_step="Leave the strategy out, or name one that fits."
         )
+    first = _first(decision, named) + _raised(request, nearest)
     if decision.refusal == "preference":
-        return _unmet(decision, details)
+        return _unmet(decision, first, details)
     if decision.unmet:
         details = (decision.unmet, *details)
     if decision.refusal == "unsupported":
         too_long = any(all(reason.code == "context" for reason in c.reasons) for c in asked)
         kind = ContextTooLong if too_long else Unsupported
-        return kind("No path can serve this request as it is.", details=details, next_step="See error.weir.reasons.")
+        return kind(
+            f"No path can serve this request as it is.{first}", details=details, next_step="See error.weir.reasons."
+        )
     if decision.refusal == "policy":
         return PolicyRefused(
-            "Policy permits no path for this request.", details=details, next_step="See error.weir.reasons."
+            f"Policy permits no path for this request.{first}", details=details, next_step="See error.weir.reasons."
         )
     if decision.refusal == "quality":
         return NotGoodEnough(
@@ -77,28 +85,52 @@ def _refusal(decision: Decision) -> WeirError:
             next_step="The node's operator can raise the budget; it begins anew with the next day or month (UTC).",
         )
     return NoCapacity(
-        "No permitted path can take this request now.",
+        f"No permitted path can take this request now.{first}",
         details=details,
         next_step="Try again shortly.",
         retry_after_s=2,
     )
 
 
-def _unmet(decision: Decision, details: tuple[str, ...]) -> WeirError:
+def _named(decision: Decision) -> tuple[Candidate, ...]:
+    """The paths that the caller, or the strategy, names; none where any will do."""
+    found = [c for c in decision.candidates if all(r.code != "not-named" and r.rule not in _BY_NAME for r in c.reasons)]
+    return tuple(found) if len(found) < len(decision.candidates) else ()
+
+
+def _first(decision: Decision, named: tuple[Candidate, ...]) -> str:
+    """What stands against the first path that is named, as a sentence behind another."""
+    out = [candidate for candidate in named if not candidate.eligible]
+    if not out:
+        return ""
+    reason = min(out[0].reasons, key=lambda reason: reason.code != decision.refusal)
+    return f" Against {out[0].path} stands: {reason.text}."
+
+
+def _raised(request: Asked | None, nearest: tuple[Candidate, ...]) -> str:
+    """Where policy speaks of another classification than the caller gave: that, and why, as a sentence more."""
+    change = None if request is None else request.raised
+    if request is None or change is None or all(r.code != "policy" for c in nearest for r in c.reasons):
+        return ""
+    now = request.labels.classification
+    return f" The request counts as {now}: raised from {change.given} by {', '.join(change.by)}."
+
+
+def _unmet(decision: Decision, first: str, details: tuple[str, ...]) -> WeirError:
     reasons = [reason for candidate in decision.candidates for reason in candidate.reasons]
     names = list(dict.fromkeys(reason.rule for reason in reasons if reason.code == "preference"))
     words = decision.unmet or f"No path meets {' and '.join(names)}"
     return PreferenceUnmet(
-        f"{words}.",
+        f"{words}.{first}",
         param=names[0] if names else "provider",
         details=details,
         next_step="Leave the preference out, or name what is there." if decision.unmet else "See error.weir.reasons.",
     )
 
 
-def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
+def failed(outcomes: tuple[StepOutcome, ...], field: str = "messages") -> WeirError:
     """The error of a request whose every step failed, or too many of its calls, with each path's reason. Where none
-    did, there was no time to ask anybody.
+    did, there was no time to ask anybody. `field` is where its wire has the text.
     """
     bad = [outcome for outcome in outcomes if outcome.status != "answered"]
     if not bad:
@@ -119,6 +151,7 @@ def failed(outcomes: tuple[StepOutcome, ...]) -> WeirError:
     if faults == {"context_too_long"}:
         return ContextTooLong(
             "The prompt does not fit into the model's context.",
+            param=field,
             details=details,
             next_step="Send less, or name a model that reads more: GET /v1/models states each one's 'context_tokens'.",
         )

@@ -156,8 +156,12 @@ class Serving:
         return self.decision
 
     async def counted(self) -> Counted | None:
-        """How long the prompt is, where the path that would be asked first can say so here, in time."""
+        """How long the prompt is, where the path that would be asked first can say so here, in time. Raises a WeirError
+        where the model, or the strategy in its place, is none of this node's.
+        """
         decision, request = await self.decided(watched=False), self.request
+        if decision.refusal in ("unknown-model", "strategy"):
+            self._refuse(decision)
         step = decision.steps[0] if decision.steps else None
         if step is None or step.redacted or step.composition is not None:
             return None  # what it would be shown is made first
@@ -210,7 +214,7 @@ class Serving:
     def _refuse(self, decision: Decision) -> None:
         """Raise the error that a refusal stands for."""
         try:
-            refuse(decision)
+            refuse(decision, self.asked)
         except BudgetSpent as error:
             self._date(error)
             raise

@@ -391,6 +391,11 @@ def test_prices_that_are_old_or_have_no_date_are_warned_of(tmp_path: Path) -> No
     assert says(**paid, as_of=str(today - timedelta(days=89))).state == "pass"
     limit = 0
     assert "neither max_output_tokens nor" in says(**paid, as_of=str(today)).seen
+    card(tmp_path / "content", tier="frontier", price={}, max_output_tokens=4096)
+    unknown = found("prices", subject(tmp_path))
+    assert (unknown.state, "m: states no price" in unknown.seen) == ("warn", True)
+    card(tmp_path / "content", tier="frontier", price={"as_of": str(today)}, max_output_tokens=4096)
+    assert found("prices", subject(tmp_path)).state == "skip"
 
 
 def test_a_tenants_strategy_that_the_content_lacks_is_warned_of(tmp_path: Path) -> None:

@@ -137,8 +137,10 @@ class Node:
         )
 
 
-def expect(reply: Reply) -> dict[str, Any]:
-    """The object of a good reply. Raises CliError with the node's own sentence for an error."""
+def expect(reply: Reply, negative: tuple[int, ...] = (403, 404)) -> dict[str, Any]:
+    """The object of a good reply. Raises CliError with the node's own sentence for an error: an answer that is negative
+    by these statuses, a failure by others.
+    """
     body = reply.body
     if reply.status < 400 and isinstance(body, dict):
         return body
@@ -157,7 +159,7 @@ def expect(reply: Reply) -> dict[str, Any]:
     raise CliError(
         str(error.get("message") or f"The node answered with status {reply.status}."),
         code=str(error.get("code") or "failed"),
-        exit_code=NEGATIVE if reply.status in (403, 404) else FAILED,
+        exit_code=NEGATIVE if reply.status in negative else FAILED,
         details=tuple(str(reason) for reason in reasons) if isinstance(reasons, (list, tuple)) else (),
     )
 

@@ -25,6 +25,7 @@ from appliance.cli.out import emit_json
 from appliance.cli.view import explanation, planned
 
 MAX_TEXT = 64 << 20
+_REFUSED = (400, 403, 404, 413)  # statuses of what is wrong with the request itself
 
 
 @click.command(
@@ -76,7 +77,8 @@ def command(
 
     TEXT is the message of the user; - reads it from stdin. FILE is the body of a request to any address that answers,
     such as /v1/messages or /v1/responses; a body of a model and texts alone as 'input' is one for embeddings, unless
-    --for says otherwise. Ends with 1 when the request would be refused.
+    --for says otherwise. Ends with 1 when the request would be refused, also for its form (a body or a label that is
+    wrong), and with 2 when that cannot be found out: wrong options, a file that cannot be read, a node that fails.
     """
     labels = {header: stated.pop(name) for name, header in LABEL_HEADERS.items()}
     headers = {header: _plain(value) for header, value in labels.items() if value is not None}
@@ -90,7 +92,8 @@ def command(
     else:
         asked = _file(body)
     query = f"?{urlencode({'for': address})}" if address else ""
-    decision = expect(Node(find(state, config_file, url)).post(f"/v1/route{query}", asked, headers))
+    reply = Node(find(state, config_file, url)).post(f"/v1/route{query}", asked, headers)
+    decision = expect(reply, negative=_REFUSED)
     if as_json:
         emit_json(decision)
     else:

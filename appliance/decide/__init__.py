@@ -70,7 +70,7 @@ def decide(asked: Asked, features: Features, generation: Generation, snapshot: S
         rank = by_preference(asked, generation, snapshot, eligible, floor)
         spare = bool(asked.models) or asked.providers is None or asked.providers.stands_in
     if way is not None and not isinstance(way.strategy, Composed):
-        rank = by_strategy(way.strategy, asked, features, snapshot, eligible, floor)
+        rank = by_strategy(way.strategy, asked, features, generation, snapshot, eligible, floor)
     plans = enumerate_plans(asked, features, generation, eligible, floor)
     if not spare or (rank is not None and rank.alone):
         plans = plans[: len(eligible)]

@@ -12,6 +12,7 @@ highest hash of conversation and path together. A path that comes or goes moves 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ def by_strategy(
     strategy: Ordering,
     asked: Asked,
     features: Features,
+    generation: Generation,
     snapshot: Snapshot,
     eligible: tuple[Candidate, ...],
     floor: float,
@@ -64,7 +66,7 @@ def by_strategy(
     """How it orders what is left."""
     kept = sorted(eligible, key=worth)
     if isinstance(strategy, Gradient):
-        return _gradient(kept)
+        return _gradient(kept, generation)
     if isinstance(strategy, Latency):
         return _latency(strategy, kept)
     good = [one for one in kept if meets(one, floor)]
@@ -103,15 +105,24 @@ def in_order(names: Sequence[str], some: Sequence[Candidate], word: str) -> list
     return found
 
 
-def _gradient(kept: list[Candidate]) -> Rank:
-    costs = {one.path: (one.estimate.cost, -one.estimate.p_good) for one in kept if one.estimate is not None}
-    last = (float("inf"), 0.0)
+def _gradient(kept: list[Candidate], generation: Generation) -> Rank:
+    """By expected cost, then by P(good); who states no price comes last."""
+    priced = {one.path for one in kept if generation.card_by_id[one.path].priced}
+    costs = {
+        one.path: (one.estimate.cost if one.path in priced else math.inf, -one.estimate.p_good)
+        for one in kept
+        if one.estimate is not None
+    }
+    last = (math.inf, 0.0)
 
     def whole(paths: Sequence[str]) -> Key:
         return tuple(part for path in paths for part in costs.get(path, last)) + last  # the longer before its beginning
 
     order = sorted(costs, key=lambda path: costs[path])
-    whys = {path: f"number {at + 1} in price" for at, path in enumerate(order)}
+    whys = {
+        path: f"number {at + 1} in price" if path in priced else "its price is not stated"
+        for at, path in enumerate(order)
+    }
     return Rank(
         lambda plan: whole([step.path for step in plan.steps]),
         lambda one: whole([one.path]),

@@ -8,6 +8,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -85,7 +86,9 @@ def unfit(card: ModelCard, asked: Asked, providers: Providers) -> list[Reason]:
         out("zdr", f"it may keep what it is sent: retention '{card.retention}'")
     for what, most in providers.max_price:
         price = _price(card, what)
-        if price > most:
+        if not card.priced:
+            out("max_price", f"its price by {what} is not stated")
+        elif price > most:
             out("max_price", f"its price by {what} is {price:g}, more than {most:g}")
     if providers.quantisations and not _kinds(card.quantisation) & set(providers.quantisations):
         out("quantizations", f"its quantisation is '{card.quantisation or _NOT_STATED}'")
@@ -110,15 +113,17 @@ def ordered(
             return float(_place(card, providers.order))
         state, expected = states[candidate.path], candidate.estimate
         if providers.sort == "price":
-            return expected.cost if expected is not None else 0.0
+            return expected.cost if expected is not None and card.priced else math.inf
         if providers.sort == "throughput":
             return -(state.decode_tokens_per_s or card.speed.decode_tokens_per_s)
         return card.speed.first_token_s if state.first_token_s is None else state.first_token_s
 
     def why(candidate: Candidate) -> str:
+        card = generation.card_by_id[candidate.path]
         if not providers.order:
-            return f"sorted by {providers.sort}"
-        place = _place(generation.card_by_id[candidate.path], providers.order)
+            known = providers.sort != "price" or card.priced
+            return f"sorted by {providers.sort}" + ("" if known else ": not stated")
+        place = _place(card, providers.order)
         return f"number {place + 1} of the order" if place < len(providers.order) else "behind the order"
 
     return [(candidate, why(candidate)) for candidate in sorted(found, key=key)]

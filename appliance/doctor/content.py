@@ -101,11 +101,12 @@ def _gguf(subject: Subject) -> Finding:
 
 
 def _prices(subject: Subject) -> Finding:
-    priced = [item.card for item in subject.shelf[0] if not item.card.price.free]
-    if not priced:
+    cards = [item.card for item in subject.shelf[0]]
+    priced = [card for card in cards if not card.price.free]
+    problems = [f"{card.id}: states no price, so it counts as nothing" for card in cards if not card.priced]
+    if not priced and not problems:
         return skipped("no card names a price")
     since = datetime.now(UTC).date() - PRICES_LAST
-    problems = []
     for card in priced:
         as_of = card.price.as_of
         if as_of is None:

@@ -43,7 +43,7 @@ def read_object(body: bytes, limits: Limits) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         fault = error
     if fault is not None:  # raised out here: the decoder's error holds the whole body
-        raise _unreadable(body, fault.pos, "depth" in fault.msg, limits)
+        raise _unreadable(body, fault.pos, fault.msg, limits)
     if type(wire) is not dict:
         raise BadRequest("The body must be a JSON object.", next_step="Send one object in curly brackets.")
     pairs = _walk(wire, limits)
@@ -120,9 +120,11 @@ def _too_deep(limits: Limits) -> BadRequest:
     return BadRequest(f"The body is nested deeper than {limits.depth} levels.", next_step="Send flatter JSON.")
 
 
-def _unreadable(body: bytes, place: int, too_deep: bool, limits: Limits) -> BadRequest:
-    if too_deep:
+def _unreadable(body: bytes, place: int, why: str, limits: Limits) -> BadRequest:
+    if "depth" in why:
         return _too_deep(limits)
+    if "infinity" in why:
+        return BadRequest("The body holds a number that is too large.", next_step="Send a smaller number.")
     if not body.strip():
         return BadRequest("The body is empty.", next_step="Send a JSON object.")
     bad = _not_utf8(body)

@@ -73,9 +73,10 @@ def text(where: str, value: object, most: int, *, least: int = 0) -> str:
 
 def integer(where: str, value: object, low: int, high: int) -> int:
     """A whole number within `low` and `high`. Beyond 64 bits a JSON number arrives as a float."""
-    if type(value) is not int:
-        raise wrong(where, "an integer", value) if type(value) is not float else refused(where, "an integer")
-    if not low <= value <= high:
+    kind = type(value)
+    if kind is not int and kind is not float:
+        raise wrong(where, "an integer", value)
+    if type(value) is not int or not low <= value <= high:
         raise refused(where, f"an integer from {low} to {high}")
     return value
 

@@ -63,7 +63,7 @@ def build_body(job: Job, words: str = "none", *, keeps: bool = False) -> dict[st
     check_told(job)
     system, messages = conversation(job.messages, partial(_blocks, keeps=keeps))
     if not messages or messages[0]["role"] != "user":
-        raise PathError("rejected", "Converse takes conversations that the user begins.", param="messages")
+        raise _not_begun(job, silent=not messages)
     body: dict[str, Any] = {"messages": messages}
     if system:
         body["system"] = system
@@ -80,6 +80,18 @@ def build_body(job: Job, words: str = "none", *, keeps: bool = False) -> dict[st
             raise unsupported("such service tier", "service_tier")
         body["serviceTier"] = {"type": _TIERS[tier]}
     return body
+
+
+def _not_begun(job: Job, *, silent: bool) -> PathError:
+    """Why the user does not begin what is left of a conversation without its empty texts; `silent`: nothing is."""
+    for at, message in enumerate(job.messages):
+        if message.role == "user":  # what came first, and nothing is in it
+            words = f"messages[{at}] is empty, and Converse takes no empty text: write something, or leave it out."
+            return PathError("rejected", words, param=f"messages[{at}].content")
+        if message.role == "assistant" and not silent:
+            break
+    words = "Converse takes conversations that the user begins: put a message of the user first."
+    return PathError("rejected", words, param="messages")
 
 
 def _blocks(message: Message, at: int, *, keeps: bool) -> list[dict[str, Any]]:

@@ -300,5 +300,12 @@ class ModelCard(Frozen):
         return self
 
     @cached_property
+    def priced(self) -> bool:
+        """Whether what it costs is known. Zeros of who is neither this host nor the site need a day or a source."""
+        price = self.price
+        known = not price.free or price.as_of is not None or bool(price.source)
+        return known or self.tier not in ("sovereign", "frontier")
+
+    @cached_property
     def accuracy_by_cell(self) -> dict[str, CellAccuracy]:
         return {row.cell: row for row in self.accuracy}

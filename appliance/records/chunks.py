@@ -65,7 +65,10 @@ REDACTED = "redacted:"
 
 @value(slots=True)
 class ToolCall:
-    """A piece of a tool call in OpenAI's delta form. A provider's seal of it stands in `extra_content`."""
+    """A piece of a tool call in OpenAI's delta form. A provider's seal of it stands in `extra_content`.
+
+    Its place, `index`, a server may leave out; whatever leaves `paths.guard` has one, which is this call's alone.
+    """
 
     delta: dict[str, Any]
     index: int = 0

@@ -194,3 +194,10 @@ def last_user_text(request: Request) -> str:
     if request.messages:
         return request.messages[-1].content
     return request.prompt or (request.inputs[0] if request.inputs else "")
+
+
+def text_field(request: Request) -> str:
+    """What the caller's wire calls the text that is asked about."""
+    if request.kind == "chat":
+        return "messages" if request.echo is None else "input"
+    return "prompt" if request.kind == "completion" else "input"

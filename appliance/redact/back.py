@@ -106,9 +106,7 @@ class Restorer:
     def _call(self, chunk: ToolCall) -> Iterator[Chunk]:
         choice, delta = chunk.index, chunk.delta
         calls = self._calls.setdefault(choice, {})
-        place = delta.get("index")
-        if type(place) is not int:  # as `respond.collect` tells them apart
-            place = len(calls) if delta.get("id") or not calls else max(calls)
+        place = delta["index"]
         yield from self._rest_of_thought(choice)
         yield from self._rest_of_text(choice)
         if self._calling.get(choice, place) != place:

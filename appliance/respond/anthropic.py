@@ -173,9 +173,7 @@ class MessageStream:
         return begin + b"event: content_block_delta\ndata: " + delta % (self._blocks - 1, write(text)) + b"\n\n"
 
     def _call(self, delta: dict[str, Any]) -> bytes:
-        place = delta.get("index")
-        if type(place) is not int:  # some servers leave it out: a new id is a new call
-            place = len(self._tools) if delta.get("id") or not self._tools else max(self._tools)
+        place = delta["index"]
         function = delta.get("function") or {}
         name, arguments = function.get("name") or "", function.get("arguments") or ""
         begin = b""

@@ -100,10 +100,7 @@ class Collector:
 
 
 def _join(calls: dict[int, dict[str, Any]], delta: dict[str, Any]) -> None:
-    place = delta.get("index")
-    if type(place) is not int:  # some servers leave it out: a new id is a new call
-        place = len(calls) if delta.get("id") or not calls else max(calls)
-    call = calls.setdefault(place, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
+    call = calls.setdefault(delta["index"], {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
     if delta.get("id"):
         call["id"] = delta["id"]
     if delta.get("extra_content"):

@@ -211,10 +211,7 @@ class ResponseStream:
         return {"type": "summary_text" if self._echo.summary else "reasoning_text", "text": text}
 
     def _call(self, delta: dict[str, Any]) -> bytes:
-        place = delta.get("index")
-        if type(place) is not int:  # some servers leave it out: a new id is a new call
-            known = {*self._calls, *self._early}
-            place = len(known) if delta.get("id") or not known else max(known)
+        place = delta["index"]
         function = delta.get("function") or {}
         name, arguments = function.get("name") or "", function.get("arguments") or ""
         before = b""

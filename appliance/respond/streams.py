@@ -105,7 +105,7 @@ class ChatStream(_Stream):
     def _tool_call(self, chunk: ToolCall) -> bytes:
         index = chunk.index
         begin = b"" if index in self._begun else self._begin(index)
-        delta = b'{"index":%d,"delta":{"tool_calls":[%b]' % (index, write({"index": 0, **chunk.delta}))
+        delta = b'{"index":%d,"delta":{"tool_calls":[%b]' % (index, write(chunk.delta))
         return begin + self._head + delta + _FINISH_AT + b"null}" + self._tail
 
     def _reasoning(self, chunk: Reasoning) -> bytes:

@@ -213,6 +213,14 @@ def test_an_error_of_the_node_is_its_own_sentence_with_the_reasons(weir: Weir, n
     assert ended.err == "weir: No path is permitted.\n  m: no rule permits it\n"
 
 
+@pytest.mark.parametrize(("status", "code"), [(400, 1), (413, 1), (429, 2), (500, 2)])
+def test_a_request_that_no_node_takes_would_be_refused_whatever_is_wrong_with_it(
+    weir: Weir, node: StandInNode, status: int, code: int
+) -> None:
+    node.error = (status, {"error": {"message": "It is wrong.", "code": "invalid_request", "weir": {}}})
+    assert weir("route", "--body", "-", "--url", node.url, stdin="{}").code == code
+
+
 def test_an_empty_text_and_an_odd_label_are_refused_before_anything_is_asked(weir: Weir, node: StandInNode) -> None:
     assert weir("route", " ", "--url", node.url).code == 2
     assert weir("route", "x", "--residency", "node\r\nX-Evil: 1", "--url", node.url).code == 2

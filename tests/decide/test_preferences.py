@@ -120,6 +120,19 @@ def test_order_and_sort_say_who_is_tried_first(over: dict[str, Any], first: str)
     assert decision.chosen == "preference" and decision.steps[0].why
 
 
+@pytest.mark.parametrize("tier", ["sovereign", "frontier"])
+def test_who_states_no_price_is_not_the_cheapest(tier: str) -> None:
+    unstated = make.card("far", tier=tier)
+    free = make.card("free", tier=tier, price={"as_of": "2026-11-21"})
+    by_price = run({"sort": "price"}, cards=(unstated, *CARDS))
+    assert (order(by_price)[0], order(by_price)[-1]) == ("lab/small", "far")  # the site's own costs nothing
+    assert [step.why for step in by_price.fallbacks if step.path == "far"] == ["sorted by price: not stated"]
+    assert order(run({"sort": "price"}, cards=(unstated, free)))[0] == "free"
+    dearest = run({"max_price": (("completion", 1e9), ("request", 1e9))}, cards=(unstated, free, *CARDS))
+    assert reasons(dearest) == {"far": {"provider.max_price"}}
+    assert order(run({"sort": "latency"}, cards=(unstated, CARDS[3])))[0] == "far"  # of which it states something
+
+
 def test_who_meets_the_floor_comes_first_unless_models_are_named() -> None:
     poor = make.card("poor", accuracy_default=0.4)
     assert order(run({"sort": "price"}, cards=(poor, *CARDS)))[-1] == "poor"
@@ -221,8 +234,28 @@ def test_who_wants_only_a_path_that_policy_forbids_is_told_so_whoever_else_is_th
     for asked in (wanted, named):
         decision = decide(asked, make.features(), make.generation(*CARDS), moment)
         assert decision.refusal == "policy"
-        with pytest.raises(PolicyRefused):
+        with pytest.raises(PolicyRefused) as caught:
             refuse(decision)
+        out = next(candidate for candidate in decision.candidates if candidate.path == "cloud/big")
+        why = next(reason.text for reason in out.reasons if reason.code == "policy")
+        assert caught.value.details[0] == f"cloud/big: {why}"
+        assert caught.value.message.endswith(f"Against cloud/big stands: {why}.")
+
+
+def test_what_stands_against_a_path_that_is_wanted_is_said_first_whatever_it_is() -> None:
+    vectors = make.card("aa/vectors", operator="Cloud & Co", modalities=("embedding",))
+    for cards in ((vectors, *CARDS), (*CARDS, vectors)):
+        with pytest.raises(PreferenceUnmet) as caught:
+            refuse(run({"only": ("aa/vectors",)}, cards=cards))
+        assert caught.value.details[0] == "aa/vectors: does not serve chat"
+        assert caught.value.message.endswith("Against aa/vectors stands: does not serve chat.")
+        with pytest.raises(PreferenceUnmet) as caught:
+            refuse(run({"only": ("cloud/big",), "zdr": True}, cards=cards))
+        assert caught.value.details[0].startswith("cloud/big: it may keep what it is sent")
+    everybody = run({"ignore": ("lab",), "zdr": True}, cards=CARDS[1:])
+    with pytest.raises(PreferenceUnmet) as caught:
+        refuse(everybody)
+    assert "Against" not in caught.value.message  # nobody is named
 
 
 def test_what_stands_against_the_paths_that_are_wanted_is_what_is_said() -> None:

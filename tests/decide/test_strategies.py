@@ -16,6 +16,7 @@ from appliance.decide.generation import Generation
 from appliance.decide.strategies import Strategies
 from appliance.errors import BudgetSpent, StrategyUnmet
 from appliance.failures import refuse
+from appliance.recorded import asked_of
 from appliance.records.decision import Asked, CacheHit, Decision, Member, Outcome, PathState, Snapshot, Step
 from appliance.records.features import Features
 from appliance.records.record import Record, from_json, to_json
@@ -23,6 +24,7 @@ from appliance.records.request import Labels, Providers
 from appliance.records.tenant import Scope
 from appliance.replay import replay
 from tests import factories as make
+from tests.intake.wire import chat
 
 many = settings(max_examples=60, deadline=None)
 OPEN = Labels(classification="public")
@@ -151,6 +153,30 @@ def test_who_says_which_path_gets_no_strategy_unless_he_names_one_which_is_refus
     with pytest.raises(StrategyUnmet) as caught:
         refuse(refused)
     assert caught.value.param == "x-weir-strategy" and "first" in caught.value.message
+
+
+def test_who_states_no_price_is_behind_all_who_do() -> None:
+    unstated, gate = make.card("far", tier="frontier", gate="g"), make.gate("g", "far", floor=0.5, accept=1.0)
+    made = content(cards=(unstated, *CARDS), gates=(gate,))
+    decision = run("cheap", made=made, moment=make.snapshot("far", *IDS))
+    assert order(decision) == ["desk", "lab", "cloud", "far"]
+    assert decision.fallbacks[-1].why == "its price is not stated"
+
+
+@pytest.mark.parametrize(
+    ("model", "headers", "param"),
+    [
+        ("strategy:nope", {}, "model"),
+        ("auto", {"X-Weir-Strategy": "nope"}, "x-weir-strategy"),
+        ("strategy:first", {"X-Weir-Strategy": "nope"}, "x-weir-strategy"),  # which goes before
+    ],
+)
+def test_an_unknown_strategy_is_blamed_on_what_stated_it(model: str, headers: dict[str, str], param: str) -> None:
+    asked = asked_of(chat(headers, model=model))
+    decision = decide(asked, make.features(), content(), make.snapshot(*IDS))
+    with pytest.raises(StrategyUnmet, match="'nope'") as caught:
+        refuse(decision, asked)
+    assert caught.value.param == param
 
 
 @pytest.mark.parametrize("name", ["nobody", "first "])

@@ -9,7 +9,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from appliance.errors import UnknownModel, Unsupported
-from appliance.intake import Limits
+from appliance.intake import Limits, parse_chat
 from appliance.records.answer import Answer, Choice
 from appliance.records.request import Format, Labels, Message, Sampling
 from appliance.respond import chat_body
@@ -276,6 +276,14 @@ def test_what_is_malformed_is_refused_by_the_name_of_its_field(overrides: dict[s
     error = refusal(chat, **overrides)
     assert error.param == param
     assert error.status in (400, 404)
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), 2**64, 1.5])
+@pytest.mark.parametrize(("name", "span"), [("max_tokens", "1 to 1000000"), ("seed", f"{-(2**63)} to {2**63 - 1}")])
+def test_a_number_that_is_out_of_range_is_told_its_range(name: str, span: str, value: float) -> None:
+    body = b'{"model": "auto", "%b": %b, "messages": [{"role": "user", "content": "x"}]}'
+    error = refusal(parse_chat, body % (name.encode(), str(value).encode()), {}, Limits(), request_id="r1")
+    assert (error.param, error.message) == (name, f"'{name}' must be an integer from {span}.")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,18 @@ async def test_what_is_no_request_is_refused_in_anthropics_shape(tmp_path: Path,
             assert (response.status, (await response.json())["content"][0]["text"]) == (200, "one two")
 
 
+@pytest.mark.parametrize("model", ["nobody", "no body", "strategy:nobody"])
+async def test_tokens_of_a_model_that_is_not_here_are_not_counted(weir: Running, model: str) -> None:
+    said = {"model": model, "messages": GOOD["messages"]}
+    told = []
+    for address, more in (("/v1/messages", {"max_tokens": 9}), ("/v1/messages/count_tokens", {})):
+        async with weir.session.post(weir.url + address, json={**said, **more}) as response:
+            error = (await response.json())["error"]
+            told.append((response.status, error["type"], error["code"], error["param"], error["message"]))
+    assert told[0] == told[1]
+    assert told[1][:2] == (404, "not_found_error") and told[1][3] == "model"
+
+
 async def test_a_key_is_asked_for_and_taken_in_anthropics_way(tmp_path: Path, upstream: OpenAIStandIn) -> None:
     text = key(tmp_path)
     async with running_node(tmp_path, upstream_card(upstream.base_url)) as weir:

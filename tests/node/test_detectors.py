@@ -153,9 +153,17 @@ async def test_an_image_that_nobody_can_read_is_restricted(start: Start, upstrea
     message = {"role": "user", "content": [{"type": "text", "text": "what is this?"}, image]}
     card = frontier(upstream, capabilities={"images_in": True})
     async with start(card) as weir:
-        status, _, headers = await weir.ask(messages=[message])
-        assert status == 403
-        assert headers["x-weir-classification"] == "restricted; given=internal; by=attachment"
+        for given in ("public", "internal"):
+            label = {"X-Weir-Classification": given}
+            status, body, headers = await weir.ask(messages=[message], headers=label)
+            assert status == 403
+            assert headers["x-weir-classification"] == f"restricted; given={given}; by=attachment"
+            why = f"The request counts as restricted: raised from {given} by attachment."
+            assert why in body["error"]["message"]
+        label = {"X-Weir-Classification": "restricted"}
+        status, body, headers = await weir.ask(messages=[message], headers=label)
+        assert (status, headers["x-weir-classification"]) == (403, "restricted")
+        assert "raised" not in body["error"]["message"]
 
 
 async def test_the_loop_goes_on_while_a_long_text_is_looked_at(weir: Running) -> None:

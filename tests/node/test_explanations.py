@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from appliance.paths.contract import PathError
 from appliance.records.record import from_json
 from appliance.replay import replay
 from tests import factories
@@ -100,6 +101,31 @@ async def test_route_decides_of_any_body_as_its_address_would(
         ran = await weir.record(response.headers["x-weir-decision"])
     assert ran["decision"] | {"id": ""} == explained["decision"] | {"id": ""}
     assert ran["features"] == explained["features"]
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "body"),
+    [
+        ("chat/completions", "messages", {"messages": [{"role": "user", "content": "x"}]}),
+        ("messages", "messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}),
+        ("responses", "input", {"input": "x"}),
+        ("completions", "prompt", {"prompt": "x"}),
+        ("embeddings", "input", {"input": ["x", "y"]}),
+    ],
+)
+async def test_what_does_not_fit_is_told_by_the_name_that_its_wire_has_for_it(
+    start: Start, address: str, field: str, body: dict[str, Any]
+) -> None:
+    full = FakePath(
+        fake_card("device/full", modalities=("chat", "completion", "embedding")),
+        [PathError("context_too_long", "it is too long", param="somewhere")],
+    )
+    async with (
+        start(fakes=(full,)) as weir,
+        weir.session.post(f"{weir.url}/v1/{address}", json={"model": "auto", **body}) as response,
+    ):
+        error = (await response.json())["error"]
+    assert (response.status, error["code"], error["param"]) == (400, "context_length_exceeded", field)
 
 
 async def test_where_a_body_could_be_for_two_addresses_the_caller_may_say_for_which(weir: Running) -> None:

@@ -223,6 +223,27 @@ def test_what_converse_has_no_word_for_is_refused_by_name(asked: Job, param: str
     assert caught.value.param == param
 
 
+@pytest.mark.parametrize(
+    ("messages", "param", "words"),
+    [
+        ((Message("user", ""),), "messages[0].content", "messages[0] is empty"),
+        ((Message("system", "Be brief."), Message("user", "")), "messages[1].content", "messages[1] is empty"),
+        ((Message("user", ""), Message("assistant", "hi")), "messages[0].content", "messages[0] is empty"),
+        ((Message("assistant", ""), Message("user", "")), "messages[1].content", "messages[1] is empty"),
+        ((Message("user", "", parts=({"type": "text", "text": ""},)),), "messages[0].content", "messages[0] is empty"),
+        ((Message("assistant", "hi"), Message("user", "")), "messages", "the user begins"),
+        ((Message("system", "Be brief."),), "messages", "the user begins"),
+    ],
+)
+def test_a_text_that_is_empty_is_told_from_a_conversation_that_the_user_does_not_begin(
+    messages: tuple[Message, ...], param: str, words: str
+) -> None:
+    with pytest.raises(PathError) as caught:
+        build_body(chat(*messages))
+    assert (caught.value.fault, caught.value.param) == ("rejected", param)
+    assert words in caught.value.message and (": write " in caught.value.message or ": put " in caught.value.message)
+
+
 def test_a_signature_is_aws_published_one() -> None:
     """The example of AWS's documentation for Signature Version 4 says how keys are derived; the stand-in computes every
     other signature by the published steps. Here: it is the same for the same moment, and another for another."""

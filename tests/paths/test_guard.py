@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.decide.usage import MOST_TOKENS
+from appliance.egress import Egress
 from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Text, ToolCall, Usage
 from appliance.paths.guard import Guarded
+from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard
 from appliance.respond.collect import collect
+from tests import factories
+from tests.standins.ledger import MemoryLedger
 
 JOB = Job(id="j", kind="chat")
 SECRET = "sk-the-prompt-or-the-key"
@@ -271,3 +276,9 @@ async def test_a_tokenizer_that_fails_says_nothing_of_the_prompt_and_who_has_non
         await Guarded(Counts(saying())).count(JOB)
     assert caught.value.fault == "internal" and SECRET not in caught.value.message + caplog.text
     assert await Guarded(Runtime(saying())).count(JOB) is None
+
+
+@pytest.mark.parametrize("members", [[], [{"name": "a"}, {"name": "b"}]])
+def test_every_path_that_is_built_is_guarded(members: list[dict[str, str]]) -> None:
+    card = factories.card("m", endpoint={"base_url": "http://127.0.0.1:9/v1", "model": "m", "members": members})
+    assert isinstance(build_path(card, PathContext(Path(), Egress(frozenset(), MemoryLedger()))), Guarded)

@@ -187,8 +187,8 @@ def test_pieces_of_calls_are_put_in_blocks_as_they_come() -> None:
         piece(index=0, function={"arguments": '{"q"'}),
         piece(index=0, function={"name": "one", "arguments": ":1"}),
         piece(index=0, function={"arguments": "}"}),
-        piece(id="b", function={"name": "two"}),
-        piece(function={"arguments": "{}"}),
+        piece(index=1, id="b", function={"name": "two"}),
+        piece(index=1, function={"arguments": "{}"}),
         Text("Done."),
         Done(Usage(1, 2), ("tool_calls",)),
     )

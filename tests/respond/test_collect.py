@@ -89,18 +89,6 @@ def test_deltas_of_tool_calls_are_joined_by_index() -> None:
     assert second == {"id": "c1", "type": "function", "function": {"name": "g", "arguments": ""}}
 
 
-def test_deltas_without_an_index_are_told_apart_by_their_ids() -> None:
-    chunks = [
-        ToolCall({"id": "c0", "function": {"name": "f"}}),
-        ToolCall({"function": {"arguments": "1"}}),
-        ToolCall({"id": "c1", "function": {"name": "g"}}),
-        ToolCall({"function": None}),
-    ]
-    calls = collect(chunks, **NAMED).choices[0].tool_calls
-    assert [call["function"]["name"] for call in calls] == ["f", "g"]
-    assert calls[0]["function"]["arguments"] == "1"
-
-
 def test_vectors_are_put_in_order_and_have_no_choices() -> None:
     answer = collect([Vector((2.0,), 1), Vector((1.0,), 0), Done(Usage(2))], **NAMED)
     assert (answer.vectors, answer.choices) == (((1.0,), (2.0,)), ())

@@ -85,7 +85,7 @@ def test_tool_calls_stream_in_their_deltas() -> None:
     found = events(
         chat_stream(),
         ToolCall(first),
-        ToolCall({"function": {"arguments": "{}"}}),
+        ToolCall({"index": 0, "function": {"arguments": "{}"}}),
         Done(Usage(), ("tool_calls",)),
     )
     read = deltas(found)
