@@ -229,6 +229,11 @@ class Endpoint(Frozen):
         return (*(one.base_url for one in self.pool), *((self.token_url,) if self.token_url else ()))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of its members, in their order; '' where it is itself alone."""
+        return tuple(one.name or str(at) for at, one in enumerate(self.members, 1)) or ("",)
+
+    @property
     def pool(self) -> tuple[Endpoint, ...]:
         """The endpoint of each of its members, `max_concurrent` at each."""
         return tuple(
