@@ -407,16 +407,26 @@ def resolve_secret(reference: str) -> str:
     if not _REFERENCE.match(reference):
         raise ConfigInvalid("A secret must be given as env:NAME, file:/path or credential:NAME.")
     kind, _, name = reference.partition(":")
-    value = ""
-    if kind == "env":
-        value = os.environ.get(name, "")
-    elif kind == "file":
-        value = _content(Path(name))
-    elif directory := os.environ.get("CREDENTIALS_DIRECTORY"):
-        value = _content(Path(directory, name))
+    file = secret_file(reference)
+    value = os.environ.get(name, "") if kind == "env" else _content(file) if file is not None else ""
     if not (value := value.strip()):
         raise ConfigInvalid(f"The secret {reference} is missing or empty.", next_step="Set it on this host.")
     return value
+
+
+def secret_file(reference: str) -> Path | None:
+    """The file in which the secret behind `file:/path` or `credential:NAME` is; None for any other."""
+    kind, _, name = reference.partition(":")
+    if kind == "file":
+        return Path(name)
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(directory, name) if kind == "credential" and directory else None
+
+
+def named_secret(reference: str, names: Mapping[str, str]) -> str:
+    """What a card's `secret:NAME` is in the host's configuration (`Config.secrets`); any other reference as it is."""
+    kind, _, name = reference.partition(":")
+    return names.get(name, reference) if kind == "secret" else reference
 
 
 def _content(path: Path) -> str:

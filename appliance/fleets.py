@@ -25,7 +25,6 @@ from appliance.errors import ConfigInvalid
 from appliance.fleet import Fleet
 from appliance.hosted import generation_of
 from appliance.paths.registry import PathContext
-from appliance.paths.secrets import resolve_secret
 from appliance.store.audit.log import Audit
 
 log = structlog.get_logger("weir.fleets")
@@ -131,16 +130,9 @@ class Fleets:
         await egress.replace(self.destinations())
 
     def _context(self, content: Path, egress: Egress) -> PathContext:
-        return PathContext(
-            content, egress, self._secret, unconfined_workers=self._config.paths.unconfined_workers, node=self.node
-        )
-
-    def _secret(self, reference: str) -> str:
-        """The value behind a card's reference; `secret:NAME` is looked up in the host's configuration first."""
-        scheme, _, name = reference.partition(":")
-        if scheme == "secret":
-            reference = self._config.secrets.get(name, reference)
-        return resolve_secret(reference)
+        config = self._config
+        unconfined = config.paths.unconfined_workers
+        return PathContext(content, egress, names=config.secrets, unconfined_workers=unconfined, node=self.node)
 
 
 @contextmanager

@@ -115,7 +115,11 @@ def readiness(path: ExecutionPath, upstream: Upstream | None) -> Readiness:
     why, waiting = upstream.refuses() if found.ok else "", upstream.waiting()
     if not why and not waiting:
         return found
-    return Readiness(found.ok and not why, why or found.reason, found.busy, found.queued + waiting, found.slots)
+    if why and found.trouble:
+        why = f"{why}; {found.trouble}"
+    return Readiness(
+        found.ok and not why, why or found.reason, found.busy, found.queued + waiting, found.slots, found.trouble
+    )
 
 
 def _with_lag(state: PathState, upstream: Upstream | None) -> PathState:

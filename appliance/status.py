@@ -38,6 +38,8 @@ def readiness_of(node: Node) -> tuple[str, list[str]]:
         serving += ready.ok
         if not ready.ok:
             reasons.append(f"{name}: {ready.reason or 'not ready'}")
+        elif ready.trouble:
+            reasons.append(f"{name}: {ready.trouble}")
     if node.fleet.safe or (node.paths and not serving):
         return "unavailable", reasons
     return ("degraded" if reasons else "ready"), reasons
@@ -103,6 +105,7 @@ def _path_status(node: Node, name: str, path: ExecutionPath) -> dict[str, object
         "place": card.place.model_dump(),
         "ready": ready.ok,
         "reason": ready.reason,
+        "trouble": ready.trouble,
         "busy": ready.busy,
         "queued": ready.queued,
         "slots": ready.slots,

@@ -22,7 +22,7 @@ from appliance.breaker import Breaker, State
 from appliance.decide.failing import Breaking
 from appliance.load import FRESH_S, Load
 from appliance.paths.contract import PathError, PathFault
-from appliance.records.card import Endpoint, ModelCard
+from appliance.records.card import ModelCard
 
 log = structlog.get_logger("weir.upstreams")
 # What another call would probably meet as well. The rest is of the request, or of this host.
@@ -114,9 +114,10 @@ class Upstream:
         self.name = card.id
         self._clock = clock
         self.used_at = -math.inf  # by the clock
+        weights = [one.weight for one in card.endpoint.members] or [1.0]
         self.members = tuple(
             Member(name, weight, card.endpoint.max_concurrent, Breaker(limits, clock))
-            for name, weight in _members(card.endpoint)
+            for name, weight in zip(card.endpoint.names, weights, strict=True)
         )
         self._states: list[State] = ["closed"] * len(self.members)
         speed, factor = card.speed, limits.slow_factor
@@ -233,10 +234,3 @@ class Upstream:
             }
             for one in self.members
         ]
-
-
-def _members(endpoint: Endpoint) -> list[tuple[str, float]]:
-    """Names and weights."""
-    if not endpoint.members:
-        return [("", 1.0)]
-    return [(one.name or str(k + 1), one.weight) for k, one in enumerate(endpoint.members)]

@@ -87,6 +87,8 @@ def _medium(found: dict[str, Any]) -> str:
 
 def _row(path: dict[str, Any], counters: dict[str, Any]) -> tuple[object, ...]:
     ready = "yes" if path.get("ready") else f"no: {path.get('reason') or 'no reason given'}"
+    if path.get("ready") and path.get("trouble"):
+        ready = f"yes, but: {path['trouble']}"
     by_path = counters.get("by_path")
     count = by_path.get(path.get("id"), 0) if isinstance(by_path, dict) else None
     if isinstance(count, dict):

@@ -119,14 +119,9 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
     from appliance.hosted import generation_of
     from appliance.outbound import is_loopback
     from appliance.paths.registry import PathContext
-    from appliance.paths.secrets import resolve_secret
     from appliance.store.audit.log import Audit
 
     config = load(state_dir, file=config_file)
-
-    def secret(reference: str) -> str:
-        scheme, _, name = reference.partition(":")
-        return resolve_secret(config.secrets.get(name, reference) if scheme == "secret" else reference)
 
     async def asked() -> Answers:
         generation = generation_of(config, folder)
@@ -138,7 +133,7 @@ def _answers(door: Door, state_dir: Path, config_file: Path | None, folder: Path
         try:
             egress = Egress(listed, audit, door=door)
             try:
-                context = PathContext(folder, egress, secret)
+                context = PathContext(folder, egress, names=config.secrets)
                 return await servers.ask(generation, folder, known, context, time.time())
             finally:
                 await egress.close()

@@ -7,11 +7,10 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from appliance.config import resolve_secret
+from appliance.config import named_secret, resolve_secret
 from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
 from appliance.errors import ConfigInvalid, StateInvalid, WeirError
 from appliance.identity import PUBLIC, load_public
@@ -54,7 +53,7 @@ def _config(subject: Subject) -> Finding:
 def _secrets(subject: Subject) -> Finding:
     own = dict(subject.config.secrets)
     of_cards = {
-        item.card.id: _named(item.card.endpoint.api_key_ref, own)
+        item.card.id: named_secret(item.card.endpoint.api_key_ref, own)
         for item in subject.shelf[0]
         if item.card.endpoint and item.card.endpoint.api_key_ref
     }
@@ -70,12 +69,6 @@ def _secrets(subject: Subject) -> Finding:
     if without := [f"{name} ({reference})" for name, reference in of_cards.items() if not _resolves(reference)]:
         return warned(f"paths without their key: {', '.join(without)}", "Set the key, or take the card out.")
     return passed(f"{len(own) + len(of_cards)} found")
-
-
-def _named(reference: str, own: Mapping[str, str]) -> str:
-    """What a card's `secret:NAME` is in the host's configuration; any other reference as it is."""
-    scheme, _, name = reference.partition(":")
-    return own.get(name, reference) if scheme == "secret" else reference
 
 
 def _resolves(reference: str) -> bool:

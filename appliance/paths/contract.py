@@ -129,13 +129,16 @@ class Job:
 
 @value(slots=True)
 class Readiness:
-    """Whether a path takes jobs now; `reason` in words when it does not. `busy` and `slots` for queue estimates."""
+    """Whether a path takes jobs now; `reason` in words when it does not. `busy` and `slots` for queue estimates.
+    `trouble` is what is wrong though it takes them, in words.
+    """
 
     ok: bool
     reason: str = ""
     busy: int = 0
     queued: int = 0
     slots: int = 1
+    trouble: str = ""
 
 
 class ExecutionPath(Protocol):

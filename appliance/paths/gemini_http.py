@@ -23,7 +23,7 @@ from yarl import URL
 
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import Call, Reading
-from appliance.paths.gemini_vectors import VectorReading, vectors_body
+from appliance.paths.gemini_vectors import Method, VectorReading, vectors_body
 from appliance.paths.gemini_wire import ContentReading, build_body
 from appliance.paths.google_tokens import on_vertex
 from appliance.paths.openai_errors import MAX_RETRY_AFTER_S, error_of
@@ -51,26 +51,33 @@ class GeminiDialect:
     stream_type = "text/event-stream"
 
     def __init__(self, card: ModelCard) -> None:
+        """Raises ValueError for a card that says of its embeddings what cannot be."""
         endpoint = card.endpoint
         self._reasoning, self._prefill = card.capabilities.reasoning, card.capabilities.prefill
-        self._vertex = on_vertex(card)
+        vertex = on_vertex(card)
         self.signs = endpoint is not None and endpoint.token_url is not None
+        self._embeds: Method = "predict" if vertex else "batchEmbedContents"
+        if endpoint is not None and endpoint.embed_content:
+            if not vertex or endpoint.input_type != "search_document":
+                raise ValueError(
+                    "embed_content is Vertex AI's, and goes with no input_type: the text says what it is for"
+                )
+            self._embeds = "embedContent"
 
     def headers(self, endpoint: Endpoint, key: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         return {"x-goog-api-key": key} if key and not self.signs else {}
 
     def call(self, job: Job, endpoint: Endpoint, streaming: bool) -> Call:
-        vertex = self._vertex
+        method: str = self._embeds
         if job.kind == "embedding":
-            body = vectors_body(job, endpoint.model, endpoint.input_type, vertex=vertex)
-            method = "predict" if vertex else "batchEmbedContents"
+            body = vectors_body(job, endpoint.model, endpoint.input_type, self._embeds)
         else:
-            body = build_body(job, self._reasoning, prefill=self._prefill, vertex=vertex)
+            body = build_body(job, self._reasoning, prefill=self._prefill)
             method = "streamGenerateContent?alt=sse" if streaming else "generateContent"
         return Call(_address(endpoint.base_url, endpoint.model, method), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
-        return VectorReading(len(job.inputs), vertex=self._vertex) if job.kind == "embedding" else ContentReading(job.n)
+        return VectorReading(len(job.inputs), self._embeds) if job.kind == "embedding" else ContentReading(job.n)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         said = _Said(raw)

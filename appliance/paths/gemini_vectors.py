@@ -1,15 +1,19 @@
-"""Google's embeddings from the client's side: `batchEmbedContents` of the Gemini API, `predict` of Vertex AI.
+"""Google's embeddings from the client's side: `batchEmbedContents` of the Gemini API, `predict` and `embedContent` of
+Vertex AI.
 
 Rules kept here:
 1. Faithful: what the vectors are for is said as the endpoint has it, how wide they are as the caller has it; anything
-   else is refused by name. Vertex is told to cut no text short; the Gemini API has no word for that.
-2. Usage is what the API states: the Gemini API for all texts together, where it does, Vertex for each.
-3. Whatever does not look like the format raises BrokenAnswer.
+   else is refused by name. Models of `embedContent` read from the text itself what it is for, and the text goes as it
+   is.
+2. No text is cut short: `predict` is told so, and of `embedContent`, which says it of its answer, such an answer is
+   none. The Gemini API has no word for that.
+3. Usage is what the API states: `predict` for each text, the others for the whole, where they do.
+4. Whatever does not look like the format raises BrokenAnswer.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -17,8 +21,8 @@ from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Usage,
 from appliance.paths.dialect import BrokenAnswer, EventReading, unsupported
 from appliance.paths.said import numbers
 
-MOST_TEXTS = 100  # of one call to the Gemini API
-MOST_INSTANCES = 250  # of one call to Vertex
+Method = Literal["batchEmbedContents", "predict", "embedContent"]
+_MOST: dict[Method, int] = {"batchEmbedContents": 100, "predict": 250, "embedContent": 1}  # texts of one call
 
 _PURPOSES = {
     "search_document": "RETRIEVAL_DOCUMENT",
@@ -28,17 +32,20 @@ _PURPOSES = {
 }
 
 
-def vectors_body(job: Job, model: str, input_type: str, *, vertex: bool) -> dict[str, Any]:
+def vectors_body(job: Job, model: str, input_type: str, method: Method) -> dict[str, Any]:
     """The JSON body for embeddings. Raises PathError 'unsupported' or 'rejected' for what the API cannot be told."""
-    most = MOST_INSTANCES if vertex else MOST_TEXTS
+    most = _MOST[method]
     if len(job.inputs) > most:
-        raise PathError("rejected", f"Google takes {most} texts at once.", param="input")
+        raise PathError("rejected", f"Google takes no more than {most} here at once.", param="input")
     for name in job.forwarded:
         if name not in ("dimensions", "user"):
             raise unsupported("parameter of this name", name if name.isidentifier() else "body")
     purpose, width = _PURPOSES[input_type], job.forwarded.get("dimensions")
     wide = {} if width is None else {"outputDimensionality": width}
-    if vertex:
+    if method == "embedContent":
+        content: dict[str, Any] = {"content": {"parts": [{"text": text} for text in job.inputs]}}
+        return {**content, "embedContentConfig": wide} if wide else content
+    if method == "predict":
         instances = [{"content": text, "task_type": purpose} for text in job.inputs]
         return {"instances": instances, "parameters": {"autoTruncate": False, **wide}}
     named = {"model": f"models/{model}", "taskType": purpose, **wide}
@@ -48,28 +55,32 @@ def vectors_body(job: Job, model: str, input_type: str, *, vertex: bool) -> dict
 class VectorReading(EventReading):
     """What has been read of `wanted` embeddings, which come in one piece."""
 
-    __slots__ = ("_vertex",)
+    __slots__ = ("_method",)
 
-    def __init__(self, wanted: int, *, vertex: bool) -> None:
+    def __init__(self, wanted: int, method: Method) -> None:
         super().__init__(wanted)
-        self._vertex = vertex
+        self._method = method
 
     def whole(self, raw: bytes) -> list[Chunk]:
-        """Vectors in the order of their texts. Raises BrokenAnswer unless there is exactly one for each."""
+        """Vectors in the order of their texts. Raises BrokenAnswer unless there is exactly one for each, and PathError
+        'context_too_long' for one that was cut short.
+        """
         try:
             found = orjson.loads(raw)
-            if self._vertex:
+            if self._method == "predict":
                 rows = [row["embeddings"] for row in found["predictions"]]
                 counts = [int((row.get("statistics") or {}).get("token_count") or 0) for row in rows]
                 self.usage = Usage(sum(counts)) if all(counts) else None
             else:
-                rows = found["embeddings"]
+                rows = [found["embedding"]] if self._method == "embedContent" else found["embeddings"]
                 count = (found.get("usageMetadata") or {}).get("promptTokenCount")
                 self.usage = Usage(int(count)) if count else None
+            if self._method == "embedContent" and found.get("truncated"):
+                raise PathError("context_too_long", "The text is longer than the model takes, and was cut short.")
             if len(rows) != self.wanted:
                 raise BrokenAnswer("not one embedding for each text")
             return [Vector(_values(row["values"]), at) for at, row in enumerate(rows)]
-        except BrokenAnswer:
+        except (BrokenAnswer, PathError):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             raise BrokenAnswer("not in the form of Google's embeddings") from None

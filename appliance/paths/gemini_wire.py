@@ -3,7 +3,8 @@
 Rules kept here:
 1. Faithful: what the Job says is said, or refused by name. The API has no word for token biases, log-probabilities in
    OpenAI's form, names of speakers, patterns, and whether several tools may be called at once. An image by address is
-   fetched by Google, which is told its type: an address that does not end in one is refused.
+   fetched by Google, which is told its type: an address that does not end in one is refused, and so is `gs://`, which
+   Google would read with the rights of the card's project.
 2. System messages become `systemInstruction`, wherever they stand; other messages of one role in a row become one, so
    that the results of functions stand together right behind the calls that they answer.
 3. A signature goes back in the part that it came in, and only where this provider made it. One that is wanted with a
@@ -39,7 +40,7 @@ MAX_CHOICES = 128
 
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "XHIGH"}
 _BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576}
-_IMAGE = re.compile(r"(https|gs)://[^/?#\s]+/[^?#\s]*\.(png|jpe?g|webp|heic|heif)(?:[?#]\S*)?", re.IGNORECASE)
+_IMAGE = re.compile(r"https://[^/?#\s]+/[^?#\s]*\.(png|jpe?g|webp|heic|heif)(?:[?#]\S*)?", re.IGNORECASE)
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _FINISH: dict[str, FinishReason] = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
 _NOT_MADE = frozenset(
@@ -53,9 +54,8 @@ _NOT_MADE = frozenset(
 )
 
 
-def build_body(job: Job, reasoning: str, *, prefill: bool = False, vertex: bool = False) -> dict[str, Any]:
-    """The JSON body for a chat; `reasoning` and `prefill` as the card has them. `vertex`: it is Vertex's,
-    which reads Cloud Storage itself.
+def build_body(job: Job, reasoning: str, *, prefill: bool = False) -> dict[str, Any]:
+    """The JSON body for a chat; `reasoning` and `prefill` as the card has them.
 
     Raises PathError 'unsupported' or 'rejected' for what the API cannot be told.
     """
@@ -68,7 +68,7 @@ def build_body(job: Job, reasoning: str, *, prefill: bool = False, vertex: bool 
     )
     # The names of the functions that were called, by the call's id. Models that are told how much to think by effort
     # refuse calls without a signature.
-    say = partial(_parts, names={}, signed=reasoning == "effort", vertex=vertex)
+    say = partial(_parts, names={}, signed=reasoning == "effort")
     system, contents = conversation(job.messages, say, model="model", holds="parts")
     if contents and contents[-1]["role"] == "model" and not prefill:
         raise unsupported("conversation that ends with the assistant's turn", "messages")
@@ -123,19 +123,19 @@ def _thinking(settings: dict[str, Any], job: Job, reasoning: str) -> None:
     settings["thinkingConfig"] = config
 
 
-def _parts(message: Message, at: int, *, names: dict[str, str], signed: bool, vertex: bool) -> list[dict[str, Any]]:
+def _parts(message: Message, at: int, *, names: dict[str, str], signed: bool) -> list[dict[str, Any]]:
     """The parts of one message."""
     if message.role == "tool":
         return [_result(message, at, names)]
     if message.role == "user":
-        return [_piece(part, at, vertex) for part in pieces(message, at, files=True) if part.get("text") != ""]
+        return [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
     parts = [{"text": text} for text in texts(message, at)]
     if message.role == "assistant":
         parts += [*_signatures(message), *_calls(message, at, names, signed=signed)]
     return parts
 
 
-def _piece(part: dict[str, Any], at: int, vertex: bool) -> dict[str, Any]:
+def _piece(part: dict[str, Any], at: int) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
     if part["type"] == "file":
@@ -145,9 +145,9 @@ def _piece(part: dict[str, Any], at: int, vertex: bool) -> dict[str, Any]:
         media, data = image_bytes(part, at)
         return {"inlineData": {"mimeType": media, "data": data}}
     found = _IMAGE.fullmatch(url)
-    if found is None or (found[1].lower() == "gs" and not vertex):
+    if found is None:
         raise unsupported("images at such an address", f"messages[{at}].content")
-    kind = found[2].lower().replace("jpg", "jpeg")
+    kind = found[1].lower().replace("jpg", "jpeg")
     return {"fileData": {"mimeType": f"image/{kind}", "fileUri": url}}
 
 

@@ -20,19 +20,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 
 from appliance.egress import Egress, EgressRefused
 from appliance.errors import AuditUnavailable
-from appliance.outbound import Answer, Session, rest_of
+from appliance.outbound import Answer, rest_of
 from appliance.paths.clock import Clock
 from appliance.paths.contract import Chunk, Done, Job, Meter, PathError, Readiness, Reasoning, Text, Usage
 from appliance.paths.dialect import BrokenAnswer, Call, Dialect, ErrorEvent, Reading
-from appliance.paths.keyed import SHUT, Keyed, Tokens
+from appliance.paths.keyed import SHUT, Access, Keyed, Tokens
 from appliance.paths.said import check_priced
 from appliance.paths.secrets import resolve_secret
 from appliance.paths.sse import EventTooLarge
@@ -53,8 +54,9 @@ _NO_WORK = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429, 503, 529})
 class HttpPath(Keyed):
     """One model behind one server, as its card's `endpoint` says, spoken to in `dialect`.
 
-    `secrets` turns the card's key reference into the key; `wall` is the signer's time, in Unix seconds; `tokens` makes
-    of the key what signs in its place. Raises ValueError for a card without an endpoint.
+    `secrets` turns the key's reference on this host into the key; `wall` is the signer's time, in Unix seconds;
+    `tokens` makes of the key what signs in its place; `names` and `member` as in `Keyed`. Raises ValueError for a card
+    without an endpoint.
     """
 
     def __init__(
@@ -67,10 +69,10 @@ class HttpPath(Keyed):
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         wall: Callable[[], float] = time.time,
         tokens: Callable[[Egress, str], Tokens] | None = None,
+        names: Mapping[str, str] = MappingProxyType({}),
+        member: str = "",
     ) -> None:
-        if card.endpoint is None:
-            raise ValueError(f"a card of runtime {card.runtime} has an endpoint")
-        super().__init__(card.endpoint, egress, dialect, secrets, tokens)
+        super().__init__(card, egress, dialect, secrets, tokens, names, member)
         self._card = card
         self._limit = max_response_bytes
         self._wall = wall
@@ -87,22 +89,23 @@ class HttpPath(Keyed):
 
     def ready(self) -> Readiness:
         busy, slots = self._busy, self._endpoint.max_concurrent
-        if self._session is None or self._session.closed:
+        if self._access is None or self._access.session.closed:
             return Readiness(False, "not started", busy, 0, slots)
-        return Readiness(True, "", busy, 0, slots)
+        return Readiness(True, "", busy, 0, slots, self._trouble)
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
-        session = self._admit(job)
+        access = self._admit(job)
         self._busy += 1
+        access.calls += 1
         response: Answer | aiohttp.ClientResponse | None = None
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        ends_at = now + job.deadline_s if job.deadline_s is not None else float("inf")
+        began = loop.time()
+        ends_at = began + job.deadline_s if job.deadline_s is not None else float("inf")
         gap, patience = self._endpoint.gap_timeout_s, self._endpoint.first_byte_timeout_s
-        clock = Clock(min(now + self._endpoint.connect_timeout_s + patience, ends_at))
+        clock = Clock(min(began + self._endpoint.connect_timeout_s + patience, ends_at))
         meter, reading, listening = job.meter, self._dialect.reading(job), False
         meter.sent = False
-        key, secret = self._key, ""
+        secret = ""
 
         def sending() -> None:
             meter.sent = True
@@ -115,9 +118,9 @@ class HttpPath(Keyed):
             headers, raw = call.headers, b""
             with clock:
                 if dialect.signs:
-                    secret = key if self._tokens is None else await self._tokens.current(self._wall())
+                    secret = access.key if access.tokens is None else await access.tokens.current(self._wall())
                     headers = {**headers, **dialect.authorize(call, secret, self._wall())}
-                response = await session.post(call.url, call.body, headers, sending)
+                response = await access.session.post(call.url, call.body, headers, sending)
                 if response.status == 200 and response.headers.get("Content-Encoding", "identity") != "identity":
                     raise BrokenAnswer("packed, though it was asked not to be")
                 reading.head(response.headers)
@@ -127,13 +130,13 @@ class HttpPath(Keyed):
                     and response.headers.get("Content-Type", "").startswith(dialect.stream_type)
                 )
                 if not streaming:
-                    raw = await self._whole(response, clock, ends_at)
+                    raw = await self._whole(response, clock, ends_at, access.key)
                     if not raw or raw.isspace():
                         raise _nothing(meter, response.status)
             if not streaming:
                 for chunk in _read_whole(reading, raw, meter):
                     yield chunk
-                yield self._done(reading)
+                yield self._done(reading, access, began)
                 return
             listening = True
             content = response.content
@@ -161,24 +164,25 @@ class HttpPath(Keyed):
                 if not size:
                     raise _nothing(meter, 200)
                 reading.end()
-            done = self._done(reading)
+            done = self._done(reading, access, began)
             if not content.at_eof():
                 clock.move(loop.time() + DRAIN_S)
                 await _drain(content, clock)
             yield done
         except PathError as error:
             if error.fault == "auth":
-                if self._tokens is not None:
-                    self._tokens.refused(secret)
-                if not (error.sent and meter.sent) and await self._replaced(key):  # the server is not to blame
+                if access.tokens is not None:
+                    access.tokens.refused(secret)
+                if not (error.sent and meter.sent) and await self._replaced(access):  # the server is not to blame
                     raise PathError("overloaded", "The key was refused, and is another by now.", sent=False) from None
+                self._note_refused(access, error.message)
             raise
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except AuditUnavailable as error:
             raise PathError("audit", error.message) from None
         except ErrorEvent as error:
-            raise self._dialect.error(200, {}, error.raw, self._key) from None
+            raise self._dialect.error(200, {}, error.raw, access.key) from None
         except (BrokenAnswer, EventTooLarge):
             raise PathError("broken_stream", "The server's answer is malformed, cut short or too large.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -191,19 +195,22 @@ class HttpPath(Keyed):
         finally:
             clock.stop()
             self._busy -= 1
-            if response is not None:
-                try:
-                    if listening and not reading.ended:
-                        if isinstance(response, Answer) and response.content.exception() is None:
-                            within_s = LATE_HANG_UP_S if loop.time() >= ends_at else HANG_UP_S
-                            await _to_its_end(_hang_up(response, reading, meter, within_s))
-                        meter.cut = reading.partial
-                finally:
+            try:
+                if response is not None and listening and not reading.ended:
+                    if isinstance(response, Answer) and response.content.exception() is None:
+                        within_s = LATE_HANG_UP_S if loop.time() >= ends_at else HANG_UP_S
+                        await _to_its_end(_hang_up(response, reading, meter, within_s))
+                    meter.cut = reading.partial
+            finally:
+                if response is not None:
                     response.close()  # without effect once all was read: the connection is back in its pool
+                access.calls -= 1
+                if access is not self._access:
+                    await self._let_go(access)
 
-    def _admit(self, job: Job) -> Session:
-        session = self._session
-        if session is None or session.closed:
+    def _admit(self, job: Job) -> Access:
+        access = self._access
+        if access is None or access.session.closed:
             raise PathError("unavailable", "The path is not started.", sent=False)
         if job.kind not in self._kinds:
             raise PathError("unsupported", f"The path does not serve {job.kind}.", param="model")
@@ -215,7 +222,7 @@ class HttpPath(Keyed):
             raise PathError("unsupported", "The path gives no token statistics.")
         if self._busy >= self._endpoint.max_concurrent:
             raise PathError("overloaded", "Every slot of the path is busy.", sent=False)
-        return session
+        return access
 
     def _call(self, job: Job, streaming: bool) -> Call:
         try:
@@ -223,9 +230,11 @@ class HttpPath(Keyed):
         except (TypeError, ValueError, KeyError, AttributeError):
             raise PathError("rejected", "The request holds a value that JSON cannot carry.") from None
 
-    async def _whole(self, response: Answer | aiohttp.ClientResponse, clock: Clock, ends_at: float) -> bytes:
+    async def _whole(
+        self, response: Answer | aiohttp.ClientResponse, clock: Clock, ends_at: float, hidden: str
+    ) -> bytes:
         """The body of an answer that is not streamed. Raises PathError for every status but 200, and but for one that
-        says of an empty body that all went well.
+        says of an empty body that all went well; what is `hidden` is in none.
         """
         content = response.content
         limit = self._limit if response.status == 200 else MAX_ERROR_BYTES
@@ -253,12 +262,14 @@ class HttpPath(Keyed):
                 break
         raw = blocks[0] if len(blocks) == 1 else b"".join(blocks)
         if response.status >= 300 or (response.status != 200 and raw):
-            error = self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], self._key)
+            error = self._dialect.error(response.status, response.headers, raw[:MAX_ERROR_BYTES], hidden)
             error.sent = response.status not in _NO_WORK
             raise error
         return raw
 
-    def _done(self, reading: Reading) -> Done:
+    def _done(self, reading: Reading, access: Access, began: float) -> Done:
+        if access.refused:
+            self._note_accepted(access, began)
         usage = reading.usage
         if usage is None:
             self.usage_missing += 1

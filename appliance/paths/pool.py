@@ -41,13 +41,23 @@ class Pool:
         """As the members are together; the first one's reason where none takes jobs."""
         found = [one.ready() for one in self.members]
         taking = [one for one in found if one.ok]
+        trouble = ""
+        if len(taking) < len(found) or any(one.trouble for one in taking):
+            trouble = self._trouble(found)
         return Readiness(
             bool(taking),
             "" if taking else found[0].reason,
             sum(one.busy for one in found),
             sum(one.queued for one in found),
             sum(one.slots for one in taking or found),
+            trouble,
         )
+
+    def _trouble(self, found: list[Readiness]) -> str:
+        """What is wrong with each of them."""
+        names = self._card.endpoint.names if self._card.endpoint is not None else ()
+        told = [(name, one.trouble or one.reason) for name, one in zip(names, found, strict=True)]
+        return "; ".join([f"member {name}: {said}" for name, said in told if said])
 
     def stream(self, job: Job) -> AsyncIterator[Chunk]:
         return self.members[job.member].stream(job)

@@ -9,8 +9,8 @@ It starts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PathContext:
-    """What runtimes need of the node. `secrets` turns a card's reference into a key; None: the usual way. `node` is
-    what the node calls itself towards other nodes.
+    """What runtimes need of the node. `names` is what the host's configuration calls its secrets, and `secrets` turns a
+    reference on this host into a key; None: the usual way. `node` is what the node calls itself towards other nodes,
+    `member` the name of one of several that a path has.
     """
 
     content_dir: Path
@@ -39,6 +40,8 @@ class PathContext:
     embedders: Shelf = field(default_factory=Shelf)
     unconfined_workers: bool = False
     node: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    member: str = ""
 
 
 def _llama_cpp(card: ModelCard, context: PathContext) -> ExecutionPath:
@@ -104,7 +107,9 @@ def _http(
     from appliance.paths.http import HttpPath
     from appliance.paths.secrets import resolve_secret
 
-    return HttpPath(card, context.egress, dialect, context.secrets or resolve_secret, tokens=tokens)
+    secrets = context.secrets or resolve_secret
+    names, member = context.names, context.member
+    return HttpPath(card, context.egress, dialect, secrets, tokens=tokens, names=names, member=member)
 
 
 RUNTIMES: dict[str, Callable[[ModelCard, PathContext], ExecutionPath]] = {
@@ -139,8 +144,11 @@ def _pooled(
     """The path itself; or where its card names several members, a pool of them."""
     if card.endpoint is None or not card.endpoint.members:
         return factory(card, context)
-    cards = [card.model_copy(update={"endpoint": one}) for one in card.endpoint.pool]
-    return Pool(card, tuple(factory(one, context) for one in cards))
+    members = [
+        factory(card.model_copy(update={"endpoint": one}), replace(context, member=name))
+        for name, one in zip(card.endpoint.names, card.endpoint.pool, strict=True)
+    ]
+    return Pool(card, tuple(members))
 
 
 def moved(path: ExecutionPath, content_dir: Path) -> None:

@@ -212,6 +212,7 @@ class Endpoint(Frozen):
     api_version: str = ""
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]*$")] = ""  # AWS's name of it, which calls to it are signed for
     input_type: Literal["search_document", "search_query", "classification", "clustering"] = "search_document"
+    embed_content: bool = False  # its embeddings are had by Vertex AI's `embedContent`, one text a call
     # Where the key, a service account, is exchanged for the tokens that calls are authorized with (Google's Vertex).
     token_url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_address)] | None = None
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
@@ -227,6 +228,11 @@ class Endpoint(Frozen):
     def addresses(self) -> tuple[str, ...]:
         """All that is spoken to for its sake."""
         return (*(one.base_url for one in self.pool), *((self.token_url,) if self.token_url else ()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its members, in their order; '' where it is itself alone."""
+        return tuple(one.name or str(at) for at, one in enumerate(self.members, 1)) or ("",)
 
     @property
     def pool(self) -> tuple[Endpoint, ...]:

@@ -88,6 +88,7 @@ class StandInNode:
     def __init__(self, port: int = 0) -> None:
         self.state = "ready"
         self.reasons: list[str] = []
+        self.trouble = ""  # of its first path, which is ready
         self.records: list[dict[str, Any]] = [record(f"dec-{n}") for n in range(1, 6)]
         self.answer: dict[str, Any] = decision()
         self.error: tuple[int, dict[str, Any]] | None = None
@@ -158,6 +159,7 @@ class StandInNode:
                 "runtime": "llama_cpp",
                 "place": {"node": "n1", "site": "", "country": "CH", "region": "EU"},
                 "ready": True,
+                "trouble": self.trouble,
                 "reason": "",
                 "busy": 1,
                 "queued": 0,

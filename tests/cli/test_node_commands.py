@@ -36,6 +36,13 @@ def test_status_shows_every_path_and_what_was_kept_off_the_frontier(weir: Weir, 
     assert row.split() == ["device/tiny", "device", "llama_cpp", "EU/CH/n1", "cpu", "1/16", "0", "1,000", "yes"]
 
 
+def test_status_says_of_a_path_that_is_ready_what_is_wrong_with_it(weir: Weir, node: StandInNode) -> None:
+    node.trouble = "its key is refused since 2026-11-22 02:05:11 UTC: The server refused the key.\x1b"
+    ended = weir("status", "--url", node.url)
+    row = next(line for line in ended.out.splitlines() if line.startswith("device/tiny"))
+    assert "yes, but: its key is refused since 2026-11-22" in row and "\x1b" not in ended.out
+
+
 @pytest.mark.parametrize("state", ["starting", "degraded", "safe-mode"])
 def test_status_of_a_node_that_is_not_ready_ends_with_one_and_says_why(
     weir: Weir, node: StandInNode, state: str

@@ -378,6 +378,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
      "messages[0].content[0].source.type"),
     ({"messages": of_user({"type": "image", "source": {"type": "url", "url": "file:///etc/passwd"}})},
      "messages[0].content[0].source.url"),
+    ({"messages": of_user({"type": "image", "source": {"type": "url", "url": "gs://b/a.png"}})},
+     "messages[0].content[0].source.url"),
     ({"messages": of_user({"type": "image", "source": {**IMAGE["source"], "media_type": "text/html"}})},
      "messages[0].content[0].source.media_type"),
     ({"messages": of_user({"type": "image", "source": {**IMAGE["source"], "data": "no, words"}})},

@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
@@ -16,14 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage, Vector
+from appliance.paths.contract import Done, Job, Meter, PathError, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.gemini_http import GeminiDialect
-from appliance.paths.gemini_vectors import VectorReading, vectors_body
+from appliance.paths.gemini_vectors import Method, VectorReading, vectors_body
 from appliance.paths.gemini_wire import MAKER, NO_SIGNATURE, ContentReading, build_body
+from appliance.records.card import ModelCard
 from appliance.records.request import Format, Message, Sampling
 from tests.paths.rig import HELLO, KEY, PROMPT, calls, card_for, collect, fault, started, text, thought
-from tests.standins.gemini_server import SIGNATURE, THOUGHT, VERTEX, GeminiStandIn, gemini
+from tests.standins.gemini_server import EMBEDS, LONGEST, SIGNATURE, THOUGHT, VERTEX, GeminiStandIn, gemini
 from tests.standins.google_accounts import MAIL, account
 from tests.standins.openai_answers import Behaviour
 
@@ -176,11 +177,11 @@ def test_a_result_that_belongs_to_no_call_is_refused() -> None:
     [
         ("https://x.example/a.png", "image/png"),
         ("HTTPS://x.example/b/a.JPG?sig=1.gif#x", "image/jpeg"),
-        ("gs://bucket/deep/a.webp", "image/webp"),
+        ("https://x.example/deep/a.webp", "image/webp"),
     ],
 )
 def test_an_image_by_address_is_fetched_by_google_which_is_told_its_type(url: str, media: str) -> None:
-    (content,) = body_of(replace(HELLO, messages=(picture(url),)), vertex=True)["contents"]
+    (content,) = body_of(replace(HELLO, messages=(picture(url),)))["contents"]
     assert content["parts"] == [{"fileData": {"mimeType": media, "fileUri": url}}]
 
 
@@ -368,6 +369,7 @@ def test_tokens_are_those_that_the_answer_grew_by() -> None:
 # ---- embeddings -----------------------------------------------------------------------------------------------
 
 
+METHODS: tuple[Method, ...] = get_args(Method)
 EMBED = Job(id="j", kind="embedding", inputs=("one", "two words"), forwarded={"dimensions": 3, "user": "ann"})
 
 
@@ -408,8 +410,55 @@ def test_what_google_has_no_word_for_of_embeddings_is_refused_by_name(
     over: dict[str, Any], on_vertex: bool, param: str
 ) -> None:
     with pytest.raises(PathError) as caught:
-        vectors_body(replace(EMBED, **over), "m", "search_document", vertex=on_vertex)
+        vectors_body(replace(EMBED, **over), "m", "search_document", "predict" if on_vertex else "batchEmbedContents")
     assert caught.value.param == param
+
+
+ONE = replace(EMBED, inputs=("task: search result | query: two words",))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("width", [None, 3])
+async def test_a_model_that_is_there_by_embed_content_alone_takes_one_text_as_it_is(width: int | None) -> None:
+    job = replace(ONE, forwarded={} if width is None else {"dimensions": width, "user": "ann"})
+    async with gemini(Behaviour(key=KEY)) as server:
+        card = vertex(server, EMBEDS, embed_content=True).model_copy(update={"modalities": ("embedding",)})
+        async with started(card, account()) as path:
+            (vector, done) = await collect(path, job)
+            assert isinstance(vector, Vector) and len(vector.values) == (width or 8)
+            assert done == Done(Usage(7))
+            assert server.bills.rows[-1].prompt_tokens == 7
+            error = await fault(path, replace(ONE, inputs=("one", "two")))
+            assert (error.fault, error.param) == ("rejected", "input")
+            assert server.seen[f"{VERTEX}/models/{EMBEDS}:embedContent"] == 1, "nothing was sent of it"
+    config = {} if width is None else {"embedContentConfig": {"outputDimensionality": width}}
+    assert server.bodies[0] == {"content": {"parts": [{"text": ONE.inputs[0]}]}, **config}
+
+
+@pytest.mark.asyncio
+async def test_a_text_that_was_cut_short_has_no_vector_and_is_paid_for() -> None:
+    async with gemini(Behaviour(key=KEY)) as server:
+        card = vertex(server, EMBEDS, embed_content=True).model_copy(update={"modalities": ("embedding",)})
+        async with started(card, account()) as path:
+            job = replace(ONE, inputs=("word " * (LONGEST + 1),), meter=Meter())
+            assert (await fault(path, job)).fault == "context_too_long"
+            assert job.meter.stated == Usage(LONGEST)
+
+
+@pytest.mark.asyncio
+async def test_usage_of_embed_content_that_is_not_stated_is_not_guessed() -> None:
+    async with gemini(Behaviour(key=KEY)) as server:
+        card = vertex(server, "mode:no-usage", embed_content=True).model_copy(update={"modalities": ("embedding",)})
+        async with started(card, account()) as path:
+            assert (await collect(path, ONE))[-1] == Done(Usage())
+
+
+@pytest.mark.parametrize("over", [{"input_type": "search_query"}, {"base_url": "https://generativelanguage.example"}])
+def test_a_card_that_says_more_than_embed_content_can_be_told_is_refused(over: dict[str, Any]) -> None:
+    where = {"base_url": f"https://vertex.example{VERTEX}", "model": EMBEDS, "embed_content": True, **over}
+    base = {"id": "up", "runtime": "gemini_http", "tier": "frontier", "modalities": ("embedding",)}
+    with pytest.raises(ValueError, match="embed_content"):
+        GeminiDialect(ModelCard.model_validate({**base, "endpoint": where}))
 
 
 @pytest.mark.parametrize(
@@ -424,27 +473,35 @@ def test_what_google_has_no_word_for_of_embeddings_is_refused_by_name(
         {"embeddings": [{"values": [1]}, {"values": []}]},
         {"predictions": [{"embeddings": {"values": [1]}}]},
         {"predictions": [{"embeddings": []}, {}]},
+        {"embedding": {"values": [1]}},
+        {"embedding": {"values": "12"}, "truncated": False},
         {"predictions": 3},
         {},
         [],
     ],
 )
-@pytest.mark.parametrize("on_vertex", [False, True])
-def test_anything_but_one_vector_for_each_text_is_no_answer(found: Any, on_vertex: bool) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_anything_but_one_vector_for_each_text_is_no_answer(found: Any, method: Method) -> None:
     with pytest.raises(BrokenAnswer):
-        VectorReading(2, vertex=on_vertex).whole(orjson.dumps(found))
+        VectorReading(2, method).whole(orjson.dumps(found))
 
 
-@given(_json, st.booleans())
-def test_whatever_json_arrives_it_is_vectors_or_broken(found: Any, on_vertex: bool) -> None:
-    for one in (found, {"embeddings": found, "usageMetadata": found}, {"predictions": [{"embeddings": found}]}):
+@given(_json, st.sampled_from(METHODS))
+def test_whatever_json_arrives_it_is_vectors_or_broken(found: Any, method: Method) -> None:
+    for one in (
+        found,
+        {"embeddings": found, "usageMetadata": found},
+        {"embedding": found, "truncated": False},
+        {"embedding": {"values": found}, "usageMetadata": found},
+        {"predictions": [{"embeddings": found}]},
+    ):
         with suppress(BrokenAnswer):
-            VectorReading(1, vertex=on_vertex).whole(orjson.dumps(one))
+            VectorReading(1, method).whole(orjson.dumps(one))
 
 
 def test_usage_that_is_not_stated_of_every_text_is_not_stated() -> None:
     rows = [{"embeddings": {"values": [1], "statistics": {"token_count": 4}}}, {"embeddings": {"values": [1]}}]
-    reading = VectorReading(2, vertex=True)
+    reading = VectorReading(2, "predict")
     reading.whole(orjson.dumps({"predictions": rows}))
     assert reading.usage is None
 

@@ -272,8 +272,8 @@ async def test_connections_are_kept_after_whole_and_streamed_answers() -> None:
     async with served() as (_, path):
         for job in (HELLO, streamed(), HELLO, streamed()):
             await collect(path, job)
-        assert path._session is not None
-        assert path._session.idle == 1
+        assert path._access is not None
+        assert path._access.session.idle == 1
 
 
 @pytest.mark.asyncio
@@ -296,7 +296,7 @@ async def test_the_key_is_resolved_at_start_and_shown_nowhere(monkeypatch: pytes
         async with started(card_for(server.base_url, api_key_ref="env:WEIR_TEST_KEY"), resolve_secret) as path:
             assert text(await collect(path)) == PROMPT
             assert KEY not in repr(path) + repr(path.card)
-        assert path._key == ""
+        assert path._access is None
         async with started(card_for(server.base_url, api_key_ref="env:X"), lambda _: "sk-wrong-key") as path:
             error = await fault(path)
             assert error.fault == "auth"

@@ -4,7 +4,9 @@
 
 It prints one line of JSON with its port and serves until it is stopped. `provider.MODES` lists the failures; besides,
 'blocked' blocks the prompt, 'filtered' the answer, and 'unmade' is an answer that could not be made. `/token` gives the
-account of `account()` a token of its own for each assertion, and Vertex's addresses take no other.
+account of `account()` a token of its own for each assertion, and Vertex's addresses take no other. Vertex has
+'gemini-embedding-2' behind `embedContent` alone, which takes one text and no word of its purpose, and cuts one of more
+than LONGEST words short ('mode:...' models are behind all methods).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ THOUGHT = "Let me see."
 SIGNATURE = "c2lnbmVkIGJ5IHRoZSBzdGFuZC1pbg=="
 NO_SIGNATURE = "skip_thought_signature_validator"
 VERTEX = "/v1/projects/p/locations/l/publishers/google"
+EMBEDS = "gemini-embedding-2"
+LONGEST = 16
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}
 _ERRORS = {
     "429": (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota). {}"),
@@ -66,6 +70,8 @@ class GeminiWire(Tokens, Wire):
         method = request.match_info["model"].rpartition(":")[2]
         if method in ("batchEmbedContents", "predict"):
             return self._vectors(request, body, method, mode, bill)
+        if method == "embedContent":
+            return self._vector(request, body, mode, bill)
         wrong = _wrong(body)
         if (
             not wrong
@@ -77,8 +83,28 @@ class GeminiWire(Tokens, Wire):
             wrong = "Unsupported file URI type"
         return self.error("400", wrong) if wrong else None
 
+    def _vector(self, request: web.Request, body: dict[str, Any], mode: str, bill: Bill) -> web.Response:
+        if not request.path.startswith(VERTEX) or self.model(request, body) not in (EMBEDS, f"mode:{mode}"):
+            return self.error("404", "")
+        config, parts = body.get("embedContentConfig", {}), body["content"]["parts"]
+        if not body.keys() <= {"content", "embedContentConfig"} or not config.keys() <= {"outputDimensionality"}:
+            return self.error("400", "Invalid JSON payload received. Unknown name, or not supported by this model.")
+        if len(parts) != 1:
+            return self.error("400", "one vector is made of all parts")
+        words = tokens_of(parts[0]["text"])
+        kept = words[:LONGEST]
+        row = [
+            float(sum(map(ord, "".join(kept))) % (k + 2)) + 0.5 for k in range(config.get("outputDimensionality", 8))
+        ]
+        found: dict[str, Any] = {"embedding": {"values": row}, "truncated": len(kept) < len(words)}
+        if mode != "no-usage":
+            found["usageMetadata"] = {"promptTokenCount": len(kept), "totalTokenCount": len(kept)}
+        bill.prompt_tokens, bill.ended = len(kept), "whole"
+        return web.json_response(found)
+
     def _vectors(self, request: web.Request, body: dict[str, Any], method: str, mode: str, bill: Bill) -> web.Response:
-        if (method == "predict") != request.path.startswith(VERTEX):
+        vertex = request.path.startswith(VERTEX)
+        if (method == "predict") != vertex or (vertex and self.model(request, body) == EMBEDS):
             return self.error("404", "")
         if method == "predict":
             texts = [one["content"] for one in body["instances"]]

@@ -18,6 +18,7 @@ import base64
 import hashlib
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -82,11 +83,12 @@ class NumberedStandIn:
     calls: list[Billed] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     open_now: int = 0
+    tls: ssl.SSLContext | None = None
     waiting: int = 0  # that it shows under /metrics
     looks: int = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
         self._talks: set[asyncio.Task[None]] = set()
         return self
@@ -99,7 +101,7 @@ class NumberedStandIn:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"https://localhost:{self.port}/v1" if self.tls else f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def billed(self) -> tuple[int, int]:
