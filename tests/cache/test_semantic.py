@@ -278,9 +278,6 @@ def test_partitions_beyond_the_memory_are_read_anew(tmp_path: Path) -> None:
             assert rig.semantic.held_bytes <= 60_000
 
 
-unit_vectors = st.integers(0, 2**32 - 1).map(unit)
-
-
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     steps=st.lists(

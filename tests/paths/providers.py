@@ -67,8 +67,6 @@ PROVIDERS = {
 
 EVERY = {
     "openai": Provider("openai_http", OpenAIStandIn),
-    "anthropic": Provider("anthropic_http", anthropic),
-    "gemini": Provider("gemini_http", gemini),
     **PROVIDERS,
 }
 
