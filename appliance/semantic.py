@@ -33,10 +33,10 @@ from appliance.features.embedder import Floats
 from appliance.records.decision import CacheHit
 from appliance.records.request import Request
 from appliance.similar.agree import Agreement, agree
+from appliance.similar.question_language import question_language
 from appliance.similar.reading import LANGUAGES, read
 from appliance.similar.report import Seen
 from appliance.similar.standing import DAY_S, Drawn, Standing
-from appliance.similar.tongue import tongue
 from appliance.similar.verifier import compare, fits
 from appliance.similar.watch import Opened
 from appliance.store import Store
@@ -283,7 +283,7 @@ def _question(request: Request, task: str, vector: Floats, generation: Generatio
     if partition is None:
         return None
     text = last_turn(request)
-    language = tongue(text)
+    language = question_language(text)
     if language not in LANGUAGES:
         return None
     return Question(partition, text, language, task, staticity(text, language), vector, embedder)
