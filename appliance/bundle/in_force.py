@@ -72,8 +72,10 @@ def marks(state_dir: Path) -> object:
     return tuple(found)
 
 
-class Look:
-    """Tells what commands change from what a node that works writes into the same database with every request."""
+class ChangeWatch:
+    """Notices what commands change: what is in force, whom the node trusts, whom it admits. What a node at work writes
+    into the same database with every request does not count.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
