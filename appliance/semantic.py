@@ -62,7 +62,7 @@ class Question:
 
 @dataclass
 class GenerationStanding:
-    """How the cells of one generation stand, and what an operator was known to have opened."""
+    """How the task cells of one generation stand, and what an operator was known to have opened again."""
 
     standing: Standing
     verifier: str
@@ -95,7 +95,7 @@ class Match:
 
 
 class Semantic:
-    """Of one node."""
+    """Reuse of answers to similar questions, on one node."""
 
     def __init__(
         self, store: Store, exact: ExactCache, *, share: float, max_wrong: float | None, clock: Callable[[], float]

@@ -32,7 +32,7 @@ class Root:
 
     @property
     def words(self) -> str:
-        """For people."""
+        """The root as people are told of it."""
         return f"root {self.version}, {self.name}" + (", FOR EVALUATION ONLY" if self.evaluation else "")
 
 
@@ -47,7 +47,7 @@ class InForce:
 
 
 def in_force(state_dir: Path) -> InForce:
-    """As it is now. Raises StateInvalid."""
+    """What is in force now. Raises StateInvalid."""
     kept = slots.read(state_dir) or slots.Slots()
     id = kept.good or kept.fallen
     return InForce(id, generations.place(state_dir, id) if id else None, bool(id) and not kept.good, root_of(state_dir))
@@ -123,7 +123,7 @@ def root_of(state_dir: Path) -> Root | None:
 
 
 def root_in(found: TrustState | Lost | None) -> Root | None:
-    """The same of what was read."""
+    """The root in what `floors.read` returned."""
     state = found.state if isinstance(found, Lost) else found
     if state is None:
         return None

@@ -101,7 +101,7 @@ def _blocks(message: Message, at: int, *, keeps: bool) -> list[dict[str, Any]]:
 
 
 def _kept(block: dict[str, Any], lasts: str) -> list[dict[str, Any]]:
-    """Rule 3. No point may stand behind thinking."""
+    """A block with the `cachePoint` behind it (rule 3). None may stand behind thinking."""
     if "reasoningContent" in block:
         return [block]
     return [block, {"cachePoint": {"type": "default"} | ({"ttl": lasts} if lasts == "1h" else {})}]

@@ -84,7 +84,7 @@ class Tenant(Frozen):
 
     @cached_property
     def scope(self) -> Scope | None:
-        """None where nothing of it is stated."""
+        """What its keys cover; None where nothing is stated."""
         scope = Scope(self.models, self.tiers, self.modalities, self.business_value, self.strategy, self.strategies)
         return None if scope == Scope() else scope
 

@@ -71,7 +71,7 @@ def agree(
 def compared(
     stored: ReadAnswer, fresh: ReadAnswer, *, language: str, cosine: Cosine | None = None, judge: Judge | None = None
 ) -> Agreement:
-    """The same of answers that were read."""
+    """`agree`, of answers that were read before."""
     old, new = stored.bare, fresh.bare
     if not old or not new:
         return UNSURE
