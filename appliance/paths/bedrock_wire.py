@@ -29,7 +29,7 @@ import orjson
 
 from appliance.paths.anthropic_own import BUDGETS, LEAST_BUDGET, check_told, lost_thread, marked, sealed
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
-from appliance.paths.dialect import BrokenAnswer, unsupported
+from appliance.paths.dialect import MALFORMED, BrokenAnswer, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.paths.said import arguments_of, conversation, image_bytes, pieces, texts
 from appliance.records.chunks import REDACTED
@@ -262,7 +262,7 @@ class Said:
             return chunks
         except (BrokenAnswer, PathError):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of Converse's answers") from None
 
     def _block(self, at: int, block: dict[str, Any], tokens: int, chunks: list[Chunk]) -> None:
@@ -302,7 +302,7 @@ class Said:
                 self.usage = read_usage(found["usage"]) if found.get("usage") else self.usage
         except (BrokenAnswer, PathError):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of ConverseStream's events") from None
 
     def _delta(self, at: int, delta: dict[str, Any], chunks: list[Chunk]) -> None:
