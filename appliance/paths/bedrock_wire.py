@@ -236,7 +236,7 @@ def read_usage(found: Any) -> Usage:
     )
 
 
-class Said:
+class ConverseReading:
     """What has been read of one answer. `usage` is None until the provider states it, `finish` until it ended."""
 
     __slots__ = ("_calls", "_silent", "_stop_strings", "finish", "stops", "usage")
