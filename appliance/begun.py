@@ -58,8 +58,8 @@ def executing(
     if not decision.steps or decision.steps[0].composition is None:
         return begin(request, features, decision)
     generation = begun.fleet.generation
-    look = partial(_looked, begun.node, generation.detectors, asked, features, carried)
-    return Composing(request, decision, generation, snapshot, look=look, begin=begin)
+    inspect = partial(_inspected, begun.node, generation.detectors, asked, features, carried)
+    return Composing(request, decision, generation, snapshot, inspect=inspect, begin=begin)
 
 
 def _execution(begun: Begun, request: Request, features: Features, decision: Decision) -> Execution:
@@ -81,7 +81,7 @@ def _execution(begun: Begun, request: Request, features: Features, decision: Dec
     )
 
 
-async def _looked(
+async def _inspected(
     node: Node, detectors: Detectors, asked: Asked, features: Features, carried: Carried | None, request: Request
 ) -> tuple[Request, Asked, Features]:
     """A request that is made for a call of a composed answer: labelled by what is found in it and in the whole."""

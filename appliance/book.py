@@ -31,7 +31,7 @@ log = structlog.get_logger("weir.book")
 
 
 class Book:
-    """Of one node. For the event loop, but for what says otherwise."""
+    """What the tenants of one node spend, on its way to the disk. For the event loop, but for what says otherwise."""
 
     def __init__(self, accounts: Accounts, store: Store) -> None:
         self._accounts = accounts
@@ -46,7 +46,7 @@ class Book:
             self.ask()
 
     def ask(self) -> None:
-        """Have written what is not."""
+        """Ask the writer to write down what is not written yet."""
         if self._accounts.unwritten and not self._asked:
             self._asked = True  # before the hand-over: the writer may be done with it before `put` returns
             page = _Page(self)

@@ -28,9 +28,10 @@ from appliance.records.decision import Asked, Decision, Judgement, Member, Snaps
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Format, Request, text_field
 from appliance.records.value import changed
-from appliance.similar.agree import Said, compared, said
+from appliance.similar.agree import ReadAnswer, compared, read_answer
 
-Look = Callable[[Request], Awaitable[tuple[Request, Asked, Features]]]
+# A call's request as it is labelled by what detectors find in it, what is decided of, and its features.
+Inspect = Callable[[Request], Awaitable[tuple[Request, Asked, Features]]]
 Begin = Callable[[Request, Features, Decision], Execution]
 _AT_ONCE = 4  # parts that are read at a time
 
@@ -52,7 +53,7 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Answer:
     """What a call answered, complete."""
 
     call: _Call
@@ -83,14 +84,14 @@ class Composing:
         generation: Generation,
         snapshot: Snapshot,
         *,
-        look: Look,  # the request as it is labelled by what is found in it, and what decides of it
+        inspect: Inspect,
         begin: Begin,  # what runs a decision
     ) -> None:
         self._request = request
         self._decision = decision
         self._generation = generation
         self._snapshot = changed(snapshot, cache=None)
-        self._look = look
+        self._inspect = inspect
         self._begin = begin
         self._calls: list[_Call] = []
         self._served: Execution | None = None
@@ -153,7 +154,7 @@ class Composing:
     async def _ensemble(self, one: Ensemble, calls: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
         arbiter = calls[-1] if calls[-1].role == "arbiter" else None
         members = calls if arbiter is None else calls[:-1]
-        read: dict[str, Said] = {}
+        read: dict[str, ReadAnswer] = {}
         answers = await self._members(one, members, read)
         if len(answers) < one.quorum:
             raise failed(self.outcomes, text_field(self._request))
@@ -173,13 +174,13 @@ class Composing:
             async for chunk in chunks:
                 yield chunk
 
-    async def _members(self, one: Ensemble, members: tuple[Member, ...], read: dict[str, Said]) -> list[_Said]:
+    async def _members(self, one: Ensemble, members: tuple[Member, ...], read: dict[str, ReadAnswer]) -> list[_Answer]:
         """The answers, in the order of the members; where a vote is decided, those that came so far."""
         asking = [
             asyncio.create_task(self._say(member, self._request, f"member {at + 1} of {len(members)}"))
             for at, member in enumerate(members)
         ]
-        came: dict[int, _Said] = {}
+        came: dict[int, _Answer] = {}
         try:
             waiting = set(asking)
             while waiting:
@@ -223,13 +224,13 @@ class Composing:
             )
         room = asyncio.Semaphore(_AT_ONCE)
 
-        async def read(at: int) -> _Said | None:
+        async def read(at: int) -> _Answer | None:
             async with room:
                 asked = _aside(part(self._request, parts, at), one.note_tokens)
                 return await self._say(reader, asked, f"part {at + 1} of {len(parts)}")
 
         reading = [asyncio.create_task(read(at)) for at in range(len(parts))]
-        notes: list[_Said] = []
+        notes: list[_Answer] = []
         try:
             for task in reading:
                 note = await task
@@ -249,18 +250,18 @@ class Composing:
 
     # ---- one call -------------------------------------------------------------------------------------------
 
-    async def _say(self, member: Member, request: Request, role: str) -> _Said | None:
+    async def _say(self, member: Member, request: Request, role: str) -> _Answer | None:
         """A call's whole answer; None where it has none, which its outcome tells."""
         call = await self._prepared(member, replace(request, stream=False), role)
         if call.execution is None:
             return None
         try:
-            return _Said(call, await call.execution.whole())
+            return _Answer(call, await call.execution.whole())
         except WeirError:
             return None
 
     async def _last(
-        self, member: Member, request: Request, role: str, otherwise: _Said | None
+        self, member: Member, request: Request, role: str, otherwise: _Answer | None
     ) -> AsyncGenerator[Chunk, None]:
         """The last call's answer as it comes; where it has none, what was there before it."""
         call = await self._prepared(member, request, role)
@@ -286,7 +287,7 @@ class Composing:
         self._calls.append(call)
         labels = replace(request.labels, strategy="")
         asked_for = replace(request, model=member.path, models=(), strategy="", labels=labels)
-        looked, asked, features = await self._look(asked_for)
+        inspected, asked, features = await self._inspect(asked_for)
         spent = sum(outcome.cost for outcome in self.outcomes)
         left = self._snapshot.budget_left
         moment = self._snapshot if left is None else changed(self._snapshot, budget_left=left - spent)
@@ -297,10 +298,10 @@ class Composing:
             fault = NOT_PERMITTED if decision.refusal == "policy" else decision.refusal
             call.refused = StepOutcome(member.path, "failed", fault, words)
         else:
-            call.execution = self._begin(looked, features, decision)
+            call.execution = self._begin(inspected, features, decision)
         return call
 
-    def _serve(self, said: _Said, below: str = "") -> Iterable[Chunk]:
+    def _serve(self, said: _Answer, below: str = "") -> Iterable[Chunk]:
         """What a call said is the answer. Raises NotGoodEnough where it is `below` the floor and that is forbidden."""
         self._served = said.call.execution
         if below:
@@ -318,7 +319,7 @@ class Composing:
             )
 
 
-async def _ended(tasks: list[asyncio.Task[_Said | None]]) -> None:
+async def _ended(tasks: list[asyncio.Task[_Answer | None]]) -> None:
     """Nobody waits for these any more; returns when they have let go of their paths."""
     for task in tasks:
         task.cancel()
@@ -332,13 +333,13 @@ def _aside(request: Request, most: int | None = None) -> Request:
     return replace(request, format=Format(), sampling=sampling, labels=labels)
 
 
-def _groups(texts: list[str], read: dict[str, Said]) -> list[list[int]]:
+def _groups(texts: list[str], read: dict[str, ReadAnswer]) -> list[list[int]]:
     """Which of the answers say the same, by their numbers; each is compared with the first of a group. What was `read`
     before is not read again. Long texts take milliseconds.
     """
     for text in texts:
         if text not in read:
-            read[text] = said(text)
+            read[text] = read_answer(text)
     groups: list[list[int]] = []
     for at, text in enumerate(texts):
         for group in groups:

@@ -16,126 +16,34 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from appliance.config_places import FILE_NAME, HOST, PORT, default_state_dir, url_of
 from appliance.config_read import Tree, parse_yaml
+from appliance.config_values import (
+    REFERENCE,
+    Address,
+    Country,
+    DefaultText,
+    HostName,
+    HostPath,
+    MirrorUrl,
+    Money,
+    Seconds,
+    SecretReference,
+    Size,
+)
 from appliance.config_words import explain, sections
 from appliance.errors import ConfigInvalid
 from appliance.records.finding import Finding, Mark
 
 MAX_FILE_BYTES = 1 << 20
-_UNITS = {
-    "": 1,
-    "b": 1,
-    "kb": 10**3,
-    "mb": 10**6,
-    "gb": 10**9,
-    "kib": 1 << 10,
-    "mib": 1 << 20,
-    "gib": 1 << 30,
-}
 _MAX_SECRET_BYTES = 16 * 1024
-_REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|credential:[A-Za-z0-9_][A-Za-z0-9_.-]*)$")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What a number counts; shown in the reference and used to print it readably."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class DefaultText:
-    """How the reference states a default that depends on the host."""
-
-    text: str
-
-
-def _expand(value: object, info: ValidationInfo) -> object:
-    """`~` becomes the home directory; a relative path counts from the directory of the file that says it."""
-    if not isinstance(value, str):
-        return value
-    if not value or "\0" in value:
-        raise ValueError("must name a file or directory")
-    base = (info.context or {}).get("base", ".")
-    return Path(base, Path(value).expanduser()).absolute()
-
-
-def _size(value: object) -> object:
-    """Bytes, as a number or as '512 MiB', '2GB'."""
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", value.strip())
-    if found is None or found[2].lower() not in _UNITS:
-        raise ValueError("must be a number of bytes, or a number with KiB, MiB, GiB, kB, MB or GB")
-    return int(float(found[1]) * _UNITS[found[2].lower()])
-
-
-def _address(value: str) -> str:
-    if value == "localhost":
-        return "127.0.0.1"
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        raise ValueError("must be an IP address, such as 127.0.0.1, ::1 or 0.0.0.0") from None
-
-
-def _country(value: str) -> str:
-    # YAML 1.1 readers turn `country: no` into False; ours keeps the string, and the hint says how to write.
-    if re.fullmatch(r"[A-Z]{2}|", value):
-        return value
-    if re.fullmatch(r"[A-Za-z]{2}", value):
-        raise ValueError(f"must be an ISO 3166 code in capitals: write {value.upper()}")
-    raise ValueError("must be a two-letter ISO 3166 code, such as CH")
-
-
-def _reference(value: str) -> str:
-    if _REFERENCE.match(value):
-        return value
-    raise ValueError("must be a reference, env:NAME, file:/path or credential:NAME, never the secret itself")
-
-
-def _mirror(value: str) -> str:
-    wrong = "must be an address such as https://mirror.site.example/weir, without credentials, '?' or '#'"
-    if not value:
-        return value
-    try:
-        parts = urlsplit(value)
-        plain = parts.port != 0 and value.isascii() and value.isprintable() and " " not in value
-    except ValueError:
-        raise ValueError(wrong) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain or set(value) & set("@?#\\"):
-        raise ValueError(wrong)
-    return value.rstrip("/")
-
-
-def _name(value: str) -> str:
-    if re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", value):
-        return value
-    raise ValueError("must be a host name in small letters, such as weir.site.example, without a port")
-
-
-HostPath = Annotated[Path, BeforeValidator(_expand)]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=0), Unit("bytes")]
-Seconds = Annotated[float, Field(gt=0, le=86_400 * 3650, allow_inf_nan=False), Unit("seconds")]
-Money = Annotated[float, Field(ge=0, allow_inf_nan=False), Unit("currency")]
 
 
 class Section(BaseModel):
@@ -147,12 +55,12 @@ class Section(BaseModel):
 class Listen(Section):
     """Where applications reach the node."""
 
-    host: Annotated[str, AfterValidator(_address)] = Field(
+    host: Address = Field(
         default=HOST,
         description="IP address of the data plane. Without a tenant only this host is served, whatever it says.",
     )
     port: int = Field(default=PORT, ge=0, le=65535, description="TCP port of the data plane; 0 takes any free one.")
-    names: tuple[Annotated[str, AfterValidator(_name)], ...] = Field(
+    names: tuple[HostName, ...] = Field(
         default=(),
         description="Names besides 127.0.0.1, [::1] and localhost by which this host's programs, or a proxy on it, "
         "address the node. On another address than loopback's every name will do.",
@@ -168,7 +76,7 @@ class PlaceOfHost(Section):
     """Where this host stands, as its operator states it; empty means 'not stated'. Never guessed."""
 
     site: str = Field(default="", max_length=64, description="Name of the site.")
-    country: Annotated[str, AfterValidator(_country)] = Field(default="", description="ISO 3166 code, in capitals.")
+    country: Country = Field(default="", description="ISO 3166 code, in capitals.")
     region: str = Field(default="", max_length=64, description="Name of the region, such as EU.")
 
 
@@ -260,7 +168,7 @@ class Routing(Section):
 class Bundles(Section):
     """Where signed bundles come from, and how old one may be that this node takes."""
 
-    mirror: Annotated[str, AfterValidator(_mirror)] = Field(
+    mirror: MirrorUrl = Field(
         default="",
         description="Address of the mirror that 'weir sync' fetches from; empty for none. With `egress.deny_all` it "
         "must be on this host.",
@@ -316,7 +224,7 @@ class Config(Section):
     routing: Routing = Routing()
     bundles: Bundles = Bundles()
     logging: Logging = Logging()
-    secrets: dict[str, Annotated[str, AfterValidator(_reference)]] = Field(
+    secrets: dict[str, SecretReference] = Field(
         default_factory=dict,
         description="Names for secrets: each `env:NAME`, `file:/path` or `credential:NAME`, never a value.",
     )
@@ -404,7 +312,7 @@ def resolve_secret(reference: str) -> str:
 
     A credential is what systemd hands over (LoadCredential=). Raises ConfigInvalid naming the reference only.
     """
-    if not _REFERENCE.match(reference):
+    if not REFERENCE.match(reference):
         raise ConfigInvalid("A secret must be given as env:NAME, file:/path or credential:NAME.")
     kind, _, name = reference.partition(":")
     file = secret_file(reference)

@@ -16,7 +16,8 @@ from typing import Any, Literal, Union
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from appliance.config import Config, DefaultText, Loaded, Unit
+from appliance.config import Config, Loaded
+from appliance.config_values import DefaultText, Unit
 from appliance.config_words import sections
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from appliance.bundle.in_force import InForce, Look, in_force
+from appliance.bundle.in_force import ChangeWatch, InForce, in_force
 from appliance.config import Config
 from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid
@@ -49,7 +49,7 @@ class Fleets:
         self._content = found.folder
         self.current = Fleet(generation_of(config, found.folder), found.folder, safe=found.safe)
         self._all = [self.current]  # that have requests, or will have
-        self.look = Look(config.state_dir)
+        self.look = ChangeWatch(config.state_dir)
         self._seen: object = None  # the first look sees what changed while the node was made
         self.not_taken_over = ""  # why the generation in force does not run here
         self._retiring: set[asyncio.Task[None]] = set()

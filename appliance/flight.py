@@ -50,7 +50,7 @@ class Executing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fare:
-    """What somebody who leaves has to tell of the execution; `shared` where another tells what it cost."""
+    """What a request that leaves records of the execution; `shared` where another request records what it cost."""
 
     steps: tuple[StepOutcome, ...]
     shared: bool = False

@@ -20,6 +20,8 @@ from appliance.run import Run
 
 @dataclass(slots=True, eq=False)
 class _Lane:
+    """A run that takes part; `first` is its first chunk, None where it ended without one."""
+
     run: Run
     stream: AsyncGenerator[Chunk, None]
     first: asyncio.Task[Chunk | None]

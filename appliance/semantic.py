@@ -33,10 +33,10 @@ from appliance.features.embedder import Floats
 from appliance.records.decision import CacheHit
 from appliance.records.request import Request
 from appliance.similar.agree import Agreement, agree
+from appliance.similar.question_language import question_language
 from appliance.similar.reading import LANGUAGES, read
 from appliance.similar.report import Seen
 from appliance.similar.standing import DAY_S, Drawn, Standing
-from appliance.similar.tongue import tongue
 from appliance.similar.verifier import compare, fits
 from appliance.similar.watch import Opened
 from appliance.store import Store
@@ -61,8 +61,8 @@ class Question:
 
 
 @dataclass
-class Held:
-    """How the cells of one generation stand, and what an operator was known to have opened."""
+class GenerationStanding:
+    """How the task cells of one generation stand, and what an operator was known to have opened again."""
 
     standing: Standing
     verifier: str
@@ -81,7 +81,7 @@ class Match:
     p_good: float
     serve: bool
     drawn: Drawn | None
-    held: Held
+    held: GenerationStanding
 
     @property
     def stored(self) -> str:
@@ -95,7 +95,7 @@ class Match:
 
 
 class Semantic:
-    """Of one node."""
+    """Reuse of answers to similar questions, on one node."""
 
     def __init__(
         self, store: Store, exact: ExactCache, *, share: float, max_wrong: float | None, clock: Callable[[], float]
@@ -108,7 +108,7 @@ class Semantic:
         self._max_wrong = max_wrong
         self._clock = clock
         self.cache = SemanticCache(store, exact)
-        self._held: OrderedDict[str, Held] = OrderedDict()  # by generation
+        self._held: OrderedDict[str, GenerationStanding] = OrderedDict()  # by generation
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -216,7 +216,7 @@ class Semantic:
                     held.opened[task] = seen.opened
                     held.standing.open_at(task, seen.opened)
 
-    def _of(self, generation: str, similar: Similar) -> Held:
+    def _of(self, generation: str, similar: Similar) -> GenerationStanding:
         held = self._held.get(generation)
         if held is None:
             verifier = similar.promise.verifier
@@ -227,7 +227,7 @@ class Semantic:
                 similar.promise, seen, share=self._share, deltas=similar.promise.budgets(self._max_wrong)
             )
             opened = {task: one.opened for task, one in seen.items() if one.opened is not None}
-            held = Held(standing, verifier, opened)
+            held = GenerationStanding(standing, verifier, opened)
             with self._lock:
                 self._held[generation] = held
                 while len(self._held) > _GENERATIONS:
@@ -262,7 +262,7 @@ class Semantic:
         today = int(now // DAY_S)
         self._store.writer.put("cache", lambda connection: sweep(connection, today))
 
-    def write(self, *more: Held) -> None:
+    def write(self, *more: GenerationStanding) -> None:
         """Hand the writer what was counted and labelled since, in what is held and in `more`."""
         with self._lock:
             every = {id(held): held for held in (*self._held.values(), *more)}.values()
@@ -283,7 +283,7 @@ def _question(request: Request, task: str, vector: Floats, generation: Generatio
     if partition is None:
         return None
     text = last_turn(request)
-    language = tongue(text)
+    language = question_language(text)
     if language not in LANGUAGES:
         return None
     return Question(partition, text, language, task, staticity(text, language), vector, embedder)

@@ -23,8 +23,8 @@ from appliance.features.embedder import Floats  # noqa: E402
 from appliance.learn.stats import clopper_pearson_upper  # noqa: E402
 from appliance.similar.measures import measures  # noqa: E402
 from appliance.similar.promise import Promise  # noqa: E402
+from appliance.similar.question_language import question_language as detected  # noqa: E402
 from appliance.similar.reading import LANGUAGES, Reading, read  # noqa: E402
-from appliance.similar.tongue import tongue as detected  # noqa: E402
 from appliance.similar.verifier import Comparison, Verifier, compare  # noqa: E402
 
 MODELS = ROOT / "build" / "starter" / "models"

@@ -74,8 +74,10 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How it ended. `runs` is what is in force now, '' for nothing; `settled` what came of an interrupted trial."""
+class ActivationResult:
+    """How an import or a rollback ended. `runs` is what is in force now, '' for nothing; `problem` why a trial failed;
+    `copied` counts bytes; `settled` is what came of a trial that was interrupted before.
+    """
 
     id: str
     outcome: Outcome
@@ -87,7 +89,7 @@ class Ended:
     settled: str = ""
 
 
-def apply(place: Path, means: Means, terms: Terms) -> Ended:
+def apply(place: Path, means: Means, terms: Terms) -> ActivationResult:
     """Take the one bundle at a place into use. Raises BundleRefused, StateInvalid or AuditUnavailable; may block long.
 
     A refusal leaves everything as it was, but for blobs in the store that make the next try shorter.
@@ -97,7 +99,7 @@ def apply(place: Path, means: Means, terms: Terms) -> Ended:
 
 def apply_from(
     opening: AbstractContextManager[Source], medium: Mapping[str, object], means: Means, terms: Terms
-) -> Ended:
+) -> ActivationResult:
     """The same from any source, which is opened once the lock is held; `medium` is what the audit says of it."""
     with _audited(means, {"step": "import", **medium, **witness.who(), **witness.clocks()}):
         state = _trusts(means)
@@ -117,21 +119,21 @@ def apply_from(
             if slots.good == id and verify.same(state, bundle):
                 bad = generations.rotten(bundle.manifest, means.state_dir) if terms.thorough else ()
                 if not bad:
-                    return Ended(id, "no_change", slots.pointed, age=age, settled=settled)
+                    return ActivationResult(id, "no_change", slots.pointed, age=age, settled=settled)
                 copied = _mended(bundle, bad, source, state, means)
-                return Ended(id, "mended", slots.pointed, "", copied, age, settled=settled)
+                return ActivationResult(id, "mended", slots.pointed, "", copied, age, settled=settled)
             copied = _staged(bundle, source, state, means)
         # From here on the medium is not read.
         rehearsal = _rehearsed(bundle, means, terms.moment)
         state = _accepted(bundle, state, means)
         if slots.good == id:
             means.note(_step("renewed", {"id": id}))
-            return Ended(id, "renewed", slots.pointed, "", copied, age, rehearsal, settled)
+            return ActivationResult(id, "renewed", slots.pointed, "", copied, age, rehearsal, settled)
         ended = _tried(means, replace(slots, trial=id, tries=0), state)
         return replace(ended, copied=copied, age=age, rehearsal=rehearsal, settled=settled)
 
 
-def roll_back(means: Means) -> Ended:
+def roll_back(means: Means) -> ActivationResult:
     """Return to the generation before, which must pass its health check again. Raises as `apply` does.
 
     What ran becomes the one before, so that a second call returns to it.
@@ -296,7 +298,7 @@ def _accepted(bundle: Trusted, state: TrustState, means: Means) -> TrustState:
     return after
 
 
-def _tried(means: Means, slots: Slots, state: TrustState | None) -> Ended:
+def _tried(means: Means, slots: Slots, state: TrustState | None) -> ActivationResult:
     """One attempt of `slots.trial`, counted before it is made, and what follows from it."""
     state_dir, id = means.state_dir, slots.trial
     if slots.tries == 0:
@@ -317,10 +319,10 @@ def _tried(means: Means, slots: Slots, state: TrustState | None) -> Ended:
     kept.write(state_dir, slots)
     means.note(_step("good", {"id": id, "from": before}))
     _swept(state_dir, slots)
-    return Ended(id, "good", id)
+    return ActivationResult(id, "good", id)
 
 
-def _returned(means: Means, slots: Slots, state: TrustState | None, problem: str) -> Ended:
+def _returned(means: Means, slots: Slots, state: TrustState | None, problem: str) -> ActivationResult:
     """Rule 4."""
     state_dir, failed = means.state_dir, slots.trial
     bad = {**slots.bad, failed: witness.text(problem)}
@@ -337,7 +339,7 @@ def _returned(means: Means, slots: Slots, state: TrustState | None, problem: str
     generations.point(state_dir, after.pointed)
     means.note(_step(outcome, {"id": failed, "to": after.good, "epoch": epoch, "problem": witness.text(problem)}))
     _swept(state_dir, after)
-    return Ended(failed, outcome, after.good, problem)
+    return ActivationResult(failed, outcome, after.good, problem)
 
 
 def _swept(state_dir: Path, slots: Slots) -> None:

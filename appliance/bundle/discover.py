@@ -70,7 +70,7 @@ Examine = Callable[[str], Sequence[Found]]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Visit:
     """A place that was examined: which medium it was, and when it is looked at again."""
 
     mark: str
@@ -97,7 +97,7 @@ def mounts(mountinfo: str, directories: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def look(directories: Sequence[Path]) -> dict[str, str]:
+def places(directories: Sequence[Path]) -> dict[str, str]:
     """Where media are, or copies of such: mount points, and where none is the directories directly below. May hang."""
     real = [os.path.realpath(directory) for directory in directories]
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
@@ -119,18 +119,18 @@ def look(directories: Sequence[Path]) -> dict[str, str]:
     return dict(sorted((place, mark) for place, mark in found.items() if mark)[:MAX_PLACES])
 
 
-def decide(seen: Mapping[str, Seen], there: Mapping[str, str], now: float) -> tuple[str, ...]:
+def to_examine(seen: Mapping[str, Visit], there: Mapping[str, str], now: float) -> tuple[str, ...]:
     """The places to examine: first those that are new or other than before, then those whose time has come."""
     new = [place for place, mark in there.items() if place not in seen or seen[place].mark != mark]
     due = [place for place, mark in there.items() if place in seen and seen[place].mark == mark]
     return (*new, *(place for place in due if seen[place].due <= now))
 
 
-def examined(before: Seen | None, mark: str, now: float) -> Seen:
+def visited(before: Visit | None, mark: str, now: float) -> Visit:
     """What is kept of a place once it was examined."""
     again = before is not None and before.mark == mark
     wait_s = min(2 * before.wait_s, _SELDOM_S) if before is not None and again else _AGAIN_S
-    return Seen(mark, now + wait_s, wait_s)
+    return Visit(mark, now + wait_s, wait_s)
 
 
 class Watch:
@@ -147,7 +147,7 @@ class Watch:
         self._directories = tuple(directories)
         self._examine = examine
         self._look_s, self._limit_s = look_s, limit_s
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, Visit] = {}
         self._found: dict[str, tuple[Found, ...]] = {}
         self._hanging: dict[str, threading.Thread] = {}
 
@@ -159,15 +159,15 @@ class Watch:
     async def news(self) -> AsyncIterator[Found]:
         """What is found, each once until it differs or is plugged in again; without an end, and to be cancelled."""
         while True:
-            there = await self._aside("look", lambda: look(self._directories))
+            there = await self._aside("look", lambda: places(self._directories))
             if isinstance(there, dict):
                 for place in self._seen.keys() - there.keys():
                     del self._seen[place]
                     self._found.pop(place, None)
-                for place in decide(self._seen, there, time.monotonic()):
+                for place in to_examine(self._seen, there, time.monotonic()):
                     before = self._found.get(place, ())
                     found = await self._at(place, there[place])
-                    self._seen[place] = examined(self._seen.get(place), there[place], time.monotonic())
+                    self._seen[place] = visited(self._seen.get(place), there[place], time.monotonic())
                     self._found[place] = found
                     for each in found:
                         if each not in before:

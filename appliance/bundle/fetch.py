@@ -19,7 +19,7 @@ from pathlib import Path
 
 from appliance.bundle import activate, freshness, preflight, stage, verify
 from appliance.bundle import manifest as form
-from appliance.bundle.activate import Ended, Means, Terms
+from appliance.bundle.activate import ActivationResult, Means, Terms
 from appliance.bundle.manifest import Manifest
 from appliance.bundle.media import Source, Stream
 from appliance.bundle.refusal import BundleRefused
@@ -30,7 +30,7 @@ from appliance.store.floors import TrustState
 FOLDER = "fetched"
 
 
-def sync(mirror: Source, medium: Mapping[str, object], means: Means, terms: Terms) -> Ended:
+def sync(mirror: Source, medium: Mapping[str, object], means: Means, terms: Terms) -> ActivationResult:
     """Take the mirror's bundle into use. Raises as `activate.apply` does; may block long.
 
     What was fetched stays where a later step refuses, and makes the next try shorter.

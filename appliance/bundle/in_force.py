@@ -32,7 +32,7 @@ class Root:
 
     @property
     def words(self) -> str:
-        """For people."""
+        """The root as people are told of it."""
         return f"root {self.version}, {self.name}" + (", FOR EVALUATION ONLY" if self.evaluation else "")
 
 
@@ -47,7 +47,7 @@ class InForce:
 
 
 def in_force(state_dir: Path) -> InForce:
-    """As it is now. Raises StateInvalid."""
+    """What is in force now. Raises StateInvalid."""
     kept = slots.read(state_dir) or slots.Slots()
     id = kept.good or kept.fallen
     return InForce(id, generations.place(state_dir, id) if id else None, bool(id) and not kept.good, root_of(state_dir))
@@ -72,8 +72,10 @@ def marks(state_dir: Path) -> object:
     return tuple(found)
 
 
-class Look:
-    """Tells what commands change from what a node that works writes into the same database with every request."""
+class ChangeWatch:
+    """Notices what commands change: what is in force, whom the node trusts, whom it admits. What a node at work writes
+    into the same database with every request does not count.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
@@ -121,7 +123,7 @@ def root_of(state_dir: Path) -> Root | None:
 
 
 def root_in(found: TrustState | Lost | None) -> Root | None:
-    """The same of what was read."""
+    """The root in what `floors.read` returned."""
     state = found.state if isinstance(found, Lost) else found
     if state is None:
         return None

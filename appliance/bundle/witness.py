@@ -48,7 +48,7 @@ def medium(path: Path) -> Facts:
 
 
 def mirror(url: str) -> Facts:
-    """The same of a mirror."""
+    """A mirror in the same form: its address, and no device."""
     return {"place": text(url), "device": "", "uuid": ""}
 
 

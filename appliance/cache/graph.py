@@ -67,7 +67,7 @@ class Graph:
         return cls(dimensions, index)
 
     def __len__(self) -> int:
-        """With the dead."""
+        """How many rows it has, those that were marked dead included."""
         return int(self._index.element_count)
 
     @property
@@ -80,7 +80,7 @@ class Graph:
         return 3 * len(self._dead) > len(self)
 
     def rows(self) -> set[int]:
-        """Those that may be proposed."""
+        """The rows that may be proposed."""
         return set(map(int, self._index.get_ids_list())) - self._dead
 
     def add(self, rows: Rows, vectors: Floats) -> None:

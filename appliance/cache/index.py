@@ -28,7 +28,7 @@ Rows = npt.NDArray[np.int64]
 Proposed = list[tuple[int, float]]  # row and cosine, nearest first
 
 
-class Flat:
+class FlatIndex:
     """Vectors side by side, compared one by one, the newest `most`. Not for several threads at once."""
 
     def __init__(self, dimensions: int, most: int = FLAT_MOST) -> None:
@@ -95,12 +95,14 @@ class Flat:
         return [one for one in found if one[0] not in self._dead][:most]
 
 
-class Held:
-    """What is in memory of one partition. Whoever uses it holds `lock`."""
+class PartitionIndex:
+    """What is in memory of one partition: its newest vectors, and the graph of the others where there are many. Whoever
+    uses it holds `lock`.
+    """
 
     def __init__(self, dimensions: int, most: int = FLAT_MOST) -> None:
         self.lock = threading.Lock()
-        self.flat = Flat(dimensions, most)
+        self.flat = FlatIndex(dimensions, most)
         self.graph: Graph | None = None
         self.up_to = 0  # the newest row that was looked at
         self.asked = False  # whether its graph is going to be tended
@@ -137,4 +139,5 @@ class Held:
 
     def start_anew(self) -> None:
         """Read anew what is not in the graph."""
-        self.flat, self.up_to = Flat(self._dimensions, self._most), self.graph.up_to if self.graph is not None else 0
+        self.flat = FlatIndex(self._dimensions, self._most)
+        self.up_to = self.graph.up_to if self.graph is not None else 0

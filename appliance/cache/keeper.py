@@ -24,7 +24,7 @@ import structlog
 
 from appliance.cache.erasure import Erasures
 from appliance.cache.graph import ELEMENT_BYTES, Graph, Unfit, remove
-from appliance.cache.index import Held, Rows
+from appliance.cache.index import PartitionIndex, Rows
 from appliance.features.embedder import Floats
 
 log = structlog.get_logger("weir.cache")
@@ -49,8 +49,8 @@ class Keeper:
         dimensions: int,
         memory_bytes: int,
         flat_most: int,
-        held: Callable[[str], Held],
-        grown: Callable[[str, Held], object],
+        held: Callable[[str], PartitionIndex],
+        grown: Callable[[str, PartitionIndex], object],
     ) -> None:
         self._database = database
         self._directory = directory
@@ -105,7 +105,7 @@ class Keeper:
                 self._open -= 1
                 self._settled.notify_all()
 
-    def _tend(self, connection: sqlite3.Connection, partition: str, held: Held) -> None:
+    def _tend(self, connection: sqlite3.Connection, partition: str, held: PartitionIndex) -> None:
         file = self._directory / f"{partition}.graph"
         number = self._erasures.number
         graph = held.graph
@@ -153,7 +153,9 @@ class Keeper:
         log.info("index-loaded", partition=partition[:12], rows=len(graph), seconds=seconds)
         return graph
 
-    def _fits(self, connection: sqlite3.Connection, partition: str, held: Held, graph: Graph, number: int) -> bool:
+    def _fits(
+        self, connection: sqlite3.Connection, partition: str, held: PartitionIndex, graph: Graph, number: int
+    ) -> bool:
         """Compare the graph with the rows, and mark what is gone; whether it may be used from here on."""
         rows = connection.execute(
             "SELECT row FROM semantic WHERE partition = ? AND row <= ?", (partition, graph.up_to)
@@ -185,7 +187,9 @@ class Keeper:
                 return False
         return True
 
-    def _grow(self, connection: sqlite3.Connection, partition: str, held: Held, graph: Graph, count: int) -> bool:
+    def _grow(
+        self, connection: sqlite3.Connection, partition: str, held: PartitionIndex, graph: Graph, count: int
+    ) -> bool:
         """Add what is not in it yet; False where it was not finished."""
         said = 0
         while True:

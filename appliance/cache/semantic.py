@@ -22,7 +22,7 @@ import structlog
 
 from appliance.cache.erasure import INDEX
 from appliance.cache.exact import Entry, ExactCache, entry_of
-from appliance.cache.index import FLAT_MOST, Held, Proposed
+from appliance.cache.index import FLAT_MOST, PartitionIndex, Proposed
 from appliance.cache.keeper import BEHIND, Keeper, vector_of, vectors_of
 from appliance.features.embedder import Floats
 from appliance.store import Store
@@ -73,7 +73,7 @@ class SemanticCache:
         self._dimensions = dimensions
         self._memory_bytes = memory_bytes
         self._flat_most = flat_most
-        self._partitions: OrderedDict[str, Held] = OrderedDict()
+        self._partitions: OrderedDict[str, PartitionIndex] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None  # opened by the first look
@@ -156,7 +156,7 @@ class SemanticCache:
             alive.append(Near(row, key, text, str(language), str(cell), min(1.0, float(stored @ query)), entry))
         return alive
 
-    def _catch_up(self, held: Held, partition: str, now: float) -> None:
+    def _catch_up(self, held: PartitionIndex, partition: str, now: float) -> None:
         """Take in what was committed since the last look, at most the newest `flat_most`."""
         found = self._read(_NEW, (partition, held.up_to, now, self._flat_most))
         if found:
@@ -171,17 +171,17 @@ class SemanticCache:
             with closing(self._reader.execute(sql, values)) as cursor:
                 return cursor.fetchall()
 
-    def _of(self, partition: str) -> Held:
+    def _of(self, partition: str) -> PartitionIndex:
         """What is held of the partition."""
         with self._lock:
             held = self._partitions.get(partition)
             if held is None:
-                held = self._partitions[partition] = Held(self._dimensions, self._flat_most)
+                held = self._partitions[partition] = PartitionIndex(self._dimensions, self._flat_most)
             else:
                 self._partitions.move_to_end(partition)
             return held
 
-    def _weigh(self, partition: str, held: Held) -> None:
+    def _weigh(self, partition: str, held: PartitionIndex) -> None:
         """Count what it holds. What was not asked for longest goes, beyond the bound."""
         with self._lock:
             if self._partitions.get(partition) is not held:

@@ -20,7 +20,6 @@ from functools import lru_cache
 from typing import Final, Literal
 
 Staticity = Literal["static", "slow", "fast", "never"]
-STATICITIES: Final[tuple[Staticity, ...]] = ("static", "slow", "fast", "never")
 TTL_S: Final[dict[Staticity, float]] = {"static": 30 * 86_400.0, "slow": 7 * 86_400.0, "fast": 3600.0, "never": 0.0}
 
 # Of the moment itself: another day, another answer.

@@ -19,7 +19,7 @@ from appliance.cli.out import clean, duration, emit_json, money, paint, size, ta
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from appliance.bundle.activate import Ended, Means, Terms
+    from appliance.bundle.activate import ActivationResult, Means, Terms
     from appliance.bundle.stage import Progress
     from appliance.config import Config
     from appliance.doctor.asker import Asker
@@ -215,7 +215,7 @@ def _say_list(told: dict[str, Any]) -> None:
         click.echo(paint(f"The next import restores what this node trusts: {clean(told['state_lost'])}.", "yellow"))
 
 
-def say_end(ended: Ended, asker: Asker | None = None, *, as_json: bool, mirror: bool = False) -> int:
+def say_end(ended: ActivationResult, asker: Asker | None = None, *, as_json: bool, mirror: bool = False) -> int:
     """Say how it ended, and what servers said; 0 where the wanted generation runs."""
     from appliance.bundle.refusal import next_step
 

@@ -118,6 +118,19 @@ class CliError(click.ClickException):
             click.echo(f"  {clean(detail)}", file=out)
 
 
+def say_invalid(error: ConfigInvalid, *, as_json: bool) -> int:
+    """What a `check` command says where there are findings: these on stdout, one a line. Returns the exit code."""
+    from appliance.cli.out import clean, emit_json
+
+    if as_json:
+        emit_json({"valid": False, "message": error.message, "findings": list(error.details)})
+    else:
+        for detail in error.details:
+            click.echo(clean(detail))
+        click.echo(f"weir: {clean(error.message)} {error.next_step}", err=True)
+    return BAD_CONFIG
+
+
 class WeirCommand(click.Command):
     """A command with examples, whose errors are Weir's; an int that it returns is its exit code."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from appliance.cli.common import BAD_CONFIG, OK, WeirCommand, json_option, where_options
+from appliance.cli.common import OK, WeirCommand, json_option, say_invalid, where_options
 from appliance.cli.out import clean, emit_json
 from appliance.errors import ConfigInvalid
 
@@ -37,13 +37,7 @@ def check(file: Path | None, state: Path | None, config_file: Path | None, as_js
     try:
         loaded = load_with_origin(state, file=file or config_file)
     except ConfigInvalid as error:
-        if as_json:
-            emit_json({"valid": False, "message": error.message, "findings": list(error.details)})
-            return BAD_CONFIG
-        for detail in error.details:
-            click.echo(clean(detail))
-        click.echo(f"weir: {clean(error.message)} {error.next_step}", err=True)
-        return BAD_CONFIG
+        return say_invalid(error, as_json=as_json)
     if as_json:
         emit_json({"valid": True, "file": str(loaded.file) if loaded.file else None, "findings": []})
     elif loaded.file:

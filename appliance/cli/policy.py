@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli.common import (
-    BAD_CONFIG,
     LABEL_HEADERS,
     NEGATIVE,
     OK,
@@ -16,6 +15,7 @@ from appliance.cli.common import (
     WeirCommand,
     content_in_force,
     json_option,
+    say_invalid,
     where_options,
 )
 from appliance.cli.out import clean, emit_json, paint, table
@@ -59,13 +59,7 @@ def check(folder: Path | None, state: Path | None, config_file: Path | None, as_
     try:
         policy = read_policy(files, folder=str(where))
     except ConfigInvalid as error:
-        if as_json:
-            emit_json({"valid": False, "message": error.message, "findings": list(error.details)})
-            return BAD_CONFIG
-        for detail in error.details:
-            click.echo(clean(detail))
-        click.echo(f"weir: {clean(error.message)} {error.next_step}", err=True)
-        return BAD_CONFIG
+        return say_invalid(error, as_json=as_json)
     if as_json:
         emit_json({"valid": True, "id": policy.id, "rules": len(policy.rules), "findings": []})
     else:

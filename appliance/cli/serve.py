@@ -94,7 +94,7 @@ def _settled(config: Config) -> InForce:
 
 
 def _look(state: Path | None, config_file: Path | None, host: str | None, port: int | None) -> str:
-    """The command that looks at the same address."""
+    """The command by which doctor examines the same address."""
     given = {"--state": state, "--config": config_file, "--host": host, "--port": port}
     words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     return shlex.join(["weir", "doctor", "--only", "port", *words])

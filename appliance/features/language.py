@@ -1,10 +1,9 @@
 """Which language a text is in, or '' where it is too short or too odd to say.
 
 Rules kept here:
-1. Unknown beats wrong: policy and candidates may remove paths by language, so a guess over three words says
-   ''.
-2. No network; py3langid carries its model. It is loaded at first use, once (about
-   a second): `load` does it early.
+1. Unknown beats wrong: policy and candidates may remove paths by language, so a guess over three words says ''.
+2. No network; py3langid carries its model. It is loaded once, at first use, which takes about a second: `load` does it
+   early.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fit a confidence gate from judged answers. Runs on a workstation or in the background, never on the hot path.
+"""Fit a confidence gate from judged answers. For whoever builds content; a node reads the gate, and fits none.
 
 Rules kept here:
 1. Rows are answers to phrasings that the model has not seen; thresholds fitted on seen ones break their promise.

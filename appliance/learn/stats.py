@@ -1,4 +1,4 @@
-"""Exact small-sample statistics. Checked against scipy in the tests; scipy is too heavy for the node."""
+"""Small-sample statistics, by hand: scipy is too heavy for the node. The tests compare them with published values."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from appliance.paths.anthropic_own import (
     thinking_asked,
 )
 from appliance.paths.contract import Chunk, FinishReason, Job, Reasoning, Text, ToolCall, Usage
-from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
+from appliance.paths.dialect import MALFORMED, BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.paths.said import arguments_of, conversation, image_bytes, image_url, pdf, pieces, texts
 from appliance.records.chunks import REDACTED
@@ -277,7 +277,7 @@ class MessageReading(EventReading):
             self._stop(found)
         except (ErrorEvent, BrokenAnswer):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of Anthropic's messages") from None
         return chunks
 
@@ -303,7 +303,7 @@ class MessageReading(EventReading):
                 raise ErrorEvent(data)
         except (ErrorEvent, BrokenAnswer):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of Anthropic's events") from None
 
     def _stop(self, said: dict[str, Any]) -> None:

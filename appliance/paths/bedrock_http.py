@@ -28,7 +28,7 @@ from yarl import URL
 
 from appliance.paths.anthropic_own import check_kept
 from appliance.paths.bedrock_errors import fault_of
-from appliance.paths.bedrock_wire import Said, build_body
+from appliance.paths.bedrock_wire import ConverseReading, build_body
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError
 from appliance.paths.dialect import BrokenAnswer, Call, Reading
 from appliance.paths.openai_errors import error_of, retry_after
@@ -201,7 +201,7 @@ def _frame(raw: bytes) -> tuple[dict[str, Any], bytes]:
         raise BrokenAnswer("a frame is malformed") from None
 
 
-class BedrockReading(Said):
+class BedrockReading(ConverseReading):
     """What has been read of one Converse, as `dialect.Reading` has it."""
 
     __slots__ = ("_frames", "ended", "failed")

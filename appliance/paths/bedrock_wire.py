@@ -29,7 +29,7 @@ import orjson
 
 from appliance.paths.anthropic_own import BUDGETS, LEAST_BUDGET, check_told, lost_thread, marked, sealed
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
-from appliance.paths.dialect import BrokenAnswer, unsupported
+from appliance.paths.dialect import MALFORMED, BrokenAnswer, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.paths.said import arguments_of, conversation, image_bytes, pieces, texts
 from appliance.records.chunks import REDACTED
@@ -113,7 +113,7 @@ def _blocks(message: Message, at: int, *, keeps: bool) -> list[dict[str, Any]]:
 
 
 def _kept(block: dict[str, Any], lasts: str) -> list[dict[str, Any]]:
-    """Rule 3. No point may stand behind thinking."""
+    """A block with the `cachePoint` behind it (rule 3). None may stand behind thinking."""
     if "reasoningContent" in block:
         return [block]
     return [block, {"cachePoint": {"type": "default"} | ({"ttl": lasts} if lasts == "1h" else {})}]
@@ -248,7 +248,7 @@ def read_usage(found: Any) -> Usage:
     )
 
 
-class Said:
+class ConverseReading:
     """What has been read of one answer. `usage` is None until the provider states it, `finish` until it ended."""
 
     __slots__ = ("_calls", "_silent", "_stop_strings", "finish", "stops", "usage")
@@ -274,7 +274,7 @@ class Said:
             return chunks
         except (BrokenAnswer, PathError):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of Converse's answers") from None
 
     def _block(self, at: int, block: dict[str, Any], tokens: int, chunks: list[Chunk]) -> None:
@@ -314,7 +314,7 @@ class Said:
                 self.usage = read_usage(found["usage"]) if found.get("usage") else self.usage
         except (BrokenAnswer, PathError):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of ConverseStream's events") from None
 
     def _delta(self, at: int, delta: dict[str, Any], chunks: list[Chunk]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage, Vector
-from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading, unsupported
+from appliance.paths.dialect import MALFORMED, BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.paths.said import check_said, image_url, numbers, pieces, texts
 from appliance.records.request import THINKING, Message
@@ -233,7 +233,7 @@ class ChatReading(EventReading):
             return chunks
         except (BrokenAnswer, ErrorEvent):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of Cohere's answers") from None
 
     def event(self, name: bytes, data: bytes, chunks: list[Chunk]) -> None:  # noqa: ARG002 - data says its own type
@@ -272,7 +272,7 @@ class ChatReading(EventReading):
                 raise ErrorEvent(data)
         except (BrokenAnswer, ErrorEvent):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of Cohere's events") from None
 
     def end(self) -> None:
@@ -319,7 +319,7 @@ class EmbedReading(EventReading):
             return [Vector(numbers(row), at) for at, row in enumerate(rows)]
         except BrokenAnswer:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of Cohere's embeddings") from None
 
     def reasons(self) -> tuple[FinishReason, ...]:

@@ -1,4 +1,4 @@
-"""The one stable contract: an execution path is a card and five members.
+"""The one stable contract: an execution path has a card, is started and stopped, says whether it is ready, and streams.
 
 Rules kept here:
 1. A path knows nothing of policy, price, retry, cache or fallback.

@@ -23,6 +23,10 @@ from appliance.paths.sse import EventParser
 from appliance.records.card import Endpoint
 from appliance.records.value import value
 
+# What reading an answer raises where it is not in the form that is expected: no JSON, another type, a name that is not
+# there, a number that is too large. `BrokenAnswer` is one of them.
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+
 
 class BrokenAnswer(ValueError):
     """The provider's answer is not in its form."""

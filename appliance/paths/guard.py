@@ -22,7 +22,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from appliance.decide.usage import possible
-from appliance.paths.called import Calls
 from appliance.paths.clock import Clock
 from appliance.paths.contract import (
     Chunk,
@@ -39,6 +38,7 @@ from appliance.paths.contract import (
     Vector,
 )
 from appliance.paths.prefixes import Links, Prefixes, links_of_prompt
+from appliance.paths.tool_calls import ToolCalls
 from appliance.records.card import ModelCard
 
 _log = logging.getLogger("weir.paths")
@@ -99,7 +99,7 @@ class Guarded:
         done: Done | None = None
         inner: AsyncIterator[Chunk] | None = None
         clock: Clock | None = None
-        calls: Calls | None = None
+        calls: ToolCalls | None = None
         links: Links = ()
         held = 0
         if self.prefixes.asked:
@@ -124,7 +124,7 @@ class Guarded:
                 elif isinstance(chunk, _KNOWN):
                     yield chunk
                 elif isinstance(chunk, ToolCall):
-                    calls = calls or Calls(job)
+                    calls = calls or ToolCalls(job)
                     piece = calls.note(chunk)
                     if piece is not None:
                         yield piece

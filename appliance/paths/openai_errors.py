@@ -33,7 +33,7 @@ _TOO_LONG = re.compile(
 
 def error_of(status: int, headers: Mapping[str, str], raw: bytes, *, hidden: str = "") -> PathError:
     """The PathError for an HTTP error. `hidden` is the key: whatever contains it is left out."""
-    said = _Said(raw, hidden)
+    said = _ErrorBody(raw, hidden)
     fault, sentence = _fault(status, said)
     wait = retry_after(headers)
     return PathError(
@@ -46,12 +46,12 @@ def error_of(status: int, headers: Mapping[str, str], raw: bytes, *, hidden: str
 
 def error_event(raw: bytes, *, hidden: str = "") -> PathError:
     """The PathError for an error that came inside a stream; its `code` may be an HTTP status."""
-    said = _Said(raw, hidden)
+    said = _ErrorBody(raw, hidden)
     fault, sentence = _fault(said.status or 500, said)
     return PathError(fault, f"{sentence} (inside the stream{said.named})"[:300], param=said.param)
 
 
-class _Said:
+class _ErrorBody:
     """What of an error's body may be looked at. `code`, `kind` and `param` may be shown, `prose` never."""
 
     __slots__ = ("code", "flagged", "kind", "named", "param", "prose", "status", "wait_s", "weir")
@@ -101,7 +101,7 @@ _WEIR: dict[str, tuple[PathFault, str]] = {
 }
 
 
-def _fault(status: int, said: _Said) -> tuple[PathFault, str]:
+def _fault(status: int, said: _ErrorBody) -> tuple[PathFault, str]:
     code, kind = said.code, said.kind
     if said.weir and code in _WEIR:
         return _WEIR[code]

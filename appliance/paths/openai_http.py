@@ -91,7 +91,7 @@ class OpenAIDialect:
 
 
 class AnsweredByWeir(Answered):
-    """Rule 4."""
+    """An answer of another Weir, whose head says whether it is below the floor (rule 4)."""
 
     __slots__ = ("_meter",)
 

@@ -30,7 +30,7 @@ from appliance.paths.contract import (
     Usage,
     Vector,
 )
-from appliance.paths.dialect import BrokenAnswer, ErrorEvent, EventReading
+from appliance.paths.dialect import MALFORMED, BrokenAnswer, ErrorEvent, EventReading
 from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.paths.said import numbers
 from appliance.records.request import THINKING, Format, Message, Sampling
@@ -228,7 +228,7 @@ class Answered(EventReading):
                 raise ErrorEvent(data)
         except (ErrorEvent, BrokenAnswer):
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of OpenAI's answers") from None
 
     def _choice(self, choice: Any, key: str, chunks: list[Chunk]) -> None:
@@ -309,7 +309,7 @@ class Embedded(EventReading):
             return [Vector(_values(row["embedding"]), row["index"]) for row in rows]
         except BrokenAnswer:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except MALFORMED:
             raise BrokenAnswer("not in the form of OpenAI's embeddings") from None
 
     def reasons(self) -> tuple[FinishReason, ...]:

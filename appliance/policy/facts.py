@@ -20,7 +20,6 @@ from appliance.records.value import value
 
 Scope = Literal["tenant", "site"]
 Action = Literal["use", "store", "reuse", "export", "administer"]
-ACTIONS: tuple[Action, ...] = ("use", "store", "reuse", "export", "administer")
 PLACE_KINDS = ("node", "site", "country", "region")  # each lies in the next
 _NOWHERE = "node:"  # where nothing stands: a demand for 'this node' that has no name is met by nobody
 _LOCALE_FAILURE = "locale:"

@@ -1,4 +1,4 @@
-"""Cedar text with its places: rules apart, and where in the text a complaint of the engine belongs.
+"""Cedar text, cut into its rules, and the place in it that an error of the engine is about.
 
 Rules kept here:
 1. The engine names no line; a place is found from the text alone, never from the wording of a rule's annotations.
@@ -96,7 +96,7 @@ def words(text: str) -> Iterator[Word]:
 
 
 def rules(file: str, text: str) -> Iterator[Part]:
-    """The text cut behind each semicolon."""
+    """The rules of a file: its text, cut behind each semicolon."""
     held: list[Word] = []
     for word in words(text):
         held.append(word)

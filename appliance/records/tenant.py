@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -18,7 +18,6 @@ from appliance.records.request import LOCAL, Classification, Kind, Purpose, Righ
 from appliance.records.value import value
 
 Priority = Literal["low", "normal", "high"]
-PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 # Jobs of a tenant that a busy path takes for one of a tenant of low priority.
 WEIGHTS: dict[Priority, int] = {"low": 1, "normal": 2, "high": 4}
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
@@ -85,7 +84,7 @@ class Tenant(Frozen):
 
     @cached_property
     def scope(self) -> Scope | None:
-        """None where nothing of it is stated."""
+        """What its keys cover; None where nothing is stated."""
         scope = Scope(self.models, self.tiers, self.modalities, self.business_value, self.strategy, self.strategies)
         return None if scope == Scope() else scope
 

@@ -73,7 +73,7 @@ def _cache(facts: HeaderFacts) -> str:
 
 
 def _alike(facts: HeaderFacts) -> tuple[dict[str, str], str]:
-    """What many answers say alike, and its lines."""
+    """The headers that many answers have in common, and the same as lines."""
     return _said(
         facts.path,
         facts.tier,

@@ -47,31 +47,31 @@ UNSURE = Agreement("unsure")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An answer that was read, to be compared with several."""
+class ReadAnswer:
+    """An answer made ready to be compared: `bare` is without a fence around all of it, `lines` each in one spacing."""
 
     text: str
     bare: str
     lines: list[str]
 
 
-def said(text: str) -> Said:
+def read_answer(text: str) -> ReadAnswer:
     """Read an answer. Its cost grows with its length."""
     bare = _bare(text)
-    return Said(text, bare, _spaced(bare))
+    return ReadAnswer(text, bare, _spaced(bare))
 
 
 def agree(
     stored: str, fresh: str, *, language: str, cosine: Cosine | None = None, judge: Judge | None = None
 ) -> Agreement:
     """Whether both answers say the same. `cosine` compares two texts (-1 to 1), `judge` says yes, no or None."""
-    return compared(said(stored), said(fresh), language=language, cosine=cosine, judge=judge)
+    return compared(read_answer(stored), read_answer(fresh), language=language, cosine=cosine, judge=judge)
 
 
 def compared(
-    stored: Said, fresh: Said, *, language: str, cosine: Cosine | None = None, judge: Judge | None = None
+    stored: ReadAnswer, fresh: ReadAnswer, *, language: str, cosine: Cosine | None = None, judge: Judge | None = None
 ) -> Agreement:
-    """The same of answers that were read."""
+    """`agree`, of answers that were read before."""
     old, new = stored.bare, fresh.bare
     if not old or not new:
         return UNSURE

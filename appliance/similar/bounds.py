@@ -1,4 +1,4 @@
-"""Exact bounds of small rates, from the standard library alone; checked against scipy in the tests.
+"""Exact bounds of small rates, from the standard library alone; the tests compare them with published values.
 
 Rules kept here:
 1. A bound is one-sided and never below the rate that was seen.

@@ -354,7 +354,7 @@ class _Walk:
         return not found.listed or found.folded in COMPASS
 
     def reading(self, text: str, plain: str, written: Surface, *, long: bool) -> Reading:
-        """What was seen."""
+        """The Reading of all that was walked over."""
         said, marks = self.said, self.marks
         if self.lexicon.language == "en":
             marks = [*marks, *controlled(said.forms)]

@@ -242,11 +242,11 @@ class Accounts:
 
     @property
     def unwritten(self) -> bool:
-        """Whether there is use that nobody has taken."""
+        """Whether there is use that `take_unwritten` has not handed out."""
         return bool(self._dirty)
 
     def take_unwritten(self) -> Unwritten:
-        """Use since this was last asked. For any thread."""
+        """All use since this was called last, to be written down. For any thread."""
         with self._lock:
             taken = Unwritten(self._dirty, self._settled)
             self._dirty, self._settled = {}, []

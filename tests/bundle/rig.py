@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.bundle import activate, generations, stage
-from appliance.bundle.activate import Ended, Means, Terms
+from appliance.bundle.activate import ActivationResult, Means, Terms
 from appliance.bundle.content import load_generation
 from appliance.bundle.freshness import Moment
 from appliance.records.record import Record
@@ -61,7 +61,7 @@ class Rig:
     def terms(self, clock: datetime = NOW, **over: Any) -> Terms:
         return Terms(Moment(clock, over.pop("trusted", False)), root=self.publisher.roots[1], **over)
 
-    def apply(self, place: Path, check: Callable[[Path], str] = lambda _: "", **over: Any) -> Ended:
+    def apply(self, place: Path, check: Callable[[Path], str] = lambda _: "", **over: Any) -> ActivationResult:
         return activate.apply(place, self.means(check), self.terms(**over))
 
     @property

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.bundle import discover, verify
-from appliance.bundle.discover import NOT_EXAMINED, Found, Seen, Watch, decide, examined, look, mounts
+from appliance.bundle.discover import NOT_EXAMINED, Found, Visit, Watch, mounts, places, to_examine, visited
 from appliance.bundle.manifest import blob_path
 from appliance.cli.status import _text as status_text
 from appliance.config import Config, load
@@ -62,11 +62,11 @@ def test_directories_count_where_nothing_is_mounted_and_links_never_do(tmp_path:
     os.mkfifo(tmp_path / "media/pipe")
     (tmp_path / "also").symlink_to(tmp_path / "media")
     directories = [tmp_path / "media", tmp_path / "also", tmp_path / "absent"]
-    before = look(directories)
+    before = places(directories)
     assert list(before) == [str(tmp_path / "media" / name) for name in ("elsewhere", "stick")]
-    assert look(directories) == before
+    assert places(directories) == before
     (tmp_path / "media/stick/metadata").mkdir()
-    after = look(directories)
+    after = places(directories)
     assert after.keys() == before.keys()
     assert [place for place in after if after[place] != before[place]] == [str(tmp_path / "media/stick")]
 
@@ -74,7 +74,7 @@ def test_directories_count_where_nothing_is_mounted_and_links_never_do(tmp_path:
 def test_no_more_places_than_the_limit(tmp_path: Path) -> None:
     for number in range(discover.MAX_PLACES + 9):
         (tmp_path / f"{number}").mkdir()
-    assert len(look([tmp_path])) == discover.MAX_PLACES
+    assert len(places([tmp_path])) == discover.MAX_PLACES
 
 
 THERE = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2"]))
@@ -84,14 +84,14 @@ THERE = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2"]))
 def test_what_is_new_is_examined_at_once_and_what_is_known_ever_more_seldom(
     looks: list[tuple[float, dict[str, str]]],
 ) -> None:
-    seen: dict[str, Seen] = {}
+    seen: dict[str, Visit] = {}
     last: dict[str, tuple[str, float, float]] = {}  # place: mark, when, and how long before that
     now = 0.0
     for step, there in looks:
         now += step
         seen = {place: each for place, each in seen.items() if place in there}
         last = {place: each for place, each in last.items() if place in there}
-        chosen = decide(seen, there, now)
+        chosen = to_examine(seen, there, now)
         assert len(set(chosen)) == len(chosen)
         for place, mark in there.items():
             if place not in last or last[place][0] != mark:
@@ -104,17 +104,17 @@ def test_what_is_new_is_examined_at_once_and_what_is_known_ever_more_seldom(
         for place in chosen:
             again = place in last and last[place][0] == there[place]
             last[place] = (there[place], now, 2 * last[place][2] if again else 60.0)
-            seen[place] = examined(seen.get(place), there[place], now)
+            seen[place] = visited(seen.get(place), there[place], now)
             assert 60 <= seen[place].wait_s <= 3600
 
 
 def test_what_stays_the_same_is_looked_at_again_after_minutes_and_in_the_end_hours() -> None:
     seen, waits = None, []
     for _ in range(9):
-        seen = examined(seen, "m", 0.0)
+        seen = visited(seen, "m", 0.0)
         waits.append(seen.wait_s)
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
-    assert examined(seen, "another", 7.0) == Seen("another", 67.0, 60.0)
+    assert visited(seen, "another", 7.0) == Visit("another", 67.0, 60.0)
 
 
 # ---- examining --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.bundle import fetch, media, stage
-from appliance.bundle.activate import Ended
+from appliance.bundle.activate import ActivationResult
 from appliance.bundle.media import Source, Stream
 from appliance.bundle.refusal import BundleRefused
 from tests.bundle.rig import Rig, failing_in_use, sound
@@ -49,7 +49,7 @@ def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
 
 
-def synced(rig: Rig, place: Path, before: Callable[[int], object] = lambda _: None) -> tuple[Ended, Watched]:
+def synced(rig: Rig, place: Path, before: Callable[[int], object] = lambda _: None) -> tuple[ActivationResult, Watched]:
     with media.opened(place) as source:
         watched = Watched(source, before)
         return fetch.sync(watched, {"place": "mirror"}, rig.means(), rig.terms()), watched
@@ -72,7 +72,7 @@ def test_metadata_is_read_once_and_each_blob_once_and_nothing_stays_in_the_place
 
 def test_a_stick_can_be_applied_while_a_mirror_is_fetched_from(rig: Rig) -> None:
     first, second = rig.press("a-2026.1"), rig.press("a-2026.2")
-    applied: list[Ended] = []
+    applied: list[ActivationResult] = []
 
     def plug_in(count: int) -> None:
         if count == 2:

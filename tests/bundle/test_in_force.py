@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from appliance.book import Book
-from appliance.bundle.in_force import Look, marks
+from appliance.bundle.in_force import ChangeWatch, marks
 from appliance.records.tenant import Tenant
 from appliance.store import Store, floors, slots
 from appliance.store.floors import DATABASE, TrustState
@@ -61,7 +61,7 @@ def settle(state: Path) -> None:
 
 
 def test_what_a_node_books_with_every_request_is_no_change(state: Path) -> None:
-    look, store, accounts = Look(state), Store(state), Accounts(10)
+    look, store, accounts = ChangeWatch(state), Store(state), Accounts(10)
     accounts.take_over({"t": Tenant(name="t")}, {})
     book = Book(accounts, store)
     try:
@@ -121,7 +121,7 @@ def other_file(state: Path) -> None:
     ],
 )
 def test_what_a_command_changes_is_a_change(state: Path, change: Callable[[Path], object]) -> None:
-    look = Look(state)
+    look = ChangeWatch(state)
     try:
         before = look.seen()
         assert look.seen() == before
@@ -136,7 +136,7 @@ def test_what_a_command_changes_is_a_change(state: Path, change: Callable[[Path]
 
 
 def test_what_cannot_be_read_is_equal_to_nothing(tmp_path: Path) -> None:
-    look = Look(tmp_path)
+    look = ChangeWatch(tmp_path)
     first = look.seen()
     (tmp_path / DATABASE).write_bytes(b"no database at all" * 100)
     second = look.seen()

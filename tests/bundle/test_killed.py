@@ -26,7 +26,7 @@ import pytest
 
 from appliance import identity
 from appliance.bundle import activate, generations
-from appliance.bundle.activate import Ended, Means
+from appliance.bundle.activate import ActivationResult, Means
 from appliance.bundle.refusal import BundleRefused
 from appliance.errors import WeirError
 from appliance.store import floors
@@ -133,7 +133,7 @@ class Case:
         finally:
             audit.close()
 
-    def take(self, means: Means) -> Ended:
+    def take(self, means: Means) -> ActivationResult:
         assert self.new is not None
         return activate.apply(self.new, means, self.rig.terms())
 
@@ -240,7 +240,7 @@ def test_a_disk_that_takes_only_so_many_bytes_of_a_file(top: Path) -> None:
     ended = set()
     for limit in (0, 64, 1024, 4000, 8192, 11_000, 16_384, 20_480, 24_576, 32_768, 49_152, 65_536, 131_072, 1 << 30):
 
-        def limited(means: Means, limit: int = limit) -> Ended:
+        def limited(means: Means, limit: int = limit) -> ActivationResult:
             sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  where they lead is limited too
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             return case.take(means)

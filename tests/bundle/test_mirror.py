@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.bundle import activate, generations, media, stage, witness
-from appliance.bundle.activate import Ended
+from appliance.bundle.activate import ActivationResult
 from appliance.bundle.manifest import blob_path
 from appliance.bundle.mirror import Mirror, Patience
 from appliance.bundle.refusal import BundleRefused
@@ -52,7 +52,7 @@ def newer(rig: Rig) -> Path:
     return rig.press(NEW, content(rig.top / "old") | {"models/large.gguf": LARGE})
 
 
-def synced(rig: Rig, web: Static, ledger: MemoryLedger | None = None, patience: Patience = SWIFT) -> Ended:
+def synced(rig: Rig, web: Static, ledger: MemoryLedger | None = None, patience: Patience = SWIFT) -> ActivationResult:
     mirror = closing(Mirror(web.url, ledger or MemoryLedger(), deny_all=True, patience=patience))
     return activate.apply_from(mirror, witness.mirror(web.url), rig.means(), rig.terms())
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from appliance.bundle import activate, media, stage, verify
-from appliance.bundle.activate import Ended
+from appliance.bundle.activate import ActivationResult
 from appliance.bundle.discover import Watch
 from appliance.bundle.manifest import blob_path
 from appliance.bundle.refusal import BundleRefused
@@ -293,7 +293,7 @@ def test_a_state_disk_that_is_full_from_some_step_on_loses_nothing_and_the_next_
     sound(rig.state)
 
 
-def applied_at_last(rig: Rig, place: Path) -> Ended:
+def applied_at_last(rig: Rig, place: Path) -> ActivationResult:
     """The import that follows; where one of two copies of the floors is behind, it restores that and is run again."""
     if isinstance(floors.read(rig.state), floors.Lost):
         with pytest.raises(BundleRefused, match="restored"):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.cache.index import Flat
+from appliance.cache.index import FlatIndex
 from tests.cache.rig import DIMENSIONS, NOW, Rig, key, rigged, unit
 
 
@@ -278,9 +278,6 @@ def test_partitions_beyond_the_memory_are_read_anew(tmp_path: Path) -> None:
             assert rig.semantic.held_bytes <= 60_000
 
 
-unit_vectors = st.integers(0, 2**32 - 1).map(unit)
-
-
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     steps=st.lists(
@@ -292,7 +289,7 @@ unit_vectors = st.integers(0, 2**32 - 1).map(unit)
 def test_side_by_side_finds_what_a_plain_search_of_the_newest_finds(
     steps: list[tuple[str, int]], most: int, wide: int
 ) -> None:
-    flat, plain, row, dead = Flat(8, wide), {}, 0, set()
+    flat, plain, row, dead = FlatIndex(8, wide), {}, 0, set()
     generator = np.random.default_rng(len(steps))
     for act, count in steps:
         if act == "add":

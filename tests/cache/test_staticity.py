@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cache.staticity import STATICITIES, TTL_S, staticity, ttl_s
+from appliance.cache.staticity import TTL_S, staticity, ttl_s
 
 LANGUAGES = ("en", "de", "fr", "es", "it")
 NEVER = {
@@ -102,7 +102,7 @@ def test_the_rest_lives_a_week() -> None:
 @given(st.text(), st.sampled_from([*LANGUAGES, "", "ja", "xx"]), st.floats(0, 1e9))
 def test_every_text_has_a_class_and_lives_no_longer_than_the_host_allows(text: str, language: str, most: float) -> None:
     of = staticity(text, language)
-    assert of in STATICITIES
+    assert of in TTL_S
     assert 0.0 <= ttl_s(of, most) <= min(most, TTL_S[of])
     assert ttl_s("never", most) == 0.0
 

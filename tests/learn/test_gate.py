@@ -40,6 +40,16 @@ def test_clopper_pearson_gives_the_published_values(k: int, n: int, upper: float
     assert clopper_pearson_upper(k, n) == pytest.approx(upper, abs=2e-4)
 
 
+@given(n=st.integers(1, 300), data=st.data())
+@settings(max_examples=50, deadline=None)
+def test_at_the_upper_bound_so_few_are_as_unlikely_as_stated(n: int, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, n - 1))
+    bound = clopper_pearson_upper(k, n)
+    assert bound > k / n
+    assert binomial_cdf(k, n, bound) == pytest.approx(0.05, rel=1e-6)
+    assert clopper_pearson_upper(0, n) == pytest.approx(1 - 0.05 ** (1 / n), rel=1e-9)
+
+
 @given(st.integers(1, 60), st.floats(0.01, 0.99), st.data())
 @settings(deadline=None)
 def test_the_binomial_tail_is_the_sum_of_its_terms(n: int, p: float, data: st.DataObject) -> None:

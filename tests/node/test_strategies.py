@@ -15,8 +15,7 @@ import orjson
 import pytest
 
 from appliance.paths.contract import Done, Job, PathError, Text, Usage
-from appliance.similar.agree import Said
-from appliance.similar.agree import said as compared_said
+from appliance.similar.agree import ReadAnswer, read_answer
 from tests.node.conftest import Running, fake_card, running_node, said, sse, until
 from tests.node.doubles import FakePath, answer
 
@@ -200,11 +199,11 @@ async def test_each_answer_is_read_once_and_not_on_the_event_loop(
 ) -> None:
     read: list[tuple[str, bool]] = []
 
-    def watched(text: str) -> Said:
+    def watched(text: str) -> ReadAnswer:
         read.append((text, threading.current_thread() is threading.main_thread()))
-        return compared_said(text)
+        return read_answer(text)
 
-    monkeypatch.setattr("appliance.compose.said", watched)
+    monkeypatch.setattr("appliance.compose.read_answer", watched)
     fakes = [path(f"device/{name}", [at * 0.05, *answer(f"4{at}")]) for at, name in enumerate("abc")]
     async with node(tmp_path, *fakes) as weir:
         text, _, _ = await ask(weir, "vote")

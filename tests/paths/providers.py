@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from appliance.egress import Destination, Egress
 from appliance.paths.contract import ExecutionPath
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard
-from appliance.records.departure import departing
+from tests.paths.running import KEY, egress_to, running
 from tests.standins.anthropic_server import anthropic
 from tests.standins.bedrock_server import REGION, bedrock
 from tests.standins.cohere_server import cohere
 from tests.standins.gemini_server import gemini
-from tests.standins.ledger import DEPARTURE, MemoryLedger
 from tests.standins.openai_answers import Behaviour
 from tests.standins.openai_server import OpenAIStandIn
 from tests.standins.provider import ProviderStandIn
@@ -31,8 +29,8 @@ class Provider:
 
     runtime: str
     stand_in: Callable[[Behaviour], Any]  # a ProviderStandIn, or what is used as one
-    key: str = "sk-very-secret-0123456789"
-    secret: str = "sk-very-secret-0123456789"
+    key: str = KEY
+    secret: str = KEY
     endpoint: dict[str, Any] = field(default_factory=dict)
     modalities: tuple[str, ...] = ("chat",)
     says: frozenset[str] = frozenset()  # what of all that others cannot be told it can
@@ -67,8 +65,6 @@ PROVIDERS = {
 
 EVERY = {
     "openai": Provider("openai_http", OpenAIStandIn),
-    "anthropic": Provider("anthropic_http", anthropic),
-    "gemini": Provider("gemini_http", gemini),
     **PROVIDERS,
 }
 
@@ -83,16 +79,11 @@ async def opened(
     **endpoint: Any,
 ) -> AsyncIterator[ExecutionPath]:
     """A started path to a server that is there; its key is the provider's, or what `secrets` makes of its reference."""
-    egress = Egress(frozenset({Destination.parse(base_url)}), MemoryLedger())
+    egress = egress_to(base_url)
     card = provider.card(base_url, model, **endpoint)
-    path = build_path(card, PathContext(Path(), egress, secrets or (lambda _: provider.secret)))
-    await path.start()
-    try:
-        with departing(DEPARTURE):
-            yield path
-    finally:
-        await path.stop()
-        await egress.close()
+    context = PathContext(Path(), egress, secrets or (lambda _: provider.secret))
+    async with running(build_path(card, context), egress) as path:
+        yield path
 
 
 @asynccontextmanager

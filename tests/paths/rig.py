@@ -10,18 +10,11 @@ from typing import Any
 
 import pytest
 
-from appliance.egress import Destination, Egress
 from appliance.paths.contract import Chunk, ExecutionPath, Job, PathError, Reasoning, Text, ToolCall
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard
-from appliance.records.departure import departing
-from appliance.records.request import Message
-from tests.standins.ledger import DEPARTURE, MemoryLedger
+from tests.paths.running import HELLO, KEY, PROMPT, collect, egress_to, running
 from tests.standins.provider import ProviderStandIn
-
-KEY = "sk-very-secret-0123456789"
-PROMPT = "Tell me something nobody may see"
-HELLO = Job(id="j", kind="chat", messages=(Message("user", PROMPT),))
 
 
 def card_for(server: ProviderStandIn, runtime: str, model: str = "m", **over: Any) -> ModelCard:
@@ -37,21 +30,11 @@ def card_for(server: ProviderStandIn, runtime: str, model: str = "m", **over: An
 async def started(card: ModelCard, secret: str = KEY, *more: str) -> AsyncIterator[ExecutionPath]:
     """The path as the registry builds it. `more` are addresses that it may reach besides."""
     assert card.endpoint is not None
-    places = frozenset(map(Destination.parse, (card.endpoint.base_url, *more)))
-    egress = Egress(places, MemoryLedger())
+    egress = egress_to(card.endpoint.base_url, *more)
     path = build_path(card, PathContext(Path(), egress, lambda _: secret))
     path.inner._limit = 1_000_000  # type: ignore[attr-defined]  # an answer without an end ends sooner
-    await path.start()
-    try:
-        with departing(DEPARTURE):
-            yield path
-    finally:
-        await path.stop()
-        await egress.close()
-
-
-async def collect(path: ExecutionPath, job: Job = HELLO) -> list[Chunk]:
-    return [chunk async for chunk in path.stream(job)]
+    async with running(path, egress):
+        yield path
 
 
 def text(chunks: list[Chunk]) -> str:

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from appliance.egress import Destination, Egress
+from appliance.egress import Egress
 from appliance.errors import ConfigInvalid
 from appliance.paths.contract import Job
 from appliance.paths.registry import RUNTIMES, PathContext, build_path
 from appliance.records.card import Capabilities, Endpoint, File, LlamaSettings, ModelCard
 from appliance.records.departure import departing
 from tests.paths.contract_suite import CLAIMS, JUNK, PROMPT, NotClaimed, Opened, Subject, only_path_errors_escape
+from tests.paths.running import egress_to
 from tests.standins.anthropic_server import VERTEX, anthropic
 from tests.standins.bedrock_server import bedrock
 from tests.standins.cohere_server import cohere
@@ -46,14 +47,21 @@ async def openai_http(directory: Path) -> AsyncIterator[Opened]:
             capabilities=Capabilities(tools=True, multiple=True, logprobs=True, json_schema=True, json_object=True),
             endpoint=Endpoint(base_url=server.base_url, model="stand-in", cache_salt=True),
         )
-        egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger())
-        path = build_path(card, PathContext(directory, egress))
-        try:
-            with departing(DEPARTURE):
-                yield Opened(path, too_long=PROMPT * 20)
-        finally:
-            await path.stop()
-            await egress.close()
+        async with _opened(card, server.base_url, directory) as opened:
+            yield opened
+
+
+@asynccontextmanager
+async def _opened(card: ModelCard, address: str, directory: Path, secret: str = "") -> AsyncIterator[Opened]:
+    """A path that may reach this address, for the suite to start."""
+    egress = egress_to(address)
+    path = build_path(card, PathContext(directory, egress, lambda _: secret))
+    try:
+        with departing(DEPARTURE):
+            yield Opened(path, too_long=PROMPT * 20)
+    finally:
+        await path.stop()
+        await egress.close()
 
 
 @asynccontextmanager
@@ -80,14 +88,8 @@ async def _provider(
                 "endpoint": {**where, "model": "stand-in", "api_key_ref": "env:K", **endpoint},
             }
         )
-        egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger())
-        path = build_path(card, PathContext(directory, egress, lambda _: secret))
-        try:
-            with departing(DEPARTURE):
-                yield Opened(path, too_long=PROMPT * 20)
-        finally:
-            await path.stop()
-            await egress.close()
+        async with _opened(card, server.base_url, directory, secret) as opened:
+            yield opened
 
 
 def anthropic_http(directory: Path) -> AbstractAsyncContextManager[Opened]:

@@ -12,16 +12,13 @@ from typing import Any
 
 import pytest
 
-from appliance.egress import Destination, Egress
-from appliance.paths.contract import Chunk, Done, ExecutionPath, Job, Meter, PathError, Usage
+from appliance.paths.contract import Done, ExecutionPath, Job, Meter, PathError, Usage
 from appliance.paths.registry import PathContext, build_path
-from appliance.records.departure import departing
 from appliance.records.request import Message
 from tests.paths.providers import EVERY, Provider, opened
+from tests.paths.running import PROMPT, collect, egress_to, running
 from tests.standins.hostile_server import SCRIPTS, HostileStandIn, bomb, head
-from tests.standins.ledger import DEPARTURE, MemoryLedger
 
-PROMPT = "Tell me something nobody may see"
 LIMIT = 1 << 20  # bytes of an answer, in these tests
 SOCKETS = 8 << 20  # what two sockets and their readers may hold on the way
 MEMORY = 12 << 20
@@ -62,10 +59,6 @@ STREAMS = {
 
 def job(*, stream: bool = True) -> Job:
     return Job(id="j", kind="chat", messages=(Message("user", PROMPT),), stream=stream)
-
-
-async def collect(path: ExecutionPath, asked: Job) -> list[Chunk]:
-    return [chunk async for chunk in path.stream(asked)]
 
 
 async def fault(path: ExecutionPath, asked: Job) -> PathError:
@@ -139,18 +132,10 @@ async def test_who_is_sent_elsewhere_does_not_go(name: str) -> None:
     async with HostileStandIn("invalid-json") as elsewhere:
         target = f"{elsewhere.base_url}/v1/chat/completions"
         async with HostileStandIn("redirect", redirect_to=target) as server:
-            both = frozenset({Destination.parse(server.base_url), Destination.parse(elsewhere.base_url)})
-            egress = Egress(both, MemoryLedger())  # even where the other place may be spoken to
-            path = build_path(
-                EVERY[name].card(server.base_url), PathContext(Path(), egress, lambda _: EVERY[name].secret)
-            )
-            await path.start()
-            try:
-                with departing(DEPARTURE):
-                    assert (await fault(path, job())).fault == "unavailable"
-            finally:
-                await path.stop()
-                await egress.close()
+            egress = egress_to(server.base_url, elsewhere.base_url)  # even where the other place may be spoken to
+            context = PathContext(Path(), egress, lambda _: EVERY[name].secret)
+            async with running(build_path(EVERY[name].card(server.base_url), context), egress) as path:
+                assert (await fault(path, job())).fault == "unavailable"
         assert (server.asked, elsewhere.asked) == (1, 0)
 
 
@@ -202,15 +187,10 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[ss
 async def asked_under_tls(provider: Provider, server: HostileStandIn, trusted: Path) -> str:
     """The fault of a path that trusts this certificate."""
     tls = ssl.create_default_context(cafile=str(trusted))
-    egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger(), tls=tls)
-    path = build_path(provider.card(server.base_url), PathContext(Path(), egress, lambda _: provider.secret))
-    await path.start()
-    try:
-        with departing(DEPARTURE):
-            return (await fault(path, job())).fault
-    finally:
-        await path.stop()
-        await egress.close()
+    egress = egress_to(server.base_url, tls=tls)
+    context = PathContext(Path(), egress, lambda _: provider.secret)
+    async with running(build_path(provider.card(server.base_url), context), egress) as path:
+        return (await fault(path, job())).fault
 
 
 @pytest.mark.parametrize("name", EVERY)

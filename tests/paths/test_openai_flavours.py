@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from appliance.egress import Destination, Egress
 from appliance.paths.contract import Chunk, Done, ExecutionPath, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.openai_http import OpenAIDialect
 from appliance.paths.registry import PathContext, build_path
 from appliance.paths.sse import EventParser, EventTooLarge
 from appliance.records.card import Endpoint, ModelCard
-from appliance.records.departure import departing
 from appliance.records.request import Format, Message
-from tests.standins.ledger import DEPARTURE, MemoryLedger
+from tests.paths.running import collect, egress_to, running
 from tests.standins.openai_flavours import FLAVOURS
 from tests.standins.openai_server import FLAVOUR_MODES, Behaviour, OpenAIStandIn
 
@@ -52,23 +50,14 @@ async def served(
     behaviour.flavour = flavour
     async with OpenAIStandIn(behaviour) as server:
         made = card(server.base_url, flavour, model, **over)
-        egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger())
-        path = build_path(made, PathContext(Path(), egress, lambda _: "sk-1", node="0123456789abcdef"))
-        await path.start()
-        try:
-            with departing(DEPARTURE):
-                yield server, path
-        finally:
-            await path.stop()
-            await egress.close()
+        egress = egress_to(server.base_url)
+        context = PathContext(Path(), egress, lambda _: "sk-1", node="0123456789abcdef")
+        async with running(build_path(made, context), egress) as path:
+            yield server, path
 
 
 def job(**over: Any) -> Job:
     return Job(**{"id": "j", "kind": "chat", "messages": HELLO.messages} | over)
-
-
-async def collect(path: ExecutionPath, asked: Job) -> list[Chunk]:
-    return [chunk async for chunk in path.stream(asked)]
 
 
 async def fault(path: ExecutionPath, asked: Job) -> PathError:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from appliance.egress import Destination, Egress
 from appliance.paths.contract import Done, Job, Meter, PathError, Text, TokenLogprob, Usage, Vector
 from appliance.paths.guard import Guarded
 from appliance.paths.http import HttpPath
@@ -19,8 +18,8 @@ from appliance.paths.openai_http import OpenAIDialect
 from appliance.paths.secrets import resolve_secret
 from appliance.records.card import Capabilities
 from appliance.records.request import Format, Message, Sampling
-from tests.paths.upstream import HELLO, KEY, PROMPT, SHORT, card_for, collect, served, started, streamed, text
-from tests.standins.ledger import MemoryLedger
+from tests.paths.running import FAULTS, HELLO, KEY, PROMPT, collect, egress_to
+from tests.paths.upstream import SHORT, card_for, served, started, streamed, text
 from tests.standins.numbered import NumberedStandIn
 from tests.standins.openai_server import MODES, Behaviour, OpenAIStandIn
 
@@ -137,25 +136,6 @@ async def test_embeddings_come_in_the_order_of_their_inputs() -> None:
         assert isinstance(chunks[0], Vector)
         assert len(chunks[0].values) == 3
         assert server.bodies[0]["input"] == ["a", "bb"]
-
-
-FAULTS = {
-    "429": "overloaded",
-    "500": "unavailable",
-    "503": "unavailable",
-    "html": "unavailable",
-    "redirect": "unavailable",
-    "401": "auth",
-    "404": "rejected",
-    "400": "rejected",
-    "too-long": "context_too_long",
-    "hang": "timeout",
-    "stall": "timeout",
-    "cut": "broken_stream",
-    "malformed": "broken_stream",
-    "wrong-shape": "broken_stream",
-    "huge": "broken_stream",
-}
 
 
 STREAM_FAULTS = FAULTS | {"no-end": "broken_stream", "no-done-no-usage": "broken_stream", "error-event": "unavailable"}
@@ -279,7 +259,7 @@ async def test_connections_are_kept_after_whole_and_streamed_answers() -> None:
 @pytest.mark.asyncio
 async def test_an_unlisted_server_is_not_spoken_to() -> None:
     async with OpenAIStandIn() as server:
-        egress = Egress(frozenset({Destination.parse("https://elsewhere.example")}), MemoryLedger())
+        egress = egress_to("https://elsewhere.example")
         path = HttpPath(card_for(server.base_url), egress, OpenAIDialect())
         with pytest.raises(PathError) as caught:
             await path.start()

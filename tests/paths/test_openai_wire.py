@@ -19,7 +19,8 @@ from appliance.paths.openai_errors import error_of, retry_after
 from appliance.paths.openai_http import OpenAIDialect
 from appliance.paths.openai_wire import Answered, Embedded, build_body
 from appliance.records.request import Format, Message, Sampling
-from tests.paths.upstream import HELLO, KEY, PROMPT, card_for, streamed
+from tests.paths.running import HELLO, KEY, PROMPT
+from tests.paths.upstream import card_for, streamed
 
 
 def test_a_full_chat_job_is_sent_faithfully() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from appliance.paths.contract import PathError
-from tests.paths.upstream import HELLO, card_for, collect, started
+from tests.paths.running import HELLO, collect
+from tests.paths.upstream import card_for, started
 from tests.standins.openai_server import OpenAIStandIn
 
 PRICE = {"input_per_million": 1.0}

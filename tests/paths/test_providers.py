@@ -11,12 +11,12 @@ import pytest
 from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.records.chunks import Chunk
 from appliance.records.request import Format, Message, Sampling
+from tests.paths import running
 from tests.paths.providers import PROVIDERS, Provider, served
+from tests.paths.running import HELLO, PROMPT, collect
 from tests.standins.openai_answers import Behaviour
 from tests.standins.provider import MODES
 
-PROMPT = "Tell me something nobody may see"
-HELLO = Job(id="j", kind="chat", messages=(Message("user", PROMPT),))
 SHORT: dict[str, Any] = {"first_byte_timeout_s": 0.5, "gap_timeout_s": 0.5}
 SCHEMA = {
     "title": "City",
@@ -38,27 +38,7 @@ TOOL = {
         },
     },
 }
-FAULTS = {
-    "429": "overloaded",
-    "500": "unavailable",
-    "503": "unavailable",
-    "html": "unavailable",
-    "redirect": "unavailable",
-    "401": "auth",
-    "404": "rejected",
-    "400": "rejected",
-    "too-long": "context_too_long",
-    "hang": "timeout",
-    "stall": "timeout",
-    "cut": "broken_stream",
-    "cut-after": "broken_stream",
-    "malformed": "broken_stream",
-    "wrong-shape": "broken_stream",
-    "bad-utf8": "broken_stream",
-    "huge": "broken_stream",
-    "gzip-bomb": "broken_stream",
-    "strange-tool": "broken_stream",
-}
+FAULTS = running.FAULTS | dict.fromkeys(("cut-after", "bad-utf8", "gzip-bomb", "strange-tool"), "broken_stream")
 STREAM_FAULTS = FAULTS | {"no-end": "broken_stream", "error-event": "unavailable"}
 each = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -66,10 +46,6 @@ both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 def job(**over: Any) -> Job:
     return Job(**{"id": "j", "kind": "chat", "messages": (Message("user", "one two three"),)} | over)
-
-
-async def collect(path: Any, asked: Job) -> list[Chunk]:
-    return [chunk async for chunk in path.stream(asked)]
 
 
 def said(chunks: list[Chunk], kind: type[Text] | type[Reasoning] = Text) -> str:

@@ -14,7 +14,8 @@ from appliance.paths.contract import Job, PathError, Usage
 from appliance.paths.dialect import BrokenAnswer
 from appliance.paths.http import _read_whole
 from appliance.paths.meter import Meter
-from tests.paths.upstream import HELLO, card_for, collect, started, streamed
+from tests.paths.running import HELLO, collect
+from tests.paths.upstream import card_for, started, streamed
 
 STATED = {"prompt_tokens": 900, "completion_tokens": 5000, "completion_tokens_details": {"reasoning_tokens": 4990}}
 HI = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}

@@ -6,24 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from appliance.egress import Destination, Egress
 from appliance.paths.contract import Chunk, Job, Text
 from appliance.paths.http import HttpPath
 from appliance.paths.openai_http import OpenAIDialect
 from appliance.records.card import Capabilities, Endpoint, ModelCard
-from appliance.records.departure import departing
-from appliance.records.request import Message
-from tests.standins.ledger import DEPARTURE, MemoryLedger
+from tests.paths.running import HELLO, KEY, egress_to, running
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
-
-KEY = "sk-very-secret-0123456789"
-
-
-PROMPT = "Tell me something nobody may see"
-
-
-HELLO = Job(id="j", kind="chat", messages=(Message("user", PROMPT),))
-
 
 SHORT: dict[str, Any] = {"first_byte_timeout_s": 0.5, "gap_timeout_s": 0.5, "connect_timeout_s": 0.5}
 
@@ -42,15 +30,9 @@ def card_for(base_url: str, model: str = "m", capabilities: Capabilities | None 
 @asynccontextmanager
 async def started(card: ModelCard, secrets: Any = lambda _: KEY, **over: Any) -> AsyncIterator[HttpPath]:
     assert card.endpoint is not None
-    egress = Egress(frozenset({Destination.parse(card.endpoint.base_url)}), MemoryLedger())
-    path = HttpPath(card, egress, OpenAIDialect(), secrets, **over)
-    await path.start()
-    try:
-        with departing(DEPARTURE):
-            yield path
-    finally:
-        await path.stop()
-        await egress.close()
+    egress = egress_to(card.endpoint.base_url)
+    async with running(HttpPath(card, egress, OpenAIDialect(), secrets, **over), egress) as path:
+        yield path
 
 
 @asynccontextmanager
@@ -65,10 +47,6 @@ async def served(
         started(card_for(server.base_url, model, capabilities, **endpoint), max_response_bytes=1_000_000) as path,
     ):
         yield server, path
-
-
-async def collect(path: Any, job: Job = HELLO) -> list[Chunk]:
-    return [chunk async for chunk in path.stream(job)]
 
 
 def text(chunks: list[Chunk], index: int = 0) -> str:

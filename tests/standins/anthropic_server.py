@@ -23,7 +23,8 @@ from aiohttp import web
 from tests.standins.bills import Bill
 from tests.standins.google_accounts import GoogleStandIn, Tokens
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose, prompt_tokens_of, tokens_of
-from tests.standins.provider import Wire, alike, serve
+from tests.standins.provider import Wire
+from tests.standins.server import alike, serve
 
 THOUGHT = "Let me see."
 SEAL = "c2VhbGVkIGJ5IHRoZSBzdGFuZC1pbg=="

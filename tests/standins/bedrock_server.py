@@ -25,7 +25,8 @@ from aiohttp import web
 
 from tests.standins.bills import Bill
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose
-from tests.standins.provider import ProviderStandIn, Wire, alike, serve
+from tests.standins.provider import ProviderStandIn, Wire
+from tests.standins.server import alike, serve
 
 REGION = "eu-central-1"
 SEALED = "c3RhbmQtaW4="  # the signature of what it thinks

@@ -16,7 +16,8 @@ from aiohttp import web
 
 from tests.standins.bills import Bill
 from tests.standins.openai_answers import LABEL, Answer, Behaviour, compose, prompt_tokens_of, tokens_of
-from tests.standins.provider import ProviderStandIn, Wire, alike, serve
+from tests.standins.provider import ProviderStandIn, Wire
+from tests.standins.server import alike, serve
 
 PREAMBLE = 200  # tokens that Cohere puts before every prompt and bills nobody for
 _ERRORS = {

@@ -82,6 +82,7 @@ class GoogleStandIn(ProviderStandIn):
     def token_url(self) -> str:
         return f"{self.base_url}/token"
 
-    def more(self, app: web.Application) -> None:
+    def routes(self, app: web.Application) -> None:
+        super().routes(app)
         assert isinstance(self.wire, Tokens)
         app.router.add_post("/token", self.wire.token)

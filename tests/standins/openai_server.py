@@ -11,17 +11,10 @@ by model name (`mode:NAME`) or by the header `X-Stand-In-Mode`; `MODES` lists th
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import re
-import signal
-import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from itertools import takewhile
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -35,14 +28,13 @@ from tests.standins.openai_answers import (
     logprobs_of,
     prompt_of,
     prompt_tokens_of,
-    read_answers,
     tokens_of,
 )
+from tests.standins.server import StandIn, alike, serve
 
 __all__ = ["LABEL", "MODES", "Behaviour", "OpenAIStandIn", "main"]
 
 CREATED = 1_750_000_000
-MAX_KEPT_BODIES = 1000
 
 MODES = {
     "429": "429 with Retry-After: 7",
@@ -79,50 +71,23 @@ FLAVOUR_MODES = {
 }
 
 
-class OpenAIStandIn:
-    """The server. `async with OpenAIStandIn() as server:` serves on a free loopback port; `server.base_url`
-    is where.
-
-    `seen` counts requests by address, `bodies` and `headers` keep the latest, `open_now` is how many are in
-    progress, `cancelled` how many clients left before the end.
-    """
+class OpenAIStandIn(StandIn):
+    """The server; `seen` counts by address behind `/v1/`."""
 
     def __init__(self, behaviour: Behaviour | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.behaviour = behaviour or Behaviour()
-        self.seen: Counter[str] = Counter()
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.open_now = 0
-        self.most_open = 0
-        self.cancelled = 0
+        super().__init__(behaviour, host=host, port=port)
         self._held: dict[str, list[list[str]]] = {}  # by cache_salt
-        self._host = host
-        self.port = port
-        self._runner: web.AppRunner | None = None
 
     @property
     def base_url(self) -> str:
-        return f"http://{self._host}:{self.port}/v1"
+        return f"{super().base_url}/v1"
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+    def routes(self, app: web.Application) -> None:
         for address in ("chat/completions", "completions", "embeddings"):
             app.router.add_post(f"/v1/{address}", self._serve)
             app.router.add_post(f"/openai/v1/{address}", self._serve)
             app.router.add_post(f"/openai/deployments/{{model}}/{address}", self._serve)
         app.router.add_get("/v1/models", self._models)
-        # A client that leaves cancels its handler, as uvicorn does: cancellation can be asserted.
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port, reuse_address=True)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
 
     async def _models(self, request: web.Request) -> web.Response:
         self.seen["models"] += 1
@@ -131,14 +96,10 @@ class OpenAIStandIn:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         address = request.path.partition("/v1/")[2] or request.path.rpartition(request.match_info.get("model", ""))[2]
-        self.seen[address.lstrip("/")] += 1
-        self.open_now += 1
-        self.most_open = max(self.most_open, self.open_now)
+        self.begun(address.lstrip("/"))
         try:
             body: dict[str, Any] = orjson.loads(await request.read())
-            if len(self.bodies) < MAX_KEPT_BODIES:
-                self.bodies.append(body)
-                self.headers.append(dict(request.headers))
+            self.keep(request, body)
             return await self._answer(request, body, address)
         except ConnectionResetError:  # the client left while being written to: nobody to tell
             self.cancelled += 1
@@ -147,7 +108,7 @@ class OpenAIStandIn:
             self.cancelled += 1
             raise
         finally:
-            self.open_now -= 1
+            self.ended()
 
     async def _answer(self, request: web.Request, body: dict[str, Any], address: str) -> web.StreamResponse:
         behaviour = self.behaviour
@@ -184,10 +145,7 @@ class OpenAIStandIn:
         """How many leading tokens of the prompt an earlier one of the same salt had; all but the last at most."""
         tokens = prompt_tokens_of(body)
         before = self._held.setdefault(str(body.get("cache_salt", "")), [])
-        shared = max(
-            (sum(1 for _ in takewhile(lambda p: p[0] == p[1], zip(tokens, one, strict=False))) for one in before),
-            default=0,
-        )
+        shared = max((alike(tokens, one) for one in before), default=0)
         before.append(tokens)
         return min(shared, len(tokens) - 1)
 
@@ -394,33 +352,8 @@ async def _badly(raw: bytes, mode: str) -> AsyncIterator[bytes]:
     await asyncio.sleep(3600 if mode == "stall" else 0.01)
 
 
-async def _run(arguments: argparse.Namespace) -> None:
-    behaviour = Behaviour(
-        answers=read_answers(arguments.answers) if arguments.answers else {},
-        delay_first_s=arguments.delay_first,
-        tokens_per_s=arguments.tokens_per_s,
-        context_tokens=arguments.context_tokens,
-        key=arguments.key,
-    )
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with OpenAIStandIn(behaviour, host=arguments.host, port=arguments.port) as server:
-        sys.stdout.write(json.dumps({"port": server.port, "base_url": server.base_url, "is": LABEL}) + "\n")
-        sys.stdout.flush()
-        await ended.wait()
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A stand-in for an OpenAI-compatible server: no model behind it.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--answers", type=Path, help="JSONL rows of id, prompt, answer; other prompts are echoed")
-    parser.add_argument("--delay-first", type=float, default=0.0, help="seconds before the first token")
-    parser.add_argument("--tokens-per-s", type=float, default=0.0, help="0 sends at once")
-    parser.add_argument("--context-tokens", type=int, default=4096)
-    parser.add_argument("--key", default="", help="refuse requests that do not bring this key")
-    asyncio.run(_run(parser.parse_args()))
+    serve(lambda behaviour, host, port: OpenAIStandIn(behaviour, host=host, port=port), "an OpenAI-compatible server")
 
 
 if __name__ == "__main__":

@@ -7,27 +7,19 @@ patched: whoever talks to it gets bytes of the provider's form.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gzip
-import json
-import signal
-import sys
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
-from itertools import takewhile
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import orjson
 from aiohttp import web
 
 from tests.standins.bills import Bill, Bills
-from tests.standins.openai_answers import LABEL, Answer, Behaviour, read_answers
+from tests.standins.openai_answers import Answer, Behaviour
+from tests.standins.server import StandIn
 
-MAX_KEPT_BODIES = 1000
 MODES = {
     "429": "busy, with Retry-After: 7 where the provider has it",
     "500": "fails, quoting the prompt",
@@ -109,67 +101,31 @@ class Wire(ABC):
         """The answer to what is no chat; None where it is one."""
         return None
 
-    def route_path(self, route: str) -> str:
-        return route
 
-
-class ProviderStandIn:
-    """The server. `async with ProviderStandIn(wire) as server:` serves on a free loopback port; `server.base_url` is
-    where. `bills` is what it would charge for; `open_now`, `most_open` and `cancelled` count calls.
-    """
+class ProviderStandIn(StandIn):
+    """The server. `bills` is what it would charge for, and what it prints when it is ended as a command."""
 
     def __init__(
         self, wire: Wire, behaviour: Behaviour | None = None, *, host: str = "127.0.0.1", port: int = 0, tls: Any = None
     ) -> None:
+        super().__init__(behaviour, host=host, port=port, tls=tls)
         self.wire = wire
-        self.behaviour = behaviour or Behaviour()
-        self.seen: Counter[str] = Counter()
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
         self.bills = Bills()
-        self.open_now = 0
-        self.most_open = 0
-        self.cancelled = 0
-        self._host = host
-        self._tls = tls
-        self.port = port
-        self._runner: web.AppRunner | None = None
 
-    @property
-    def base_url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
-
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+    def routes(self, app: web.Application) -> None:
         for route in self.wire.routes:
             app.router.add_post(route, self._serve)
-        self.more(app)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port, reuse_address=True, ssl_context=self._tls)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    def more(self, app: web.Application) -> None:
-        """What a provider serves besides."""
+    def last_line(self) -> str:
+        return self.bills.line()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        self.seen[request.path] += 1
-        self.open_now += 1
-        self.most_open = max(self.most_open, self.open_now)
+        self.begun(request.path)
         bill = self.bills.open("")
         try:
             raw = await request.read()
             body: dict[str, Any] = orjson.loads(raw)
-            if len(self.bodies) < MAX_KEPT_BODIES:
-                self.bodies.append(body)
-                self.headers.append(dict(request.headers))
+            self.keep(request, body)
             return await self._answer(request, raw, body, bill)
         except ConnectionResetError:  # the client left while being written to: nobody to tell
             self.cancelled += 1
@@ -180,7 +136,7 @@ class ProviderStandIn:
             bill.ended = "left"
             raise
         finally:
-            self.open_now -= 1
+            self.ended()
 
     async def _answer(self, request: web.Request, raw: bytes, body: dict[str, Any], bill: Bill) -> web.StreamResponse:
         behaviour, wire = self.behaviour, self.wire
@@ -295,48 +251,7 @@ class ProviderStandIn:
         bill.ended = "whole"
 
 
-def alike(one: list[str], other: list[str]) -> int:
-    """How many leading tokens two prompts share."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
 def packed(content_type: str) -> web.Response:
     """Half a gigabyte of blanks in half a megabyte, packed though nobody asked for it."""
     bomb = gzip.compress(b" " * (16 << 20), 9) * 32
     return web.Response(body=bomb, headers={"Content-Type": content_type, "Content-Encoding": "gzip"})
-
-
-def serve(make: Any, what: str) -> None:
-    """The command line of a stand-in: `make(behaviour, host, port)` is the server. Prints its port as JSON, and when it
-    is ended its ledger.
-    """
-    parser = argparse.ArgumentParser(description=f"A stand-in for {what}: no model behind it.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--answers", type=Path, help="JSONL rows of id, prompt, answer; other prompts are echoed")
-    parser.add_argument("--delay-first", type=float, default=0.0, help="seconds before the first token")
-    parser.add_argument("--tokens-per-s", type=float, default=0.0, help="0 sends at once")
-    parser.add_argument("--context-tokens", type=int, default=4096)
-    parser.add_argument("--key", default="", help="refuse requests that do not bring this key")
-    given = parser.parse_args()
-    behaviour = Behaviour(
-        answers=read_answers(given.answers) if given.answers else {},
-        delay_first_s=given.delay_first,
-        tokens_per_s=given.tokens_per_s,
-        context_tokens=given.context_tokens,
-        key=given.key,
-    )
-
-    async def run() -> None:
-        ended = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        async with make(behaviour, given.host, given.port) as server:
-            sys.stdout.write(json.dumps({"port": server.port, "base_url": server.base_url, "is": LABEL}) + "\n")
-            sys.stdout.flush()
-            await ended.wait()
-        with suppress(BrokenPipeError):  # nobody wants to know
-            sys.stdout.write(server.bills.line() + "\n")
-            sys.stdout.flush()
-
-    asyncio.run(run())

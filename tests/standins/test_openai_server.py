@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths.upstream import PROMPT, card_for, collect, started, text
+from tests.paths.running import PROMPT, collect
+from tests.paths.upstream import card_for, started, text
 from tests.standins.openai_server import Behaviour, OpenAIStandIn
 
 

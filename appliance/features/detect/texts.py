@@ -60,7 +60,7 @@ def _meaning(match: re.Match[str]) -> str:
 
 
 def written(request: Request) -> Iterator[str]:
-    """As they stand, likewise."""
+    """The same texts as they stand, without what escapes in them hide."""
     for message in request.messages:
         if message.content:
             yield message.content

@@ -179,9 +179,6 @@ class Context:
         self._rows = 0
         self._matrix: Floats = np.empty((0, self.n_vocab), np.float32)
 
-    def set_threads(self, threads: int) -> None:
-        C.llama_set_n_threads(self.raw, threads, threads)
-
     def decode(self, count: int) -> int:
         """Compute the first `count` batch entries; llama_decode's code (0 is success)."""
         self._batch.n_tokens = count

@@ -113,7 +113,7 @@ def _weights() -> dict[str, list[tuple[str, float]]]:
 _OF: Final = _weights()
 
 
-def tongue(text: str) -> str:
+def question_language(text: str) -> str:
     """ISO 639-1 code of one of the five languages, or ''."""
     said = text[:LONGEST].casefold().replace("\u2019", "'")
     votes = dict.fromkeys(_WORDS, 0.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.similar.tongue import KNOWN, tongue
+from appliance.similar.question_language import KNOWN, question_language
 
 TOLD = {
     "en": ("What is tea?", "How do I boil an egg?", "who wrote Hamlet", "Can a cat swim?", "Is it cold in Oslo?"),
@@ -33,14 +33,14 @@ OTHERS = (
 
 @pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in TOLD.items() for text in texts])
 def test_a_short_question_is_told(language: str, text: str) -> None:
-    assert tongue(text) == language
+    assert question_language(text) == language
 
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_another_language_is_unknown(text: str) -> None:
-    assert tongue(text) == ""
+    assert question_language(text) == ""
 
 
 @given(st.text(max_size=60))
 def test_any_text_has_one_of_five_or_none(text: str) -> None:
-    assert tongue(text) in {"", *KNOWN}
+    assert question_language(text) in {"", *KNOWN}

@@ -6,7 +6,6 @@ Rules kept here:
 2. Only whole placeholders that this request was given are replaced; whatever else looks like one, or is one in other
    letters, is left as it is. What was put in is not looked at again.
 3. Inside JSON (arguments of tool calls, answers in a JSON format) a value is written as JSON writes it.
-
 4. Thinking that something was put back into loses its seal, which is of the text with placeholders.
 
 Log-probabilities stay those of the tokens that were sampled, which are the placeholders'.

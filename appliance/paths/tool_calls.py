@@ -20,12 +20,14 @@ from appliance.paths.contract import Job, PathError, ToolCall
 
 @dataclass(slots=True)
 class _Call:
+    """One that has begun: where it stands among its choice's calls, its id, and of its name what came."""
+
     place: int
     id: str
     name: str = ""
 
 
-class Calls:
+class ToolCalls:
     """The calls of one answer, as far as it has come."""
 
     __slots__ = ("_begun", "_newest", "_offered")
