@@ -6,14 +6,18 @@ Rules kept here:
    its plan, is handed to the disk as that call begins. Where nothing can be written it is served all the same: what
    would leave this host waits for the audit, which is on the same disk.
 3. What was set aside by a process that died is neither lost nor held for ever: the next one counts it as spent.
+4. What is set aside is written before what lets go of it, whatever is queued when.
+5. All that waits is one piece of work: one statement, one hand-over back to the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -38,6 +42,8 @@ class Book:
         self._writer = store.writer
         self._path = store.state_dir / DATABASE
         self._asked = False  # whether work is queued that will write what was spent
+        self._to_keep: deque[tuple[Kept, asyncio.Future[None] | None]] = deque()  # and who waits for it
+        self._keeps = False  # whether work is queued that will write these, and what was spent with them
 
     def used(self, tenant: str, now: float, spent: Spent, settled: Sequence[str] = ()) -> None:
         """Count what a request came to. Money is written with the next commit, mere counts with the next `ask`."""
@@ -56,7 +62,11 @@ class Book:
     def taken(self) -> Unwritten:
         """On the writer thread: what is to be written now."""
         self._asked = False
-        return self._accounts.take_unwritten()
+        taken = self._accounts.take_unwritten()
+        if self._keeps:  # it may settle what waits to be set aside, whose work is queued and writes both in their order
+            self._accounts.give_back_unwritten(taken)
+            return Unwritten({}, [])
+        return taken
 
     def given_back(self, taken: Unwritten) -> None:
         """On the writer thread: it could not be; the next request tries again."""
@@ -67,18 +77,26 @@ class Book:
 
     async def keep(self, row: Kept) -> None:
         """Returns when it is on disk, or cannot be."""
-        written = self._writer.submit("node", partial(keep, row))
-        written.add_done_callback(_say_where_not)
         done = asyncio.get_running_loop().create_future()
-        loop = asyncio.get_running_loop()
-        # Not `wrap_future`: a caller who goes away would cancel what the writer is about to fulfil.
-        written.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake, done))
+        self._keep(row, done)
         await done
 
     def keep_soon(self, row: Kept) -> None:
         """It was raised: write it at once, while the call waits for the audit."""
-        self._writer.put("node", partial(keep, row))
-        self._writer.hurry()
+        self._keep(row, None)
+
+    def _keep(self, row: Kept, done: asyncio.Future[None] | None) -> None:
+        self._to_keep.append((row, done))
+        if not self._keeps:
+            self._keeps = True  # before the hand-over: the writer may be done with it before `submit` returns
+            work = _Keeping(self)
+            self._writer.submit("node", work.write).add_done_callback(work.committed)
+
+    def taken_to_keep(self) -> tuple[list[tuple[Kept, asyncio.Future[None] | None]], Unwritten]:
+        """On the writer thread: what is to be set aside, and what was spent, which may settle some of it."""
+        self._keeps = False
+        unwritten = self._accounts.take_unwritten()  # first: what it settles was to be kept before
+        return [self._to_keep.popleft() for _ in range(len(self._to_keep))], unwritten
 
     def settle_left_over(self, records: Reader) -> list[Kept]:
         """Count as spent what was set aside by a process that died (rule 3), and return what no record tells of.
@@ -118,6 +136,39 @@ class _Page:
         self._book.given_back(taken)
 
 
+class _Keeping:
+    """One piece of work for the writer thread: what is set aside, and what was spent until then."""
+
+    __slots__ = ("_book", "_rows", "_unwritten")
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._rows: list[tuple[Kept, asyncio.Future[None] | None]] = []
+        self._unwritten = Unwritten({}, [])
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        self._rows, self._unwritten = self._book.taken_to_keep()
+        keep([row for row, _ in self._rows], connection)
+        spend(self._unwritten.spent, connection)
+        let_go(self._unwritten.settled, connection)
+
+    def committed(self, commit: Future[object]) -> None:
+        """After the commit, or after it failed, perhaps before anything was taken: whoever waits goes on."""
+        error = commit.exception()
+        if error is not None:
+            log.error("hold-not-written", kind=type(error).__name__)
+            if not self._rows:
+                self._rows, self._unwritten = self._book.taken_to_keep()
+            self._book.given_back(self._unwritten)
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for _, done in self._rows:
+            if done is not None:
+                by_loop.setdefault(done.get_loop(), []).append(done)
+        for loop, waiting in by_loop.items():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_wake, waiting)
+
+
 def _settle(records: Reader, connection: sqlite3.Connection) -> list[Kept]:
     unknown = []
     for row in left_over(connection):
@@ -139,12 +190,7 @@ def _recorded(records: Reader, id: str) -> int | None:
     return picos(record["outcome"]["cost"])
 
 
-def _wake(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_result(None)
-
-
-def _say_where_not(written: Future[object]) -> None:
-    error = written.exception()
-    if error is not None:
-        log.error("hold-not-written", kind=type(error).__name__)
+def _wake(waiting: Iterable[asyncio.Future[None]]) -> None:
+    for done in waiting:
+        if not done.done():  # given up
+            done.set_result(None)

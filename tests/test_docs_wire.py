@@ -42,8 +42,9 @@ async def test_its_examples_run(tmp_path: Path, capfd: pytest.CaptureFixture[str
     async with OpenAIStandIn(Behaviour()) as upstream, running_node(tmp_path, upstream_card(upstream.base_url)) as weir:
         for language, block in BLOCKS:
             if language == "python":
-                code = compile(block.replace(HOST, weir.url), "docs/wire.md", "exec")
-                await asyncio.to_thread(exec, code, {})
+                code, names = compile(block.replace(HOST, weir.url), "docs/wire.md", "exec"), {}
+                await asyncio.to_thread(exec, code, names)
+                names["client"].close()
                 assert capfd.readouterr().out == "What is 12 + 7?\n"
         line = dict(BLOCKS)["sh"].replace(HOST, weir.url)
         done = await asyncio.to_thread(

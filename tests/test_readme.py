@@ -130,7 +130,9 @@ def test_the_traced_request_is_answered_and_explained_as_the_readme_says(node: t
 
 def test_the_python_of_the_readme_runs(node: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = blocks(section("One request, traced"), "python")
-    exec(compile(code.replace(DEFAULT_URL, node[1]), "README.md", "exec"), {"OpenAI": OpenAI})
+    names = {"OpenAI": OpenAI}
+    exec(compile(code.replace(DEFAULT_URL, node[1]), "README.md", "exec"), names)
+    names["client"].close()
     assert capsys.readouterr().out.strip()
 
 

@@ -10,8 +10,19 @@ Rules kept here:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
+
+_INSERT = "INSERT OR REPLACE INTO holds VALUES "
+_TOGETHER = 32  # rows of one statement
+_MOST = (1 << 63) - 1  # of one figure: SQLite's integers have 64 bits
+
+
+@lru_cache(maxsize=_TOGETHER)
+def _insert_of(rows: int) -> str:
+    """The statement for this many rows: every statement lets go of the interpreter's lock and waits for it again."""
+    return _INSERT + ",".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
 
 
 class Kept(NamedTuple):
@@ -27,12 +38,11 @@ class Kept(NamedTuple):
     generation: str
 
 
-def keep(row: Kept, connection: sqlite3.Connection) -> None:
-    """Write it, over what was kept under the same id."""
-    connection.execute(
-        "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        row._replace(amount=min(row.amount, (1 << 63) - 1)),
-    )
+def keep(rows: Sequence[Kept], connection: sqlite3.Connection) -> None:
+    """Write them, over what was kept under the same ids; the last of one id holds."""
+    for at in range(0, len(rows), _TOGETHER):
+        some = [row._replace(amount=min(row.amount, _MOST)) for row in rows[at : at + _TOGETHER]]
+        connection.execute(_insert_of(len(some)), [value for row in some for value in row])
 
 
 def let_go(ids: Iterable[str], connection: sqlite3.Connection) -> None:

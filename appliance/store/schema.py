@@ -3,11 +3,17 @@
 Rules kept here:
 1. A migration is never edited once released; the next one is added below it.
 2. A database that knows migrations which this program does not know is from a newer program: refused.
+3. One program at a time: a command that is run while a node starts waits for it, and finds what it needs.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -20,6 +26,7 @@ telemetry = Migrations("weir-telemetry")
 cache = Migrations("weir-cache")
 audit = Migrations("weir-audit")
 node = Migrations("weir-node")
+_PATIENCE_S = 30.0
 
 
 @telemetry()
@@ -173,19 +180,45 @@ def migrate(path: Path, migrations: Migrations) -> None:
     Raises StateInvalid where it is newer, damaged, or out of reach, DiskFull where there is no room for it.
     """
     try:
-        db = Database(path)
-        try:
+        with _alone(path.parent), closing(Database(path)) as db:
             _migrate(db, path, migrations)
-        finally:
-            db.close()
     except sqlite3.OperationalError as error:
         if lacking(path.parent):
             raise full(path.parent) from None
         raise StateInvalid(f"{path} cannot be opened: {error}.", next_step="Check its owner and the disk.") from None
+    except OSError as error:
+        raise StateInvalid(
+            f"{path} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
+        ) from None
     except sqlite3.DatabaseError as error:
         raise StateInvalid(
             f"{path} is damaged: {error}.", next_step="Move the file away; the node then begins an empty one."
         ) from None
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else brings a database of this directory up to date meanwhile. Raises StateInvalid.
+
+    The directory is locked, not the file: closing any descriptor of a file lets go of SQLite's own locks on it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise StateInvalid(
+                        f"Another program has been bringing {directory} up to date for {_PATIENCE_S:.0f} s.",
+                        next_step="Wait for it, or stop it, and try again.",
+                    ) from None
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _migrate(db: Database, path: Path, migrations: Migrations) -> None:

@@ -94,6 +94,8 @@ async def test_langchains_client(node: tuple[Running, Any]) -> None:
     )
     assert (await model.ainvoke([HumanMessage(image("what is this")[0]["content"])])).content
     assert PIXEL in repr(server.bodies[-1])
+    await model.root_async_client.close()
+    model.root_client.close()
 
 
 @pytest.mark.parametrize("name", ["anthropic", "gemini"])

@@ -1,8 +1,11 @@
-"""What could not be written is given back once."""
+"""What is set aside and what was spent reach the disk in their order, and once."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 from appliance.book import Book, _Page
 from appliance.records.tenant import Tenant
 from appliance.store import Store
+from appliance.store.holds import Kept, left_over
+from appliance.store.tenants import DATABASE
 from appliance.tenancy.accounts import Accounts
 from appliance.tenancy.budget import Spent
 
@@ -32,3 +37,83 @@ def test_a_page_that_is_told_twice_that_it_was_not_written_gives_back_once(tmp_p
         store.close()
     assert list(taken.spent.values()) == [Spent(7, 1, 2)]
     assert taken.settled == ["r1"]
+
+
+NOW = 1_795_262_400.0
+
+
+def row(id: str, amount: int = 5) -> Kept:
+    return Kept(id, "t", NOW, amount, "one", "", "USD", "g")
+
+
+class Rig:
+    """A book on a real store, whose writer can be held back."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.store, self.accounts = directory, Store(directory), Accounts(10)
+        self.accounts.take_over({"t": Tenant(name="t")}, {})
+        self.book = Book(self.accounts, self.store)
+        self.store.writer.flush()
+
+    def held_back(self) -> Callable[[], None]:
+        """The writer does nothing until what this returns is called."""
+        busy, go = threading.Event(), threading.Event()
+        self.store.writer.submit("node", lambda _: (busy.set(), go.wait(30)))
+        assert busy.wait(30)
+        return go.set
+
+    def kept(self) -> list[tuple[str, int]]:
+        self.store.writer.flush()
+        with closing(sqlite3.connect(self.directory / DATABASE)) as db:
+            return [(one.id, one.amount) for one in left_over(db)]
+
+    def spent(self) -> int:
+        with closing(sqlite3.connect(self.directory / DATABASE)) as db:
+            return int(db.execute("SELECT coalesce(sum(picos), 0) FROM spending").fetchone()[0])
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_what_is_settled_before_it_was_written_is_not_left_behind(rig: Rig) -> None:
+    """Its work is queued behind a page that another request asked for."""
+    go = rig.held_back()
+    rig.book.used("t", NOW, Spent(1, 1))
+    rig.book.keep_soon(row("r1"))
+    rig.book.used("t", NOW, Spent(4, 1), ["r1"])
+    go()
+    assert rig.kept() == []
+    assert rig.spent() == 5
+
+
+async def test_many_are_written_together_and_all_who_wait_go_on(rig: Rig) -> None:
+    go = rig.held_back()
+    waiting = [asyncio.ensure_future(rig.book.keep(row(f"r{n:03}"))) for n in range(100)]
+    gone = asyncio.ensure_future(rig.book.keep(row("gone")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    rig.book.keep_soon(row("r007", 9))
+    rig.book.keep_soon(row("huge", 1 << 70))
+    assert not any(one.done() for one in waiting)
+    go()
+    await asyncio.wait_for(asyncio.gather(*waiting), 30)
+    kept = dict(rig.kept())
+    assert kept == {f"r{n:03}": 5 for n in range(100)} | {"gone": 5, "r007": 9, "huge": (1 << 63) - 1}
+
+
+async def test_who_waits_goes_on_where_nothing_can_be_written_and_nothing_spent_is_lost(rig: Rig) -> None:
+    rig.store.writer.submit("node", lambda db: db.execute("ALTER TABLE holds RENAME TO away")).result(30)
+    go = rig.held_back()
+    waiting = [asyncio.ensure_future(rig.book.keep(row(f"r{n}"))) for n in range(3)]
+    await asyncio.sleep(0)
+    rig.book.used("t", NOW, Spent(4, 1))
+    go()
+    await asyncio.wait_for(asyncio.gather(*waiting), 30)
+    rig.store.writer.submit("node", lambda db: db.execute("ALTER TABLE away RENAME TO holds")).result(30)
+    rig.book.used("t", NOW, Spent(1, 1))
+    assert rig.kept() == []
+    assert rig.spent() == 5

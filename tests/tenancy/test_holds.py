@@ -6,7 +6,6 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +17,7 @@ from appliance.book import Book
 from appliance.records.money import PICOS, amount_of
 from appliance.records.tenant import Tenant
 from appliance.store import Store
-from appliance.store.holds import Kept, keep, left_over
+from appliance.store.holds import Kept, left_over
 from appliance.store.schema import migrate, node
 from appliance.tenancy.accounts import Accounts
 from appliance.tenancy.budget import Spent, day_of
@@ -114,8 +113,8 @@ class Budgets(RuleBasedStateMachine):
             return Kept(hold.id, "t", now, hold.amount, "one", "", "USD", "g")
 
         hold.kept = True
-        hold.grown = lambda grown: self.store.writer.submit("node", partial(keep, row(grown)))
-        self.store.writer.submit("node", partial(keep, row(hold)))
+        hold.grown = lambda grown: self.book.keep_soon(row(grown))
+        self.book.keep_soon(row(hold))
         self.at_work[id] = (hold, dear, [])
 
     @precondition(lambda self: self.at_work)
