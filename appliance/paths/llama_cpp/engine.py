@@ -24,13 +24,17 @@ import numpy as np
 from appliance.paths.contract import Job, PathError
 from appliance.paths.llama_cpp import grammar
 from appliance.paths.llama_cpp.library import Candidates, Context, Floats, Ints, Model
-from appliance.paths.llama_cpp.sampling import Plan, Sampler, Tally, best, draws, statistics
+from appliance.paths.llama_cpp.sampling import Ambiguous, Plan, Sampler, Tally, best, draws, statistics
 from appliance.paths.llama_cpp.sequences import Sequences
 from appliance.paths.llama_cpp.slots import Slot
 from appliance.paths.llama_cpp.template import Chat
 from appliance.paths.llama_cpp.text import Tail
 
 PIECE_S = 0.05  # seconds that running choices may wait for a piece of somebody's prompt
+_AMBIGUOUS = (
+    "What the wanted form allows can be read in too many ways at once; let no two alternatives begin alike, "
+    "or use another path."
+)
 _NO_ROWS = np.empty((0, 0), np.float32)
 
 
@@ -340,6 +344,8 @@ class Engine:
                     chosen[i] = choice.sampler.choose(rows[i], at, self._context, self._candidates)
                 except ValueError as error:
                     self.fail(choice.run.number, "internal", f"No token can be chosen: {error}.")
+                except Ambiguous:
+                    self.fail(choice.run.number, "unsupported", _AMBIGUOUS)
         for (choice, _), token in zip(ready, chosen, strict=True):
             if token < 0:
                 self.fail(choice.run.number, "internal", "No token can be chosen: the model's numbers are broken.")

@@ -14,6 +14,7 @@ from typing import Any
 
 from appliance.paths.contract import PathError
 from appliance.paths.llama_cpp import regex
+from appliance.paths.llama_cpp.automaton import Effort
 from appliance.records.request import Format
 
 MAX_RULES = 2000
@@ -56,7 +57,8 @@ def of(form: Format) -> str | None:
     if form.kind == "json_object":
         return _render({**_BASE, "root": "object"})
     if form.kind == "regex":
-        return _bounded("root ::= " + regex.to_gbnf(form.pattern or "", whole=True))
+        rules = regex.to_gbnf(form.pattern or "", "s", Effort(), whole=True)
+        return _render({"root": next(iter(rules)), **rules})
     return _Schema(form.schema or {}).grammar()
 
 
@@ -85,11 +87,13 @@ class _Schema:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._root = schema
         self._rules: dict[str, str] = dict(_BASE)
+        self._states: dict[str, str] = {}  # rules of regular expressions
+        self._effort = Effort()
         self._refs: dict[str, str] = {}
 
     def grammar(self) -> str:
         self._rules["root"] = self._visit(self._root, 0)
-        return _render(self._rules)
+        return _render(self._rules | self._states)
 
     def _rule(self, body: str) -> str:
         if len(self._rules) >= MAX_RULES:
@@ -232,7 +236,11 @@ class _Schema:
     def _string(self, schema: dict[str, Any], keys: set[str]) -> str:
         if "pattern" in keys:
             self._only(keys, {"type", "pattern"})
-            return self._rule(f'"\\"" {regex.to_gbnf(str(schema["pattern"]), json_string=True)} "\\""')
+            prefix = f"r{len(self._rules)}s"
+            rules = regex.to_gbnf(str(schema["pattern"]), prefix, self._effort, json_string=True)
+            name = self._rule(f'"\\"" {next(iter(rules))} "\\""')
+            self._states |= rules
+            return name
         if "format" in keys:
             self._only(keys, {"type", "format"})
             if schema["format"] not in _FORMATS:

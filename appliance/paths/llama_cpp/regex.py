@@ -4,6 +4,7 @@ Rules kept here:
 1. A construct that a grammar cannot express is refused by name with PathError('unsupported').
 2. `\\d`, `\\w` and `\\s` are ASCII; '.' is any character but a line break.
 3. Inside a JSON string, characters are written as JSON writes them.
+4. What is written is the expression's automaton, so that a caller's expression cannot keep the worker (`automaton`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 from appliance.paths.contract import PathError
+from appliance.paths.llama_cpp.automaton import Automaton, Effort, Ranges
 
 MAX_REPEAT = 2000
 MAX_PATTERN = 4096
 _TOP = 0x10FFFF
-Ranges = list[tuple[int, int]]
 _CLASSES: dict[str, Ranges] = {
     "DIGIT": [(48, 57)],
     "WORD": [(48, 57), (65, 90), (95, 95), (97, 122)],
@@ -48,8 +49,10 @@ def escape(code: int) -> str:
     return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
 
 
-def to_gbnf(pattern: str, *, whole: bool = False, json_string: bool = False) -> str:
-    """A rule body that matches what `pattern` matches. Raises PathError('unsupported').
+def to_gbnf(
+    pattern: str, prefix: str, effort: Effort, *, whole: bool = False, json_string: bool = False
+) -> dict[str, str]:
+    """Rules by name, the first of which matches what `pattern` matches. Raises PathError('unsupported').
 
     `whole`: the pattern covers the whole answer. Otherwise it may match anywhere inside unless it is anchored.
     """
@@ -68,11 +71,11 @@ def to_gbnf(pattern: str, *, whole: bool = False, json_string: bool = False) -> 
     items = items[1:] if begins else items
     ends = bool(items) and items[-1][0] is sre.AT and items[-1][1] in (sre.AT_END, sre.AT_END_STRING)
     items = items[:-1] if ends else items
-    body = _Writer(json_string).sequence(items, 1)
-    if not whole:
-        anything = _Writer(json_string).characters([(0, 9), (11, 12), (14, _TOP)]) + "*"
-        body = " ".join(([] if begins else [anything]) + [body] + ([] if ends else [anything]))
-    return body
+    reader = _Reader(json_string, effort)
+    at = 0 if whole or begins else reader.anything(0)
+    at = reader.sequence(items, at, 1)
+    sink = None if whole or ends else reader.anything(at)
+    return reader.automaton.rules(at if sink is None else sink, prefix, _written, sink=sink)
 
 
 def _refuse(what: str) -> PathError:
@@ -93,63 +96,100 @@ def _minus(ranges: Ranges, other: Ranges) -> Ranges:
     return complement(complement(ranges) + other)
 
 
-class _Writer:
-    def __init__(self, json_string: bool) -> None:
+class _Reader:
+    """Reads the parsed expression into an automaton. Each method begins at a state and returns the one it ends at."""
+
+    def __init__(self, json_string: bool, effort: Effort) -> None:
         self._json = json_string
+        self.automaton = Automaton(effort)
 
-    def sequence(self, items: Any, times: int) -> str:
+    def sequence(self, items: Any, at: int, times: int) -> int:
         """`times`: how often the enclosing repetitions may write this out."""
-        return " ".join(self._item(kind, value, times) for kind, value in items) or '""'
+        for kind, value in items:
+            at = self._item(kind, value, at, times)
+        return at
 
-    def _item(self, kind: Any, value: Any, times: int) -> str:
+    def anything(self, at: int) -> int:
+        """Any characters but line breaks, as many as there are."""
+        loop = self.automaton.state()
+        self.automaton.skip(at, loop)
+        self._characters([(0, 9), (11, 12), (14, _TOP)], loop, loop)
+        return loop
+
+    def _item(self, kind: Any, value: Any, at: int, times: int) -> int:
         if kind is sre.LITERAL:
-            return self.characters([(value, value)])
+            return self._one([(value, value)], at)
         if kind is sre.NOT_LITERAL:
-            return self.characters(complement([(value, value)]))
+            return self._one(complement([(value, value)]), at)
         if kind is sre.ANY:
-            return self.characters(complement([(10, 10), (13, 13)]))
+            return self._one(complement([(10, 10), (13, 13)]), at)
         if kind is sre.IN:
-            return self.characters(_class(value))
+            return self._one(_class(value), at)
         if kind is sre.BRANCH:
-            return "(" + " | ".join(self.sequence(branch, times) for branch in value[1]) + ")"
+            end = self.automaton.state()
+            for branch in value[1]:
+                begin = self.automaton.state()
+                self.automaton.skip(at, begin)
+                self.automaton.skip(self.sequence(branch, begin, times), end)
+            return end
         if kind is sre.SUBPATTERN:
             if value[1] or value[2]:
                 raise _refuse("an inline flag")
-            return "(" + self.sequence(value[3], times) + ")"
+            return self.sequence(value[3], at, times)
         if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
             low, high, inner = value
-            return self._repeat(low, high, inner, times)
+            return self._repeat(low, high, inner, at, times)
         raise _refuse(_NAMES.get(str(kind), str(kind).lower()))
 
-    def _repeat(self, low: int, high: Any, items: Any, times: int) -> str:
+    def _repeat(self, low: int, high: Any, items: Any, at: int, times: int) -> int:
         endless = high is sre.MAXREPEAT
         written = max(low if endless else int(high), 1) * times
         if written > MAX_REPEAT:
             raise _refuse(f"repetitions that multiply to over {MAX_REPEAT}")
-        body = f"({self.sequence(items, written)})"
-        if (low, endless) == (0, True):
-            return body + "*"
-        if (low, endless) == (1, True):
-            return body + "+"
-        return body + (f"{{{low},}}" if endless else f"{{{low},{high}}}")
+        for _ in range(low):
+            at = self.sequence(items, at, written)
+        automaton, end = self.automaton, self.automaton.state()
+        if endless:
+            loop = automaton.state()
+            automaton.skip(at, loop)
+            automaton.skip(self.sequence(items, loop, written), loop)
+            automaton.skip(loop, end)
+            return end
+        for _ in range(int(high) - low):
+            automaton.skip(at, end)
+            at = self.sequence(items, at, written)
+        automaton.skip(at, end)
+        return end
 
-    def characters(self, ranges: Ranges) -> str:
-        """One character out of `ranges`."""
+    def _one(self, ranges: Ranges, at: int) -> int:
+        end = self.automaton.state()
+        self._characters(ranges, at, end)
+        return end
+
+    def _characters(self, ranges: Ranges, at: int, end: int) -> None:
+        """One character out of `ranges` leads from `at` to `end`."""
         plain = _minus(ranges, [(0, 0), (0xD800, 0xDFFF)])
-        extra: list[str] = []
+        short: list[str] = []
         if self._json:
             listed = [code for low, high in ranges if high - low < 256 for code in range(low, high + 1)]
             short = [_JSON_SHORT[code] for code in listed if code in _JSON_SHORT]
-            extra = [f'"{"".join(escape(ord(char)) for char in text)}"' for text in short]
             plain = _minus(plain, _JSON_SPECIAL)
-        if not plain and not extra:
+        if not plain and not short:
             raise _refuse("an empty or unwritable character class")
-        parts = [f"[{''.join(self._range(low, high) for low, high in plain)}]"] if plain else []
-        return parts[0] if not extra and parts else "(" + " | ".join(parts + extra) + ")"
+        self.automaton.step(at, plain, end)
+        for text in short:
+            between, first, second = self.automaton.state(), ord(text[0]), ord(text[1])
+            self.automaton.step(at, [(first, first)], between)
+            self.automaton.step(between, [(second, second)], end)
 
-    @staticmethod
-    def _range(low: int, high: int) -> str:
-        return _in_class(low) if low == high else f"{_in_class(low)}-{_in_class(high)}"
+
+def _written(ranges: Ranges) -> str:
+    """A class of characters in GBNF."""
+    return (
+        "["
+        + "".join(_in_class(low) if low == high else f"{_in_class(low)}-{_in_class(high)}" for low, high in ranges)
+        + "]"
+    )
 
 
 def _in_class(code: int) -> str:

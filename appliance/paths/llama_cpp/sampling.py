@@ -6,6 +6,8 @@ Rules kept here:
 3. A choice depends on its own logits, its own seed and its own past: never on what else was in the batch.
 4. A grammar is asked about the chosen token first; only when it refuses is it applied to the whole vocabulary.
 5. Under a grammar the bytes stay valid UTF-8, which llama.cpp's grammars do not check between tokens.
+6. A grammar that takes too long for one token is given up: the next may take twice as long, and nobody else is served
+   meanwhile.
 
 Statistics of all rows of a step are computed in one NumPy operation each.
 """
@@ -13,6 +15,7 @@ Statistics of all rows of a step are computed in one NumPy operation each.
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +26,7 @@ from appliance.paths.llama_cpp.library import C, Candidates, Context, Floats, Mo
 from appliance.records.request import Sampling
 
 _BLOCK = 64
+_MOST_GRAMMAR_S = 0.5  # of the processor, for one token; a vocabulary of 150,000 takes a tenth of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class Plan:
     def plain(self) -> bool:
         """Temperature only: one draw from the softmax, made in NumPy."""
         return self.top_k <= 0 and self.top_p >= 1.0 and self.min_p <= 0.0
+
+
+class Ambiguous(Exception):
+    """The wanted form can be read in so many ways at once that following them takes too long."""
 
 
 class Sampler:
@@ -119,7 +127,7 @@ class Sampler:
     def choose(self, row: Floats, at: int, context: Context, candidates: Candidates) -> int:
         """The next token from `row` (changed in place), which is batch entry `at` of the last decode.
 
-        Raises ValueError where no token is possible: the numbers are broken, or the grammar has no way on.
+        Raises ValueError where no token is possible: the numbers are broken, or the grammar has no way on; Ambiguous.
         """
         if self.adjusts:
             self._adjust(row)
@@ -131,7 +139,7 @@ class Sampler:
         return token
 
     def _constrain(self, token: int, row: Floats, at: int, context: Context, candidates: Candidates) -> int:
-        masked = False
+        masked, began = False, time.thread_time()
         while True:
             if not masked and not candidates.allows(self._grammar, token):
                 candidates.mask(self._grammar, row)
@@ -142,6 +150,8 @@ class Sampler:
                 # Accepting a token that the grammar forbids would abort the process: only here, after `allows`.
                 C.llama_sampler_accept(self._grammar, token)
                 self._open = left
+                if time.thread_time() - began > _MOST_GRAMMAR_S:
+                    raise Ambiguous
                 return token
             if row.max() == -np.inf:
                 raise ValueError("the wanted form allows no token of this model here")

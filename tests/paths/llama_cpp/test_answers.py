@@ -180,6 +180,23 @@ async def test_forms_that_cannot_be_held_are_refused_by_name(path: LlamaCppPath)
     assert (await answer(path, make_job())).text()
 
 
+async def test_a_form_that_can_be_read_in_too_many_ways_is_given_up_and_others_are_served(path: LlamaCppPath) -> None:
+    """Each bracket doubles the ways. It kept the worker until it was ended for hanging, with all that it did."""
+    nested = {"type": "array", "items": {"$ref": "#/$defs/nested"}, "minItems": 1}
+    schema = {"$defs": {"nested": {"anyOf": [nested, nested]}}, "$ref": "#/$defs/nested"}
+    other = asyncio.ensure_future(answer(path, make_job(max_tokens=100)))
+    with pytest.raises(PathError, match="too many ways") as caught:
+        await answer(path, make_job(format=Format("json_schema", schema=schema, name="v"), max_tokens=200))
+    assert caught.value.fault == "unsupported"
+    assert (await other).text() == (await answer(path, make_job(max_tokens=100))).text()
+
+
+async def test_an_ambiguous_regular_expression_takes_no_longer_than_another(path: LlamaCppPath) -> None:
+    """Its grammar took more than a minute for the first token."""
+    got = await answer(path, make_job(format=Format("regex", pattern="(a|a)*" * 500 + "b"), max_tokens=20))
+    assert re.fullmatch("a*b?", got.text())
+
+
 async def test_sound_and_a_search_are_refused_by_name_and_not_left_out(path: LlamaCppPath) -> None:
     heard = ({"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},)
     for over, name in (

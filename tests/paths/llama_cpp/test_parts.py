@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from appliance.paths.contract import PathError
 from appliance.paths.llama_cpp import grammar, regex, sampling
+from appliance.paths.llama_cpp.automaton import Effort
 from appliance.paths.llama_cpp.protocol import FrameError, Unpacker, job_from_wire, job_to_wire, pack
 from appliance.paths.llama_cpp.slots import Slots
 from appliance.paths.llama_cpp.text import Tail
@@ -90,7 +91,7 @@ def test_integer_ranges_are_exact(low: int, high: int, number: int) -> None:
 )
 def test_constructs_that_no_grammar_has_are_named(pattern: str, name: str) -> None:
     with pytest.raises(PathError, match=name) as caught:
-        regex.to_gbnf(pattern, whole=True)
+        regex.to_gbnf(pattern, "s", Effort(), whole=True)
     assert caught.value.fault == "unsupported"
 
 
