@@ -297,7 +297,10 @@ def _directory(state: Path | None, config_file: Path | None) -> Path:
     from appliance.config import load
 
     directory = load(state, file=config_file).state_dir
+    new = not directory.exists()
     prepare(directory)
+    if new:  # a misspelt --state would go unseen: the key is good, but no node knows it
+        click.echo(f"weir: {clean(directory)} was not there; it is now the state directory of a new node.", err=True)
     return directory
 
 

@@ -25,6 +25,7 @@ LEAST_FREE = 256 << 20
 CHECK_S = 20.0
 _KEEP = "Keep audit.db and audit.head as evidence; 'weir audit verify' and docs/audit.md say what comes next."
 # SQLite's write-ahead log needs shared memory, which these do not give.
+_PRIVATE = (".key", ".salt")  # of the node's own files
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs")
 
 
@@ -97,6 +98,9 @@ def _state_dir(subject: Subject) -> Finding:
         return failed(f"{seen}, on {kind}", "Use a local disk: SQLite's log does not work over a network.")
     if mode & 0o077:
         return warned(f"{seen}: open to other users", f"chmod 700 {path}")
+    if loose := sorted(f.name for f in path.iterdir() if f.suffix in _PRIVATE and f.stat().st_mode & 0o077):
+        names = " ".join(str(path / name) for name in loose)
+        return warned(f"{seen}: readable by others: {', '.join(loose)}", f"chmod 600 {names}")
     if facts.st_uid != os.geteuid() and os.geteuid() != 0:
         return warned(f"{seen}: owned by somebody else", "Run the node as the owner of its state directory.")
     return passed(seen)

@@ -3,6 +3,7 @@
 Rules kept here:
 1. Printable ASCII only, 256 characters at most: no value can end a header line or begin another.
 2. A fact that is not known has no header.
+3. The decision's id is the request's as well, by the names that OpenAI's and Anthropic's SDKs read (`_request_id`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from appliance.records.value import value
 
 VERSION = "1"
 _MOST = 256
+_IDS = ("x-weir-decision", "x-request-id", "request-id")
 
 
 @value
@@ -43,7 +45,8 @@ class HeaderFacts:
 
 def weir_headers(facts: HeaderFacts) -> dict[str, str]:
     """The headers of one response."""
-    headers = {"x-weir-decision": safe(facts.decision), "x-weir-cache": _cache(facts), **_alike(facts)[0]}
+    id = safe(facts.decision)
+    headers = {**dict.fromkeys(_IDS, id), "x-weir-cache": _cache(facts), **_alike(facts)[0]}
     if facts.cost is not None:
         headers["x-weir-cost"] = _money(facts.cost, facts.currency)
     if facts.redacted:
@@ -56,7 +59,7 @@ def weir_lines(facts: HeaderFacts) -> str:
     more = "" if facts.cost is None else f"x-weir-cost: {_money(facts.cost, facts.currency)}\r\n"
     if facts.redacted:
         more += f"x-weir-redacted: {_redacted(facts)}\r\n"
-    return f"x-weir-decision: {safe(facts.decision)}\r\nx-weir-cache: {_cache(facts)}\r\n{_alike(facts)[1]}{more}"
+    return f"{_id_lines(facts.decision)}x-weir-cache: {_cache(facts)}\r\n{_alike(facts)[1]}{more}"
 
 
 def _redacted(facts: HeaderFacts) -> str:
@@ -95,13 +98,17 @@ def lines(headers: Mapping[str, str]) -> str:
 def lines_of_hits(facts: HeaderFacts) -> str:
     """What a hit has in common with those that repeat it."""
     headers = weir_headers(facts)
-    del headers["x-weir-decision"], headers["x-weir-cache"]
-    return lines(headers)
+    return lines({name: value for name, value in headers.items() if name not in (*_IDS, "x-weir-cache")})
 
 
 def lines_of_hit(decision: str, age_s: float, common: str) -> str:
     """The lines of one hit; `common` from `lines_of_hits`, `age_s` is not negative."""
-    return f"x-weir-decision: {safe(decision)}\r\nx-weir-cache: hit; age={int(age_s)}\r\n{common}"
+    return f"{_id_lines(decision)}x-weir-cache: hit; age={int(age_s)}\r\n{common}"
+
+
+def _id_lines(decision: str) -> str:
+    id = safe(decision)
+    return f"x-weir-decision: {id}\r\nx-request-id: {id}\r\nrequest-id: {id}\r\n"
 
 
 @lru_cache(maxsize=1024)

@@ -34,6 +34,12 @@ def test_what_the_page_tells_to_type_works(weir: Weir, state: str) -> None:
             assert "not shown again" in ran.err
 
 
+def test_a_state_directory_that_was_not_there_is_said(weir: Weir, state: str) -> None:
+    """It may be misspelt."""
+    assert "is now the state directory of a new node" in weir("tenant", "add", "acme", "--state", state).err
+    assert "new node" not in weir("tenant", "add", "other", "--state", state).err
+
+
 def test_a_key_is_nowhere_but_on_the_screen(weir: Weir, state: str) -> None:
     key = weir("tenant", "add", "acme", "--state", state).out.strip()
     for file in Path(state).iterdir():

@@ -168,6 +168,17 @@ def test_the_audit_of_a_node_that_is_writing_is_whole(tmp_path: Path) -> None:
     audit.close()
 
 
+def test_a_key_of_the_node_that_others_can_read_warns(tmp_path: Path) -> None:
+    of = subject(tmp_path)
+    Audit(of.config.state_dir).close()
+    of.config.state_dir.chmod(0o700)
+    assert found("state-dir", of).state == "pass"
+    (of.config.state_dir / "audit.key").chmod(0o644)
+    result = found("state-dir", of)
+    assert (result.state, "audit.key" in result.seen) == ("warn", True)
+    assert "chmod 600" in result.fix
+
+
 def test_a_secret_that_is_missing_fails_and_one_that_others_can_read_warns(tmp_path: Path) -> None:
     assert found("secrets", subject(tmp_path)).state == "skip"
     key = tmp_path / "key"

@@ -53,6 +53,7 @@ async def test_the_async_client_gets_an_answer(weir: Running) -> None:
     async with client_of(weir) as client:
         answer = await ask(client)
     assert (answer.type, answer.role, answer.model) == ("message", "assistant", "site/one")
+    assert str(answer._request_id).startswith("wr_")
     assert [block.type for block in answer.content] == ["text"]
     assert answer.content[0].text == "one two three four"
     assert (answer.stop_reason, answer.stop_sequence) == ("end_turn", None)

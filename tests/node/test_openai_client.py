@@ -42,6 +42,7 @@ async def test_the_async_client_gets_an_answer(weir: Running) -> None:
     async with weir.client() as client:
         answer = await client.chat.completions.create(model="auto", messages=HELLO)
     assert answer.object == "chat.completion"
+    assert str(answer._request_id).startswith("wr_")
     assert answer.choices[0].message.content == "one two three four"
     assert answer.choices[0].finish_reason == "stop"
     assert answer.model == "site/one"

@@ -31,6 +31,8 @@ def test_all_that_was_decided_is_told() -> None:
     assert weir_headers(facts) == {
         "x-weir-version": "1",
         "x-weir-decision": "d1",
+        "x-request-id": "d1",
+        "request-id": "d1",
         "x-weir-path": "site/m",
         "x-weir-tier": "site",
         "x-weir-place": "n1/s1/CH",
@@ -46,6 +48,8 @@ def test_what_is_not_known_has_no_header() -> None:
     assert weir_headers(HeaderFacts("d1")) == {
         "x-weir-version": "1",
         "x-weir-decision": "d1",
+        "x-request-id": "d1",
+        "request-id": "d1",
         "x-weir-cache": "miss",
     }
 
