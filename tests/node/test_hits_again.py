@@ -50,7 +50,8 @@ async def test_all_but_the_moment_is_as_the_first_hit_said_it(
         assert body == {name: item for name, item in one.items() if name != "id"} | {"created": body["created"]}
         assert one["created"] <= body["created"] <= one["created"] + 60
         assert re.fullmatch(r"hit; age=\d+", stated["x-weir-cache"])
-        per_request = {"x-weir-decision", "x-weir-cache", "date", "content-length"}
+        assert stated["x-request-id"] == stated["request-id"] == stated["x-weir-decision"]
+        per_request = {"x-weir-decision", "x-request-id", "request-id", "x-weir-cache", "date", "content-length"}
         assert {n: v for n, v in stated.items() if n not in per_request} == {
             n: v for n, v in first.items() if n not in per_request
         }
