@@ -24,7 +24,8 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_failure_says_what_to_do_next(fault: str) -> None:
-    error = failed((StepOutcome("site/one", "failed", fault=fault, message="It said no."),))
+    error = failed((StepOutcome("site/one", "failed", fault=fault, message="It said no."),), "input")
     assert (error.code, error.details) == (FAULTS[fault], (f"site/one: {fault}: It said no.",))
     assert error.next_step
-    assert error.param is None  # it was one of several fields, and of several addresses
+    # Only a text that is too long is of one field, whichever the caller's wire has it in.
+    assert error.param == ("input" if fault == "context_too_long" else None)

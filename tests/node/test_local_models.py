@@ -153,7 +153,6 @@ async def test_what_no_tokenizer_of_this_host_would_be_asked_is_estimated(
             {"model": "site/far"},
             {"model": "device/tiny", "tools": [TOOL]},
             {"model": "device/tiny", "messages": [{"role": "user", "content": "a word " * 2000}]},  # fits nobody
-            {"model": "nobody"},
         ):
             assert (await counted(weir, **over))["weir"] == {"estimate": True}, over
         os.kill(weir.node.paths["device/tiny"].inner.worker_pid, signal.SIGKILL)  # type: ignore[attr-defined]
