@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,20 @@ from tests.standins.numbered import NumberedStandIn
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
 
+@asynccontextmanager
+async def under_tls(folder: Path, **endpoint: Any) -> AsyncIterator[tuple[NumberedStandIn, HttpPath]]:
+    """A server that speaks for long, and a path to it."""
+    served, file = certificate(folder, "localhost")
+    async with NumberedStandIn(tokens=1_000, pause_s=0.002, tls=served) as server:
+        tls = ssl.create_default_context(cafile=str(file))
+        egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger(), tls=tls)
+        path = HttpPath(card_for(server.base_url, **endpoint), egress, OpenAIDialect())
+        await path.start()
+        yield server, path
+        await path.stop()
+        await egress.close()
+
+
 async def leave(path: HttpPath, **over: Any) -> Meter:
     """What is known of a call that is left after three tokens."""
     meter = Meter()
@@ -38,14 +53,8 @@ async def leave(path: HttpPath, **over: Any) -> Meter:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_what_a_server_sent_until_it_learned_that_nobody_listens_is_counted(loop: Any, tmp_path: Path) -> None:
-    served, file = certificate(tmp_path, "localhost")
-
     async def main() -> None:
-        async with NumberedStandIn(tokens=1_000, pause_s=0.002, tls=served) as server:
-            tls = ssl.create_default_context(cafile=str(file))
-            egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger(), tls=tls)
-            path = HttpPath(card_for(server.base_url, continuous_usage=True), egress, OpenAIDialect())
-            await path.start()
+        async with under_tls(tmp_path, continuous_usage=True) as (server, path):
             with departing(DEPARTURE):
                 for _ in range(10):  # a machine that pauses for longer than one waits makes an estimate of it
                     meter = await leave(path)
@@ -60,8 +69,6 @@ def test_what_a_server_sent_until_it_learned_that_nobody_listens_is_counted(loop
             assert call.ended == "cancelled"
             assert meter.exact
             assert meter.used(0).completion_tokens == call.completion_tokens >= 3
-            await path.stop()
-            await egress.close()
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())
@@ -69,14 +76,8 @@ def test_what_a_server_sent_until_it_learned_that_nobody_listens_is_counted(loop
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_ten_that_leave_under_tls_leave_no_file_open(loop: Any, tmp_path: Path) -> None:
-    served, file = certificate(tmp_path, "localhost")
-
     async def main() -> None:
-        async with NumberedStandIn(tokens=1_000, pause_s=0.002, tls=served) as server:
-            tls = ssl.create_default_context(cafile=str(file))
-            egress = Egress(frozenset({Destination.parse(server.base_url)}), MemoryLedger(), tls=tls)
-            path = HttpPath(card_for(server.base_url), egress, OpenAIDialect())
-            await path.start()
+        async with under_tls(tmp_path) as (_, path):
             with departing(DEPARTURE), suppress(TimeoutError):
                 await leave(path)
                 await asyncio.sleep(0.05)
@@ -86,8 +87,6 @@ def test_ten_that_leave_under_tls_leave_no_file_open(loop: Any, tmp_path: Path) 
                     while len(list(Path("/proc/self/fd").iterdir())) > before:
                         await asyncio.sleep(0.01)
             assert len(list(Path("/proc/self/fd").iterdir())) <= before
-            await path.stop()
-            await egress.close()
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())
