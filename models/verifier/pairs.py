@@ -54,6 +54,17 @@ SPELT = (
     ("yoghurt", "yogurt"), ("apologise", "apologize"), ("neighbour", "neighbor"), ("serialise", "serialize"), ("film", "movie"), ("holiday", "vacation"), ("grey", "gray"),
 )  # fmt: skip
 
+# Everyday wordings that stand among the other texts as well, in another split.
+SAID_ELSEWHERE = frozenset(
+    (
+        "how can i remember my dreams", "how do i make friends in a new city", "can you drink too much water",
+        "how do i get rid of dandruff", "how do i stop biting my nails", "how many bones does a baby have",
+        "meaning of natural selection", "what is the greenhouse effect", "what is the number of bones in a newborn",
+        "why is the sky red at sunset", "how do viruses differ from bacteria", "how do i delete cookies", "why do cats purr",
+        "what causes appendicitis", "what is the difference between a crocodile and an alligator",
+    )
+)  # fmt: skip
+
 # The same question with hardly another word: what a text begins with, and words for words.
 OPENINGS = (
     ("How do I ", "How can I ", "What is the best way to ", "how to ", "How would I ", "What's a good way to ", "How should I "),
@@ -298,10 +309,18 @@ def help_with_weir(split: str, rng: random.Random) -> Iterator[Intent | None]:
                     yield intent("weir_help", "en", f"weir:{subject[0]}", half, {"x": subject}, rng)
 
 
+def everyday(split: str, rng: random.Random) -> Iterator[Intent | None]:
+    """Look-alikes of all of life, in blocks, as people type them."""
+    for path in sorted((TEXTS / "everyday").glob("*.txt")):
+        for made in blocks(path.read_text(encoding="utf-8").splitlines(), "en", split, f"everyday:{path.stem}"):
+            free = [text for text in made.texts if text.casefold().rstrip("?. ") not in SAID_ELSEWHERE]
+            yield Intent(made.cell, made.language, made.family, tuple(rng.sample(free, len(free))))
+
+
 def intents(split: str, seed: int = 5) -> list[Intent]:
     """All of a split; a text that came twice (by chance of the wordings) stays with the first."""
     rng = random.Random(f"{seed}:{split}")
-    sources = (general, wishes, code, weighing, personal, help_with_weir)
+    sources = (general, wishes, code, weighing, personal, help_with_weir, everyday)
     seen: set[str] = set()
     found = []
     for source in sources:

@@ -48,6 +48,18 @@ def test_splits_share_no_text_and_no_family_of_look_alikes(found: dict[str, list
     assert all(len(intents) > 2_000 for intents in found.values())
 
 
+def test_everyday_look_alikes_come_in_blocks_of_several_intents_in_several_wordings(
+    found: dict[str, list[Any]],
+) -> None:
+    for path in sorted((RECIPE / "texts" / "everyday").glob("*.txt")):
+        for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
+            lines = [[wording.strip() for wording in line.split("|")] for line in block.splitlines()]
+            assert 2 <= len(lines) <= 6, block
+            assert all(2 <= len(line) <= 5 and all(line) for line in lines), block
+    for intents in found.values():
+        assert sum(each.family.startswith("everyday:") for each in intents) > 1_000
+
+
 def test_no_wording_of_an_aspect_is_in_two_splits(pairs: ModuleType) -> None:
     for name in ("aspects", "german", "french", "spanish", "italian", "analysis", "chat"):
         for kind, lines in pairs.sections(name).items():
