@@ -94,9 +94,12 @@ class Embedder:
             for name in ("model.int8.onnx", "tokenizer.json"):
                 if hashlib.sha256((directory / name).read_bytes()).hexdigest() != files[name]:
                     raise ModelInvalid(f"{name} is not the file that the manifest names")
-            self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelInvalid(f"the embedder's files are incomplete: {type(error).__name__}") from error
+        try:
+            self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        except Exception as error:  # as in `session`
+            raise ModelInvalid("tokenizer.json does not load") from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_tokens)
         self._tokenizer.encode_special_tokens = True  # '[SEP]' in a caller's text is text

@@ -234,3 +234,16 @@ def test_a_short_text_takes_a_few_milliseconds(embedder: Embedder) -> None:
         embedder.embed("How do I reset my password?")
         taken.append(time.perf_counter() - begun)
     assert min(taken) < 0.015
+
+
+def test_a_tokenizer_that_does_not_load_is_refused_in_words(tmp_path: Path) -> None:
+    for name in ("model.int8.onnx", "manifest.json"):
+        (tmp_path / name).write_bytes((BUILT / name).read_bytes())
+    (tmp_path / "tokenizer.json").write_bytes(b"{}")
+    facts = json.loads((tmp_path / "manifest.json").read_bytes())
+    for entry in facts["files"]:
+        if entry["path"] == "tokenizer.json":
+            entry["sha256"] = hashlib.sha256(b"{}").hexdigest()
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelInvalid, match=r"tokenizer\.json does not load"):
+        Embedder(tmp_path)
