@@ -58,7 +58,8 @@ async def test_where_nothing_else_is_left_a_path_is_asked_again_and_every_attemp
         status, text, headers, _ = await asked
         assert (status, whose(text)) == (200, ("a", 20))
         (step,) = await steps_of(weir, headers["x-weir-decision"])
-        assert [one["fault"] for one in step["attempts"]] == ["unavailable", "unavailable"]
+        assert len(a.calls) >= 2  # whether the second still failed hangs on when it was read
+        assert [one["fault"] for one in step["attempts"]] == ["unavailable"] * (len(a.calls) - 1)
         assert all(one["waited_s"] > 0 and one["cost"] == 0.0 for one in step["attempts"])
         assert step["cost"] == pytest.approx(due(a))
 

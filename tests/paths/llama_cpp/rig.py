@@ -30,6 +30,10 @@ def make_card(folder: Path, name: str = "tiny.gguf", **llama: Any) -> ModelCard:
     )
 
 
+# Of the tiny models, for `logit_bias`: no answer ends by itself, whatever a CPU makes of random weights.
+NO_END = ((509, -1000.0), (510, -1000.0), (511, -1000.0))
+
+
 def make_job(text: str = "Good morning", **wanted: Any) -> Job:
     """A greedy chat job; keywords go to Sampling or to Job."""
     sampling = {"temperature": 0.0, "max_tokens": 24} | {k: v for k, v in wanted.items() if k in SAMPLING}

@@ -15,7 +15,7 @@ import pytest
 from appliance.paths.contract import PathError, Signals, Text
 from appliance.paths.llama_cpp.path import LlamaCppPath
 from appliance.records.request import Format, Message
-from tests.paths.llama_cpp.rig import answer, make_job, running
+from tests.paths.llama_cpp.rig import NO_END, answer, make_job, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
     [{}, {"temperature": 1.0, "seed": 5}, {"temperature": 0.8, "seed": 5, "top_p": 0.9, "top_k": 30}],
 )
 async def test_streaming_and_whole_answers_are_the_same_text(path: LlamaCppPath, sampling: dict[str, float]) -> None:
-    streamed = await answer(path, make_job(stream=True, **sampling))
-    whole = await answer(path, make_job(stream=False, **sampling))
+    streamed = await answer(path, make_job(stream=True, logit_bias=NO_END, **sampling))
+    whole = await answer(path, make_job(stream=False, logit_bias=NO_END, **sampling))
     assert streamed.text() == whole.text() != ""
     assert len(whole.texts) == 1 < len(streamed.texts)
     assert sum(chunk.tokens for chunk in streamed.texts) == streamed.done.usage.completion_tokens == 24

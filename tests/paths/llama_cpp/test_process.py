@@ -15,13 +15,13 @@ import pytest
 
 from appliance.paths.contract import PathError
 from appliance.paths.llama_cpp.path import LlamaCppPath
-from tests.paths.llama_cpp.rig import answer, make_card, make_job, running, until
+from tests.paths.llama_cpp.rig import NO_END, answer, make_card, make_job, running, until
 from tests.standins import tiny_gguf
 
 
 async def test_closing_a_stream_frees_its_slot_at_once(models: Path) -> None:
     async with running(models, "long.gguf", sequences=1, context_per_sequence=4096) as path:
-        endless = path.stream(make_job(max_tokens=4000, stream=True, logit_bias=((511, -1000.0),)))
+        endless = path.stream(make_job(max_tokens=4000, stream=True, logit_bias=NO_END))
         await anext(endless)
         waiting = asyncio.create_task(answer(path, make_job("Next", max_tokens=1)))
         await asyncio.sleep(0.05)
@@ -35,7 +35,7 @@ async def test_closing_a_stream_frees_its_slot_at_once(models: Path) -> None:
 
 async def test_a_cancelled_task_cancels_its_job(models: Path) -> None:
     async with running(models, "long.gguf", sequences=1, context_per_sequence=4096) as path:
-        task = asyncio.create_task(answer(path, make_job(max_tokens=4000, logit_bias=((511, -1000.0),))))
+        task = asyncio.create_task(answer(path, make_job(max_tokens=4000, logit_bias=NO_END)))
         await until(lambda: path.ready().busy == 1)
         await asyncio.sleep(0.05)
         task.cancel()
@@ -47,7 +47,7 @@ async def test_a_cancelled_task_cancels_its_job(models: Path) -> None:
 
 async def test_a_killed_worker_fails_its_jobs_and_is_back_within_five_seconds(models: Path) -> None:
     async with running(models, "long.gguf", sequences=4, context_per_sequence=4096) as path:
-        jobs = [make_job(f"{i}", max_tokens=4000, stream=True, logit_bias=((511, -1000.0),)) for i in range(8)]
+        jobs = [make_job(f"{i}", max_tokens=4000, stream=True, logit_bias=NO_END) for i in range(8)]
         tasks = [asyncio.create_task(answer(path, job)) for job in jobs]
         await until(lambda: path.ready().busy == 4)
         await asyncio.sleep(0.1)
