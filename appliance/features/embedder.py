@@ -98,7 +98,7 @@ class Embedder:
             raise ModelInvalid(f"the embedder's files are incomplete: {type(error).__name__}") from error
         try:
             self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-        except Exception as error:  # as in `session`
+        except Exception as error:  # tokenizers raises no class of its own, but Exception itself
             raise ModelInvalid("tokenizer.json does not load") from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_tokens)
