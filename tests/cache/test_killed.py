@@ -18,9 +18,10 @@ FLAT = 30
 PARTITIONS = ("p", "q")
 
 
-def busy(state: Path, round: int) -> None:
-    """In a process of its own, until it is killed."""
+def busy(state: Path, round: int, opened: int) -> None:
+    """In a process of its own, until it is killed; a byte to `opened` once the cache is open."""
     with rigged(state, flat_most=FLAT) as rig:
+        os.write(opened, b"1")
         at = round * 10_000
         while True:
             at += 1
@@ -36,21 +37,45 @@ def busy(state: Path, round: int) -> None:
                 rig.exact.erasures.follow()
 
 
+def killed(state: Path, round: int, after_s: float, *, once_open: bool) -> None:
+    """A busy process killed `after_s` seconds after its start, or after it opened the cache."""
+    opened, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            busy(state, round, tell)
+        finally:
+            os._exit(1)
+    os.close(tell)
+    try:
+        if once_open:
+            assert os.read(opened, 1)
+        time.sleep(after_s)
+        os.kill(child, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    finally:
+        os.close(opened)
+
+
+def test_killed_while_it_opens_it_opens_the_next_time(tmp_path: Path) -> None:
+    for round in range(12):
+        state = tmp_path / str(round)
+        state.mkdir()
+        killed(state, round, 0.004 * round, once_open=False)
+        with rigged(state, flat_most=FLAT) as rig:
+            rig.keep("p 1", "p")
+            rig.flush()
+            rig.near("p 1", "p")
+            assert rig.semantic.keeper.settle(20)
+            assert [near.text for near in rig.near("p 1", "p", most=1)] == ["question of p 1"]
+
+
 def test_killed_at_any_moment_it_comes_back_and_finds_only_what_is_there(tmp_path: Path) -> None:
     moment = random.Random(5)
     graphs = 0
     for round in range(8):
-        child = os.fork()
-        if not child:
-            try:
-                devnull = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(devnull, 1)
-                busy(tmp_path, round)
-            finally:
-                os._exit(1)
-        time.sleep(0.15 + 0.35 * moment.random())
-        os.kill(child, signal.SIGKILL)
-        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        killed(tmp_path, round, 0.15 + 0.35 * moment.random(), once_open=True)
         graphs += len(list((tmp_path / "semantic").glob("*.graph")))
         with sqlite3.connect(tmp_path / "cache.db") as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
