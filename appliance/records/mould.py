@@ -30,6 +30,11 @@ class Mould:
         self._holes = [name.decode() for name in self._pieces[1::2]]
         self.size = len(text)
 
+    @property
+    def text(self) -> bytes:
+        """What it was made of."""
+        return _MARK.join(self._pieces)
+
     def pour(self, values: Mapping[str, object]) -> bytes:
         """The JSON with these values, which orjson knows as they are. Raises KeyError where a hole has none."""
         written = {name: orjson.dumps(value) for name, value in values.items()}

@@ -26,8 +26,9 @@ import orjson
 import structlog
 
 from appliance.errors import DiskFull, StateInvalid
-from appliance.records.record import Alike, Record, to_json
+from appliance.records.record import Alike, Record
 from appliance.store import tenants
+from appliance.store.packed import Packer, drop_unused, unpacked
 from appliance.store.schema import cache, migrate, node, telemetry
 from appliance.store.totals import Added, Totals
 from appliance.store.writer import Writer, say
@@ -37,8 +38,9 @@ __all__ = ["Reader", "Store", "open_reader"]
 log = structlog.get_logger("weir.store")
 Row = tuple[object, ...]
 _INSERT = """INSERT INTO records
-    (id,time,status,path,tier,chosen,cell,generation,seconds,cost,frontier_cost,json) VALUES """
-_ROW = "(?,?,?,?,?,?,?,?,?,?,?,?)"
+    (id,time,status,path,tier,chosen,cell,generation,seconds,cost,frontier_cost,pattern,json) VALUES """
+_ROW = "(?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_SELECT = "SELECT seq, json, text FROM records LEFT JOIN patterns ON patterns.id = records.pattern "
 _TOGETHER = 32  # rows of one statement
 _BACKLOG = 50_000  # records
 
@@ -92,6 +94,7 @@ class Store:
         self._waiting: deque[Record | Alike] = deque()
         self._asked = False  # whether work is queued that will take what waits
         self._totals = Totals()
+        self._packer = Packer()
 
     def _prepare(self, name: str) -> None:
         """Bring a database up to date, once. Raises StateInvalid, DiskFull."""
@@ -121,6 +124,7 @@ class Store:
     def came_to_nothing(self, added: Added) -> None:
         """A batch, perhaps before it took anything: the next record asks again."""
         self._asked = False
+        self._packer.forget()
         self._totals.owe_again(added)
 
     def hurry(self) -> None:
@@ -137,9 +141,12 @@ class Store:
         for _ in range(len(self._waiting)):
             record = self._waiting.popleft()
             try:
-                rows.append((record, _row(record)))
+                rows.append((record, _row(record, *self._packer.pack(connection, record))))
             except (TypeError, ValueError) as error:
                 self._failed(error)
+            except sqlite3.Error:
+                self._owe([*(one for one, _ in rows), record])
+                raise
             if len(rows) == _TOGETHER:
                 self._insert(connection, rows)
                 rows.clear()
@@ -168,9 +175,12 @@ class Store:
                     self._failed(error)
                 done += 1
         except sqlite3.Error:
-            for record, _ in rows[done:]:
-                self._totals.owe(record)
+            self._owe([record for record, _ in rows[done:]])
             raise
+
+    def _owe(self, records: list[Record | Alike]) -> None:
+        for record in records:
+            self._totals.owe(record)
 
     def _failed(self, error: Exception) -> None:
         self.writer.failures += 1
@@ -178,7 +188,12 @@ class Store:
 
     def prune(self, *, before: float, max_bytes: int) -> None:
         """Drop records older than a Unix time, then the oldest beyond `max_bytes` of the database."""
-        self.writer.put("telemetry", lambda connection: _prune(connection, before, max_bytes))
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._packer.forget()
+            _prune(connection, before, max_bytes)
+
+        self.writer.put("telemetry", work)
 
 
 def _locked(state_dir: Path) -> IO[bytes]:
@@ -196,6 +211,7 @@ def _locked(state_dir: Path) -> IO[bytes]:
 
 def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> None:
     connection.execute("DELETE FROM records WHERE time < ?", (before,))
+    drop_unused(connection, before)
     pages, free, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
@@ -208,7 +224,7 @@ def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> Non
         )
 
 
-def _row(record: Record | Alike) -> Row:
+def _row(record: Record | Alike, pattern: int | None, kept: str) -> Row:
     outcome = record.outcome
     like, seconds = (record.like.record, record.seconds) if isinstance(record, Alike) else (record, outcome.seconds)
     return (
@@ -223,7 +239,8 @@ def _row(record: Record | Alike) -> Row:
         seconds,
         outcome.cost,
         outcome.frontier_cost,
-        to_json(record).decode(),
+        pattern,
+        kept,
     )
 
 
@@ -233,32 +250,35 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def _rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=5)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+    def _reading(self) -> closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=5))
+
+    def _records(self, which: str, parameters: tuple[object, ...] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each with its place in the order of arrival. `which` is SQL behind the names of the tables."""
+        with self._reading() as connection:
+            for seq, kept, pattern in connection.execute(_SELECT + which, parameters):
+                yield seq, orjson.loads(unpacked(kept, pattern))
 
     def record(self, id: str) -> dict[str, Any] | None:
         """The record as parsed JSON, or None."""
-        rows = self._rows("SELECT json FROM records WHERE id = ?", (id,))
-        return orjson.loads(rows[0][0]) if rows else None
+        return next((record for _, record in self._records("WHERE records.id = ?", (id,))), None)
 
     def after(self, seq: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
         """Records in the order of arrival, from the one after `seq`."""
-        rows = self._rows("SELECT seq, json FROM records WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
-        return [(row[0], orjson.loads(row[1])) for row in rows]
+        return list(self._records("WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)))
 
     def newest(self, limit: int) -> list[tuple[int, dict[str, Any]]]:
         """The last `limit` records, oldest first."""
-        rows = self._rows("SELECT seq, json FROM records ORDER BY seq DESC LIMIT ?", (limit,))
-        return [(row[0], orjson.loads(row[1])) for row in reversed(rows)]
+        return list(self._records("ORDER BY seq DESC LIMIT ?", (limit,)))[::-1]
 
     def seq_of(self, id: str) -> int | None:
-        rows = self._rows("SELECT seq FROM records WHERE id = ?", (id,))
-        return rows[0][0] if rows else None
+        with self._reading() as connection:
+            row = connection.execute("SELECT seq FROM records WHERE id = ?", (id,)).fetchone()
+        return None if row is None else int(row[0])
 
     def all(self) -> Iterator[dict[str, Any]]:
-        for row in self._rows("SELECT json FROM records ORDER BY seq"):
-            yield orjson.loads(row[0])
+        for _, record in self._records("ORDER BY seq"):
+            yield record
 
 
 def open_reader(state_dir: Path) -> Reader:

@@ -65,6 +65,13 @@ def m003_totals(db: Database) -> None:
     )
 
 
+@telemetry()
+def m004_packed(db: Database) -> None:
+    """What `json` is poured into (`packed`), NULL where it is all there is; none that begins after `until` names it."""
+    db.execute("CREATE TABLE patterns (id INTEGER PRIMARY KEY AUTOINCREMENT, until REAL NOT NULL, text BLOB NOT NULL)")
+    db.execute("ALTER TABLE records ADD COLUMN pattern INTEGER")
+
+
 @cache()
 def m001_exact(db: Database) -> None:
     db.execute(

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from appliance.status import status_of
+from appliance.store import Reader
 from tests.installed import install
 from tests.node.conftest import ROOT, process_node, running_node, said, sse, until, upstream_card, write_content
 from tests.standins.openai_server import OpenAIStandIn
@@ -107,11 +108,7 @@ def rows_of(state: Path) -> list[dict[str, Any]]:
         db = sqlite3.connect(state / name)
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         db.close()
-    db = sqlite3.connect(state / "telemetry.db")
-    try:
-        return [json.loads(row[0]) for row in db.execute("SELECT json FROM records ORDER BY seq")]
-    finally:
-        db.close()
+    return list(Reader(state / "telemetry.db").all())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

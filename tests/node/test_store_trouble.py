@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +178,9 @@ async def test_records_beyond_the_quota_go_oldest_first(tmp_path: Path, upstream
         for k in range(300):
             await weir.ask(f"q{k % 3}")
         before = await weir.records()
-        size = sum(len(str(row)) for row in before)
-        weir.node.store.prune(before=0.0, max_bytes=size // 2)
+        with closing(sqlite3.connect(weir.state / "telemetry.db")) as db:
+            pages, size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        weir.node.store.prune(before=0.0, max_bytes=pages * size // 2)
         after = await weir.records()
     assert 0 < len(after) < len(before)
     assert [row["id"] for row in after] == [row["id"] for row in before[-len(after) :]]
