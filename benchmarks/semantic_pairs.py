@@ -17,7 +17,7 @@ recall is the share of pairs of one intent that hit. Two things are measured:
 
 Bounds are Clopper and Pearson's, one-sided, 95 %.
 
-Pairs of its own: the behavioural suite, seen and sealed together, and as many pairs of turns of different kinds, which
+Pairs of its own: the behavioural suite, seen and second part together, and as many pairs of turns of different kinds, which
 are unrelated. Of the support clusters, pairs within a cluster are of one intent, and each question with its five
 nearest of other clusters are pairs of two; a question asked in two clusters is then counted wrong.
 
@@ -109,7 +109,7 @@ def tally(served: Sequence[bool], same: Sequence[bool]) -> Tally:
 
 
 def own() -> list[Pair]:
-    rows = load("seen") + load("sealed")
+    rows = load("seen") + load("second")
     pairs = [Pair(row["a"], row["b"], row["same"]) for row in rows]
     rng = random.Random(SEED)
     while len(pairs) < 2 * len(rows):

@@ -231,7 +231,7 @@ def streams(data: Path | None, most: int) -> dict[str, Stream]:
     from benchmarks.semantic_suite import load
 
     if data is None:
-        rows = load("seen") + load("sealed")
+        rows = load("seen") + load("second")
         random.Random(SEED).shuffle(rows)
         return {"suite": of_pairs([Pair(row["a"], row["b"], row["same"]) for row in rows[:most]])}
     clusters = [row["questions"] for row in lines(data / "support_clusters.jsonl.gz")]

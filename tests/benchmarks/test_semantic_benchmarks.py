@@ -82,6 +82,25 @@ def test_more_than_one_false_hit_in_a_hundred_misses_the_target(hits: int, met: 
     assert semantic_suite.totals([wrong, right])["met"] is met
 
 
+def test_a_kind_over_the_limit_is_told_by_its_rate_and_not_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong, right = semantic_suite.Kind("number", same=False), semantic_suite.Kind("casing", same=True)
+    for at in range(50):
+        wrong.add(row("number", same=False), FOUND, 0.5 if at < 4 else 0.9)
+        right.add(row("casing", same=True), FOUND, 0.5)
+    found = semantic_suite.totals([wrong, right])
+    assert found["rates over the limit"] == [0.08]
+    semantic_suite.print_totals(found)
+    printed = capsys.readouterr().out
+    assert "their rates: 8.0 %" in printed
+    assert "number" not in printed
+
+
+def test_one_part_is_run_at_a_time() -> None:
+    done = ran("semantic_suite.py", "--sealed", "--second")
+    assert done.returncode == 2
+    assert "not allowed with" in done.stderr
+
+
 def test_the_sealed_part_shows_no_pair() -> None:
     done = ran("semantic_suite.py", "--sealed", "--examples", "3")
     assert done.returncode == 2
@@ -106,7 +125,7 @@ def test_intents_are_joined_over_pairs_and_only_labelled_ones_are_apart() -> Non
 
 def test_pairs_of_its_own_hold_as_many_unrelated_ones() -> None:
     pairs = semantic_pairs.own()
-    rows = semantic_suite.load("seen") + semantic_suite.load("sealed")
+    rows = semantic_suite.load("seen") + semantic_suite.load("second")
     assert len(pairs) == 2 * len(rows)
     assert [(pair.a, pair.b, pair.same) for pair in pairs[: len(rows)]] == [(r["a"], r["b"], r["same"]) for r in rows]
     assert not any(pair.same for pair in pairs[len(rows) :])

@@ -60,12 +60,16 @@ def test_the_kinds_are_as_many_as_were_asked_for_and_each_has_one_label_and_enou
         assert {row["same"] for row in part} == {True, False}
 
 
-def test_a_third_of_the_kinds_is_sealed_and_shares_neither_a_kind_nor_a_pair_with_the_seen_part() -> None:
-    seen, sealed = ({row["kind"] for row in PARTS[part]} for part in make.PARTS)
-    assert not seen & sealed
-    assert len(sealed) >= (len(seen) + len(sealed)) / 3
-    texts = [{text for row in PARTS[part] for text in (row["a"], row["b"])} for part in make.PARTS]
-    assert not texts[0] & texts[1]
+def test_a_third_of_the_kinds_is_sealed_and_shares_neither_a_kind_nor_a_turn_with_any_other_part() -> None:
+    parts = {**PARTS, make.LATER: rows(make.LATER)}
+    kinds = {part: {row["kind"] for row in of} for part, of in parts.items()}
+    texts = {part: {text for row in of for text in (row["a"], row["b"])} for part, of in parts.items()}
+    assert len(kinds["sealed"]) >= sum(len(kinds[part]) for part in make.PARTS) / 3
+    for part in parts.keys() - {"sealed"}:
+        assert kinds["sealed"].isdisjoint(kinds[part]), part
+        assert texts["sealed"].isdisjoint(texts[part]), part
+    assert kinds["seen"].isdisjoint(kinds["second"])
+    assert texts["seen"].isdisjoint(texts["second"])
 
 
 def test_the_later_part_can_be_written_again_and_shares_no_pair_with_the_seen_part() -> None:
@@ -88,6 +92,11 @@ def test_no_kind_rests_on_one_frame(part: str) -> None:
         for language, frames in kind.frames.items():
             assert len(frames) >= 3, (kind.name, language)
         assert sum(len(frames) for frames in kind.frames.values()) >= 5, kind.name
+
+
+def test_a_sealed_kind_has_at_least_eight_english_frames() -> None:
+    for kind in make.read((SUITE / "sealed.txt").read_text("utf-8")):
+        assert len(kind.frames["en"]) >= 8, kind.name
 
 
 def test_the_stored_turn_is_either_side_about_as_often() -> None:
