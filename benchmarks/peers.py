@@ -118,6 +118,20 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Stolen:
+    """The share of all processors that the host has given to others since this was made, though they were wanted."""
+
+    def __init__(self) -> None:
+        self._at, self._began = self._seconds(), time.monotonic()
+
+    def share(self) -> float:
+        return (self._seconds() - self._at) / (time.monotonic() - self._began) / (os.cpu_count() or 1)
+
+    @staticmethod
+    def _seconds() -> float:
+        return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 # ---- a node ---------------------------------------------------------------------------------------------------
 
 
