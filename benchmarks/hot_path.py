@@ -5,6 +5,10 @@ servers, so that drift of the machine hits all alike. A node's round ends when i
 writer thread still had queued counts against its rate. Its requests come with the key of a tenant that has labels,
 limits and budgets, none of which is reached.
 
+At an even pace the node is measured twice, with its state on the disk and in memory: the difference is the disk's, which
+has the audit and what a request may cost before anything is sent. What counts is the median of the rounds, of a round's
+p99 less the bare proxy's in it; a round that the host disturbed is run again.
+
 Exits with 1 where a target is missed.
 """
 
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -21,6 +26,7 @@ import time
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +56,7 @@ class Subject:
     flush: urllib.request.Request | None = None  # asked after a round; answers when nothing of it is left to do
     rates: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)  # share of its core that the process used
-    late: list[float] = field(default_factory=list)  # seconds of the open loop's requests
+    late: list[tuple[float, float]] = field(default_factory=list)  # p50 and p99 of a round at an even pace, seconds
 
 
 def one_round(subject: Subject, *, connections: int, seconds: float, python_load: bool) -> None:
@@ -94,15 +100,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each round of each server")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--paced-seconds", type=float, default=20.0, help="of each round at 100 requests a second")
+    parser.add_argument("--paced-rounds", type=int, default=9)
+    parser.add_argument(
+        "--paced-seconds", type=float, default=5.0, help="of each server in a round at 100 requests a second"
+    )
     parser.add_argument("--python-load", action="store_true", help="load by Python even where wrk is installed")
     parser.add_argument("--starter", type=Path, default=ROOT / "build/starter")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the node")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     python_load = options.python_load or shutil.which("wrk") is None
-    import os
-
     os.sched_setaffinity(0, {LOAD_CORE})
     work = Path(tempfile.mkdtemp(prefix="weir-hot-"))
     log = work / "peers.log"
@@ -139,15 +146,45 @@ def main() -> int:
         for number in range(options.rounds):
             for subject in subjects if number % 2 == 0 else subjects[::-1]:
                 one_round(subject, connections=options.connections, seconds=options.seconds, python_load=python_load)
-        for number in range(max(3, options.rounds // 2) if options.paced_seconds else 0):
-            for subject in (proxy, through) if number % 2 == 0 else (through, proxy):
-                subject.late += asyncio.run(
-                    peers.open_loop(
-                        subject.url, subject.body, subject.headers, per_s=100, seconds=options.paced_seconds
-                    )
-                )
-                flushed(subject)
+        paced = [proxy, through]
+        if os.access("/dev/shm", os.W_OK):
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")))
+            key = peers.tenant(place, "bench", *SETTINGS)
+            url, child = stack.enter_context(peers.node(work, content, cores={SERVER_CORE}, state=place))
+            memory = Subject("d' its state in memory", f"{url}/v1/chat/completions", child.pid, key | NO_STORE, own)
+            check(memory, peers.UPSTREAM_ID)
+            paced.append(memory)
+        stolen = 0.0
+        if options.paced_rounds:
+            rounds, stolen = peers.quietest(
+                partial(at_an_even_pace, paced, options.paced_seconds), options.paced_rounds
+            )
+            for subject, late in zip(paced, zip(*rounds, strict=True), strict=True):
+                subject.late = list(late)
+    show_pace(paced, stolen)
     return report(options.json, server, exact, proxy, through, load="Python" if python_load else "wrk")
+
+
+def at_an_even_pace(subjects: list[Subject], seconds: float) -> list[tuple[float, float]]:
+    """p50 and p99 of each, in turns, in seconds."""
+    found = []
+    for subject in subjects:
+        took = asyncio.run(peers.open_loop(subject.url, subject.body, subject.headers, per_s=100, seconds=seconds))
+        found.append((peers.percentile(took, 0.5), peers.percentile(took, 0.99)))
+    return found
+
+
+def added(subject: Subject, proxy: Subject) -> float:
+    """What its p99 is above the proxy's, in the median of the rounds, in seconds."""
+    return statistics.median([ours[1] - bare[1] for ours, bare in zip(subject.late, proxy.late, strict=True)])
+
+
+def show_pace(subjects: list[Subject], stolen: float) -> None:
+    rows = [("at 100 requests a second, ms", "p50", "p99", "p99 added")]
+    for subject in subjects if subjects[0].late else ():
+        middle = [statistics.median(values) * 1e3 for values in zip(*subject.late, strict=True)]
+        rows.append((subject.name, *(f"{value:.2f}" for value in (*middle, added(subject, subjects[0]) * 1e3))))
+    peers.show(f"{len(subjects[0].late)} rounds; the host took at most {stolen:.1%} of the processors", rows)
 
 
 def report(target: Path | None, server: Subject, exact: Subject, proxy: Subject, through: Subject, *, load: str) -> int:
@@ -169,20 +206,13 @@ def report(target: Path | None, server: Subject, exact: Subject, proxy: Subject,
     peers.show(f"Requests a second on one core, load by {load}, {len(server.rates)} rounds", rows)
     exact_ratio = statistics.median(a / b for a, b in zip(exact.rates, server.rates, strict=True))
     proxy_ratio = statistics.median(a / b for a, b in zip(through.rates, proxy.rates, strict=True))
-    if not proxy.late:  # a short run
-        proxy.late, through.late = [0.0], [0.0]
-    bare, ours = peers.percentile(proxy.late, 0.99), peers.percentile(through.late, 0.99)
-    middle = peers.percentile(through.late, 0.5) - peers.percentile(proxy.late, 0.5)
-    print(
-        f"\n  at 100/s: bare proxy p50 {peers.percentile(proxy.late, 0.5) * 1e3:.2f} ms p99 {bare * 1e3:.2f} ms,"
-        f" node p50 {peers.percentile(through.late, 0.5) * 1e3:.2f} ms p99 {ours * 1e3:.2f} ms"
-        f" (n={len(through.late)}; p50 added {middle * 1e3:.2f} ms)"
-    )
     results = [
         ("exact hits / bare server", exact_ratio, f">= {EXACT_TARGET}", exact_ratio >= EXACT_TARGET),
         ("proxied / bare proxy", proxy_ratio, f">= {PROXY_TARGET}", proxy_ratio >= PROXY_TARGET),
-        ("p99 added at 100/s, ms", (ours - bare) * 1e3, "<= 3", ours - bare <= ADDED_TARGET_S),
     ]
+    if proxy.late:
+        above = added(through, proxy)
+        results.append(("p99 added at 100/s, ms", above * 1e3, "<= 3", above <= ADDED_TARGET_S))
     rows = [("figure", "measured", "target", "met")]
     rows += [(name, f"{value:.2f}", target_, "yes" if met else "NO") for name, value, target_, met in results]
     peers.show("Targets", rows)

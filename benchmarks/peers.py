@@ -27,15 +27,17 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 UPSTREAM_ID = "bench/upstream"
+QUIET, TRIES = 0.02, 4
+T = TypeVar("T")
 MOST_OPEN = 200  # connections of an open loop
 _TEXT = (
     "The pump in hall 3 was serviced on 14 March. Its bearing is worn and should be replaced before the end of the"
@@ -118,18 +120,33 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class Stolen:
-    """The share of all processors that the host has given to others since this was made, though they were wanted."""
+def quietest(turn: Callable[[], T], rounds: int) -> tuple[list[T], float]:
+    """What `turn` gave in so many rounds, and the largest share of the processors that the host gave to others in one of
+    them. One that was disturbed by more than `QUIET` is run again, up to `TRIES` times as many; then the quietest count.
+    """
+    found: list[tuple[float, T]] = []
+    for _ in range(TRIES * rounds):
+        before, began = _stolen_s(), time.monotonic()
+        failure, told = None, None
+        try:
+            told = turn()
+        except RuntimeError as error:
+            failure = error
+        share = (_stolen_s() - before) / (time.monotonic() - began) / (os.cpu_count() or 1)
+        if failure is None:
+            found.append((share, cast("T", told)))
+        elif share <= QUIET:
+            raise failure
+        if sum(share <= QUIET for share, _ in found) == rounds:
+            break
+    if not found:
+        raise RuntimeError("in every round the host gave the processors to others")
+    kept = sorted(found, key=lambda one: one[0])[:rounds]
+    return [told for _, told in kept], kept[-1][0]
 
-    def __init__(self) -> None:
-        self._at, self._began = self._seconds(), time.monotonic()
 
-    def share(self) -> float:
-        return (self._seconds() - self._at) / (time.monotonic() - self._began) / (os.cpu_count() or 1)
-
-    @staticmethod
-    def _seconds() -> float:
-        return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+def _stolen_s() -> float:
+    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 # ---- a node ---------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -44,7 +45,6 @@ from tests.standins.numbered import NumberedStandIn, Remote  # noqa: E402
 FIRST_MS, CHUNK_MS, MEMORY_MB, LEAVE_MS = 3.0, 1.0, 400.0, 100.0
 TOKENS, PAUSE_S = 20, 0.01
 CONNECTIONS = 128
-QUIET, TRIES = 0.02, 4
 SPEED = {"first_token_s": 0.02, "first_token_p95_s": 1.0, "decode_tokens_per_s": 100.0}
 LONG = {"connect_timeout_s": 30.0, "first_byte_timeout_s": 60.0, "gap_timeout_s": 60.0, "max_concurrent": 1024}
 _STAMP = re.compile(rb'"content": ?"(\d{9,}) "')
@@ -135,34 +135,25 @@ async def _paced(url: str, per_s: float, seconds: float) -> Delays:
 
 def _latency(servers: dict[str, tuple[str, int]], options: argparse.Namespace) -> dict[str, Any]:
     """Of servers by name, with address and process: they take turns, and each has a core of its own in its turn. The
-    medians of the rounds, and of what a round's p99 is above that of the proxy's turn in it. Rounds during which the host
-    gave more than `QUIET` of the processors to others are run again, up to `TRIES` times as many; then the quietest count.
+    medians of the rounds, and of what a round's p99 is above that of the proxy's turn in it.
     """
-    rounds: list[tuple[float, dict[str, dict[str, float]]]] = []
     for url, _ in servers.values():
         uvloop.run(_paced(url, options.per_s, 1.0))
-    for _ in range(TRIES * options.rounds):
-        stolen = peers.Stolen()
-        try:
-            told = {name: _turn(url, pid, options) for name, (url, pid) in servers.items()}
-        except RuntimeError:
-            if stolen.share() <= QUIET:
-                raise
-            continue  # it cannot keep up while the host is elsewhere
-        for one in told.values():
-            for what in ("first", "chunk"):
-                one[f"{what}_p99_added_ms"] = one[f"{what}_p99_ms"] - told["proxy"][f"{what}_p99_ms"]
-        rounds.append((stolen.share(), told))
-        if sum(share <= QUIET for share, _ in rounds) == options.rounds:
-            break
-    if not rounds:
-        raise RuntimeError("in every round the host gave the processors to others")
-    quietest = sorted(rounds, key=lambda one: one[0])[: options.rounds]
+    turns = partial(_turns, servers, options)
+    rounds, stolen = peers.quietest(turns, options.rounds)
     found: dict[str, Any] = {
-        name: {what: median([told[name][what] for _, told in quietest]) for what in quietest[0][1][name]}
-        for name in servers
+        name: {what: median([told[name][what] for told in rounds]) for what in rounds[0][name]} for name in servers
     }
-    return found | {"rounds": len(rounds), "stolen_at_most": quietest[-1][0]}
+    return found | {"rounds": len(rounds), "stolen_at_most": stolen}
+
+
+def _turns(servers: dict[str, tuple[str, int]], options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """One round. Raises RuntimeError where one cannot keep up."""
+    told = {name: _turn(url, pid, options) for name, (url, pid) in servers.items()}
+    for one in told.values():
+        for what in ("first", "chunk"):
+            one[f"{what}_p99_added_ms"] = one[f"{what}_p99_ms"] - told["proxy"][f"{what}_p99_ms"]
+    return told
 
 
 def _turn(url: str, pid: int, options: argparse.Namespace) -> dict[str, float]:
