@@ -43,6 +43,7 @@ class WeirError(Exception):
         next_step: str = "",
         details: tuple[str, ...] = (),
         retry_after_s: int | None = None,
+        allow: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -50,6 +51,7 @@ class WeirError(Exception):
         self.next_step = next_step
         self.details = details
         self.retry_after_s = retry_after_s
+        self.allow = allow
 
     def to_wire(self) -> dict[str, object]:
         """The body sent to a caller, in OpenAI's shape."""
@@ -84,10 +86,17 @@ class UnknownModel(BadRequest):
 
 
 class UnknownRoute(BadRequest):
-    """No such address, or not with that method."""
+    """No such address."""
 
     code = "not_found"
     status = 404
+
+
+class WrongMethod(BadRequest):
+    """The address is one of ours, and takes the methods `allow` alone."""
+
+    code = "method_not_allowed"
+    status = 405
 
 
 class BodyTooLarge(BadRequest):

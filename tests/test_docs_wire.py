@@ -92,6 +92,7 @@ def test_its_addresses_are_those_that_are_served() -> None:
     [
         errors.BadRequest,
         errors.SlowClient,
+        errors.WrongMethod,
         errors.Unauthorized,
         errors.PolicyRefused,
         errors.UnknownModel,

@@ -17,7 +17,9 @@ def error_event(error: WeirError) -> bytes:
 
 
 def error_headers(error: WeirError) -> dict[str, str]:
-    """Retry-After, in whole seconds, where the error knows when another try makes sense; what a 401 must name."""
+    """Retry-After, in whole seconds, where the error knows when another try makes sense; what 401 and 405 must name."""
     if isinstance(error, Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
+    if error.allow:
+        return {"Allow": ", ".join(error.allow)}
     return {} if error.retry_after_s is None else {"Retry-After": str(max(0, int(error.retry_after_s)))}

@@ -25,7 +25,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from appliance.errors import BadRequest, NoCapacity, UnknownModel, UnknownRoute, WeirError
+from appliance.errors import BadRequest, NoCapacity, UnknownModel, UnknownRoute, WeirError, WrongMethod
 from appliance.intake.route import parse_route
 from appliance.node import Node
 from appliance.recorded import asked_of
@@ -120,10 +120,13 @@ class Plane:
         found = self._routes.get((method, path))
         if found is not None:
             return found
-        prefix = self._prefix(path) if method == "GET" else ""
-        if prefix:
+        prefix = self._prefix(path)
+        if prefix and method == "GET":
             return partial(_of_id, self._by_id[prefix], unquote(path.removeprefix(prefix)))
         absent = (why for address, why in self._absent.items() if path == address or path.startswith(f"{address}/"))
+        allowed = ("GET",) if prefix else tuple(known for known, address in self._routes if address == path)
+        if allowed:
+            return partial(_otherwise, allowed, next(absent, ""))
         return partial(_nowhere, next(absent, _HERE))
 
     def _prefix(self, path: str) -> str:
@@ -349,4 +352,9 @@ def _written(echo: Echo) -> str:
 
 
 async def _nowhere(next_step: str, _: web.BaseRequest) -> Reply:
-    raise UnknownRoute("There is nothing at this address, or not with this method.", next_step=next_step)
+    raise UnknownRoute("There is nothing at this address.", next_step=next_step)
+
+
+async def _otherwise(allowed: tuple[str, ...], next_step: str, _: web.BaseRequest) -> Reply:
+    methods = (*allowed, "HEAD") if "GET" in allowed else allowed  # see `_find`
+    raise WrongMethod("This address takes another method.", next_step=next_step or f"{allowed[0]} it.", allow=methods)

@@ -104,7 +104,7 @@ async def test_each_address_answers_in_its_own_dialect_whatever_the_headers(weir
     async with weir.session.get(weir.url + "/v1/nowhere") as response:
         assert "type" not in await response.json()
     async with weir.session.get(weir.url + "/v1/messages") as response:
-        assert (response.status, (await response.json())["type"]) == (404, "error")
+        assert (response.status, (await response.json())["type"]) == (405, "error")
 
 
 async def test_a_call_in_impossible_pieces_ends_its_stream_with_an_error(tmp_path: Path) -> None:

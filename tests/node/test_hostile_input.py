@@ -131,14 +131,14 @@ async def test_nothing_of_a_request_gets_into_the_headers_of_its_answer(weir: Ru
 
 
 NOWHERE = [
-    "/", "/v1", "/v1/", "/v2/chat/completions", "/v1/chat/completions/", "//", "/%00", "/%ff", "/v1/models/%00",
-    "/v1/models/nobody", "/?a=b", "/v1/chat%2fcompletions",
+    "/", "/v1", "/v1/", "/v2/chat/completions", "/v1/chat/completions/", "//", "/%00", "/%ff", "/?a=b",
+    "/v1/chat%2fcompletions", "/v1/messages/batches", "/v1/models/",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", NOWHERE)
+@pytest.mark.parametrize("path", [*NOWHERE, "/v1/models/%00", "/v1/models/nobody"])
 async def test_an_unknown_address_is_a_404(weir: Running, path: str) -> None:
-    for method in ("GET", "POST"):
+    for method in ("GET", "POST") if path in NOWHERE else ("GET",):
         status, found = await error(weir, request(b"", line=f"{method} {path} HTTP/1.1"))
         assert status == 404
         assert found["type"] == "invalid_request_error"
@@ -158,7 +158,30 @@ async def test_of_what_can_be_got_the_head_can_be_asked_for(weir: Running, path:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 async def test_a_wrong_method_is_told_so(weir: Running, method: str) -> None:
     status, _ = await error(weir, request(b"", line=f"{method} {CHAT} HTTP/1.1"))
-    assert status in (400, 404, 405)
+    assert status == (400 if method == "BREW" else 405)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", CHAT, "POST"),
+        ("HEAD", f"{CHAT}?a=b", "POST"),
+        ("GET", "/v1/messages", "POST"),
+        ("PUT", "/v1/messages/count_tokens", "POST"),
+        ("GET", "/v1/responses", "POST"),
+        ("POST", "/v1/models?limit=1", "GET, HEAD"),
+        ("DELETE", "/v1/models/nobody", "GET, HEAD"),
+        ("POST", "/v1/decisions/x", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+    ],
+)
+async def test_a_known_address_says_which_methods_it_takes(weir: Running, method: str, path: str, allowed: str) -> None:
+    async with weir.session.request(method, weir.url + path) as response:
+        assert (response.status, response.headers["Allow"]) == (405, allowed)
+        if method != "HEAD":
+            said = await response.json()
+            assert (said["error"]["type"], said["error"]["code"]) == ("invalid_request_error", "method_not_allowed")
+            assert (said.get("type") == "error") == path.startswith("/v1/messages")
 
 
 @pytest.mark.parametrize(
