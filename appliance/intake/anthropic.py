@@ -1,4 +1,4 @@
-"""From bytes to a Request on Anthropic's wire: /v1/messages, and counting its tokens.
+"""From bytes to a Request on Anthropic's wire: /v1/messages, counting its tokens, and pages of models.
 
 Rules kept here:
 1. Every parameter that Anthropic documents stands in a table: it means the same as one on OpenAI's wire and becomes
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from appliance.errors import Unsupported
+from appliance.errors import BadRequest, Unsupported
 from appliance.intake.blocks import read_conversation
 from appliance.intake.body import read_object
 from appliance.intake.fields import Refuse, array, choice, flag, integer, missing, number, obj, refused, shown, text
@@ -37,6 +37,7 @@ _EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", 
 # What a budget of thinking tokens asks for, in OpenAI's words: below the first number, below the second, above.
 _LITTLE, _MUCH = 4096, 16_384
 _LEAST_BUDGET = 1024
+_MOST_LISTED = 1000
 
 
 def parse_messages(
@@ -61,6 +62,16 @@ def parse_count(
 ) -> Request:
     """POST /v1/messages/count_tokens: what would be sent to /v1/messages, without how it is to be answered."""
     return finish("chat", _draft(read_object(body, limits), limits, COUNT), headers, request_id, tenant)
+
+
+def parse_page(query: Mapping[str, str]) -> tuple[int, str, str]:
+    """GET /v1/models: `limit`, `after_id` and `before_id` of a page, '' where one is not stated. Raises BadRequest."""
+    limit, after_id, before_id = query.get("limit", "20"), query.get("after_id", ""), query.get("before_id", "")
+    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= _MOST_LISTED:
+        raise BadRequest(f"'limit' must be a whole number from 1 to {_MOST_LISTED}.", param="limit")
+    if after_id and before_id:
+        raise BadRequest("A page is after one model or before one.", param="before_id", next_step="Leave one out.")
+    return int(limit), after_id, before_id
 
 
 def _draft(wire: dict[str, Any], limits: Limits, table: Mapping[str, Take]) -> Draft:

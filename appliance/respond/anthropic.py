@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from appliance.errors import UpstreamFailed, WeirError
+from appliance.errors import BadRequest, UpstreamFailed, WeirError
 from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
 from appliance.records.chunks import REDACTED, Chunk, Done, Reasoning, Signals, Text, ToolCall, Usage
@@ -259,8 +259,12 @@ def count_body(tokens: int, path: str = "") -> bytes:
     return write({"input_tokens": tokens, "weir": weir})
 
 
-def models_body(cards: Sequence[ModelCard], *, created: int) -> bytes:
-    """The list of models, in one page: `auto` in its forms, then every card. `created` in Unix seconds."""
+def models_body(
+    cards: Sequence[ModelCard], *, created: int, limit: int | None = None, after_id: str = "", before_id: str = ""
+) -> bytes:
+    """The list of models: `auto` in its forms, then every card. With a `limit` one page of it, which begins behind
+    `after_id` or ends before `before_id`. `created` in Unix seconds. Raises BadRequest for an id that is not listed.
+    """
     since = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     known = {"type": "model", "created_at": since, "lifecycle": "active"}
     entries: list[dict[str, Any]] = [{"id": name, "display_name": name, **known} for name in AUTO]
@@ -275,5 +279,20 @@ def models_body(cards: Sequence[ModelCard], *, created: int) -> bytes:
         }
         for card in cards
     ]
-    first, last = entries[0]["id"], entries[-1]["id"]
-    return write({"data": entries, "has_more": False, "first_id": first, "last_id": last})
+    listed, more = entries, False
+    if before_id:
+        end = _place(entries, "before_id", before_id)
+        start = max(0, end - limit) if limit is not None else 0
+        listed, more = entries[start:end], start > 0
+    elif limit is not None:
+        start = _place(entries, "after_id", after_id) + 1 if after_id else 0
+        listed, more = entries[start : start + limit], start + limit < len(entries)
+    first, last = (listed[0]["id"], listed[-1]["id"]) if listed else (None, None)
+    return write({"data": listed, "has_more": more, "first_id": first, "last_id": last})
+
+
+def _place(entries: list[dict[str, Any]], param: str, id: str) -> int:
+    for place, entry in enumerate(entries):
+        if entry["id"] == id:
+            return place
+    raise BadRequest("No model of that id is listed.", param=param, next_step="List them anew, without it.")

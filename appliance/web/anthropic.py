@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from appliance.features.count import counted
-from appliance.intake.anthropic import parse_count, parse_messages
+from appliance.intake.anthropic import parse_count, parse_messages, parse_page
 from appliance.records.answer import Answer, Counted
 from appliance.records.card import ModelCard
 from appliance.records.request import Request
@@ -25,8 +25,11 @@ def _count(request: Request, exact: Counted | None) -> bytes:
     return count_body(counted(request)) if exact is None else count_body(exact.tokens, exact.path)
 
 
-def _models(cards: Sequence[ModelCard], created: int) -> bytes:
-    return models_body(cards, created=created)
+def _models(cards: Sequence[ModelCard], created: int, query: Mapping[str, str] | None) -> bytes:
+    if query is None:
+        return models_body(cards, created=created)
+    limit, after_id, before_id = parse_page(query)
+    return models_body(cards, created=created, limit=limit, after_id=after_id, before_id=before_id)
 
 
 ANTHROPIC = Dialect(

@@ -86,7 +86,8 @@ class Dialect:
 
     endpoints: tuple[Endpoint, ...]
     error: Callable[[WeirError], bytes]
-    models: Callable[[Sequence[ModelCard], int], bytes]  # cards, and Unix seconds: {"data": [{"id": ...}, ...], ...}
+    # Cards, Unix seconds, and the query that asks for a page, None for all: {"data": [{"id": ...}, ...], ...}
+    models: Callable[[Sequence[ModelCard], int, Mapping[str, str] | None], bytes]
     sign: bytes
     inquiries: tuple[Inquiry, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from appliance.intake.parse import parse_chat, parse_completion, parse_embedding
 from appliance.intake.responses import parse_responses
@@ -44,7 +44,7 @@ def _embedding(answer: Answer, request: Request, *, id: str, created: int) -> by
     return embedding_body(answer, request.encoding)
 
 
-def _models(cards: Sequence[ModelCard], created: int) -> bytes:
+def _models(cards: Sequence[ModelCard], created: int, _: Mapping[str, str] | None) -> bytes:
     return models_body(cards, created=created)
 
 

@@ -286,7 +286,7 @@ class Plane:
             serving.drop()
 
     async def _models(self, request: web.BaseRequest) -> Reply:
-        return Reply(self._listing(request))
+        return Reply(self._listing(request, request.query))
 
     async def _model(self, id: str, request: web.BaseRequest) -> Reply:
         for entry in orjson.loads(self._listing(request))["data"]:
@@ -296,12 +296,12 @@ class Plane:
             "No model of that name is on this node.", param="model", next_step="GET /v1/models lists them."
         )
 
-    def _listing(self, request: web.BaseRequest) -> bytes:
-        """The paths that the key covers, as its caller's dialect lists them."""
+    def _listing(self, request: web.BaseRequest, query: Mapping[str, str] | None = None) -> bytes:
+        """The paths that the key covers, as its caller's dialect lists them: the page of `query`, or all."""
         scope = self._callers.account(request).scope or Scope()
         cards = [card for card in self._node.generation.cards if card.tier not in ("cache", "reuse")]
         covered = [card for card in cards if covers(scope, card.id, card.tier)]
-        return self._dialect(request).models(covered, int(self._node.began))
+        return self._dialect(request).models(covered, int(self._node.began), query)
 
 
 def _of_tenant(explained: dict[str, object], scope: Scope) -> dict[str, object]:

@@ -213,6 +213,31 @@ async def test_models_are_listed_and_retrieved_in_the_callers_dialect(weir: Runn
         assert (await other.models.retrieve("site/one")).object == "model"
 
 
+async def test_models_come_in_pages_which_the_sdk_turns(start: Start, upstream: OpenAIStandIn) -> None:
+    cards = [upstream_card(upstream.base_url, f"site/{at:02}") for at in range(30)]
+    async with start(*cards) as weir, client_of(weir) as client, weir.client() as other:
+        every = [model.id for model in (await other.models.list(extra_query={"limit": 3})).data]
+        assert len(every) == 34, "OpenAI's list has no pages"
+        first = await client.models.list()
+        assert ([model.id for model in first.data], first.has_more) == (every[:20], True)
+        assert [model.id async for model in client.models.list()] == every
+        assert [model.id async for model in client.models.list(limit=7)] == every
+        before = client.models.list(limit=4, before_id=every[-1])
+        pages = [[model.id for model in page.data] async for page in (await before).iter_pages()]
+        assert [id for page in reversed(pages) for id in page] == every[:-1]
+        assert (await client.models.retrieve("site/29")).id == "site/29"
+        for wrong, param in (
+            ({"limit": 0}, "limit"),
+            ({"limit": 1001}, "limit"),
+            ({"after_id": "nobody"}, "after_id"),
+            ({"before_id": "nobody"}, "before_id"),
+            ({"after_id": "auto", "before_id": "site/29"}, "before_id"),
+        ):
+            with pytest.raises(anthropic.BadRequestError) as caught:
+                await client.models.list(**wrong)
+            assert caught.value.body["error"]["param"] == param
+
+
 ERRORS: list[tuple[dict[str, Any], type[Exception], str, str]] = [
     ({"model": "claude-9"}, anthropic.NotFoundError, "not_found_error", "model_not_found"),
     ({"max_tokens": 0}, anthropic.BadRequestError, "invalid_request_error", "invalid_request"),

@@ -261,10 +261,40 @@ def test_every_error_has_a_type_of_anthropics_and_our_code_and_next_step(kind: t
     assert said["type"] == expected
 
 
-def test_the_list_of_models_is_one_page() -> None:
+def test_the_list_of_models_is_whole_where_no_page_is_asked_for() -> None:
     read = orjson.loads(models_body([factories.card("site/m", context_tokens=4096)], created=1_700_000_000))
     assert (read["has_more"], read["first_id"], read["last_id"]) == (False, "auto", "site/m")
     models = [ModelInfo.model_validate(entry, strict=False) for entry in read["data"]]
     assert [model.id for model in models] == ["auto", "auto:cheap", "auto:fast", "auto:best", "site/m"]
     assert (models[-1].max_input_tokens, models[0].max_input_tokens) == (4096, None)
     assert read["data"][0]["created_at"] == "2023-11-14T22:13:20Z"
+
+
+def page(**asked: Any) -> tuple[list[str], bool, str | None, str | None]:
+    cards = [factories.card(f"site/{at}") for at in range(6)]
+    read = orjson.loads(models_body(cards, created=1_700_000_000, **asked))
+    return [entry["id"] for entry in read["data"]], read["has_more"], read["first_id"], read["last_id"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"limit": 10}, (0, 10, False)),
+        ({"limit": 9}, (0, 9, True)),
+        ({"limit": 3, "after_id": "auto:best"}, (4, 7, True)),
+        ({"limit": 3, "after_id": "site/2"}, (7, 10, False)),
+        ({"limit": 3, "before_id": "site/0"}, (1, 4, True)),
+        ({"limit": 3, "before_id": "auto:best"}, (0, 3, False)),
+        ({"limit": 9, "before_id": "auto:fast"}, (0, 2, False)),
+    ],
+)
+def test_a_page_of_models_is_what_stands_after_or_before_one(
+    asked: dict[str, Any], expected: tuple[int, int, bool]
+) -> None:
+    every = page()[0]
+    start, end, more = expected
+    assert page(**asked) == (every[start:end], more, every[start], every[end - 1])
+
+
+def test_an_empty_page_names_no_model() -> None:
+    assert page(limit=3, after_id="site/5") == page(limit=3, before_id="auto") == ([], False, None, None)
