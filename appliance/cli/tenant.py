@@ -88,6 +88,7 @@ def add(
     with _changing(state, config_file) as tenants:
         key, text = tenants.add(tenant, now=now, expires=None if expires is None else now + expires)
     _show_key(name, key, text, as_json=as_json)
+    _warn_of(stated["models"], state, config_file)
     return OK
 
 
@@ -170,6 +171,7 @@ def set_(name: str, state: Path | None, config_file: Path | None, as_json: bool,
         emit_json({"tenant": name, "settings": settings})
     else:
         click.echo(f"{name}: changed. A running node knows it within a second.")
+    _warn_of(stated["models"], state, config_file)
     return OK
 
 
@@ -252,6 +254,21 @@ def _settings(name: str, before: dict[str, Any], stated: dict[str, Any]) -> Tena
         where = "The name" if setting == "name" else f"--{option}"
         said = first["msg"].removeprefix("Value error, ")
         raise CliError(f"{where}: {said[0].lower()}{said[1:]}.", code="invalid_setting") from None
+
+
+def _warn_of(models: tuple[str, ...], state: Path | None, config_file: Path | None) -> None:
+    """Of ids that no path in force has: misspelt, or meant for a bundle that comes later."""
+    from appliance.bundle.in_force import in_force
+    from appliance.config import load
+    from appliance.doctor.shelf import read_cards
+
+    if models in ((), (_NONE,)):
+        return
+    folder = in_force(load(state, file=config_file).state_dir).folder
+    known = {one.card.id for one in read_cards(folder)[0]} if folder is not None else set(models)
+    for id in sorted(set(models) - known):
+        said = f"weir: warning: no path in force has the id {clean(id)}. 'weir models' lists those that there are."
+        click.echo(said, err=True)
 
 
 def _store(state: Path | None, config_file: Path | None) -> Tenants | None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import ROOT, Weir
+from tests.installed import placed
+from tests.node.conftest import fake_card, write_content
 
 DOCS = (ROOT / "docs" / "tenants.md").read_text(encoding="utf-8")
 
@@ -82,6 +84,26 @@ def test_settings_come_and_go_and_the_rest_stays(weir: Weir, state: str) -> None
     assert ran.json["settings"] == {"models": ["a", "b"], "locale": "de-CH"}
     shown = weir("tenant", "show", "acme", "--state", state).out
     assert "a, b" in shown and "de-CH" in shown and "active" in shown
+
+
+def test_a_path_that_is_not_in_force_is_warned_of_and_taken(weir: Weir, tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    write_content(placed(tmp_path / "state"), fake_card("site/one", "site"))
+    for command in ("add", "set"):
+        ran = weir("tenant", command, "acme", "--model", "site/one", "--model", "site/noe", "--state", state)
+        assert ran.code == 0
+        (said,) = [line for line in ran.err.splitlines() if "warning" in line]
+        assert "no path in force has the id site/noe" in said
+    assert weir("tenant", "show", "acme", "--json", "--state", state).json["settings"]["models"] == [
+        "site/one",
+        "site/noe",
+    ]
+    for models in ("site/one", "none"):
+        assert weir("tenant", "set", "acme", "--model", models, "--state", state).err == ""
+
+
+def test_before_the_first_bundle_no_path_is_warned_of(weir: Weir, state: str) -> None:
+    assert "warning" not in weir("tenant", "add", "acme", "--model", "site/one", "--state", state).err
 
 
 def test_two_changes_at_once_lose_nothing(weir: Weir, state: str) -> None:
