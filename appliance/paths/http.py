@@ -90,7 +90,7 @@ class HttpPath(Keyed):
     def ready(self) -> Readiness:
         busy, slots = self._busy, self._endpoint.max_concurrent
         if self._access is None or self._access.session.closed:
-            return Readiness(False, "not started", busy, 0, slots)
+            return Readiness(False, self._trouble or "not started", busy, 0, slots)
         return Readiness(True, "", busy, 0, slots, self._trouble)
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
@@ -211,7 +211,7 @@ class HttpPath(Keyed):
     def _admit(self, job: Job) -> Access:
         access = self._access
         if access is None or access.session.closed:
-            raise PathError("unavailable", "The path is not started.", sent=False)
+            raise PathError("unavailable", self._trouble or "The path is not started.", sent=False)
         if job.kind not in self._kinds:
             raise PathError("unsupported", f"The path does not serve {job.kind}.", param="model")
         check_priced(job, self._card.price)

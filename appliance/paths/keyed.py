@@ -7,7 +7,8 @@ Rules kept here:
    another service account.
 3. What is under way ends with the session and key that it began with, and these are closed when the last of it has
    ended. A session is opened anew only where the key stands in its headers.
-4. Where there is no usable key any more, the one before is used on.
+4. Where there is no usable key any more, the one before is used on. Where its file has none yet, there is no `_access`
+   until it has.
 5. That a key is refused, or not to be read, is said for as long as it is so, and logged when that begins and ends.
 6. The key is in no error, log or repr.
 """
@@ -68,7 +69,9 @@ class Access:
 
 
 class Keyed:
-    """Start it, and there is an `_access` until it is stopped; `_trouble` is what is wrong with its key, in words."""
+    """Start it, and there is an `_access` until it is stopped, but for rule 4; `_trouble` is what is wrong with its
+    key, in words.
+    """
 
     def __init__(
         self,
@@ -104,15 +107,20 @@ class Keyed:
         self._known: object = None  # the file when it was read last
 
     async def start(self) -> None:
-        """Resolve the key and make the session; connects to nothing. Raises PathError 'auth' or
-        'unavailable'.
+        """Resolve the key and make the session; connects to nothing. Raises PathError 'auth', where no file is to be
+        waited for, or 'unavailable'.
         """
-        if self._access is not None:
+        if self._access is not None or self._following is not None:
             return
         file = None if self._reference is None else secret_file(self._reference)
         if file is not None:
             self._glimpsed = self._known = await _looked_at(file)  # first: what comes between is seen at the next look
-        await self._take(await self._read_key())
+        try:
+            await self._take(await self._read_key())
+        except PathError as error:
+            if file is None or error.fault != "auth":
+                raise
+            self._note_read(error.message)
         if file is not None:
             self._following = asyncio.create_task(self._follow(file))
 
@@ -209,20 +217,26 @@ class Keyed:
         try:
             async with asyncio.timeout(self._endpoint.connect_timeout_s):  # a disk may hang as a server may
                 key = await self._read_key()
-            if self._access is not None and key != self._access.key:
+            before = self._access
+            if key != before.key if before is not None else self._following is not None:  # not stopped meanwhile
                 await self._take(key)
         except PathError as error:
             said = error.message
         except TimeoutError:
             said, read = _LATE, False
+        self._note_read(said)
+        return read
+
+    def _note_read(self, said: str) -> None:
+        """What was read is no key, in these words; '': it is one."""
         if said and not self._unread:
-            self._unread = f"the key read before is used on since {_utc()}: {said}"
+            held = "there is no key yet" if self._access is None else "the key read before is used on"
+            self._unread = f"{held} since {_utc()}: {said}"
             log.warning("key-not-read", said=said, **self._named)
         elif self._unread and not said:
             self._unread = ""
             log.info("key-read", **self._named)
         self._tell()
-        return read
 
     def _note_refused(self, access: Access, said: str) -> None:
         """The server does not take this key, in its or our words."""

@@ -56,3 +56,17 @@ async def test_operators_are_told_that_a_key_is_refused_wherever_they_look(start
             await asyncio.sleep(0.55)
             assert (await weir.ask("three"))[0] == 200
             assert (await weir.get("/readyz"))[1]["state"] == before
+
+
+async def test_a_path_comes_up_without_a_restart_when_its_key_is_put_there(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "upstream.key"
+    async with OpenAIStandIn(Behaviour(key="sk-new")) as server:
+        card = upstream_card(server.base_url, "site/one", endpoint={"api_key_ref": f"file:{file}"})
+        async with start(card, failing=FAST) as weir:
+            _, ready = await weir.get("/readyz")
+            (said,) = [reason for reason in ready["reasons"] if reason.startswith("site/one: ")]
+            assert "there is no key yet since 2" in said and "(file:...)" in said
+            assert (await weir.ask("one"))[0] == 503
+            file.write_text("sk-new")
+            await until(lambda: "site/one" not in str(readiness_of(weir.node)), 10.0)
+            assert (await weir.ask("two"))[0] == 200

@@ -312,6 +312,43 @@ async def test_a_path_looks_by_itself_and_stops_with_its_path(tmp_path: Path) ->
         assert not [task for task in asyncio.all_tasks() - before if "_follow" in str(task)], "env: has no file"
 
 
+@pytest.mark.parametrize("before", [None, "", "zwei\nZeilen"])
+@each
+async def test_a_path_whose_key_is_not_there_yet_comes_up_when_it_is(
+    provider: Provider, before: str | None, tmp_path: Path
+) -> None:
+    host, behaviour = Host(tmp_path / "key", before or ""), Behaviour(key=provider.key)
+    if before is None:
+        host.file.unlink()
+    with capture_logs() as logs:
+        async with provider.stand_in(behaviour) as server, path_to(provider, server.base_url, host) as path:
+            await path.start()
+            await looked(path, 6)
+            assert host.read == 1, "what did not change is not read"
+            found = path.ready()
+            assert not found.ok and found.reason.startswith("there is no key yet since 2")
+            assert (await fault(path)).fault == "unavailable"
+            assert str(tmp_path) not in found.reason and "zwei" not in found.reason
+            host.file.write_text(provider.secret)
+            await looked(path)
+            assert path.ready().ok and path.ready().trouble == ""
+            assert isinstance((await collect(path))[-1], Done)
+        assert events(logs) == ["key-not-read", "key-read"]
+
+
+async def test_a_path_that_waits_for_its_key_is_stopped_as_any_other(tmp_path: Path) -> None:
+    provider = EVERY["openai"]
+    host, before = Host(tmp_path / "key", ""), asyncio.all_tasks()
+    async with path_to(provider, "http://127.0.0.1:9", host) as path:
+        await path.stop()
+        assert not [task for task in asyncio.all_tasks() - before if "_follow" in str(task)]
+        host.file.write_text(NEW)
+        await path.inner._read_again()
+        assert path.ready().reason == "not started"
+        await path.start()
+        assert path.ready().ok
+
+
 async def test_a_half_written_key_is_not_taken(tmp_path: Path) -> None:
     provider = EVERY["openai"]
     host, behaviour = Host(tmp_path / "key", provider.secret), Behaviour(key=provider.key)
