@@ -182,7 +182,12 @@ class HttpPath(Keyed):
         except AuditUnavailable as error:
             raise PathError("audit", error.message) from None
         except ErrorEvent as error:
-            raise self._dialect.error(200, {}, error.raw, access.key) from None
+            told = self._dialect.error(200, {}, error.raw, access.key)
+            if told.fault == "auth":  # no other key is tried: what came before it may have gone out
+                if access.tokens is not None:
+                    access.tokens.refused(secret)
+                self._note_refused(access, told.message)
+            raise told from None
         except (BrokenAnswer, EventTooLarge):
             raise PathError("broken_stream", "The server's answer is malformed, cut short or too large.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

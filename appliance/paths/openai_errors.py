@@ -112,7 +112,7 @@ def _fault(status: int, said: _ErrorBody) -> tuple[PathFault, str]:
         return "overloaded", "The server takes no more requests for now."
     if said.flagged:
         return "rejected", "The server's content filter refused the prompt."
-    if status in (401, 403):
+    if status in (401, 403) or code == "invalid_api_key" or kind == "authentication_error":
         return "auth", "The server refused the key."
     if status == 402:
         return "auth", "The account at the server has no credit left."

@@ -194,6 +194,49 @@ async def test_a_refused_key_is_said_and_logged_once_until_it_is_taken_again(
         assert {one["path"] for one in logs} == {"up"}
 
 
+SAID: dict[str, tuple[bytes, bytes]] = {  # a first piece, and an error about the key
+    "openai": (
+        b'data: {"choices": [{"index": 0, "delta": {"content": "one"}}]}\n\n',
+        b'data: {"error": {"code": 401, "message": "No auth credentials found"}}\n\n',
+    ),
+    "openai, in words": (
+        b'data: {"choices": [{"index": 0, "delta": {"content": "one"}}]}\n\n',
+        b'data: {"error": {"type": "invalid_request_error", "code": "invalid_api_key", "message": "secret"}}\n\n',
+    ),
+    "anthropic": (
+        b'event: message_start\ndata: {"type": "message_start", "message": {"usage": {"input_tokens": 2}}}\n\n',
+        b'event: error\ndata: {"type": "error", "error": {"type": "authentication_error", "message": "secret"}}\n\n',
+    ),
+    "gemini": (
+        b'data: {"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "one"}]}}]}\n\n',
+        b'data: {"error": {"code": 401, "status": "UNAUTHENTICATED", "message": "secret"}}\n\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_key_that_is_refused_inside_a_stream_is_said_as_any_other(name: str, begun: bool) -> None:
+    piece, error = SAID[name]
+    body = piece * begun + error
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    provider = EVERY[name.partition(",")[0]]
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with opened(provider, f"http://127.0.0.1:{port}") as path:
+            with capture_logs() as logs, pytest.raises(PathError) as caught:
+                await collect(path, LONG)
+            assert caught.value.fault == "auth" and "secret" not in caught.value.message
+            assert "its key is refused since 2" in path.ready().trouble
+            assert events(logs) == ["key-refused"]
+
+
 async def test_an_answer_that_was_under_way_when_the_key_was_refused_ends_nothing(tmp_path: Path) -> None:
     provider = EVERY["openai"]
     host, behaviour = Host(tmp_path / "key", provider.secret), Behaviour(key=provider.key, tokens_per_s=40.0)
