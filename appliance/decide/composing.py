@@ -57,6 +57,8 @@ def _in_parts(features: Features) -> str:
         return "it reads texts in parts, no images"
     if "files_in" in features.needs:
         return "it reads texts in parts, no files"
+    if features.has_sound:
+        return "it reads texts in parts, no sound"
     return "it reads one text in parts, not a conversation with earlier turns" if features.earlier else ""
 
 

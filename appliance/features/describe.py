@@ -118,8 +118,8 @@ def images_in(messages: tuple[Message, ...]) -> int:
     return sum([part.get("type") in _IMAGES for message in messages for part in message.parts])
 
 
-def _has_files(messages: tuple[Message, ...]) -> bool:
-    return any(part.get("type") == "file" for message in messages for part in message.parts)
+def _has(kind: str, messages: tuple[Message, ...]) -> bool:
+    return any(part.get("type") == kind for message in messages for part in message.parts)
 
 
 def longest_of(messages: Sequence[Message]) -> int:
@@ -159,7 +159,7 @@ def needs(request: Request) -> frozenset[str]:
         found.add(request.format.kind)
     if images_in(request.messages):
         found.add("images_in")
-    if _has_files(request.messages):
+    if _has("file", request.messages):
         found.add("files_in")
     if request.thinking is not None and request.thinking.budget_tokens is not None:
         found.add("thinks")  # who leaves it to the model is content with none
@@ -209,6 +209,7 @@ def describe(request: Request, classifier: Classifies | None = None) -> Features
         turns=max(1, sum(message.role == "user" for message in request.messages)),
         has_tools=bool(request.tools),
         has_images=images > 0,
+        has_sound=_has("input_audio", request.messages),
         images=images,
         earlier=len(earlier_in(request.messages)),
         format_kind=request.format.kind,

@@ -62,6 +62,7 @@ class Features:
     turns: int = 1
     has_tools: bool = False
     has_images: bool = False
+    has_sound: bool = False
     format_kind: str = "text"
     stream: bool = False
     needs: frozenset[str] = frozenset()

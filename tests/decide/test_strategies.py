@@ -308,9 +308,10 @@ def test_what_is_not_composed_is_refused_where_it_was_asked_for(over: dict[str, 
     [
         ({"images": 1, "has_images": True, "needs": frozenset({"images_in"})}, "images"),
         ({"needs": frozenset({"files_in"})}, "files"),
+        ({"has_sound": True}, "sound"),
         ({"earlier": 2}, "earlier turns"),
     ],
-    ids=["images", "files", "turns"],
+    ids=["images", "files", "sound", "turns"],
 )
 def test_what_a_reading_in_parts_would_leave_out_is_not_read_in_parts(over: dict[str, Any], word: str) -> None:
     able = {"images_in": True, "files_in": True}

@@ -107,6 +107,13 @@ def test_needs_are_spelled_as_in_the_card() -> None:
     assert len(needs(everything)) == 10
 
 
+def test_sound_is_noticed_whoever_said_it() -> None:
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    heard = (Message("user", "long " * 9, parts=({"type": "text", "text": "long " * 9}, sound)), Message("user", "So?"))
+    assert describe(request(messages=heard)).has_sound
+    assert not describe(request("plain")).has_sound
+
+
 def test_an_embedding_needs_nothing_and_answers_nothing() -> None:
     found = describe(
         request(kind="embedding", messages=(), inputs=("one text", "another")), Settled(("chat/easy", 1.0))
