@@ -185,10 +185,19 @@ class Run:
         if blank and len(self.held) < MOST_BLANKS:
             return False
         self.given = True
-        self._execution.serves(self.step.path, self._redacted)
+        execution = self._execution
+        execution.serves(self.step.path, self._redacted)
+        if execution.request.stream:  # its head goes out now, and says what no judgement can change
+            card = execution.generation.card_by_id[self.step.path]
+            _, low = p_good(card, execution.features, execution.generation.weights)
+            execution.below_floor = not self._proven(low)
         if self._try.meter.below_floor:
-            self._execution.below_floor = True
+            execution.below_floor = True
         return True
+
+    def _proven(self, low: float) -> bool:
+        """Whether an answer that is accepted meets the floor: a gate vouches for it, or what is known of its path."""
+        return self.step.threshold is not None or low >= self._execution.decision.floor
 
     def _let_go(self) -> list[Chunk]:
         """The blanks that waited."""
@@ -286,8 +295,8 @@ class Run:
         self.status = "answered" if self.judgement.accepted or not self._hold else "rejected"
         if self.status == "answered":
             execution.judgement = self.judgement
-            proven = step.threshold is not None or low >= execution.decision.floor
-            execution.below_floor = attempt.meter.below_floor or not (self.judgement.accepted and proven)
+            met = self.judgement.accepted and self._proven(low)
+            execution.below_floor = attempt.meter.below_floor or not met
 
     def _charge(self) -> Charge:
         """What the newest attempt is charged; were it to end now, where it did not yet."""

@@ -460,10 +460,11 @@ class Serving:
         execution = self._execution
         if execution is not None and execution.below_floor:
             reason = "below-floor"
-        elif reason == "below-floor" and execution is not None and execution.judgement is not None:
-            # less was expected of the plan than its gate then accepted
+        elif reason == "below-floor" and execution is not None and path:
+            # less was expected of the plan than its gate then accepted, or in a stream may yet accept
             reason = "strategy" if decision is not None and decision.strategy else "best-utility"
-        if decision is not None and hit is None:
+            reason = reason if execution.judgement is not None else ""
+        if decision is not None and hit is None and reason:
             reason += why_of(decision, path)
         return HeaderFacts(
             decision=self.request.id,

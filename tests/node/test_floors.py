@@ -56,7 +56,7 @@ async def test_with_refuse_a_plan_that_fails_gets_no_fallback_below_the_floor(tm
 @pytest.mark.parametrize("stream", [False, True])
 async def test_without_refuse_such_a_fallback_is_marked_and_not_stored(tmp_path: Path, stream: bool) -> None:
     good = path("device/good", [PathError("unavailable", "gone")])
-    poor = path("device/poor", answer("a poor guess"), 0.3)
+    poor = path("device/poor", answer("a poor guess", pause=0.1), 0.3)
     async with running_node(tmp_path, fakes=(good, poor)) as weir:
         async with weir.chat("q", stream=stream) as response:
             await response.read()
@@ -64,8 +64,7 @@ async def test_without_refuse_such_a_fallback_is_marked_and_not_stored(tmp_path:
         assert row["decision"]["chosen"] != "below-floor", "the plan itself met the floor"
         assert row["outcome"]["path"] == "device/poor"
         assert row["outcome"]["below_floor"] is True
-        if not stream:
-            assert response.headers["x-weir-reason"] == "below-floor"
+        assert response.headers["x-weir-reason"] == "below-floor", "no judgement could change it"
         _, headers, _ = await served(weir)
         assert headers["x-weir-cache"] == "miss"
     assert len(poor.jobs) == 2
@@ -86,6 +85,18 @@ async def test_what_a_gate_accepted_on_a_node_without_upstream_is_not_marked_and
     assert text == "a sure thing"
     assert headers["x-weir-cache"].startswith("hit")
     assert len(only.jobs) == 1
+
+
+@pytest.mark.parametrize("sure", [False, True])
+async def test_the_head_of_a_stream_says_nothing_that_its_gate_may_yet_change(tmp_path: Path, sure: bool) -> None:
+    only = small(answer("a thing", sure=sure, pause=0.2))
+    async with running_node(tmp_path, fakes=(only,), gates=(GATE,)) as weir:
+        async with weir.chat("q", stream=True) as response:
+            await response.read()
+        (row,) = await weir.records()
+        assert row["decision"]["chosen"] == "below-floor", "less was expected"
+        assert row["outcome"]["below_floor"] is not sure
+        assert (response.headers["x-weir-path"], response.headers.get("x-weir-reason")) == ("device/small", None)
 
 
 async def test_the_header_of_what_a_gate_accepted_does_not_say_below_floor(tmp_path: Path) -> None:
