@@ -46,7 +46,12 @@ class Automaton:
         self._effort = effort
         self._steps: list[list[tuple[int, int, int]]] = []  # first and last character, where to
         self._skips: list[list[int]] = []
+        self._ranks: dict[int, list[tuple[tuple[int, int], int]]] = {}  # of states in copies: which, and in which copy
         self.state()
+
+    @property
+    def size(self) -> int:
+        return len(self._steps)
 
     def state(self) -> int:
         self._effort.spend(10)
@@ -62,6 +67,15 @@ class Automaton:
     def skip(self, source: int, target: int) -> None:
         """Nothing has to stand between."""
         self._skips[source].append(target)
+
+    def narrowing(self, copies: list[range]) -> None:
+        """These states are made alike, and what leads to the end from one of a later copy does from the same of an
+        earlier one: who is in the earlier one need not be in the later one as well.
+        """
+        for rank, copy in enumerate(copies):
+            self._effort.spend(len(copy))
+            for at, state in enumerate(copy):
+                self._ranks.setdefault(state, []).append(((copies[0].start, at), rank))
 
     def rules(
         self, end: int, prefix: str, write: Callable[[Ranges], str], *, sink: int | None = None
@@ -125,7 +139,16 @@ class Automaton:
                     found.add(target)
                     waiting.append(target)
         self._effort.spend(len(found))
-        return self._closed({sink}, None) if sink is not None and sink in found else frozenset(found)
+        return self._closed({sink}, None) if sink is not None and sink in found else self._narrowed(found)
+
+    def _narrowed(self, found: set[int]) -> frozenset[int]:
+        """Without those that lead nowhere that others of them do not, as `narrowing` has it."""
+        ranked = [(state, which, rank) for state in found for which, rank in self._ranks.get(state, ())]
+        self._effort.spend(len(ranked))
+        least: dict[tuple[int, int], int] = {}
+        for _, which, rank in ranked:
+            least[which] = min(rank, least.get(which, rank))
+        return frozenset(found.difference(state for state, which, rank in ranked if rank > least[which]))
 
     def _parted(self, together: frozenset[int]) -> list[tuple[int, int, set[int]]]:
         """The characters that lead on from any of these states, cut where their targets change."""

@@ -146,9 +146,17 @@ class _Reader:
         written = max(low if endless else int(high), 1) * times
         if written > MAX_REPEAT:
             raise _refuse(f"repetitions that multiply to over {MAX_REPEAT}")
-        for _ in range(low):
+        automaton, copies = self.automaton, []
+        end = automaton.state()
+
+        def copy(at: int) -> int:
+            begin = automaton.size
             at = self.sequence(items, at, written)
-        automaton, end = self.automaton, self.automaton.state()
+            copies.append(range(begin, automaton.size))
+            return at
+
+        for _ in range(low):
+            at = copy(at)
         if endless:
             loop = automaton.state()
             automaton.skip(at, loop)
@@ -157,8 +165,9 @@ class _Reader:
             return end
         for _ in range(int(high) - low):
             automaton.skip(at, end)
-            at = self.sequence(items, at, written)
+            at = copy(at)
         automaton.skip(at, end)
+        automaton.narrowing(copies[max(low - 1, 0) :])
         return end
 
     def _one(self, ranges: Ranges, at: int) -> int:
