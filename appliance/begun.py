@@ -87,7 +87,7 @@ async def _inspected(
     """A request that is made for a call of a composed answer: labelled by what is found in it and in the whole."""
     given = asked.labels if asked.raised is None else replace(asked.labels, classification=asked.raised.given)
     found = dict(features.findings)
-    for kind, count in await node.detect(request):
+    for kind, count in await node.examiner.detect(request):
         found[kind] = max(count, found.get(kind, 0))
     findings = tuple(found.items())
     labels, by = raised(replace(request.labels, classification=given.classification), findings, detectors, carried)
@@ -97,4 +97,4 @@ async def _inspected(
 
 
 async def _redacted(node: Node, detectors: Detectors, request: Request, features: Features) -> Redaction:
-    return await node.redact(request, kinds_of(features), detectors)
+    return await node.examiner.redact(request, kinds_of(features), detectors)

@@ -86,7 +86,7 @@ class Hits:
         if made is None:
             return None
         body, lines, record = made
-        self._node.note(record)
+        self._node.tally.note(record)
         return body, lines
 
     def _poured(

@@ -177,14 +177,14 @@ class Serving:
     async def _look_into(self, *, watched: bool) -> None:
         """Raise the labels by what detectors find, and describe the request."""
         node = self._node
-        findings = await node.detect(self.request)
+        findings = await node.examiner.detect(self.request)
         labels, found = raised(self.request.labels, findings, self._generation.detectors, self._carried)
         if found is not None:
             self._key = ""  # neither stored nor said to be a miss
             self.request = replace(self.request, labels=labels)
             self.asked = asked_of(self.request, found, self._account.scope)
         similar = self._key != "" and not findings
-        described = await node.describe(self.request, self._fleet, similar=similar, watched=watched)
+        described = await node.examiner.describe(self.request, self._fleet, similar=similar, watched=watched)
         features, self._question, self._match = described.features, described.question, described.match
         self.features = changed(features, findings=findings) if findings else features
 
@@ -519,12 +519,12 @@ class Serving:
             tokens = sum(step.prompt_tokens + step.completion_tokens for step in record.outcome.steps)
             for step in record.outcome.steps:
                 if not step.shared:
-                    self._node.note_step(step, self._fleet)
-            self._node.note(record, [hold.id for hold in self._holds() if hold.kept])
+                    self._node.tally.note_step(step, self._fleet)
+            self._node.tally.note(record, [hold.id for hold in self._holds() if hold.kept])
         finally:
             self._leave(tokens)  # after what was set aside was counted as spent: nobody may see it as neither
         if self._match is not None and self._match.drawn is not None:
-            self._node.compare(self._match, self._fresh, self.request, self._fleet)
+            self._node.comparisons.begin(self._match, self._fresh, self.request, self._fleet)
 
     def _leave(self, tokens: int) -> None:
         """Give the place free; from now on what was used counts, not what was expected."""

@@ -48,7 +48,7 @@ def readiness_of(node: Node) -> tuple[str, list[str]]:
 def status_of(node: Node) -> dict[str, object]:
     """The body of GET /weir/v1/status."""
     state, reasons = readiness_of(node)
-    counters = node.counters
+    counters = node.tally.counters
     return {
         "version": __version__,
         "state": state,
@@ -77,7 +77,7 @@ def status_of(node: Node) -> dict[str, object]:
             "kept_off_frontier_share": counters.off_frontier / counters.answered if counters.answered else None,
             "cost": amount_of(counters.cost),
             "frontier_cost": amount_of(counters.frontier_cost),
-            "by_path": dict(node.by_path),
+            "by_path": dict(node.tally.by_path),
         },
         "memory_bytes": _resident_bytes(),
     }
@@ -86,7 +86,7 @@ def status_of(node: Node) -> dict[str, object]:
 def _usage_warnings(node: Node) -> list[str]:
     return [
         f"{path}: the usage that its provider stated of {count} calls was {note}; see docs/costs.md"
-        for (path, note), count in sorted(node.usage_notes.items())
+        for (path, note), count in sorted(node.tally.usage_notes.items())
     ]
 
 
@@ -109,8 +109,8 @@ def _path_status(node: Node, name: str, path: ExecutionPath) -> dict[str, object
         "busy": ready.busy,
         "queued": ready.queued,
         "slots": ready.slots,
-        "device": node.devices.get(name, ""),
-        "usage_noted": {note: count for (path, note), count in node.usage_notes.items() if path == name},
+        "device": node.tally.devices.get(name, ""),
+        "usage_noted": {note: count for (path, note), count in node.tally.usage_notes.items() if path == name},
         "accelerator_claimed": card.accelerator,
         "members": upstream.told() if upstream is not None else [],
     }

@@ -39,7 +39,7 @@ async def run(directory: Path, requests: int, at_once: int) -> dict[str, Any]:
         rows = await ask_all(weir, providers, bearer(acme), requests, at_once)
         ledger = providers.ledger()
         records = {row["id"]: row for row in await weir.records()}
-        counted, still_held = weir.node.counters.cost, weir.node.accounts.of("acme").set_aside
+        counted, still_held = weir.node.tally.counters.cost, weir.node.accounts.of("acme").set_aside
     told = {id: recorded(records[id]) for _, _, id in rows}
     known = [(how, told[id][0], ledger[prompt]) for how, prompt, id in rows if told[id][1]]
     guessed = [(how, told[id][0], ledger[prompt]) for how, prompt, id in rows if not told[id][1]]

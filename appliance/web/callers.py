@@ -63,7 +63,7 @@ class Callers:
         try:
             tenant = node.roll.whose(presented(request.headers), time.time())
         except Unauthorized:
-            node.counters.unauthorized += 1
+            node.tally.counters.unauthorized += 1
             raise
         if tenant != LOCAL and path.startswith(_OPERATORS):
             raise NotAdmitted("This address is for the node's operators.", next_step="Use the commands on its host.")

@@ -60,7 +60,7 @@ class Operators:
         after = query.get("after")
         deadline = time.monotonic() + wait
         while True:
-            node.news.clear()
+            node.tally.news.clear()
             await asyncio.to_thread(node.store.writer.flush)
             rows = await asyncio.to_thread(_rows, node, after, limit)
             left = deadline - time.monotonic()
@@ -68,7 +68,7 @@ class Operators:
                 return json_reply({"records": [row for _, row in rows]})
             try:
                 async with asyncio.timeout(left):
-                    await node.news.wait()
+                    await node.tally.news.wait()
             except TimeoutError:
                 return json_reply({"records": []})
 

@@ -162,7 +162,7 @@ class Plane:
         try:
             return self._node.serving(parsed)
         except NoCapacity as error:
-            self._node.note_unserved(asked_of(parsed), time.time(), error)
+            self._node.tally.note_unserved(asked_of(parsed), time.time(), error)
             raise
 
     # ---- what applications ask ------------------------------------------------------------------------------

@@ -129,13 +129,13 @@ class Reader:
             return parsed
         except BaseException as error:
             if isinstance(error, WeirError) and not isinstance(error, NoCapacity):
-                self._node.counters.bad_requests += 1
+                self._node.tally.counters.bad_requests += 1
                 log.info("bad-request", code=error.code, route=wire)
             if isinstance(error, RateLimited):
-                self._node.counters.limited += 1
+                self._node.tally.counters.limited += 1
                 kind = kind if account.tells() else None
             if kind is not None:
-                self._node.note_unserved(Asked(id, kind, "", "balanced", Labels(), account.name), began, error)
+                self._node.tally.note_unserved(Asked(id, kind, "", "balanced", Labels(), account.name), began, error)
             raise
 
     def _labels(self, account: Account, labels: Labels) -> Labels:

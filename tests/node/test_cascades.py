@@ -57,7 +57,7 @@ async def test_an_answer_of_low_confidence_goes_on_to_the_next_path(tmp_path: Pa
     ]
     assert row["outcome"]["steps"][0]["judgement"]["accepted"] is False
     assert row["outcome"]["cost"] == pytest.approx(0.002)
-    assert weir.node.counters.off_frontier == 0
+    assert weir.node.tally.counters.off_frontier == 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -71,7 +71,7 @@ async def test_an_answer_of_high_confidence_stays(tmp_path: Path, stream: bool) 
     assert first.jobs[0].signals
     assert row["outcome"]["steps"][0]["judgement"]["accepted"] is True
     assert row["outcome"]["below_floor"] is False
-    assert weir.node.counters.off_frontier == 1
+    assert weir.node.tally.counters.off_frontier == 1
 
 
 async def test_policy_holds_in_the_middle_of_a_cascade(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ async def test_what_was_not_answered_adds_nothing_to_what_the_frontier_would_hav
         assert (await weir.ask(headers={"X-Weir-Quality-Floor": "1", "X-Weir-Below-Floor": "refuse"}))[0] == 503
         assert (await weir.ask(model="nobody"))[0] == 404
         assert [row["outcome"]["frontier_cost"] for row in await weir.records()] == [0.0] * 3
-        assert weir.node.counters.frontier_cost == 0
+        assert weir.node.tally.counters.frontier_cost == 0
         down.script = answer("up again")
         await weir.ask()
-        assert weir.node.counters.frontier_cost == PICOS
+        assert weir.node.tally.counters.frontier_cost == PICOS
 
 
 async def test_a_stream_names_its_cost_only_where_it_is_known(tmp_path: Path) -> None:

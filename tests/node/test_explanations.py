@@ -178,7 +178,7 @@ async def test_a_request_that_its_upstream_failed_leaves_one_record(start: Start
     assert row["id"] == headers["x-weir-decision"]
     assert (row["outcome"]["status"], row["outcome"]["error_code"]) == ("failed", "all_paths_failed")
     assert row["outcome"]["steps"][0]["status"] == "failed"
-    assert weir.node.counters.failed == 1
+    assert weir.node.tally.counters.failed == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])

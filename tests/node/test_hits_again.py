@@ -71,8 +71,8 @@ async def test_each_leaves_a_record_of_its_own_that_replays_and_is_counted(weir:
     assert len({row["snapshot"]["draw"] for row in rows}) == len(rows)
     for row in rows:
         assert replay(from_json(orjson.dumps(row)), weir.node.generation) == ()
-    counters = weir.node.counters
-    assert (counters.requests, counters.answered, weir.node.by_path["cache/exact"]) == (6, 6, 5)
+    counters = weir.node.tally.counters
+    assert (counters.requests, counters.answered, weir.node.tally.by_path["cache/exact"]) == (6, 6, 5)
     assert counters.frontier_cost == sum(picos(row["outcome"]["frontier_cost"]) for row in rows)
     status, one = await weir.get(f"/v1/decisions/{ids[-1]}")
     assert (status, one) == (200, rows[-1])
@@ -218,4 +218,4 @@ async def test_a_memory_that_breaks_costs_neither_the_answer_nor_its_record(weir
     assert ids[-1] == headers["x-weir-decision"]
     assert held(weir) == 1  # what was served in full is remembered anew
     assert (await weir.ask("q"))[2]["x-weir-cache"].startswith("hit")
-    assert weir.node.counters.answered == 5
+    assert weir.node.tally.counters.answered == 5

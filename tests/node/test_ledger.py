@@ -38,7 +38,7 @@ async def test_records_budgets_and_reports_say_what_the_providers_bill(tmp_path:
         assert any(len(records[id]["outcome"]["steps"]) == 2 for id in hedged), "both paths of a hedge are paid"
         cost = sum(picos for picos, _ in told.values())
         assert cost == ledger.total() or estimated
-        assert weir.node.counters.cost == cost
+        assert weir.node.tally.counters.cost == cost
         account = weir.node.accounts.of("acme")
         assert account.set_aside == 0
         await until(lambda: not account.spending.today(records[rows[0][2]]["time"]).picos < cost)

@@ -366,9 +366,9 @@ async def test_a_redaction_that_takes_too_long_is_none(weir: Running) -> None:
     long = Request("r", "chat", "auto", messages=(Message("user", f"mail {MAIL} tel 0301234567 " * 20_000),))
     hasty = DETECTORS.model_copy(update={"timeout_s": 0.001})
     with pytest.raises(NotRedactable, match="took too long"):
-        await weir.node.redact(long, ("email", "phone"), hasty)
+        await weir.node.examiner.redact(long, ("email", "phone"), hasty)
     short = Request("r", "chat", "auto", messages=(Message("user", f"mail {MAIL}"),))
-    assert (await weir.node.redact(short, ("email",), DETECTORS)).found == (("email", 1),)
+    assert (await weir.node.examiner.redact(short, ("email",), DETECTORS)).found == (("email", 1),)
 
 
 def test_a_node_as_a_process_redacts_too(tmp_path: Path) -> None:

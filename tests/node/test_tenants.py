@@ -78,7 +78,9 @@ async def test_from_the_first_tenant_on_nobody_is_served_without_a_key(tmp_path:
         assert (await weir.get("/readyz"))[0] == 200
         async with weir.session.get(f"{weir.url}/weir/v1/status", headers=bearer(acme)) as response:
             assert (response.status, (await response.json())["error"]["code"]) == (403, "not_permitted")
-        async with weir.session.get(f"{weir.url}/weir/v1/status", headers=bearer(weir.node.operator_key)) as response:
+        async with weir.session.get(
+            f"{weir.url}/weir/v1/status", headers=bearer(weir.node.enrolment.operator_key)
+        ) as response:
             assert (await response.json())["counters"]["unauthorized"] == 12
         assert [row["asked"]["tenant"] for row in await weir.records()] == ["acme", "acme"]
 
@@ -97,7 +99,7 @@ async def test_the_openai_client_sees_its_own_errors(tmp_path: Path, upstream: O
             with pytest.raises(openai.RateLimitError) as limited:
                 await good.chat.completions.create(model="auto", messages=hello)
         assert int(limited.value.response.headers["retry-after"]) > 0
-        assert weir.node.counters.requests == 2
+        assert weir.node.tally.counters.requests == 2
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ async def test_a_limit_counts_cached_answers_and_its_refusals_leave_a_record_a_m
         assert [row["outcome"]["error_code"] for row in rows] == [""] * 4 + ["rate_limit_exceeded", ""]
         assert rows[4]["outcome"]["http_status"] == 429
         assert {row["asked"]["tenant"] for row in rows[:5]} == {"acme"}
-        assert (weir.node.counters.bad_requests, weir.node.counters.limited) == (0, 2)
+        assert (weir.node.tally.counters.bad_requests, weir.node.tally.counters.limited) == (0, 2)
         async with weir.session.get(f"{weir.url}/v1/models", headers=bearer(acme)) as response:
             assert response.status == 429
 
@@ -226,7 +228,9 @@ async def test_a_spent_budget_leaves_what_is_free_and_comes_back_after_a_restart
         assert 0 < int(got[3][2]["retry-after"]) <= 86_400
         status, _, headers = await weir.ask("q9", headers=bearer(acme))
         assert (status, headers["x-weir-path"]) == (200, "device/free")
-        async with weir.session.get(f"{weir.url}/weir/v1/status", headers=bearer(weir.node.operator_key)) as response:
+        async with weir.session.get(
+            f"{weir.url}/weir/v1/status", headers=bearer(weir.node.enrolment.operator_key)
+        ) as response:
             assert "tenant acme: its budget of the day is spent" in (await response.json())["warnings"]
         assert (await weir.records())[3]["snapshot"]["budget_left"] == 0.0
     held = tenants(tmp_path).one("acme")
@@ -355,7 +359,7 @@ async def test_a_decision_is_shown_to_its_own_tenant_and_to_operators(tmp_path: 
     async with two_tiers(tmp_path, upstream) as weir:
         _, _, headers = await weir.ask("q", headers=bearer(acme))
         address = f"{weir.url}/v1/decisions/{headers['x-weir-decision']}"
-        for text, status in ((acme, 200), (other, 404), (weir.node.operator_key, 200), ("", 401)):
+        for text, status in ((acme, 200), (other, 404), (weir.node.enrolment.operator_key, 200), ("", 401)):
             async with weir.session.get(address, headers=bearer(text)) as response:
                 assert response.status == status
 
@@ -371,7 +375,7 @@ async def test_a_tenants_decision_tells_of_no_path_beyond_its_key_and_of_no_load
             address = f"{weir.url}/v1/decisions/{id}"
             async with weir.session.get(address, headers=bearer(acme)) as response:
                 shown = await response.text()
-            async with weir.session.get(address, headers=bearer(weir.node.operator_key)) as response:
+            async with weir.session.get(address, headers=bearer(weir.node.enrolment.operator_key)) as response:
                 whole = await response.json()
             assert "frontier/one" not in shown
             assert orjson.loads(shown)["snapshot"] is None
