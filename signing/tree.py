@@ -6,7 +6,7 @@ Rules kept here (numbers of bundles/FORMAT.md):
 2. A threshold counts keys, not key ids (R9).
 3. Expiry is shown, not judged: a bundle lies in a drawer for as long as it likes.
 
-The node verifies on its own (`appliance/bundle/trust.py`); this is the publisher's look before anything leaves.
+The node verifies on its own (`appliance/bundle/workflow.py`); this is the publisher's look before anything leaves.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from appliance.bundle.manifest import Manifest
 from appliance.bundle.media import Source
 from appliance.bundle.preflight import Host
 from appliance.bundle.refusal import BundleRefused
-from appliance.bundle.trust import Trusted, Verification
+from appliance.bundle.trust import Trusted
+from appliance.bundle.workflow import Verification, drive
 from appliance.store.floors import Floors, Lost, TrustState
 
 
@@ -51,7 +52,7 @@ def trusted(source: Source, state: TrustState | Lost | None) -> Trusted:
         raise BundleRefused("state_lost", f"{state.why}.".capitalize())
     newest = state.roots[max(state.roots)]
     verification = Verification(newest, state.metadata, state.floors, listed_roots=_roots_listed(source))
-    return trust.drive(trust.generation(verification), lambda want: media.read(source, want.name, want.limit))
+    return drive(trust.generation(verification), lambda want: media.read(source, want.name, want.limit))
 
 
 def host_of(state_dir: Path, state: TrustState) -> Host:

@@ -18,11 +18,12 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import TargetFile
 
-from appliance.bundle import media, trust
+from appliance.bundle import media
 from appliance.bundle.mirror import Mirror, Patience
 from appliance.bundle.refusal import BundleRefused
-from appliance.bundle.trust import Steps, Verification, Want
+from appliance.bundle.workflow import Steps, Verification, Want, drive
 from tests.standins.ledger import MemoryLedger
 
 PATIENCE = Patience(stall_s=30, pauses_s=(0.1,))
@@ -70,7 +71,7 @@ class Client:
     def run(self, steps: Steps) -> None:
         """Make the steps; whatever was accepted stays, also where a later step is refused."""
         try:
-            trust.drive(steps, self.read)
+            drive(steps, self.read)
         finally:
             for role, data in self.verification.accepted.items():
                 (self.directory / f"{quote(role, safe='')}.json").write_bytes(data)
@@ -81,7 +82,7 @@ class Client:
         return fetch(self.url, want.name.removeprefix("metadata/"), want.limit)
 
 
-def _fits(target: trust.TargetFile, data: bytes) -> bool:
+def _fits(target: TargetFile, data: bytes) -> bool:
     try:
         target.verify_length_and_hashes(data)
     except RepositoryError:
