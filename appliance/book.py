@@ -26,8 +26,9 @@ from appliance.errors import StateInvalid
 from appliance.records.money import picos
 from appliance.store import Reader, Store
 from appliance.store.holds import Kept, keep, left_over, let_go
+from appliance.store.node_db import DATABASE
 from appliance.store.room import reading
-from appliance.store.tenants import DATABASE, spend
+from appliance.store.tenants import spend
 from appliance.tenancy.accounts import Accounts, Unwritten
 from appliance.tenancy.budget import Spent, day_of
 

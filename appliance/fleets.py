@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from appliance.bundle.in_force import ChangeWatch, InForce, in_force
+from appliance.bundle.in_force import InForce, in_force
 from appliance.config import Config
 from appliance.egress import Destination, Egress
 from appliance.errors import ConfigInvalid
@@ -26,6 +26,7 @@ from appliance.fleet import Fleet
 from appliance.hosted import generation_of
 from appliance.paths.registry import PathContext
 from appliance.store.audit.log import Audit
+from appliance.store.changes import ChangeWatch
 
 log = structlog.get_logger("weir.fleets")
 _SWITCH_S = 0.001

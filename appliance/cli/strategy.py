@@ -134,7 +134,8 @@ def _default(generation: Generation) -> str:
 
 
 def _tenants(config: Config) -> list[Tenant]:
-    from appliance.store.tenants import DATABASE, Tenants
+    from appliance.store.node_db import DATABASE
+    from appliance.store.tenants import Tenants
 
     there = (config.state_dir / DATABASE).exists()
     return [held.tenant for held in Tenants(config.state_dir).all()] if there else []

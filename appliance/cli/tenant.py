@@ -274,7 +274,8 @@ def _warn_of(models: tuple[str, ...], state: Path | None, config_file: Path | No
 def _store(state: Path | None, config_file: Path | None) -> Tenants | None:
     """For a look: nothing is written, and None where nothing is."""
     from appliance.config import load
-    from appliance.store.tenants import DATABASE, Tenants
+    from appliance.store.node_db import DATABASE
+    from appliance.store.tenants import Tenants
 
     directory = load(state, file=config_file).state_dir
     return Tenants(directory) if (directory / DATABASE).exists() else None

@@ -9,7 +9,7 @@ from appliance.doctor.check import Check, Finding, Subject, failed, passed, skip
 from appliance.doctor.child import ask
 from appliance.doctor.shelf import check_file
 from appliance.errors import ConfigInvalid, StateInvalid
-from appliance.store.tenants import DATABASE as TENANTS
+from appliance.store.node_db import DATABASE as TENANTS
 from appliance.store.tenants import Tenants
 
 PRICES_LAST = timedelta(days=90)  # before they are to be looked up anew

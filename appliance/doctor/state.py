@@ -17,7 +17,7 @@ from appliance.identity import PUBLIC, load_public
 from appliance.store.audit.chain import Entry
 from appliance.store.audit.log import DATABASE, HEAD
 from appliance.store.audit.verify import verify
-from appliance.store.tenants import DATABASE as TENANTS
+from appliance.store.node_db import DATABASE as TENANTS
 from appliance.store.tenants import Tenants
 
 DATABASES = ("telemetry.db", "cache.db", "node.db", "audit.db")

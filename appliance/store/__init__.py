@@ -27,7 +27,7 @@ import structlog
 
 from appliance.errors import DiskFull, StateInvalid
 from appliance.records.record import Alike, Record
-from appliance.store import tenants
+from appliance.store.node_db import DATABASE
 from appliance.store.packed import Packer, drop_unused, unpacked
 from appliance.store.schema import cache, migrate, node, telemetry
 from appliance.store.totals import Added, Totals
@@ -76,7 +76,7 @@ class Store:
         self._lock = _locked(state_dir)
         self.telemetry_path = state_dir / "telemetry.db"
         self.cache_path = state_dir / "cache.db"
-        paths = {"telemetry": self.telemetry_path, "cache": self.cache_path, "node": state_dir / tenants.DATABASE}
+        paths = {"telemetry": self.telemetry_path, "cache": self.cache_path, "node": state_dir / DATABASE}
         self._unready = {"telemetry": telemetry, "cache": cache, "node": node}  # that are not migrated yet
         self._paths = paths
         faults = {}

@@ -16,23 +16,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from appliance.errors import StateInvalid
-from appliance.store.room import FULL, full, lacking, reading
+from appliance.store.node_db import DATABASE, opened
+from appliance.store.room import FULL, full
 
-DATABASE = "node.db"
 FILE = Path("trust") / "state.json"
 _MAX_BYTES = 256 * 1024 * 1024
 _ABSENT = "is missing"
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS bundle_trust (
     one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL, body TEXT NOT NULL)"""
+REVISION = "SELECT revision FROM bundle_trust"
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def _read_file(path: Path) -> tuple[TrustState | None, str]:
 def _read_row(path: Path) -> tuple[TrustState | None, str]:
     if not path.exists():
         return None, f"{DATABASE} {_ABSENT}"
-    with _database(path, to_write=False) as db:
+    with opened(path, to_write=False) as db:
         there = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'bundle_trust'").fetchone()
         row = db.execute("SELECT body FROM bundle_trust").fetchone() if there else None
     if row is None:
@@ -187,7 +186,7 @@ def _write_both(state_dir: Path, state: TrustState) -> None:
         raise StateInvalid(
             f"{state_dir / DATABASE} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
         ) from None
-    with _database(state_dir / DATABASE) as db:
+    with opened(state_dir / DATABASE) as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("BEGIN IMMEDIATE")
@@ -220,20 +219,3 @@ def _replace(path: Path, data: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-@contextmanager
-def _database(path: Path, *, to_write: bool = True) -> Iterator[sqlite3.Connection]:
-    try:
-        with (
-            closing(sqlite3.connect(path, isolation_level=None, timeout=30))
-            if to_write
-            else reading(path, 30, "rw") as db
-        ):
-            yield db
-    except sqlite3.OperationalError as error:
-        if lacking(path.parent):
-            raise full(path.parent) from None
-        raise StateInvalid(f"{path} cannot be used: {error}.", next_step="Check its owner and the disk.") from None
-    except sqlite3.DatabaseError as error:
-        raise StateInvalid(f"{path} is damaged: {error}.", next_step="Restore it from a backup.") from None

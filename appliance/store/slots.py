@@ -8,15 +8,11 @@ Rules kept here:
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance.errors import StateInvalid
-from appliance.store.floors import DATABASE
-from appliance.store.room import full, lacking, reading
+from appliance.store.node_db import DATABASE, opened
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS bundle_slots (
@@ -24,6 +20,7 @@ _SCHEMA = (
         tries INTEGER NOT NULL, fallen TEXT NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS bundle_bad (id TEXT PRIMARY KEY, reason TEXT NOT NULL)",
 )
+HOLDS = "SELECT good, previous, trial, tries, fallen FROM bundle_slots"
 
 
 @dataclass(frozen=True)
@@ -56,10 +53,10 @@ def read(state_dir: Path) -> Slots | None:
     """What holds; None where nothing was ever written. Raises StateInvalid."""
     if not (state_dir / DATABASE).exists():
         return None
-    with _database(state_dir, to_write=False) as db:
+    with opened(state_dir / DATABASE, to_write=False) as db:
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'bundle_slots'").fetchone() is None:
             return None
-        row = db.execute("SELECT good, previous, trial, tries, fallen FROM bundle_slots").fetchone()
+        row = db.execute(HOLDS).fetchone()
         bad = db.execute("SELECT id, reason FROM bundle_bad ORDER BY id").fetchall()
     if row is None:
         return None
@@ -70,7 +67,7 @@ def read(state_dir: Path) -> Slots | None:
 def write(state_dir: Path, slots: Slots) -> None:
     """Make this what holds, durably. Raises StateInvalid, DiskFull."""
     row = (slots.good, slots.previous, slots.trial, slots.tries, slots.fallen)
-    with _database(state_dir) as db:
+    with opened(state_dir / DATABASE) as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("BEGIN IMMEDIATE")
@@ -80,21 +77,3 @@ def write(state_dir: Path, slots: Slots) -> None:
         db.execute("DELETE FROM bundle_bad")
         db.executemany("INSERT INTO bundle_bad VALUES (?, ?)", slots.bad.items())
         db.execute("COMMIT")
-
-
-@contextmanager
-def _database(state_dir: Path, *, to_write: bool = True) -> Iterator[sqlite3.Connection]:
-    path = state_dir / DATABASE
-    try:
-        with (
-            closing(sqlite3.connect(path, isolation_level=None, timeout=30))
-            if to_write
-            else reading(path, 30, "rw") as db
-        ):
-            yield db
-    except sqlite3.OperationalError as error:
-        if lacking(path.parent):
-            raise full(path.parent) from None
-        raise StateInvalid(f"{path} cannot be used: {error}.", next_step="Check its owner and the disk.") from None
-    except sqlite3.DatabaseError as error:
-        raise StateInvalid(f"{path} is damaged: {error}.", next_step="Restore it from a backup.") from None

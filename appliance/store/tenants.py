@@ -22,12 +22,14 @@ from pydantic import ValidationError
 from appliance.config_places import OPERATOR_KEY
 from appliance.errors import BadRequest, DiskFull, StateInvalid
 from appliance.records.tenant import Tenant
+from appliance.store.node_db import DATABASE
 from appliance.store.room import FULL, full, reading
 from appliance.store.schema import migrate, node
 from appliance.tenancy.budget import Spent
 from appliance.tenancy.keys import Key, Roll, digest, make_key
 
-DATABASE, NEEDED = "node.db", "keys-needed"
+NEEDED = "keys-needed"
+NUMBER = "SELECT n FROM changes"  # grows with every change
 Note = Callable[[Mapping[str, object]], object]
 _KEYS = "id, digest, tenant, created, expires, revoked"
 _MOST = (1 << 63) - 1  # of one figure: SQLite's integers have 64 bits
@@ -75,7 +77,7 @@ class Tenants:
     def changes(self) -> int:
         """A number that grows with every change."""
         with self._reading() as connection:
-            return int(connection.execute("SELECT n FROM changes").fetchone()[0]) if _made(connection) else 0
+            return int(connection.execute(NUMBER).fetchone()[0]) if _made(connection) else 0
 
     def all(self) -> tuple[Held, ...]:
         """Every tenant, by name."""

@@ -15,7 +15,7 @@ from appliance.book import Book, _Page
 from appliance.records.tenant import Tenant
 from appliance.store import Store
 from appliance.store.holds import Kept, left_over
-from appliance.store.tenants import DATABASE
+from appliance.store.node_db import DATABASE
 from appliance.tenancy.accounts import Accounts
 from appliance.tenancy.budget import Spent
 

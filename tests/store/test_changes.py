@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from appliance.book import Book
-from appliance.bundle.in_force import ChangeWatch, marks
 from appliance.records.tenant import Tenant
 from appliance.store import Store, floors, slots
-from appliance.store.floors import DATABASE, TrustState
+from appliance.store.changes import ChangeWatch, marks
+from appliance.store.floors import TrustState
 from appliance.store.holds import Kept
+from appliance.store.node_db import DATABASE
 from appliance.store.tenants import Tenants
 from appliance.tenancy.accounts import Accounts
 from appliance.tenancy.budget import Spent
