@@ -16,10 +16,11 @@ from typing import Any
 
 import orjson
 
-from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage, Vector
+from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import MALFORMED, BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.paths.said import check_said, image_url, numbers, pieces, texts
+from appliance.paths.vectors import VectorReading
 from appliance.records.request import THINKING, Message
 
 MOST_TEXTS = 96  # of one call for embeddings
@@ -302,28 +303,20 @@ class ChatReading(EventReading):
         return ToolCall({"index": self._calls[at], "function": {"arguments": piece}})
 
 
-class EmbedReading(EventReading):
-    """What has been read of embeddings, which come in one piece."""
+class EmbedReading(VectorReading):
+    """What has been read of embeddings."""
 
     __slots__ = ()
+    whose = "Cohere"
 
-    def whole(self, raw: bytes) -> list[Chunk]:
-        """Vectors in the order of their texts. Raises BrokenAnswer unless there is exactly one for each."""
-        try:
-            found = orjson.loads(raw)
-            meta = found.get("meta")
-            self.usage = read_usage(meta) if meta else None
-            rows = found["embeddings"]["float"]
-            if len(rows) != self.wanted:
-                raise BrokenAnswer("not one embedding for each text")
-            return [Vector(numbers(row), at) for at, row in enumerate(rows)]
-        except BrokenAnswer:
-            raise
-        except MALFORMED:
-            raise BrokenAnswer("not in the form of Cohere's embeddings") from None
+    def rows(self, found: Any) -> list[Any]:
+        meta = found.get("meta")
+        self.usage = read_usage(meta) if meta else None
+        rows: list[Any] = found["embeddings"]["float"]
+        return rows
 
-    def reasons(self) -> tuple[FinishReason, ...]:
-        return ("stop",)
+    def values(self, row: Any) -> tuple[float, ...]:
+        return numbers(row)
 
 
 def _text(found: Any) -> str:

@@ -23,7 +23,7 @@ from yarl import URL
 
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import Call, Reading
-from appliance.paths.gemini_vectors import Method, VectorReading, vectors_body
+from appliance.paths.gemini_vectors import GeminiVectorReading, Method, vectors_body
 from appliance.paths.gemini_wire import ContentReading, build_body
 from appliance.paths.google_tokens import on_vertex
 from appliance.paths.openai_errors import MAX_RETRY_AFTER_S, error_of
@@ -77,7 +77,7 @@ class GeminiDialect:
         return Call(_address(endpoint.base_url, endpoint.model, method), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
-        return VectorReading(len(job.inputs), self._embeds) if job.kind == "embedding" else ContentReading(job.n)
+        return GeminiVectorReading(len(job.inputs), self._embeds) if job.kind == "embedding" else ContentReading(job.n)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         said = _Said(raw)

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import orjson
-
-from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Usage, Vector
-from appliance.paths.dialect import BrokenAnswer, EventReading, unsupported
+from appliance.paths.contract import Job, PathError, Usage
+from appliance.paths.dialect import BrokenAnswer, unsupported
 from appliance.paths.said import numbers
+from appliance.paths.vectors import VectorReading
 
 Method = Literal["batchEmbedContents", "predict", "embedContent"]
 _MOST: dict[Method, int] = {"batchEmbedContents": 100, "predict": 250, "embedContent": 1}  # texts of one call
@@ -52,44 +51,32 @@ def vectors_body(job: Job, model: str, input_type: str, method: Method) -> dict[
     return {"requests": [{**named, "content": {"parts": [{"text": text}]}} for text in job.inputs]}
 
 
-class VectorReading(EventReading):
-    """What has been read of `wanted` embeddings, which come in one piece."""
+class GeminiVectorReading(VectorReading):
+    """What has been read of `wanted` embeddings. Raises PathError 'context_too_long' for one that was cut short."""
 
     __slots__ = ("_method",)
+    whose = "Google"
 
     def __init__(self, wanted: int, method: Method) -> None:
         super().__init__(wanted)
         self._method = method
 
-    def whole(self, raw: bytes) -> list[Chunk]:
-        """Vectors in the order of their texts. Raises BrokenAnswer unless there is exactly one for each, and PathError
-        'context_too_long' for one that was cut short.
-        """
-        try:
-            found = orjson.loads(raw)
-            if self._method == "predict":
-                rows = [row["embeddings"] for row in found["predictions"]]
-                counts = [int((row.get("statistics") or {}).get("token_count") or 0) for row in rows]
-                self.usage = Usage(sum(counts)) if all(counts) else None
-            else:
-                rows = [found["embedding"]] if self._method == "embedContent" else found["embeddings"]
-                count = (found.get("usageMetadata") or {}).get("promptTokenCount")
-                self.usage = Usage(int(count)) if count else None
-            if self._method == "embedContent" and found.get("truncated"):
-                raise PathError("context_too_long", "The text is longer than the model takes, and was cut short.")
-            if len(rows) != self.wanted:
-                raise BrokenAnswer("not one embedding for each text")
-            return [Vector(_values(row["values"]), at) for at, row in enumerate(rows)]
-        except (BrokenAnswer, PathError):
-            raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-            raise BrokenAnswer("not in the form of Google's embeddings") from None
+    def rows(self, found: Any) -> list[Any]:
+        rows: list[Any]
+        if self._method == "predict":
+            rows = [row["embeddings"] for row in found["predictions"]]
+            counts = [int((row.get("statistics") or {}).get("token_count") or 0) for row in rows]
+            self.usage = Usage(sum(counts)) if all(counts) else None
+        else:
+            rows = [found["embedding"]] if self._method == "embedContent" else found["embeddings"]
+            count = (found.get("usageMetadata") or {}).get("promptTokenCount")
+            self.usage = Usage(int(count)) if count else None
+        if self._method == "embedContent" and found.get("truncated"):
+            raise PathError("context_too_long", "The text is longer than the model takes, and was cut short.")
+        return rows
 
-    def reasons(self) -> tuple[FinishReason, ...]:
-        return ("stop",)
-
-
-def _values(found: Any) -> tuple[float, ...]:
-    if type(found) is not list or not found:
-        raise BrokenAnswer("an embedding is no list of numbers")
-    return numbers(found)
+    def values(self, row: Any) -> tuple[float, ...]:
+        found = row["values"]
+        if type(found) is not list or not found:
+            raise BrokenAnswer("an embedding is no list of numbers")
+        return numbers(found)

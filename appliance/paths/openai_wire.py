@@ -19,20 +19,11 @@ from typing import Any
 
 import orjson
 
-from appliance.paths.contract import (
-    Chunk,
-    FinishReason,
-    Job,
-    Reasoning,
-    Text,
-    TokenLogprob,
-    ToolCall,
-    Usage,
-    Vector,
-)
+from appliance.paths.contract import Chunk, FinishReason, Job, Reasoning, Text, TokenLogprob, ToolCall, Usage
 from appliance.paths.dialect import MALFORMED, BrokenAnswer, ErrorEvent, EventReading
 from appliance.paths.prefixes import canonical_schema, canonical_tools
 from appliance.paths.said import numbers
+from appliance.paths.vectors import VectorReading
 from appliance.records.request import THINKING, Format, Message, Sampling
 
 MAX_CHOICES = 128
@@ -292,28 +283,22 @@ def _dumped(arguments: dict[str, Any]) -> str:
     return orjson.dumps(arguments).decode()
 
 
-class Embedded(EventReading):
-    """What has been read of `wanted` embeddings, which come in one piece."""
+class Embedded(VectorReading):
+    """What has been read of `wanted` embeddings."""
 
     __slots__ = ()
+    whose = "OpenAI"
 
-    def whole(self, raw: bytes) -> list[Chunk]:
-        """Vectors in the order of their inputs. Raises BrokenAnswer unless there is exactly one for each."""
-        try:
-            found = orjson.loads(raw)
-            usage = found.get("usage")
-            self.usage = _usage(usage) if usage else None
-            rows = sorted(found["data"], key=lambda row: row["index"])
-            if [row["index"] for row in rows] != list(range(self.wanted)):
-                raise BrokenAnswer("not one embedding for each input")
-            return [Vector(_values(row["embedding"]), row["index"]) for row in rows]
-        except BrokenAnswer:
-            raise
-        except MALFORMED:
-            raise BrokenAnswer("not in the form of OpenAI's embeddings") from None
+    def rows(self, found: Any) -> list[Any]:
+        usage = found.get("usage")
+        self.usage = _usage(usage) if usage else None
+        rows = sorted(found["data"], key=lambda row: row["index"])
+        if [row["index"] for row in rows] != list(range(self.wanted)):
+            raise BrokenAnswer("not one embedding for each input")
+        return rows
 
-    def reasons(self) -> tuple[FinishReason, ...]:
-        return ("stop",)
+    def values(self, row: Any) -> tuple[float, ...]:
+        return _values(row["embedding"])
 
 
 def _values(found: Any) -> tuple[float, ...]:

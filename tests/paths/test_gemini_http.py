@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from appliance.paths.contract import Done, Job, Meter, PathError, Reasoning, Text, ToolCall, Usage, Vector
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.gemini_http import GeminiDialect
-from appliance.paths.gemini_vectors import Method, VectorReading, vectors_body
+from appliance.paths.gemini_vectors import GeminiVectorReading, Method, vectors_body
 from appliance.paths.gemini_wire import MAKER, NO_SIGNATURE, ContentReading, build_body
 from appliance.records.card import ModelCard
 from appliance.records.request import Format, Message, Sampling
@@ -483,7 +483,7 @@ def test_a_card_that_says_more_than_embed_content_can_be_told_is_refused(over: d
 @pytest.mark.parametrize("method", METHODS)
 def test_anything_but_one_vector_for_each_text_is_no_answer(found: Any, method: Method) -> None:
     with pytest.raises(BrokenAnswer):
-        VectorReading(2, method).whole(orjson.dumps(found))
+        GeminiVectorReading(2, method).whole(orjson.dumps(found))
 
 
 @given(_json, st.sampled_from(METHODS))
@@ -496,12 +496,12 @@ def test_whatever_json_arrives_it_is_vectors_or_broken(found: Any, method: Metho
         {"predictions": [{"embeddings": found}]},
     ):
         with suppress(BrokenAnswer):
-            VectorReading(1, method).whole(orjson.dumps(one))
+            GeminiVectorReading(1, method).whole(orjson.dumps(one))
 
 
 def test_usage_that_is_not_stated_of_every_text_is_not_stated() -> None:
     rows = [{"embeddings": {"values": [1], "statistics": {"token_count": 4}}}, {"embeddings": {"values": [1]}}]
-    reading = VectorReading(2, "predict")
+    reading = GeminiVectorReading(2, "predict")
     reading.whole(orjson.dumps({"predictions": rows}))
     assert reading.usage is None
 
