@@ -129,8 +129,7 @@ class _Page:
 
     def write(self, connection: sqlite3.Connection) -> None:
         self._taken = self._book.taken()
-        spend(self._taken.spent, connection)
-        let_go(self._taken.settled, connection)
+        _write(self._taken, connection)
 
     def not_written(self) -> None:
         taken, self._taken = self._taken, Unwritten({}, [])  # it may be told twice: of the piece, and of the commit
@@ -150,8 +149,7 @@ class _Keeping:
     def write(self, connection: sqlite3.Connection) -> None:
         self._rows, self._unwritten = self._book.taken_to_keep()
         keep([row for row, _ in self._rows], connection)
-        spend(self._unwritten.spent, connection)
-        let_go(self._unwritten.settled, connection)
+        _write(self._unwritten, connection)
 
     def committed(self, commit: Future[object]) -> None:
         """After the commit, or after it failed, perhaps before anything was taken: whoever waits goes on."""
@@ -168,6 +166,12 @@ class _Keeping:
         for loop, waiting in by_loop.items():
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_wake, waiting)
+
+
+def _write(unwritten: Unwritten, connection: sqlite3.Connection) -> None:
+    """What was spent, and what was set aside for it: together, or not at all."""
+    spend(unwritten.spent, connection)
+    let_go(unwritten.settled, connection)
 
 
 def _settle(records: Reader, connection: sqlite3.Connection) -> list[Kept]:

@@ -128,7 +128,7 @@ def _unmet(decision: Decision, first: str, details: tuple[str, ...]) -> WeirErro
     )
 
 
-def failed(outcomes: tuple[StepOutcome, ...], field: str = "messages") -> WeirError:
+def failed(outcomes: tuple[StepOutcome, ...], field: str) -> WeirError:
     """The error of a request whose every step failed, or too many of its calls, with each path's reason. Where none
     did, there was no time to ask anybody. `field` is where its wire has the text.
     """

@@ -107,16 +107,16 @@ async def test_where_the_deadline_passed_before_anything_was_asked_nothing_is() 
 def test_only_what_failed_is_told_and_in_words() -> None:
     answered, cut = StepOutcome("a", "answered"), StepOutcome("b", "failed", "broken_stream", "cut")
     weak, stopped = StepOutcome("c", "rejected"), StepOutcome("d", "cancelled")
-    told = failed((answered, cut, weak, stopped))
+    told = failed((answered, cut, weak, stopped), "messages")
     assert told.details == ("b: broken_stream: cut", "c: its answer was judged too weak", "d: it was stopped")
     assert told.message.startswith("Too few of the calls")
-    assert failed((stopped, cut)).message == "Every path that was tried failed."
-    assert "before all" in failed((answered,)).message
+    assert failed((stopped, cut), "messages").message == "Every path that was tried failed."
+    assert "before all" in failed((answered,), "messages").message
 
 
 def test_what_our_own_policy_refuses_is_not_laid_to_another_node() -> None:
-    ours = failed((StepOutcome("a", "answered"), StepOutcome("b", "failed", NOT_PERMITTED, "rule x")))
-    theirs = failed((StepOutcome("b", "failed", "policy", "rule y"),))
+    ours = failed((StepOutcome("a", "answered"), StepOutcome("b", "failed", NOT_PERMITTED, "rule x")), "messages")
+    theirs = failed((StepOutcome("b", "failed", "policy", "rule y"),), "messages")
     assert isinstance(ours, PolicyRefused) and "node that was asked" not in ours.message and ours.details
     assert isinstance(theirs, PolicyRefused) and "node that was asked" in theirs.message
 
