@@ -24,7 +24,7 @@ from appliance.execute import Execution
 from appliance.failures import NOT_PERMITTED, failed
 from appliance.handing_on import CUT, arbitrate, critique, join, part, parts_of, polish, shortened
 from appliance.paths.contract import Chunk, Done, Signals, Text
-from appliance.records.decision import Asked, Decision, Judgement, Member, Snapshot, StepOutcome
+from appliance.records.decision import Asked, ComposedCall, Decision, Judgement, Snapshot, StepOutcome
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Format, Request, text_field
 from appliance.records.value import changed
@@ -151,7 +151,7 @@ class Composing:
 
     # ---- ensembles ------------------------------------------------------------------------------------------
 
-    async def _ensemble(self, one: Ensemble, calls: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
+    async def _ensemble(self, one: Ensemble, calls: tuple[ComposedCall, ...]) -> AsyncGenerator[Chunk, None]:
         arbiter = calls[-1] if calls[-1].role == "arbiter" else None
         members = calls if arbiter is None else calls[:-1]
         read: dict[str, ReadAnswer] = {}
@@ -174,7 +174,9 @@ class Composing:
             async for chunk in chunks:
                 yield chunk
 
-    async def _members(self, one: Ensemble, members: tuple[Member, ...], read: dict[str, ReadAnswer]) -> list[_Answer]:
+    async def _members(
+        self, one: Ensemble, members: tuple[ComposedCall, ...], read: dict[str, ReadAnswer]
+    ) -> list[_Answer]:
         """The answers, in the order of the members; where a vote is decided, those that came so far."""
         asking = [
             asyncio.create_task(self._say(member, self._request, f"member {at + 1} of {len(members)}"))
@@ -198,7 +200,7 @@ class Composing:
 
     # ---- chains and parts -----------------------------------------------------------------------------------
 
-    async def _chain(self, members: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
+    async def _chain(self, members: tuple[ComposedCall, ...]) -> AsyncGenerator[Chunk, None]:
         first, second, third = members
         draft = await self._say(first, self._request, first.role)
         if draft is None:
@@ -213,7 +215,7 @@ class Composing:
             async for chunk in chunks:
                 yield chunk
 
-    async def _partition(self, one: Partition, members: tuple[Member, ...]) -> AsyncGenerator[Chunk, None]:
+    async def _partition(self, one: Partition, members: tuple[ComposedCall, ...]) -> AsyncGenerator[Chunk, None]:
         reader, writer = members
         parts = await asyncio.to_thread(parts_of, self._request, one.part_tokens, one.overlap_tokens)
         if len(parts) > one.most_parts:
@@ -250,7 +252,7 @@ class Composing:
 
     # ---- one call -------------------------------------------------------------------------------------------
 
-    async def _say(self, member: Member, request: Request, role: str) -> _Answer | None:
+    async def _say(self, member: ComposedCall, request: Request, role: str) -> _Answer | None:
         """A call's whole answer; None where it has none, which its outcome tells."""
         call = await self._prepared(member, replace(request, stream=False), role)
         if call.execution is None:
@@ -261,7 +263,7 @@ class Composing:
             return None
 
     async def _last(
-        self, member: Member, request: Request, role: str, otherwise: _Answer | None
+        self, member: ComposedCall, request: Request, role: str, otherwise: _Answer | None
     ) -> AsyncGenerator[Chunk, None]:
         """The last call's answer as it comes; where it has none, what was there before it."""
         call = await self._prepared(member, request, role)
@@ -281,7 +283,7 @@ class Composing:
         for chunk in self._serve(otherwise, below="The last call failed."):
             yield chunk
 
-    async def _prepared(self, member: Member, request: Request, role: str) -> _Call:
+    async def _prepared(self, member: ComposedCall, request: Request, role: str) -> _Call:
         """A call that may be run, decided as any request that names this path; or why it may not."""
         call = _Call(role)
         self._calls.append(call)

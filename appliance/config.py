@@ -40,7 +40,7 @@ from appliance.config_values import (
 )
 from appliance.config_words import explain, sections
 from appliance.errors import ConfigInvalid
-from appliance.records.finding import Finding, Mark
+from appliance.records.file_fault import FileFault, Mark
 
 MAX_FILE_BYTES = 1 << 20
 _MAX_SECRET_BYTES = 16 * 1024
@@ -345,7 +345,7 @@ def _content(path: Path) -> str:
         return ""
 
 
-def _findings(error: ValidationError, tree: Tree) -> Iterator[Finding]:
+def _findings(error: ValidationError, tree: Tree) -> Iterator[FileFault]:
     for item in error.errors(include_url=False, include_input=False):
         loc = tuple(str(part) for part in item["loc"] if part != "[key]")
         secret = loc[:1] == ("secrets",) or loc == ("bundles", "mirror")  # somebody may write a password into it
@@ -357,4 +357,4 @@ def _findings(error: ValidationError, tree: Tree) -> Iterator[Finding]:
             except (KeyError, IndexError, TypeError):
                 at = None
                 break
-        yield Finding(mark or tree.nearest(loc), ".".join(loc), explain(item, Config, None if secret else at))
+        yield FileFault(mark or tree.nearest(loc), ".".join(loc), explain(item, Config, None if secret else at))

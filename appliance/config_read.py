@@ -20,7 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from appliance.records.finding import Finding, Mark
+from appliance.records.file_fault import FileFault, Mark
 
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "timestamp", "map", "seq")}
@@ -34,7 +34,7 @@ class Tree:
     value: dict[str, Any] = field(default_factory=dict)
     marks: dict[tuple[str, ...], Mark] = field(default_factory=dict)
     key_marks: dict[tuple[str, ...], Mark] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[FileFault] = field(default_factory=list)
     broken: bool = False  # the syntax could not be read: absent keys mean nothing
 
     def nearest(self, path: tuple[str, ...]) -> Mark:
@@ -78,7 +78,7 @@ def parse_yaml(raw: bytes) -> Tree:
 
 
 def _stop(tree: Tree, mark: Mark, message: str) -> Tree:
-    tree.findings.append(Finding(mark, "", message))
+    tree.findings.append(FileFault(mark, "", message))
     tree.broken = True
     return tree
 
@@ -95,7 +95,7 @@ def _mark(node: Any) -> Mark:
 
 def _plain(node: Any, path: tuple[str, ...], tree: Tree, seen: set[int]) -> Any:
     def complain(message: str, at: Any = node) -> None:
-        tree.findings.append(Finding(_mark(at), ".".join(path), message))
+        tree.findings.append(FileFault(_mark(at), ".".join(path), message))
 
     if id(node) in seen:
         complain("aliases (*name) are not allowed; write the value out")
@@ -134,7 +134,7 @@ def _plain(node: Any, path: tuple[str, ...], tree: Tree, seen: set[int]) -> Any:
         if name in found:
             first = tree.key_marks[here]
             dotted = ".".join(here)
-            tree.findings.append(Finding(_mark(key), dotted, f"is stated twice, first in line {first.line}"))
+            tree.findings.append(FileFault(_mark(key), dotted, f"is stated twice, first in line {first.line}"))
             continue
         if name == "<<":
             complain("merge keys (<<) are not allowed; write the values out", key)

@@ -30,7 +30,7 @@ _OF_THE_SERVER: frozenset[PathFault] = frozenset({"unavailable", "timeout", "aut
 
 
 @dataclass(slots=True)
-class Member:
+class PoolMember:
     """One address and key. `busy` counts calls in work, `load` is what its server said of itself at `load_at`."""
 
     name: str
@@ -94,7 +94,7 @@ class Call:
         if self.open:
             self._end().breaker.given_up(self.epoch)
 
-    def _end(self) -> Member:
+    def _end(self) -> PoolMember:
         member = self.upstream.members[self.index]
         if self.open:
             self.open = False
@@ -116,7 +116,7 @@ class Upstream:
         self.used_at = -math.inf  # by the clock
         weights = [one.weight for one in card.endpoint.members] or [1.0]
         self.members = tuple(
-            Member(name, weight, card.endpoint.max_concurrent, Breaker(limits, clock))
+            PoolMember(name, weight, card.endpoint.max_concurrent, Breaker(limits, clock))
             for name, weight in zip(card.endpoint.names, weights, strict=True)
         )
         self._states: list[State] = ["closed"] * len(self.members)
@@ -211,7 +211,7 @@ class Upstream:
             return PathError("overloaded", "Every place at every member of the path is taken.", sent=False)
         return PathError("unavailable", f"Not asked: {why}.", retry_after_s=self.wait_s(), sent=False)
 
-    def tell(self, member: Member) -> None:
+    def tell(self, member: PoolMember) -> None:
         """Log where a breaker changed."""
         index = self.members.index(member) if len(self.members) > 1 else 0
         state = member.breaker.state

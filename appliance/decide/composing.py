@@ -17,7 +17,7 @@ from appliance.decide.courses import Course, in_order
 from appliance.decide.generation import Generation
 from appliance.decide.ranks import meets, worth
 from appliance.decide.strategies import Chain, Composed, Ensemble, Partition, Tasks
-from appliance.records.decision import Asked, Candidate, Composition, Estimate, Member, Role, Snapshot, Step
+from appliance.records.decision import Asked, Candidate, ComposedCall, Composition, Estimate, Role, Snapshot, Step
 from appliance.records.features import Features
 from appliance.records.value import changed, value
 
@@ -189,8 +189,8 @@ def _first(paths: Sequence[str], eligible: dict[str, Candidate]) -> Candidate | 
     return ordered[0][0] if ordered else None
 
 
-def _member(candidate: Candidate, role: Role, why: str, times: int = 1) -> Member:
-    return Member(candidate.path, role, why, candidate.redacting is not None, times)
+def _member(candidate: Candidate, role: Role, why: str, times: int = 1) -> ComposedCall:
+    return ComposedCall(candidate.path, role, why, candidate.redacting is not None, times)
 
 
 def _step(last: Candidate, why: str, composition: Composition) -> Step:

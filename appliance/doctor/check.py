@@ -21,7 +21,7 @@ PARALLEL = 4
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckOutcome:
     """What a check came to: `seen` is the evidence in a sentence, `fix` what to do, `more` the figures."""
 
     state: State
@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """A finding with the name of its check."""
+    """What a check came to, with its name."""
 
     name: str
     state: State
@@ -92,23 +92,23 @@ class Check:
 
     name: str
     about: str
-    run: Callable[[Subject], Finding]
+    run: Callable[[Subject], CheckOutcome]
 
 
-def passed(seen: str, **more: Any) -> Finding:
-    return Finding("pass", seen, "", more)
+def passed(seen: str, **more: Any) -> CheckOutcome:
+    return CheckOutcome("pass", seen, "", more)
 
 
-def warned(seen: str, fix: str, **more: Any) -> Finding:
-    return Finding("warn", seen, fix, more)
+def warned(seen: str, fix: str, **more: Any) -> CheckOutcome:
+    return CheckOutcome("warn", seen, fix, more)
 
 
-def failed(seen: str, fix: str, **more: Any) -> Finding:
-    return Finding("fail", seen, fix, more)
+def failed(seen: str, fix: str, **more: Any) -> CheckOutcome:
+    return CheckOutcome("fail", seen, fix, more)
 
 
-def skipped(reason: str, **more: Any) -> Finding:
-    return Finding("skip", reason, "", more)
+def skipped(reason: str, **more: Any) -> CheckOutcome:
+    return CheckOutcome("skip", reason, "", more)
 
 
 def examine_all(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from appliance.decide.price import ASSUMED_OUTPUT
-from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
+from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
 from appliance.doctor.child import ask
 from appliance.doctor.shelf import check_file
 from appliance.errors import ConfigInvalid, StateInvalid
@@ -15,7 +15,7 @@ from appliance.store.tenants import Tenants
 PRICES_LAST = timedelta(days=90)  # before they are to be looked up anew
 
 
-def _content(subject: Subject) -> Finding:
+def _content(subject: Subject) -> CheckOutcome:
     from appliance.bundle.content import load_generation
 
     if subject.in_force.folder is None:
@@ -31,7 +31,7 @@ def _content(subject: Subject) -> Finding:
     return passed(f"{len(generation.cards)} cards, policy {generation.policy.id}, from {subject.in_force.id}")
 
 
-def _root(subject: Subject) -> Finding:
+def _root(subject: Subject) -> CheckOutcome:
     root = subject.in_force.root
     if root is None:
         return failed("this node trusts no root yet", "Give it one with its first bundle: weir bundle apply --root.")
@@ -42,7 +42,7 @@ def _root(subject: Subject) -> Finding:
     return passed(f"this node trusts {root.words}")
 
 
-def _model_files(subject: Subject) -> Finding:
+def _model_files(subject: Subject) -> CheckOutcome:
     cards, findings = subject.shelf
     if not cards and not findings:
         return skipped(f"there are no cards in {subject.content / 'cards'}")
@@ -59,7 +59,7 @@ def _model_files(subject: Subject) -> Finding:
     return passed(f"{count} files of {len(cards)} cards have the digests that the cards state")
 
 
-def _embedder(subject: Subject) -> Finding:
+def _embedder(subject: Subject) -> CheckOutcome:
     directories = {
         str((subject.content / item.card.files[0].path).parent): item.card.id
         for item in subject.shelf[0]
@@ -76,7 +76,7 @@ def _embedder(subject: Subject) -> Finding:
     return passed("; ".join(said))
 
 
-def _gguf(subject: Subject) -> Finding:
+def _gguf(subject: Subject) -> CheckOutcome:
     files = [
         (item.card.id, subject.content / file.path)
         for item in subject.shelf[0]
@@ -100,7 +100,7 @@ def _gguf(subject: Subject) -> Finding:
     return passed("; ".join(said))
 
 
-def _prices(subject: Subject) -> Finding:
+def _prices(subject: Subject) -> CheckOutcome:
     cards = [item.card for item in subject.shelf[0]]
     priced = [card for card in cards if not card.price.free]
     problems = [f"{card.id}: states no price, so it counts as nothing" for card in cards if not card.priced]
@@ -123,7 +123,7 @@ def _prices(subject: Subject) -> Finding:
     return passed(f"the prices of {len(priced)} cards are of {since} or later")
 
 
-def _tenants(subject: Subject) -> Finding:
+def _tenants(subject: Subject) -> CheckOutcome:
     """A tenant whose strategy is not there gets the content's default, and its requests do not say so."""
     from appliance.bundle.content import load_generation
 

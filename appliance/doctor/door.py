@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
+from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
 from appliance.doctor.child import ask
 from appliance.paths.confine.attempts import BESIDE, STARTED_WITH
 
@@ -20,7 +20,7 @@ _LANDLOCK = "Run Linux 5.13 or newer with landlock among its security modules (l
 _ESCAPE_S = 60.0
 
 
-def _node(probe: str, subject: Subject) -> Finding:
+def _node(probe: str, subject: Subject) -> CheckOutcome:
     answer = ask(probe, {"state_dir": str(subject.config.state_dir)}, timeout_s=_ESCAPE_S)
     if not answer.ok:
         return failed(f"the attempt {answer.problem}", "Reinstall the package.")
@@ -36,7 +36,7 @@ def _node(probe: str, subject: Subject) -> Finding:
     return passed(f"refused: {', '.join(tries)}{besides}", tries=tries)
 
 
-def _worker(group: str, subject: Subject) -> Finding:
+def _worker(group: str, subject: Subject) -> CheckOutcome:
     answer = ask("worker", {}, timeout_s=2 * _ESCAPE_S)
     if answer.value.get("unconfined"):
         if subject.config.paths.unconfined_workers:

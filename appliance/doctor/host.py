@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
+from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
 
 # 2026-01-01 UTC: no clock is right that shows less than the year of this program.
 EARLIEST = 1_767_225_600
@@ -22,7 +22,7 @@ FILES_BESIDES = 256
 _GIB = 1 << 30
 
 
-def _python(_: Subject) -> Finding:
+def _python(_: Subject) -> CheckOutcome:
     seen = (
         f"{platform.python_implementation()} {platform.python_version()} on {sys.platform} "
         f"{platform.machine()}, "
@@ -39,7 +39,7 @@ def _python(_: Subject) -> Finding:
     return passed(seen)
 
 
-def _clock(subject: Subject) -> Finding:
+def _clock(subject: Subject) -> CheckOutcome:
     now = time.time()
     seen = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if not EARLIEST <= now <= LATEST:
@@ -68,7 +68,7 @@ def _newest_record(path: Path) -> float | None:
     return float(row[0]) if row else None
 
 
-def _memory(subject: Subject) -> Finding:
+def _memory(subject: Subject) -> CheckOutcome:
     facts = _meminfo()
     if facts is None:
         return skipped("/proc/meminfo cannot be read")
@@ -108,7 +108,7 @@ def _cgroup_limit() -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _open_files(subject: Subject) -> Finding:
+def _open_files(subject: Subject) -> CheckOutcome:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = subject.config.limits.concurrent_requests * FILES_PER_REQUEST + FILES_BESIDES
     seen = f"{soft} open files allowed (at most {hard}), {need} needed for limits.concurrent_requests"
@@ -117,7 +117,7 @@ def _open_files(subject: Subject) -> Finding:
     return passed(seen)
 
 
-def _threads(subject: Subject) -> Finding:
+def _threads(subject: Subject) -> CheckOutcome:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = subject.config.hardware.threads
     seen = f"{cores} cores usable, hardware.threads is {wanted or 'all'}"

@@ -9,13 +9,13 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
-from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
+from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
 
 MAX_BODY = 1 << 20
 _STATES = ("starting", "ready", "degraded", "safe-mode", "unavailable", "stopping")
 
 
-def _port(subject: Subject) -> Finding:
+def _port(subject: Subject) -> CheckOutcome:
     host, port = subject.config.listen.host, subject.config.listen.port
     if port == 0:
         return skipped("listen.port is 0: any free port")
@@ -29,7 +29,7 @@ def _port(subject: Subject) -> Finding:
     return passed(f"{host}:{port} is free")
 
 
-def _taken(subject: Subject, error: OSError) -> Finding:
+def _taken(subject: Subject, error: OSError) -> CheckOutcome:
     where = f"{subject.config.listen.host}:{subject.config.listen.port}"
     if error.errno == errno.EACCES:
         return failed(f"{where} needs privileges", "Set listen.port to 1024 or more, or grant CAP_NET_BIND_SERVICE.")
@@ -63,7 +63,7 @@ def _get(subject: Subject, path: str) -> tuple[int, dict[str, Any]]:
     return response.status, body if isinstance(body, dict) else {}
 
 
-def _node(subject: Subject) -> Finding:
+def _node(subject: Subject) -> CheckOutcome:
     if subject.config.listen.port == 0:
         return skipped("listen.port is 0: the node's port is not known")
     try:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
+from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
 from appliance.doctor.child import ask
 
 # What llama.cpp says it was compiled with, and the flag of /proc/cpuinfo that the CPU must then have.
@@ -63,7 +63,7 @@ def cpu_flags() -> set[str]:
     return set()
 
 
-def _llama(_: Subject) -> Finding:
+def _llama(_: Subject) -> CheckOutcome:
     answer = ask("llama", {})
     if answer.signal == "SIGILL":
         return failed(
@@ -95,7 +95,7 @@ def _names(names: set[str] | list[str]) -> str:
     return ", ".join(sorted(names)) or "no extension"
 
 
-def _accelerators(subject: Subject) -> Finding:
+def _accelerators(subject: Subject) -> CheckOutcome:
     cards = [item.card for item in subject.shelf[0] if not item.card.endpoint]
     if not cards:
         return skipped("no card names a local model")
@@ -121,7 +121,7 @@ def _offloads(devices: list[str]) -> bool:
     return any(name not in ("CPU", "CPUExecutionProvider", "AzureExecutionProvider") for name in devices)
 
 
-def _ort_telemetry(_: Subject) -> Finding:
+def _ort_telemetry(_: Subject) -> CheckOutcome:
     with tempfile.TemporaryDirectory(prefix="weir-doctor-") as home:
         # A home of its own shows what the library writes unasked; the variable is taken away because it is
         # the program that must set it.
@@ -148,7 +148,7 @@ def _ort_telemetry(_: Subject) -> Finding:
     return passed(f"onnxruntime {value['version']}: telemetry off before its import, no file, no socket", **value)
 
 
-def _imports(_: Subject) -> Finding:
+def _imports(_: Subject) -> CheckOutcome:
     answer = ask("imports", {})
     if not answer.ok:
         if _ABSENT in answer.problem:

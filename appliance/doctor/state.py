@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from appliance.config import named_secret, resolve_secret
-from appliance.doctor.check import Check, Finding, Subject, failed, passed, skipped, warned
+from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
 from appliance.errors import ConfigInvalid, StateInvalid, WeirError
 from appliance.identity import PUBLIC, load_public
 from appliance.store.audit.chain import Entry
@@ -29,7 +29,7 @@ _PRIVATE = (".key", ".salt")  # of the node's own files
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs")
 
 
-def _config(subject: Subject) -> Finding:
+def _config(subject: Subject) -> CheckOutcome:
     if error := subject.invalid:
         fix = "Correct the lines named; 'weir config check' shows them. Other checks used the defaults."
         return failed("; ".join(error.details) or error.message, fix, findings=list(error.details))
@@ -51,7 +51,7 @@ def _config(subject: Subject) -> Finding:
     )
 
 
-def _secrets(subject: Subject) -> Finding:
+def _secrets(subject: Subject) -> CheckOutcome:
     own = dict(subject.config.secrets)
     of_cards = {
         item.card.id: named_secret(item.card.endpoint.api_key_ref, own)
@@ -80,7 +80,7 @@ def _resolves(reference: str) -> bool:
     return True
 
 
-def _state_dir(subject: Subject) -> Finding:
+def _state_dir(subject: Subject) -> CheckOutcome:
     path = subject.config.state_dir
     try:
         facts = path.stat()
@@ -120,7 +120,7 @@ def _filesystem(path: Path) -> str:
     return kind
 
 
-def _disk(subject: Subject) -> Finding:
+def _disk(subject: Subject) -> CheckOutcome:
     path = subject.config.state_dir
     while not path.exists() and path != path.parent:
         path = path.parent
@@ -138,7 +138,7 @@ def _disk(subject: Subject) -> Finding:
     return passed(seen, **more)
 
 
-def _databases(subject: Subject) -> Finding:
+def _databases(subject: Subject) -> CheckOutcome:
     there = [path for name in DATABASES if (path := subject.config.state_dir / name).is_file()]
     if not there:
         return skipped("there are no databases yet")
@@ -178,7 +178,7 @@ class _TooLong(Exception):
     """The walk took more time than a check may take."""
 
 
-def _audit(subject: Subject) -> Finding:
+def _audit(subject: Subject) -> CheckOutcome:
     directory = subject.config.state_dir
     if not any((directory / name).is_file() for name in (DATABASE, HEAD)):
         if (directory / "telemetry.db").is_file():

@@ -37,7 +37,7 @@ from appliance.policy.facts import (
 from appliance.records.card import ModelCard, Place
 from appliance.records.decision import Reason
 from appliance.records.features import FindingKind
-from appliance.records.finding import Mark
+from appliance.records.file_fault import Mark
 from appliance.records.request import AND, LOCAL, Labels
 
 DEFAULT_DENY = "default-deny"

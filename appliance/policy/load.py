@@ -29,7 +29,7 @@ from appliance.policy.facts import PLACE_KINDS, Administer, Asking, Export, Reus
 from appliance.policy.source import Part, decoded, mark_at, rules, too_much, unreadable, words
 from appliance.policy.trial import Tests, card_of, run_tests
 from appliance.records.card import Frozen, Place
-from appliance.records.finding import Finding, Mark
+from appliance.records.file_fault import FileFault, Mark
 from appliance.records.request import Labels
 
 M = TypeVar("M", bound=BaseModel)
@@ -111,7 +111,7 @@ class _Reading:
                 self.add(name, Mark(), "is no file of a policy: rules are in *.cedar")
 
     def add(self, name: str, mark: Mark, message: str) -> None:
-        self.findings.append(Finding(mark, "", message).at(f"{self.folder}/{name}"))
+        self.findings.append(FileFault(mark, "", message).at(f"{self.folder}/{name}"))
 
     # ---- the whole ------------------------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class _Reading:
                 where = f"{before.file}:{before.mark.line}"
                 self.add(rule.file, rule.mark, f"the id '{rule.id}' stands twice, first in {where}")
 
-    def _found(self, part: Part, finding: Finding) -> None:
+    def _found(self, part: Part, finding: FileFault) -> None:
         self.findings.append(finding.at(f"{self.folder}/{part.file}"))
 
     def _fit(self, stand: Places, schema: cedarpy.Schema) -> None:

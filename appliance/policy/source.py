@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from appliance.records.finding import Finding, Mark
+from appliance.records.file_fault import FileFault, Mark
 
 MAX_BYTES = 256 << 10  # of one file
 _MAX_WORDS = 2000  # of one rule
@@ -56,9 +56,9 @@ class Part:
     def mark(self) -> Mark:
         return mark_at(self.text, self.words[0].start)
 
-    def finding(self, message: str, word: Word | None = None) -> Finding:
+    def finding(self, message: str, word: Word | None = None) -> FileFault:
         """`message` at a word of this part, by default at its first."""
-        return Finding(mark_at(self.text, (word or self.words[0]).start), "", message)
+        return FileFault(mark_at(self.text, (word or self.words[0]).start), "", message)
 
     def named_in(self, message: str) -> Word | None:
         """The first word that the engine's message quotes, where the part has it outside of annotations."""
@@ -77,15 +77,15 @@ def mark_at(text: str, offset: int) -> Mark:
     return Mark(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
-def decoded(raw: bytes) -> tuple[str, Finding | None]:
+def decoded(raw: bytes) -> tuple[str, FileFault | None]:
     """The text of a file, or what stands in the way of reading it."""
     if len(raw) > MAX_BYTES:
-        return "", Finding(Mark(), "", f"is larger than {MAX_BYTES >> 10} KiB")
+        return "", FileFault(Mark(), "", f"is larger than {MAX_BYTES >> 10} KiB")
     try:
         return raw.decode(), None
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode()
-        return "", Finding(mark_at(before, len(before)), "", "is not UTF-8 text")
+        return "", FileFault(mark_at(before, len(before)), "", "is not UTF-8 text")
 
 
 def words(text: str) -> Iterator[Word]:
@@ -107,7 +107,7 @@ def rules(file: str, text: str) -> Iterator[Part]:
         yield Part(file, text, tuple(held))
 
 
-def too_much(part: Part) -> Finding | None:
+def too_much(part: Part) -> FileFault | None:
     """What makes a rule larger or deeper than any that a person writes."""
     if len(part.words) > _MAX_WORDS:
         return part.finding(f"has more than {_MAX_WORDS} words")
@@ -119,7 +119,7 @@ def too_much(part: Part) -> Finding | None:
     return None
 
 
-def unreadable(part: Part, read: Callable[[str], object]) -> Finding | None:
+def unreadable(part: Part, read: Callable[[str], object]) -> FileFault | None:
     """Why `read` refuses the part, at the word where it goes wrong; None where it reads it.
 
     By bisection over prefixes: all up to the offending word are 'unfinished', all from it on are wrong.

@@ -186,7 +186,7 @@ Role = Literal["member", "arbiter", "draft", "critique", "polish", "reader", "sy
 
 
 @value
-class Member:
+class ComposedCall:
     """One of several calls of which an answer is made: who is asked as what, and how many times."""
 
     path: str
@@ -201,7 +201,7 @@ class Composition:
     """Several calls that make one answer."""
 
     kind: Literal["ensemble", "chain", "partition"]
-    members: tuple[Member, ...]
+    members: tuple[ComposedCall, ...]
 
 
 @value
@@ -256,7 +256,7 @@ class Decision:
                 (call.path, call.times)
                 for step in self.steps
                 for call in (
-                    step.composition.members if step.composition is not None else (Member(step.path, "member"),)
+                    step.composition.members if step.composition is not None else (ComposedCall(step.path, "member"),)
                 )
             ]
         )

@@ -17,7 +17,7 @@ from appliance.decide.strategies import Strategies
 from appliance.errors import BudgetSpent, StrategyUnmet
 from appliance.failures import refuse
 from appliance.recorded import asked_of
-from appliance.records.decision import Asked, CacheHit, Decision, Member, Outcome, PathState, Snapshot, Step
+from appliance.records.decision import Asked, CacheHit, ComposedCall, Decision, Outcome, PathState, Snapshot, Step
 from appliance.records.features import Features
 from appliance.records.record import Record, from_json, to_json
 from appliance.records.request import Labels, Providers
@@ -65,7 +65,7 @@ def order(decision: Decision) -> list[str]:
     return [step.path for step in (*decision.steps, *decision.fallbacks)]
 
 
-def members_of(step: Step) -> tuple[Member, ...]:
+def members_of(step: Step) -> tuple[ComposedCall, ...]:
     return step.composition.members if step.composition is not None else ()
 
 

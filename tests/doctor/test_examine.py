@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from appliance import doctor
 from appliance.cli.main import cli
 from appliance.doctor import CHECKS, Check, Result, Subject, verdict
-from appliance.doctor.check import Finding, examine_all, passed
+from appliance.doctor.check import CheckOutcome, examine_all, passed
 from appliance.doctor.child import ask
 from tests.doctor.subjects import subject
 
 
 def test_a_check_that_breaks_is_a_failure_and_does_not_hide_the_others(tmp_path: Path) -> None:
-    def broken(_: Subject) -> Finding:
+    def broken(_: Subject) -> CheckOutcome:
         raise RuntimeError("boom")
 
     checks = [
@@ -41,7 +41,7 @@ def test_a_check_that_breaks_is_a_failure_and_does_not_hide_the_others(tmp_path:
 def test_checks_run_side_by_side(tmp_path: Path) -> None:
     together = threading.Barrier(2, timeout=20)
 
-    def meet(_: Subject) -> Finding:
+    def meet(_: Subject) -> CheckOutcome:
         together.wait()
         return passed("met")
 
@@ -53,7 +53,7 @@ def test_each_check_is_told_as_it_ends_and_not_at_the_end_of_all(tmp_path: Path)
     told: list[str] = []
     others_told = threading.Event()
 
-    def slow(_: Subject) -> Finding:
+    def slow(_: Subject) -> CheckOutcome:
         assert others_told.wait(20), "a check that ended is told while another runs"
         return passed("last")
 
@@ -85,9 +85,9 @@ def test_the_worst_check_decides_the_exit_code(states: tuple[Any, ...], word: st
 def test_every_warning_and_failure_of_every_check_says_what_to_do() -> None:
     import inspect
 
-    # `warned` and `failed` cannot be called without a fix; `Finding` is made nowhere else.
+    # `warned` and `failed` cannot be called without a fix; `CheckOutcome` is made nowhere else.
     for module in (doctor.host, doctor.state, doctor.content, doctor.runtimes, doctor.network, doctor.door):
-        assert "Finding(" not in inspect.getsource(module)
+        assert "CheckOutcome(" not in inspect.getsource(module)
 
 
 def test_the_command_prints_json_alone_and_ends_with_the_verdict(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from appliance.policy.engine import RULE_ERROR, Compiled, Rule
 from appliance.records.card import ModelCard
 from appliance.records.decision import Asked, Snapshot, StepOutcome
 from appliance.records.features import Features
-from appliance.records.finding import Mark
+from appliance.records.file_fault import Mark
 from appliance.records.request import CLASSIFICATIONS, RIGHTS, Labels
 from tests import factories as make
 from tests import policies

@@ -30,7 +30,7 @@ from appliance.policy.engine import Compiled
 from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
 from appliance.records.features import FindingKind
-from appliance.records.finding import Mark
+from appliance.records.file_fault import Mark
 from appliance.records.tenant import Tenant
 from appliance.snapshot import LiveFigures
 from appliance.store.tenants import Tenants

@@ -11,7 +11,7 @@ from typing import Any
 from appliance import identity
 from appliance.records.card import Place
 from appliance.records.departure import Departure
-from appliance.store.audit.chain import Entry, Finding, digest
+from appliance.store.audit.chain import ChainFault, Entry, digest
 from appliance.store.audit.log import Audit
 from appliance.store.audit.verify import Verdict, verify
 
@@ -80,7 +80,7 @@ def verified(directory: Path, **over: Any) -> Verdict:
     return verify(directory, identity.load_public(directory / "audit.pub"), **over)
 
 
-def finding(directory: Path, **over: Any) -> Finding:
+def finding(directory: Path, **over: Any) -> ChainFault:
     """What is wrong; fails where nothing is."""
     found = verified(directory, **over).finding
     assert found is not None

@@ -122,7 +122,7 @@ def parse_marks(lines: Iterable[bytes]) -> list[Mark]:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ChainFault:
     """What is wrong, and from which sequence on; `code` is stable."""
 
     seq: int
@@ -141,7 +141,7 @@ class Walk:
         self.signed: list[int] = []  # sequences of the signed entries
         self.steps_back = 0  # entries older than the one before: the host's clock was set back
         self.last: Entry | None = None
-        self.finding: Finding | None = None
+        self.finding: ChainFault | None = None
 
     def step(self, entry: Entry) -> bool:
         """False where the entry does not fit; `finding` then says how."""
@@ -159,28 +159,28 @@ class Walk:
         self.last = entry
         return True
 
-    def _fault(self, entry: Entry) -> Finding | None:
+    def _fault(self, entry: Entry) -> ChainFault | None:
         expected = self._expected
         texts = (entry.kind, entry.payload, entry.previous, entry.hash, entry.signature)
         if type(entry.seq) is not int or type(entry.time) is not int or not all(type(text) is str for text in texts):
-            return Finding(expected, "malformed", "a column holds a value of another type")
+            return ChainFault(expected, "malformed", "a column holds a value of another type")
         if entry.seq != expected:
             missing = f"entry {expected} is missing; the next one is {entry.seq}"
-            return Finding(expected, "missing", missing)
+            return ChainFault(expected, "missing", missing)
         if entry.kind not in KINDS:
-            return Finding(expected, "malformed", "its kind is none that this program writes")
+            return ChainFault(expected, "malformed", "its kind is none that this program writes")
         if entry.previous != self._link:
-            return Finding(expected, "unlinked", "it does not follow from the entry before it")
+            return ChainFault(expected, "unlinked", "it does not follow from the entry before it")
         if entry.hash != digest(entry.seq, entry.time, entry.kind, entry.payload, entry.previous):
-            return Finding(expected, "altered", "its content does not give its hash")
+            return ChainFault(expected, "altered", "its content does not give its hash")
         if entry.signature and not mark_of(entry).signed_by(self._key):
-            return Finding(expected, "forged", "its signature is not by the node's key")
+            return ChainFault(expected, "forged", "its signature is not by the node's key")
         return None
 
-    def finish(self) -> Finding | None:
+    def finish(self) -> ChainFault | None:
         """The first finding; an end that nobody signed is one."""
         if self.finding is None and self.last is not None and not self.last.signature:
-            self.finding = Finding(self.last.seq, "unsigned", "the last entry is not signed: the tail was cut")
+            self.finding = ChainFault(self.last.seq, "unsigned", "the last entry is not signed: the tail was cut")
         return self.finding
 
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.errors import StateInvalid
 from appliance.identity import fingerprint
-from appliance.store.audit.chain import Entry, Finding, Mark, Walk, canonical, parse_mark, parse_marks
+from appliance.store.audit.chain import ChainFault, Entry, Mark, Walk, canonical, parse_mark, parse_marks
 from appliance.store.audit.log import DATABASE, HEAD
 
 FORMAT = "weir-audit-export-1"
@@ -42,7 +42,7 @@ class Verdict:
     signed: tuple[int, ...]  # sequences of the signed entries, ascending
     steps_back: int
     key: str  # fingerprint
-    finding: Finding | None
+    finding: ChainFault | None
     mark: Mark | None = None  # the newest one outside the log: of audit.head, or of the export
 
 
@@ -60,7 +60,7 @@ def verify(
         )
     marks, finding = _read_head(state_dir / HEAD, key)
     if finding is None and not all(mark.signed_by(key) for mark in against):
-        finding = Finding(against[0].seq, "foreign", "a mark to compare with is not signed by the node's key")
+        finding = ChainFault(against[0].seq, "foreign", "a mark to compare with is not signed by the node's key")
     expected = {mark.seq for mark in (*marks, *against)}
     found: dict[int, str] = {}
     walk = Walk(key)
@@ -75,7 +75,7 @@ def verify(
             if visit is not None:
                 visit(entry)
     except sqlite3.Error as error:
-        finding = Finding(walk.entries + 1, "unreadable", f"the database cannot be read: {error}")
+        finding = ChainFault(walk.entries + 1, "unreadable", f"the database cannot be read: {error}")
     finding = walk.finish() or finding or _compared((*marks, *against), found, walk)
     newest = max(marks, key=lambda mark: mark.seq, default=None)
     if finding is None:
@@ -93,36 +93,38 @@ def _rows(database: Path) -> Iterator[Entry]:
             yield Entry(*row)
 
 
-def _read_head(file: Path, key: Ed25519PublicKey) -> tuple[list[Mark], Finding | None]:
+def _read_head(file: Path, key: Ed25519PublicKey) -> tuple[list[Mark], ChainFault | None]:
     try:
         marks = parse_marks(file.read_bytes().splitlines())
     except OSError:
         return [], None
     for mark in marks:
         if not mark.signed_by(key):
-            return [], Finding(mark.seq, "head-forged", f"a mark of {HEAD} is not signed by the node's key")
+            return [], ChainFault(mark.seq, "head-forged", f"a mark of {HEAD} is not signed by the node's key")
     return marks, None
 
 
-def _compared(marks: tuple[Mark, ...], found: dict[int, str], walk: Walk) -> Finding | None:
+def _compared(marks: tuple[Mark, ...], found: dict[int, str], walk: Walk) -> ChainFault | None:
     """The first entry that a mark knows and the log does not have, or has otherwise."""
     for mark in sorted(marks, key=lambda mark: mark.seq):
         if found.get(mark.seq) == mark.hash:
             continue
         if mark.seq in found:
-            return Finding(mark.seq, "replaced", "a signed mark knows another entry of this sequence")
+            return ChainFault(mark.seq, "replaced", "a signed mark knows another entry of this sequence")
         end = walk.last.seq if walk.last is not None else 0
-        return Finding(end + 1, "cut", f"the log ends with entry {end}; a signed mark knows entry {mark.seq}")
+        return ChainFault(end + 1, "cut", f"the log ends with entry {end}; a signed mark knows entry {mark.seq}")
     return None
 
 
-def _head_is_near(file: Path, key: Ed25519PublicKey, walk: Walk) -> Finding | None:
+def _head_is_near(file: Path, key: Ed25519PublicKey, walk: Walk) -> ChainFault | None:
     """audit.head trails the log by one commit at most: more was never written, or was cut from it."""
     newest = max((mark.seq for mark in _read_head(file, key)[0]), default=0)
     beyond = [seq for seq in walk.signed if seq > newest]
     if len(beyond) <= 1 and newest:
         return None
-    return Finding(beyond[0] if beyond else 1, "head-cut", f"{HEAD} is missing or was cut: it ends with entry {newest}")
+    return ChainFault(
+        beyond[0] if beyond else 1, "head-cut", f"{HEAD} is missing or was cut: it ends with entry {newest}"
+    )
 
 
 def marks_of(file: Path) -> tuple[Mark, ...]:
@@ -149,7 +151,7 @@ def verify_export(file: Path, key: Ed25519PublicKey) -> Verdict:
     walk: Walk | None = None
     first: Entry | None = None
     held: bytes | None = None  # the newest line, known to be the mark only at the end
-    finding: Finding | None = None
+    finding: ChainFault | None = None
     try:
         with file.open("rb") as stream:
             if not _is_header(stream.readline(_MAX_LINE)):
@@ -159,7 +161,7 @@ def verify_export(file: Path, key: Ed25519PublicKey) -> Verdict:
                     entry = parse_entry(held)
                     if entry is None:
                         after = walk.last.seq if walk is not None and walk.last is not None else 0
-                        finding = Finding(after + 1, "malformed", "a line is no entry in its canonical form")
+                        finding = ChainFault(after + 1, "malformed", "a line is no entry in its canonical form")
                         break
                     if walk is None:
                         walk, first = Walk(key, first=entry.seq, link=entry.previous), entry
@@ -171,12 +173,12 @@ def verify_export(file: Path, key: Ed25519PublicKey) -> Verdict:
     mark = parse_mark(held) if held is not None else None
     last = walk.last if walk is not None else None
     if finding is None and (last is None or mark is None or held != mark.line()):
-        finding = Finding(last.seq if last else 1, "cut", "the export does not end with entries and their mark")
+        finding = ChainFault(last.seq if last else 1, "cut", "the export does not end with entries and their mark")
     if finding is None and last is not None and mark is not None:
         if not mark.signed_by(key):
-            finding = Finding(mark.seq, "forged", "the mark is not signed by this key")
+            finding = ChainFault(mark.seq, "forged", "the mark is not signed by this key")
         elif (mark.seq, mark.hash) != (last.seq, last.hash):
-            finding = Finding(last.seq, "cut", f"the last entry is {last.seq}; the mark is of entry {mark.seq}")
+            finding = ChainFault(last.seq, "cut", f"the last entry is {last.seq}; the mark is of entry {mark.seq}")
     return Verdict(
         walk.entries if walk else 0,
         first,

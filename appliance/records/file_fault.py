@@ -18,7 +18,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FileFault:
     """One thing that is wrong, and where. `path` names the key where there is one."""
 
     mark: Mark
