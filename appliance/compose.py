@@ -28,7 +28,7 @@ from appliance.records.decision import Asked, ComposedCall, Decision, Judgement,
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Format, Request, text_field
 from appliance.records.value import changed
-from appliance.similar.agree import ReadAnswer, compared, read_answer
+from appliance.votes import Votes
 
 # A call's request as it is labelled by what detectors find in it, what is decided of, and its features.
 Inspect = Callable[[Request], Awaitable[tuple[Request, Asked, Features]]]
@@ -154,11 +154,11 @@ class Composing:
     async def _ensemble(self, one: Ensemble, calls: tuple[ComposedCall, ...]) -> AsyncGenerator[Chunk, None]:
         arbiter = calls[-1] if calls[-1].role == "arbiter" else None
         members = calls if arbiter is None else calls[:-1]
-        read: dict[str, ReadAnswer] = {}
-        answers = await self._members(one, members, read)
+        votes = Votes()
+        answers = await self._members(one, members, votes)
         if len(answers) < one.quorum:
             raise failed(self.outcomes, text_field(self._request))
-        groups = await asyncio.to_thread(_groups, [answer.text for answer in answers], read)
+        groups = await votes.groups([answer.text for answer in answers])
         most = max(groups, key=len)  # the first of several
         best = answers[most[0]]
         if one.by == "vote" and len(most) >= one.quorum:
@@ -174,9 +174,7 @@ class Composing:
             async for chunk in chunks:
                 yield chunk
 
-    async def _members(
-        self, one: Ensemble, members: tuple[ComposedCall, ...], read: dict[str, ReadAnswer]
-    ) -> list[_Answer]:
+    async def _members(self, one: Ensemble, members: tuple[ComposedCall, ...], votes: Votes) -> list[_Answer]:
         """The answers, in the order of the members; where a vote is decided, those that came so far."""
         asking = [
             asyncio.create_task(self._say(member, self._request, f"member {at + 1} of {len(members)}"))
@@ -192,7 +190,7 @@ class Composing:
                         came[asking.index(task)] = answer
                 if one.by == "vote" and len(came) >= one.quorum:
                     texts = [came[at].text for at in sorted(came)]
-                    if max(map(len, await asyncio.to_thread(_groups, texts, read))) >= one.quorum:
+                    if max(map(len, await votes.groups(texts))) >= one.quorum:
                         break
         finally:
             await _ended(asking)
@@ -333,21 +331,3 @@ def _aside(request: Request, most: int | None = None) -> Request:
     sampling = replace(request.sampling, max_tokens=most, stop=(), logprobs=False, top_logprobs=0)
     labels = replace(request.labels, quality_floor=None, below_floor="serve")
     return replace(request, format=Format(), sampling=sampling, labels=labels)
-
-
-def _groups(texts: list[str], read: dict[str, ReadAnswer]) -> list[list[int]]:
-    """Which of the answers say the same, by their numbers; each is compared with the first of a group. What was `read`
-    before is not read again. Long texts take milliseconds.
-    """
-    for text in texts:
-        if text not in read:
-            read[text] = read_answer(text)
-    groups: list[list[int]] = []
-    for at, text in enumerate(texts):
-        for group in groups:
-            if compared(read[texts[group[0]]], read[text], language="").outcome == "agreed":
-                group.append(at)
-                break
-        else:
-            groups.append([at])
-    return groups

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from appliance.decide.price import ASSUMED_OUTPUT
 from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
@@ -92,12 +94,16 @@ def _gguf(subject: Subject) -> CheckOutcome:
         answer = ask("gguf", {"path": str(path)}, timeout_s=120)
         if not answer.ok:
             return failed(f"{name}: {answer.problem}", "Import the bundle again, or convert the model anew.")
-        value = answer.value
-        whole = "loads" if value["whole"] else "has a sound header and vocabulary (too large to load for a check)"
-        # llama.cpp writes '?B' for a size that it has no name for.
-        about = " ".join(word for word in value["about"].split() if "?" not in word)
-        said.append(f"{name} {whole}: {about or 'of no known kind'}, {value['ms']:.0f} ms")
+        said.append(f"{name} {in_words(answer.value)}")
     return passed("; ".join(said))
+
+
+def in_words(gguf: Mapping[str, Any]) -> str:
+    """What loading a GGUF file showed."""
+    whole = "loads" if gguf["whole"] else "has a sound header and vocabulary (too large to load for a check)"
+    # llama.cpp writes '?B' for a size that it has no name for.
+    about = " ".join(word for word in gguf["about"].split() if "?" not in word)
+    return f"{whole}: {about or 'of no known kind'}, {gguf['ms']:.0f} ms"
 
 
 def _prices(subject: Subject) -> CheckOutcome:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
-from appliance.doctor.child import ask
+from appliance.doctor.child import Answer, ask
 from appliance.paths.confine.attempts import BESIDE, STARTED_WITH
 
 _REPORT = "Do not use this build: report it."
@@ -38,8 +38,13 @@ def _node(probe: str, subject: Subject) -> CheckOutcome:
 
 def _worker(group: str, subject: Subject) -> CheckOutcome:
     answer = ask("worker", {}, timeout_s=2 * _ESCAPE_S)
+    return judged(group, answer, unconfined_permitted=subject.config.paths.unconfined_workers)
+
+
+def judged(group: str, answer: Answer, *, unconfined_permitted: bool) -> CheckOutcome:
+    """What a worker's attempts of one group say of what holds it."""
     if answer.value.get("unconfined"):
-        if subject.config.paths.unconfined_workers:
+        if unconfined_permitted:
             said = f"local models run unconfined, as weir.yaml permits: {answer.problem}"
             return warned(said, f"{_KERNEL} Then take paths.unconfined_workers out of weir.yaml.")
         return failed(f"no local model starts: {answer.problem}", _KERNEL)

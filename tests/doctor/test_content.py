@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.doctor import Result
-from appliance.doctor.child import Answer
+from appliance.doctor.content import in_words
 from appliance.doctor.runtimes import INSTRUCTIONS, compiled_for
 from appliance.records.tenant import Tenant
 from appliance.store.tenants import Tenants
@@ -17,6 +17,7 @@ from tests.bundle.publisher import Publisher
 from tests.doctor.subjects import card, found, subject
 from tests.installed import install
 from tests.node.conftest import fake_card, write_content
+from tests.standins.tiny_gguf import write as write_gguf
 
 
 def test_content_that_is_not_there_or_not_whole_fails(tmp_path: Path) -> None:
@@ -92,11 +93,17 @@ def test_a_gguf_that_does_not_load_fails_without_taking_doctor_along(tmp_path: P
     assert result.fix
 
 
-def test_of_a_gguf_only_what_is_known_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    card(tmp_path / "content", data=b"GGUF", file="m.gguf")
-    value = {"whole": True, "about": "llama ?B F16", "ms": 7.0}
-    monkeypatch.setattr("appliance.doctor.content.ask", lambda *_, **__: Answer(True, value))
-    assert found("gguf", subject(tmp_path)).seen == "m loads: llama F16, 7 ms"
+def test_of_a_gguf_only_what_is_known_is_said() -> None:
+    assert in_words({"whole": True, "about": "llama ?B F16", "ms": 7.0}) == "loads: llama F16, 7 ms"
+
+
+def test_a_gguf_that_loads_is_said_to(tmp_path: Path) -> None:
+    pytest.importorskip("llama_cpp")
+    model = write_gguf(tmp_path / "tiny.gguf")
+    card(tmp_path / "content", data=model.read_bytes(), file="m.gguf")
+    result = found("gguf", subject(tmp_path))
+    assert result.state == "pass", result.seen
+    assert result.seen.startswith("m loads: ") and result.seen.endswith(" ms")
 
 
 def test_an_embedder_that_is_not_the_one_of_its_manifest_fails(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from appliance import doctor
 from appliance.doctor import examine
 from appliance.doctor.child import Answer
+from appliance.doctor.door import judged
 from tests.doctor.subjects import found, subject
 
 WAYS_OUT = ("dns", "tcp", "udp", "proxy", "redirect", "unix", "child")
@@ -100,15 +101,11 @@ def test_a_worker_that_tries_to_break_out_fails(tmp_path: Path, group: str) -> N
         ({"by": "seccomp", "tries": {"files": {"a mount": "refused (EPERM)"}}}, False, "pass"),
     ],
 )
-def test_what_holds_a_worker_is_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], permitted: bool, state: str
-) -> None:
+def test_what_holds_a_worker_is_judged(answer: dict[str, Any], permitted: bool, state: str) -> None:
     said = Answer(
         "problem" not in answer, {"lacking": "the kernel offers no Landlock"} | answer, answer.get("problem", "")
     )
-    monkeypatch.setattr("appliance.doctor.door.ask", lambda *_, **__: said)
-    of = subject(tmp_path, paths={"unconfined_workers": permitted})
-    assert found("worker-files", of).state == state
+    assert judged("files", said, unconfined_permitted=permitted).state == state
 
 
 class Answering(BaseHTTPRequestHandler):

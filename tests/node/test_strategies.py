@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,7 +14,6 @@ import orjson
 import pytest
 
 from appliance.paths.contract import Done, Job, PathError, Text, Usage
-from appliance.similar.agree import ReadAnswer, read_answer
 from tests.node.conftest import Running, fake_card, running_node, said, sse, until
 from tests.node.doubles import FakePath, answer
 
@@ -192,22 +190,6 @@ async def test_one_member_may_fail_and_two_may_not(tmp_path: Path) -> None:
     assert error["code"] == "all_paths_failed" and error["message"].startswith("Too few of the calls")
     assert error["weir"]["reasons"] == ["device/a: broken_stream: cut", "device/b: broken_stream: cut"]
     assert row["outcome"]["status"] == "failed"
-
-
-async def test_each_answer_is_read_once_and_not_on_the_event_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[tuple[str, bool]] = []
-
-    def watched(text: str) -> ReadAnswer:
-        read.append((text, threading.current_thread() is threading.main_thread()))
-        return read_answer(text)
-
-    monkeypatch.setattr("appliance.compose.read_answer", watched)
-    fakes = [path(f"device/{name}", [at * 0.05, *answer(f"4{at}")]) for at, name in enumerate("abc")]
-    async with node(tmp_path, *fakes) as weir:
-        text, _, _ = await ask(weir, "vote")
-    assert text == "40" and sorted(read) == [("40", False), ("41", False), ("42", False)]
 
 
 async def test_members_that_do_not_agree_are_below_the_floor(tmp_path: Path) -> None:
