@@ -49,8 +49,8 @@ class Executing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Fare:
-    """What a request that leaves records of the execution; `shared` where another request records what it cost."""
+class Settlement:
+    """What a request that leaves records of the execution's cost; `shared` where another request settles it."""
 
     steps: tuple[StepOutcome, ...]
     shared: bool = False
@@ -59,13 +59,13 @@ class Fare:
 class Flight:
     """One execution and those who wait for it. `chunks` to the end or not; then `leave`, once each."""
 
-    def __init__(self, execution: Executing, *, whole: bool, landed: Callable[[], object]) -> None:
-        """`whole`: nobody wants a stream. `landed` is called when it is not to be joined any more."""
+    def __init__(self, execution: Executing, *, whole: bool, retired: Callable[[], object]) -> None:
+        """`whole`: nobody wants a stream. `retired` is called when it is not to be joined any more."""
         self.execution = execution
         self.hold: Hold | None = None  # what is set aside for it; for the one who tells what it cost
         self.joined = 0
-        self._aboard = 0
-        self._landed: Callable[[], object] | None = landed
+        self._waiters = 0
+        self._retired: Callable[[], object] | None = retired
         self._chunks: list[Chunk] = []
         self._ended = False
         self._told = False
@@ -76,10 +76,10 @@ class Flight:
         self._waiting: list[asyncio.Future[None]] = []
         self._task = asyncio.create_task(_run(self, execution, whole=whole))
 
-    def board(self) -> None:
+    def join(self) -> None:
         """Somebody more waits for it."""
         self.joined += 1
-        self._aboard += 1
+        self._waiters += 1
 
     def add(self, chunk: Chunk) -> None:
         """The execution's next chunk."""
@@ -97,15 +97,15 @@ class Flight:
         self._ended, self._error = True, error
         self._tell()
         if error is not None:
-            self.land()
+            self.retire()
         else:  # those who wait are woken first, and store it, so that nobody finds neither
-            asyncio.get_running_loop().call_soon(self.land)
+            asyncio.get_running_loop().call_soon(self.retire)
 
-    def land(self) -> None:
+    def retire(self) -> None:
         """Let nobody join any more."""
-        if self._landed is not None:
-            self._landed()
-            self._landed = None
+        if self._retired is not None:
+            self._retired()
+            self._retired = None
 
     def take_storing(self) -> bool:
         """Whether the caller is the one to store the answer: the first who asks."""
@@ -115,7 +115,7 @@ class Flight:
     def forget(self) -> None:
         """Something was erased: let nobody join, and nobody store."""
         self._stored = True
-        self.land()
+        self.retire()
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Every chunk as it comes. Raises what the execution raised."""
@@ -143,22 +143,22 @@ class Flight:
             raise _again(self._error)
         return self._chunks
 
-    async def leave(self) -> Fare:
+    async def leave(self) -> Settlement:
         """Somebody does not wait any more. The last one ends an execution that is still at work."""
-        self._aboard -= 1
-        if not self._aboard:
-            self.land()
+        self._waiters -= 1
+        if not self._waiters:
+            self.retire()
             if not self._ended:
                 self._task.cancel()
                 await _ended(self._task)
         if not self._ended:
-            return Fare((), shared=True)
+            return Settlement((), shared=True)
         execution = self.execution
         if not self._told:
             self._told = True
-            return Fare(execution.outcomes)
+            return Settlement(execution.outcomes)
         shared = (StepOutcome(execution.path, "answered", shared=True),) if self._error is None else ()
-        return Fare(shared, shared=True)
+        return Settlement(shared, shared=True)
 
     def _tell(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -171,24 +171,24 @@ class Flights:
     """What is being executed for more than one perhaps, by key."""
 
     def __init__(self) -> None:
-        self._flying: dict[Hashable, Flight] = {}
+        self._running: dict[Hashable, Flight] = {}
 
     def __len__(self) -> int:
-        return len(self._flying)
+        return len(self._running)
 
     def let_go(self) -> None:
         """Something was erased."""
-        for flight in tuple(self._flying.values()):
+        for flight in tuple(self._running.values()):
             flight.forget()
 
     def find(self, key: Hashable) -> Flight | None:
         """The flight to join."""
-        return self._flying.get(key)
+        return self._running.get(key)
 
     def begin(self, key: Hashable, execution: Executing, *, whole: bool) -> Flight:
         """Run it for whoever asks the same from now on. There is no other of this key."""
-        flying = self._flying
-        flight = flying[key] = Flight(execution, whole=whole, landed=lambda: flying.pop(key))
+        running = self._running
+        flight = running[key] = Flight(execution, whole=whole, retired=lambda: running.pop(key))
         return flight
 
 

@@ -32,7 +32,7 @@ from appliance.decide.price import price_of
 from appliance.errors import BudgetSpent
 from appliance.failures import refuse
 from appliance.features.count import bounded
-from appliance.flight import Executing, Fare, Flight
+from appliance.flight import Executing, Flight, Settlement
 from appliance.handing_on import most_beside
 from appliance.paths.contract import Counting, Job, PathError
 from appliance.policy import Store
@@ -93,7 +93,7 @@ class Serving:
         self._began = time.perf_counter()
         self._execution: Executing | None = None
         self._flight: Flight | None = None  # where the execution may be shared
-        self._fare = Fare(())
+        self._settlement = Settlement(())
         self._joined = False  # one that another began
         self._question: Question | None = None
         self._match: Match | None = None
@@ -341,21 +341,21 @@ class Serving:
         if flight is None:
             flight = flights.begin(key, self._executing(decision), whole=not request.stream)
             flight.hold, self._hold = self._hold, None  # whoever tells what it cost settles that
-        flight.board()
+        flight.join()
         self._flight, self._execution, self._joined = flight, flight.execution, flight.joined > 1
         return flight.execution, flight
 
     async def _end(self) -> None:
         """Learn what it came to."""
         if self._flight is not None:
-            self._fare = await self._flight.leave()
-            if not self._fare.shared:
+            self._settlement = await self._flight.leave()
+            if not self._settlement.shared:
                 self._told, self._flight.hold = self._flight.hold, None
 
     @property
     def _steps(self) -> tuple[StepOutcome, ...]:
         if self._flight is not None:
-            return self._fare.steps
+            return self._settlement.steps
         return self._execution.outcomes if self._execution is not None else ()
 
     def _executing(self, decision: Decision) -> Executing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-from appliance.flight import Fare, Flight
+from appliance.flight import Flight, Settlement
 from appliance.records.chunks import Chunk, Text
 from appliance.records.decision import Judgement, StepOutcome
 from appliance.records.features import FindingKind
@@ -36,9 +36,9 @@ class SlowToEnd:
 
 
 async def test_who_is_cancelled_twice_still_tells_what_it_cost() -> None:
-    flight = Flight(SlowToEnd(), whole=False, landed=lambda: None)
-    flight.board()
-    told: list[Fare] = []
+    flight = Flight(SlowToEnd(), whole=False, retired=lambda: None)
+    flight.join()
+    told: list[Settlement] = []
 
     async def listen() -> None:
         try:
@@ -53,5 +53,5 @@ async def test_who_is_cancelled_twice_still_tells_what_it_cost() -> None:
         listening.cancel()
         await asyncio.sleep(0.02)
     await asyncio.wait((listening,))
-    ((fare,),) = (one.steps for one in told)
-    assert fare.cost == 0.25
+    ((settled,),) = (one.steps for one in told)
+    assert settled.cost == 0.25

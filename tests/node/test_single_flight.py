@@ -187,7 +187,7 @@ class Endless:
 async def test_an_execution_is_not_far_before_the_quickest_reader() -> None:
     endless, flights = Endless(), Flights()
     flight = flights.begin("k", endless, whole=False)  # type: ignore[arg-type]
-    flight.board()
+    flight.join()
     reading = flight.chunks()
     await anext(reading)
     await asyncio.sleep(0.05)
