@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from typing import Any
 
 import anthropic
 import orjson
 import pytest
-from anthropic import Anthropic, AsyncAnthropic
+from anthropic import Anthropic
 from pydantic import BaseModel
 
-from appliance.paths.contract import Done, Reasoning, Text, Usage
-from appliance.records.request import Thinking
-from tests.node.conftest import Running, Start, fake_card, until, upstream_card
-from tests.node.doubles import FakePath
+from tests.node.anthropic_rig import HELLO, PIXEL, TOOL, ask, client_of
+from tests.node.conftest import Running, Start, upstream_card
 from tests.standins.openai_server import OpenAIStandIn
-
-HELLO: Any = [{"role": "user", "content": "one two three four"}]
-TOOL: Any = {
-    "name": "weather",
-    "description": "The weather of a city",
-    "input_schema": {
-        "type": "object",
-        "properties": {"city": {"type": "string", "minLength": 3}},
-        "required": ["city"],
-    },
-}
-PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n not much of a picture").decode()
 
 
 class City(BaseModel):
     name: str
     people: int
-
-
-def client_of(weir: Running, **over: Any) -> AsyncAnthropic:
-    return AsyncAnthropic(**({"base_url": weir.url, "api_key": "unused", "max_retries": 0} | over))
-
-
-def ask(client: Any, **over: Any) -> Any:
-    return client.messages.create(**({"model": "auto", "max_tokens": 100, "messages": HELLO} | over))
-
-
-async def kinds_into(got: list[str], stream: Any) -> None:
-    async for event in stream:
-        got.append(event.type)
 
 
 async def test_the_async_client_gets_an_answer(weir: Running) -> None:
@@ -238,75 +210,6 @@ async def test_models_come_in_pages_which_the_sdk_turns(start: Start, upstream: 
             assert caught.value.body["error"]["param"] == param
 
 
-ERRORS: list[tuple[dict[str, Any], type[Exception], str, str]] = [
-    ({"model": "claude-9"}, anthropic.NotFoundError, "not_found_error", "model_not_found"),
-    ({"max_tokens": 0}, anthropic.BadRequestError, "invalid_request_error", "invalid_request"),
-    ({"extra_body": {"tempratur": 1}}, anthropic.BadRequestError, "invalid_request_error", "invalid_request"),
-    ({"extra_body": {"container": "x"}}, anthropic.BadRequestError, "invalid_request_error", "unsupported_parameter"),
-    (
-        {"extra_headers": {"X-Weir-Residency": "country:CH"}, "model": "auto"},
-        anthropic.PermissionDeniedError,
-        "permission_error",
-        "policy_refused",
-    ),
-]
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("over", "error", "kind", "code"), ERRORS)
-async def test_errors_have_anthropics_shape_and_our_code(
-    start: Start, upstream: OpenAIStandIn, over: Any, error: Any, kind: str, code: str, stream: bool
-) -> None:
-    frontier = upstream_card(upstream.base_url, "frontier/far", tier="frontier", place={"country": "US"})
-    async with start(frontier) as weir, client_of(weir) as client:
-        with pytest.raises(error) as caught:
-            await ask(client, **over, stream=stream)
-    body = caught.value.body
-    assert set(body) == {"type", "error"}
-    assert (body["type"], body["error"]["type"], body["error"]["code"]) == ("error", kind, code)
-    assert caught.value.type == kind
-    assert not upstream.bodies
-
-
-async def test_a_busy_and_a_broken_upstream_are_told_apart(start: Start, upstream: OpenAIStandIn) -> None:
-    cards = [upstream_card(upstream.base_url, f"site/{mode}", model=f"mode:{mode}") for mode in ("429", "500")]
-    async with start(*cards) as weir, client_of(weir) as client:
-        for name, status, kind in (("site/429", 503, "overloaded_error"), ("site/500", 502, "api_error")):
-            with pytest.raises(anthropic.APIStatusError) as caught:
-                await ask(client, model=name)
-            assert (caught.value.status_code, caught.value.type) == (status, kind)
-            headers = caught.value.response.headers
-            assert "x-weir-decision" in headers
-            assert headers.get("retry-after") == ("7" if name == "site/429" else None)  # as its server said
-
-
-async def test_a_stream_that_breaks_ends_in_an_error_event(start: Start, upstream: OpenAIStandIn) -> None:
-    async with start(upstream_card(upstream.base_url, model="mode:cut")) as weir, client_of(weir) as client:
-        stream, got = await ask(client, stream=True), list[str]()
-        with pytest.raises(anthropic.APIStatusError) as caught:
-            await kinds_into(got, stream)
-        assert caught.value.body["error"]["type"] == "api_error"
-        assert "broke off" in str(caught.value)
-        assert got[0] == "message_start"
-        assert got[-1] == "content_block_delta"
-        (record,) = await weir.records()
-    assert record["outcome"]["status"] == "failed"
-
-
-async def test_a_client_that_goes_away_cancels_its_request(weir: Running, upstream: OpenAIStandIn) -> None:
-    upstream.behaviour.tokens_per_s = 20
-    async with client_of(weir) as client:
-        stream = await ask(client, messages=[{"role": "user", "content": "word " * 400}], stream=True)
-        async for event in stream:
-            if event.type == "content_block_delta":
-                break
-        await stream.close()
-    await until(lambda: upstream.cancelled == 1 and upstream.open_now == 0)
-    await until(lambda: weir.node.active == 0)
-    (record,) = await weir.records()
-    assert record["outcome"]["status"] == "cancelled"
-
-
 async def test_hits_are_said_in_the_dialect_that_asks(weir: Running, upstream: OpenAIStandIn) -> None:
     """The same question on either wire is one entry; whole and streamed, said again and again."""
     async with client_of(weir) as ours, weir.client() as theirs:
@@ -371,103 +274,6 @@ async def test_what_detectors_find_raises_the_label_here_too(weir: Running) -> N
         raw = await client.messages.with_raw_response.create(model="auto", max_tokens=9, messages=messages)
     assert raw.headers["x-weir-cache"] == "bypass"
     assert "given=internal" in raw.headers["x-weir-classification"]
-
-
-THINKER = {"capabilities": {"reasoning": "budget", "prefill": True, "images_in": True, "tools": True}}
-THOUGHT = [Reasoning("Let me"), Reasoning(" see.", seal="SEAL"), Text("Four."), Done(Usage(3, 9, 0, 7))]
-
-
-async def test_thinking_is_asked_for_shown_and_goes_back_sealed(start: Start) -> None:
-    path = FakePath(fake_card("device/a", **THINKER), THOUGHT)
-    budget: Any = {"type": "enabled", "budget_tokens": 2048}
-    async with start(fakes=(path,)) as weir, client_of(weir) as client:
-        first = await ask(client, max_tokens=4096, thinking=budget)
-        async with client.messages.stream(
-            model="auto", max_tokens=4096, thinking=budget, messages=[{"role": "user", "content": "again"}]
-        ) as stream:
-            final = await stream.get_final_message()
-        turns = [*HELLO, {"role": "assistant", "content": first.content}, {"role": "user", "content": "Sure?"}]
-        await ask(client, max_tokens=4096, thinking=budget, messages=turns)
-        plain = await ask(client, max_tokens=4096)
-    for message in (first, final):
-        assert [block.type for block in message.content] == ["thinking", "text"]
-        assert (message.content[0].thinking, message.content[0].signature) == ("Let me see.", "SEAL")
-        assert message.usage.output_tokens_details.thinking_tokens == 7
-    assert [block.type for block in plain.content] == ["text"]
-    assert path.jobs[0].thinking == Thinking(2048)
-    sent = path.jobs[2].messages[1]
-    assert sent.parts == ({"type": "thinking", "thinking": "Let me see.", "signature": "SEAL"},)
-
-
-async def test_a_budget_of_thinking_is_for_paths_that_think_and_adaptive_for_all(weir: Running) -> None:
-    async with client_of(weir) as client:
-        with pytest.raises(anthropic.BadRequestError, match="No path can serve") as caught:
-            await ask(client, max_tokens=4096, thinking={"type": "enabled", "budget_tokens": 2048})
-        answer = await ask(client, thinking={"type": "adaptive"})
-    assert "cannot do: thinks" in str(caught.value.body)
-    assert [block.type for block in answer.content] == ["text"]
-
-
-async def test_an_answer_is_begun_only_where_a_path_can_go_on(weir: Running) -> None:
-    turns = [*HELLO, {"role": "assistant", "content": "The answer is"}]
-    async with client_of(weir) as client:
-        with pytest.raises(anthropic.BadRequestError) as caught:
-            await ask(client, messages=turns)
-    assert "cannot do: prefill" in str(caught.value.body)
-
-
-async def test_an_answer_that_is_begun_goes_on(start: Start) -> None:
-    path = FakePath(fake_card("device/a", **THINKER), [Text(" four."), Done(Usage(3, 2))])
-    async with start(fakes=(path,)) as weir, client_of(weir) as client:
-        answer = await ask(client, messages=[*HELLO, {"role": "assistant", "content": "The answer is"}])
-    assert answer.content[0].text == " four."
-    assert path.jobs[0].continues
-    assert path.jobs[0].messages[-1].content == "The answer is"
-
-
-async def test_the_stop_sequence_that_was_met_is_told(start: Start) -> None:
-    path = FakePath(fake_card("device/a"), [Text("one"), Done(Usage(3, 2), ("stop",), "", ("END",))])
-    async with start(fakes=(path,)) as weir, client_of(weir) as client:
-        for _ in range(2):  # from the path, and from the cache
-            answer = await ask(client, stop_sequences=["END"])
-            assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "END")
-            events = [event async for event in await ask(client, stop_sequences=["END"], stream=True)]
-            assert (events[-2].delta.stop_reason, events[-2].delta.stop_sequence) == ("stop_sequence", "END")
-
-
-async def test_what_a_tool_gives_back_may_be_an_image(start: Start) -> None:
-    path = FakePath(fake_card("device/a", **THINKER), [Text("A dot."), Done(Usage(3, 2))])
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
-    use = {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Bern"}}
-    result = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "seen"}, image]}
-    turns = [*HELLO, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
-    async with start(fakes=(path,)) as weir, client_of(weir) as client:
-        await ask(client, messages=turns, tools=[TOOL])
-    sent = path.jobs[0].messages[-1]
-    assert (sent.role, sent.content, [part["type"] for part in sent.parts]) == ("tool", "seen", ["text", "image_url"])
-
-
-async def test_documents_are_text_and_pdfs_for_paths_that_take_them(weir: Running, upstream: OpenAIStandIn) -> None:
-    text: Any = {"type": "text", "media_type": "text/plain", "data": "Cows moo."}
-    pdf: Any = {"type": "base64", "media_type": "application/pdf", "data": PIXEL}
-    async with client_of(weir) as client:
-        answer = await ask(
-            client, messages=[{"role": "user", "content": [{"type": "document", "source": text, "title": "Farms"}]}]
-        )
-        with pytest.raises(anthropic.BadRequestError) as caught:
-            await ask(client, messages=[{"role": "user", "content": [{"type": "document", "source": pdf}]}])
-    assert answer.content[0].text == "Farms\nCows moo."
-    assert "cannot do: files_in" in str(caught.value.body)
-
-
-async def test_batches_are_refused_by_name(weir: Running) -> None:
-    params: Any = {"model": "auto", "max_tokens": 9, "messages": HELLO}
-    async with client_of(weir) as client:
-        with pytest.raises(anthropic.NotFoundError, match="one by one") as caught:
-            await client.messages.batches.create(requests=[{"custom_id": "a", "params": params}])
-        with pytest.raises(anthropic.NotFoundError, match="one by one"):
-            await client.messages.batches.retrieve("batch_1")
-    assert caught.value.type == "not_found_error"
 
 
 async def test_counting_says_that_it_estimates(weir: Running) -> None:

@@ -1,14 +1,9 @@
-"""Google's generateContent: what is said arrives, what comes back is read, and tokens are had through our own door."""
+"""Google's generateContent: what is said arrives, what comes back is read."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
-import time
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import orjson
 import pytest
@@ -16,16 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from appliance.paths.contract import Done, Job, Meter, PathError, Reasoning, Text, ToolCall, Usage, Vector
+from appliance.paths.contract import Done, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import BrokenAnswer, ErrorEvent
 from appliance.paths.gemini_http import GeminiDialect
-from appliance.paths.gemini_vectors import GeminiVectorReading, Method, vectors_body
 from appliance.paths.gemini_wire import MAKER, NO_SIGNATURE, ContentReading, build_body
-from appliance.records.card import ModelCard
 from appliance.records.request import Format, Message, Sampling
+from tests.paths.gemini_rig import any_json, both
 from tests.paths.rig import HELLO, KEY, PROMPT, calls, card_for, collect, fault, started, text, thought
-from tests.standins.gemini_server import EMBEDS, LONGEST, SIGNATURE, THOUGHT, VERTEX, GeminiStandIn, gemini
-from tests.standins.google_accounts import MAIL, account
+from tests.standins.gemini_server import SIGNATURE, THOUGHT, gemini
 from tests.standins.openai_answers import Behaviour
 
 WEATHER = {
@@ -38,7 +31,6 @@ WEATHER = {
 }
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
 def body_of(job: Job, reasoning: str = "none", **over: Any) -> dict[str, Any]:
@@ -330,19 +322,7 @@ def _dialect(**endpoint: Any) -> GeminiDialect:
     return GeminiDialect(card_for(gemini(port=1), "gemini_http", endpoint=endpoint))
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["candidates", "content", "parts", "text", "functionCall", "name", "args", "index", "error",
-                         "usageMetadata", "promptTokenCount", "promptFeedback", "blockReason", "finishReason"]),
-        inner,
-        max_size=4,
-    ),
-    max_leaves=12,
-)  # fmt: skip
-
-
-@given(_json, st.booleans())
+@given(any_json, st.booleans())
 def test_whatever_json_arrives_it_is_read_or_broken(found: Any, whole: bool) -> None:
     raw = orjson.dumps(found)
     reading = ContentReading(1)
@@ -364,236 +344,3 @@ def test_tokens_are_those_that_the_answer_grew_by() -> None:
     reading = ContentReading(1)
     chunks = reading.feed(event("hm", 0, thought=True)) + reading.feed(event("a b c", 3)) + reading.feed(event("d", 4))
     assert chunks == [Reasoning("hm", 0, 2), Text("a b c", 0, 3), Text("d", 0, 1)]
-
-
-# ---- embeddings -----------------------------------------------------------------------------------------------
-
-
-METHODS: tuple[Method, ...] = get_args(Method)
-EMBED = Job(id="j", kind="embedding", inputs=("one", "two words"), forwarded={"dimensions": 3, "user": "ann"})
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("on_vertex", [False, True])
-async def test_vectors_say_what_they_are_for_and_how_wide(on_vertex: bool) -> None:
-    async with gemini(Behaviour(key=KEY)) as server:
-        over = {"modalities": ("embedding",)}
-        card = vertex(server, input_type="search_query") if on_vertex else card_for(server, "gemini_http", **over)
-        card = card.model_copy(update=over)
-        async with started(card, account() if on_vertex else KEY) as path:
-            chunks = await collect(path, EMBED)
-            assert [(chunk.index, len(chunk.values)) for chunk in chunks if isinstance(chunk, Vector)] == [
-                (0, 3),
-                (1, 3),
-            ]
-            assert chunks[-1] == Done(Usage(3))
-    asked = {"model": "models/m", "taskType": "RETRIEVAL_DOCUMENT", "outputDimensionality": 3}
-    assert server.bodies[0] == (
-        {
-            "instances": [{"content": one, "task_type": "RETRIEVAL_QUERY"} for one in EMBED.inputs],
-            "parameters": {"autoTruncate": False, "outputDimensionality": 3},
-        }
-        if on_vertex
-        else {"requests": [{**asked, "content": {"parts": [{"text": one}]}} for one in EMBED.inputs]}
-    )
-
-
-@pytest.mark.parametrize(
-    ("over", "on_vertex", "param"),
-    [
-        ({"inputs": ("x",) * 101}, False, "input"),
-        ({"inputs": ("x",) * 251}, True, "input"),
-        ({"forwarded": {"odd": 1}}, False, "odd"),
-    ],
-)
-def test_what_google_has_no_word_for_of_embeddings_is_refused_by_name(
-    over: dict[str, Any], on_vertex: bool, param: str
-) -> None:
-    with pytest.raises(PathError) as caught:
-        vectors_body(replace(EMBED, **over), "m", "search_document", "predict" if on_vertex else "batchEmbedContents")
-    assert caught.value.param == param
-
-
-ONE = replace(EMBED, inputs=("task: search result | query: two words",))
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("width", [None, 3])
-async def test_a_model_that_is_there_by_embed_content_alone_takes_one_text_as_it_is(width: int | None) -> None:
-    job = replace(ONE, forwarded={} if width is None else {"dimensions": width, "user": "ann"})
-    async with gemini(Behaviour(key=KEY)) as server:
-        card = vertex(server, EMBEDS, embed_content=True).model_copy(update={"modalities": ("embedding",)})
-        async with started(card, account()) as path:
-            (vector, done) = await collect(path, job)
-            assert isinstance(vector, Vector) and len(vector.values) == (width or 8)
-            assert done == Done(Usage(7))
-            assert server.bills.rows[-1].prompt_tokens == 7
-            error = await fault(path, replace(ONE, inputs=("one", "two")))
-            assert (error.fault, error.param) == ("rejected", "input")
-            assert server.seen[f"{VERTEX}/models/{EMBEDS}:embedContent"] == 1, "nothing was sent of it"
-    config = {} if width is None else {"embedContentConfig": {"outputDimensionality": width}}
-    assert server.bodies[0] == {"content": {"parts": [{"text": ONE.inputs[0]}]}, **config}
-
-
-@pytest.mark.asyncio
-async def test_a_text_that_was_cut_short_has_no_vector_and_is_paid_for() -> None:
-    async with gemini(Behaviour(key=KEY)) as server:
-        card = vertex(server, EMBEDS, embed_content=True).model_copy(update={"modalities": ("embedding",)})
-        async with started(card, account()) as path:
-            job = replace(ONE, inputs=("word " * (LONGEST + 1),), meter=Meter())
-            assert (await fault(path, job)).fault == "context_too_long"
-            assert job.meter.stated == Usage(LONGEST)
-
-
-@pytest.mark.asyncio
-async def test_usage_of_embed_content_that_is_not_stated_is_not_guessed() -> None:
-    async with gemini(Behaviour(key=KEY)) as server:
-        card = vertex(server, "mode:no-usage", embed_content=True).model_copy(update={"modalities": ("embedding",)})
-        async with started(card, account()) as path:
-            assert (await collect(path, ONE))[-1] == Done(Usage())
-
-
-@pytest.mark.parametrize("over", [{"input_type": "search_query"}, {"base_url": "https://generativelanguage.example"}])
-def test_a_card_that_says_more_than_embed_content_can_be_told_is_refused(over: dict[str, Any]) -> None:
-    where = {"base_url": f"https://vertex.example{VERTEX}", "model": EMBEDS, "embed_content": True, **over}
-    base = {"id": "up", "runtime": "gemini_http", "tier": "frontier", "modalities": ("embedding",)}
-    with pytest.raises(ValueError, match="embed_content"):
-        GeminiDialect(ModelCard.model_validate({**base, "endpoint": where}))
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        {"embeddings": [{"values": [1]}]},
-        {"embeddings": [{"values": [1]}, {"values": ["x"]}]},
-        {"embeddings": [{"values": [1]}, {"values": "12"}]},
-        {"embeddings": [{"values": [1]}, {"values": ["1"]}]},
-        {"embeddings": [{"values": [1]}, {"values": ["nan"]}]},
-        {"embeddings": [{"values": [1]}, {"values": [True]}]},
-        {"embeddings": [{"values": [1]}, {"values": []}]},
-        {"predictions": [{"embeddings": {"values": [1]}}]},
-        {"predictions": [{"embeddings": []}, {}]},
-        {"embedding": {"values": [1]}},
-        {"embedding": {"values": "12"}, "truncated": False},
-        {"predictions": 3},
-        {},
-        [],
-    ],
-)
-@pytest.mark.parametrize("method", METHODS)
-def test_anything_but_one_vector_for_each_text_is_no_answer(found: Any, method: Method) -> None:
-    with pytest.raises(BrokenAnswer):
-        GeminiVectorReading(2, method).whole(orjson.dumps(found))
-
-
-@given(_json, st.sampled_from(METHODS))
-def test_whatever_json_arrives_it_is_vectors_or_broken(found: Any, method: Method) -> None:
-    for one in (
-        found,
-        {"embeddings": found, "usageMetadata": found},
-        {"embedding": found, "truncated": False},
-        {"embedding": {"values": found}, "usageMetadata": found},
-        {"predictions": [{"embeddings": found}]},
-    ):
-        with suppress(BrokenAnswer):
-            GeminiVectorReading(1, method).whole(orjson.dumps(one))
-
-
-def test_usage_that_is_not_stated_of_every_text_is_not_stated() -> None:
-    rows = [{"embeddings": {"values": [1], "statistics": {"token_count": 4}}}, {"embeddings": {"values": [1]}}]
-    reading = GeminiVectorReading(2, "predict")
-    reading.whole(orjson.dumps({"predictions": rows}))
-    assert reading.usage is None
-
-
-# ---- Vertex and its tokens ------------------------------------------------------------------------------------
-
-
-def vertex(server: GeminiStandIn, model: str = "m", **over: Any) -> Any:
-    where = {"base_url": server.base_url + VERTEX, "token_url": server.token_url}
-    return card_for(server, "gemini_http", model, endpoint={**where, **over})
-
-
-@pytest.mark.asyncio
-@both
-async def test_a_service_account_gets_a_token_for_many_calls(stream: bool) -> None:
-    async with gemini(Behaviour(key=KEY)) as server, started(vertex(server), account()) as path:
-        answers = await asyncio.gather(*(collect(path, replace(HELLO, stream=stream)) for _ in range(5)))
-        assert [text(chunks) for chunks in answers] == [PROMPT] * 5
-        assert server.wire.tokens == ["ya29.stand-in-0"], "one token was had for all"
-        assert {headers["Authorization"] for headers in server.headers} == {"Bearer ya29.stand-in-0"}
-        assert not any("x-goog-api-key" in headers for headers in server.headers)
-        assert "ya29" not in repr(path) and "PRIVATE" not in repr(path)
-
-
-@pytest.mark.asyncio
-async def test_a_token_is_had_anew_before_it_ends() -> None:
-    async with gemini(Behaviour(key=KEY)) as server, started(vertex(server), account()) as path:
-        runtime: Any = path.inner  # type: ignore[attr-defined]
-        began, server.wire.lives_s = time.time(), 4
-        for later, count in ((0.0, 1), (1.0, 1), (2.5, 2), (4.0, 2)):
-            runtime._wall = lambda later=later: began + later
-            await collect(path)
-            assert len(server.wire.tokens) == count
-        runtime._wall = lambda: began + 100_000.0  # this host's clock is wrong
-        assert (await fault(path)).fault == "auth"
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("mode", ["500", "shapeless", "hang"])
-async def test_a_token_server_in_trouble_is_a_fault_of_the_path(mode: str) -> None:
-    async with gemini(Behaviour(key=KEY)) as server, started(vertex(server), account()) as path:
-        server.wire.token_mode = mode
-        assert (await fault(path)).fault == ("timeout" if mode == "hang" else "unavailable")
-        assert not server.bodies, "nothing was sent without a token"
-        server.wire.token_mode = ""
-        assert text(await collect(path)) == PROMPT
-
-
-@pytest.mark.asyncio
-async def test_an_account_that_the_server_refuses_is_an_error_without_its_words() -> None:
-    async with gemini(Behaviour(key=KEY)) as server:
-        async with started(vertex(server), account(client_email="nobody@p.example")) as path:
-            error = await fault(path)
-        assert (error.fault, error.message) == ("auth", "The token server refused the service account. (HTTP 400)")
-        for wrong in ("sk-no-account", "{}", json.dumps({"client_email": MAIL, "private_key": "none"})):
-            with pytest.raises(PathError) as caught:
-                async with started(vertex(server), wrong):
-                    pass
-            assert (caught.value.fault, caught.value.message) == (
-                "auth",
-                "What the card's key refers to is no service account.",
-            )
-
-
-@pytest.mark.asyncio
-async def test_tokens_are_had_through_the_door_or_not_at_all() -> None:
-    async with gemini(Behaviour(key=KEY)) as server:
-        card = vertex(server, token_url="https://oauth2.example/token")
-        assert set(card.endpoint.addresses) == {server.base_url + VERTEX, "https://oauth2.example/token"}
-        with pytest.raises(PathError) as caught:
-            async with started(card, account()):
-                pass
-        assert caught.value.fault == "unavailable"
-        assert not server.seen
-    loaded = [name for name in sys.modules if name.startswith("google.auth.transport.")]
-    assert not loaded, "google-auth's own transports are not even imported"
-
-
-@pytest.mark.asyncio
-async def test_an_account_is_never_sent_where_a_key_is_wanted() -> None:
-    async with gemini() as server:
-        with pytest.raises(PathError) as caught:
-            async with started(card_for(server, "gemini_http"), account()):
-                pass
-        assert caught.value.fault == "auth"
-        assert not server.seen
-
-
-@pytest.mark.asyncio
-async def test_a_token_that_was_refused_is_not_sent_again() -> None:
-    async with gemini(Behaviour(key=KEY)) as server, started(vertex(server), account()) as path:
-        await collect(path)
-        server.wire.tokens.clear()  # as if the account's tokens were revoked
-        assert (await fault(path)).fault == "auth"
-        assert text(await collect(path)) == PROMPT
