@@ -463,8 +463,8 @@ class Serving:
         elif reason == "below-floor" and execution is not None and path:
             # less was expected of the plan than its gate then accepted, or in a stream may yet accept
             reason = "strategy" if decision is not None and decision.strategy else "best-utility"
-            reason = reason if execution.judgement is not None else ""
-        if decision is not None and hit is None and reason:
+            reason = reason if execution.judgement is not None else "pending"
+        if decision is not None and hit is None:
             reason += why_of(decision, path)
         return HeaderFacts(
             decision=self.request.id,

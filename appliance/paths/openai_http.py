@@ -104,7 +104,7 @@ class AnsweredByWeir(Answered):
         if reason is None:  # not yet known when the head was sent
             self._meter.below_floor = not headers.get("X-Weir-Cache", "").startswith("hit")
         else:
-            self._meter.below_floor = reason.partition(";")[0].strip() == "below-floor"
+            self._meter.below_floor = reason.partition(";")[0].strip() in ("below-floor", "pending")
 
 
 @lru_cache(maxsize=256)

@@ -88,7 +88,7 @@ async def test_what_a_gate_accepted_on_a_node_without_upstream_is_not_marked_and
 
 
 @pytest.mark.parametrize("sure", [False, True])
-async def test_the_head_of_a_stream_says_nothing_that_its_gate_may_yet_change(tmp_path: Path, sure: bool) -> None:
+async def test_the_head_of_a_stream_says_that_its_gate_has_yet_to_judge(tmp_path: Path, sure: bool) -> None:
     only = small(answer("a thing", sure=sure, pause=0.2))
     async with running_node(tmp_path, fakes=(only,), gates=(GATE,)) as weir:
         async with weir.chat("q", stream=True) as response:
@@ -96,7 +96,7 @@ async def test_the_head_of_a_stream_says_nothing_that_its_gate_may_yet_change(tm
         (row,) = await weir.records()
         assert row["decision"]["chosen"] == "below-floor", "less was expected"
         assert row["outcome"]["below_floor"] is not sure
-        assert (response.headers["x-weir-path"], response.headers.get("x-weir-reason")) == ("device/small", None)
+        assert (response.headers["x-weir-path"], response.headers["x-weir-reason"]) == ("device/small", "pending")
 
 
 async def test_the_header_of_what_a_gate_accepted_does_not_say_below_floor(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_what_a_tenant_is_answered_is_kept_for_no_other(labels: Labels, tenant: 
     [
         (HeaderFacts("i", reason="below-floor"), True),
         (HeaderFacts("i", reason="below-floor; strategy=primary; number 1 of 2"), True),
+        (HeaderFacts("i", reason="pending; strategy=primary; number 1 of 2"), True),
         (HeaderFacts("i", reason="strategy; strategy=below-floor; number 1 of 2"), False),
         (HeaderFacts("i", reason="best-utility"), False),
         (HeaderFacts("i"), True),
