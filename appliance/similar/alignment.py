@@ -12,6 +12,7 @@ It judges nothing.
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 
 from appliance.similar.reading import Reading
@@ -143,6 +144,38 @@ _ENDINGS = frozenset(
 ) | {""}  # of English words of one family, after what they have in common
 
 
+# Endings of him and of her that are no mere letter more: 'serveur', 'serveuse'.
+_GENDERS = {
+    "fr": (("eur", "euse"), ("teur", "trice"), ("er", "ère"), ("er", "ere")),
+    "it": (("tore", "trice"), ("tori", "trici"), ("iere", "iera"), ("ieri", "iere"), ("e", "essa")),
+}
+
+
+def paired(one: str, other: str, language: str) -> bool:
+    """Whether two forms differ as him and her, in one of these pairs of endings."""
+    return any(
+        his.endswith(male) and hers == his.removesuffix(male) + female
+        for his, hers in ((one, other), (other, one))
+        for male, female in _GENDERS.get(language, ())
+    )
+
+
+# Pronouns that are written on to a verb; not 'lo', 'la' and their plurals, in which nouns end, too.
+_ENCLITICS = {
+    "es": re.compile(r"\w{3,}[aeirn](le|les|me|te|nos|os)"),
+    "it": re.compile(r"\w{3,}[aeir](gli|le|mi|ti|ci|vi)"),
+}
+
+
+def handed(one: str, other: str, language: str) -> bool:
+    """Whether two forms of a verb end in different pronouns: 'mandale', 'mandales'."""
+    pattern = _ENCLITICS.get(language)
+    if pattern is None or one == other:
+        return False
+    found, beside = pattern.fullmatch(one), pattern.fullmatch(other)
+    return found is not None and beside is not None and found[1] != beside[1]
+
+
 def _beginning(one: str, other: str, language: str) -> bool:
     least = min(len(one), len(other))
     if least < COMMON_BEGINNING:
@@ -154,6 +187,10 @@ def _beginning(one: str, other: str, language: str) -> bool:
         return False  # 'ethanal', 'ethanol'
     if language == "de" and {one[same:], other[same:]} & {"in", "innen"}:
         return False  # 'Lehrer', 'Lehrerin'
+    if paired(one.removesuffix("s"), other.removesuffix("s"), language):
+        return False
+    if handed(one, other, language):
+        return False  # 'compragli', 'compraci'
     if language == "en" and not {one[same:], other[same:]} <= _ENDINGS:
         return False  # 'direct', 'director'; 'commend', 'commence'
     return same >= COMMON_BEGINNING and same >= 0.6 * max(len(one), len(other))

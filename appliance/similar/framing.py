@@ -12,6 +12,7 @@ It reads words in order and knows nothing of their meaning but what the language
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -44,6 +45,9 @@ class Spoken:
     kind: str = ""
     modality: str = ""
     askers: tuple[str, ...] = ()  # persons that stood in the words of asking
+    subjects: set[str] = field(default_factory=set)  # persons that verbs alone say
+    anyone: bool = False  # speaks of whoever it may be: 'one', 'somebody'
+    asked_by: str = ""  # the preposition before the question word: 'of what'
     doer: bool = False  # the question asks for who did it: 'by whom'
     object: bool = False  # the question asks for an object: 'whom', 'what did he'
 
@@ -67,7 +71,11 @@ def spoken(text: str, lexicon: Lexicon) -> Spoken:
     """What a normalised text says, undressed."""
     found = Spoken()
     _expand(found, scan(text), lexicon)
+    found.subjects.update(lexicon.agreement[form] for form in found.forms if form in lexicon.agreement)
+    found.anyone = not lexicon.anyone.isdisjoint(found.forms)
     for before, form in itertools.pairwise(["", *found.forms]):
+        if form in lexicon.kind_words and before:
+            found.asked_by = found.asked_by or entry(lexicon.language, before[:LONGEST_WORD]).governor
         if before in _DOERS and form in lexicon.kind_words:
             found.doer = True
         elif form in lexicon.objects:
@@ -88,6 +96,53 @@ def controlled(forms: list[str]) -> Iterator[str]:
                 yield "aspect:to"
             elif following.endswith("ing"):
                 yield "aspect:ing"
+
+
+_HAVE_DONE = frozenset(["have", "has", "had", "having", "get", "gets", "got", "getting"])
+_HAVERS = frozenset(["i", "you", "we", "they", "he", "she", "who", "to", "by", "should", "can", "must"])
+_OWN = frozenset(["a", "an", "the", "my", "your", "his", "her", "our", "their"])
+_PLAIN_PARTICIPLES = frozenset(["cut", "put", "set", "shut", "hit", "done", "made"])
+_LETS = frozenset(["let", "lets", "letting"])
+_TO_ME = frozenset(["me", "us", "you", "it", "'s"])
+# Verbs of having it done, before an infinitive (German: after it), and what goes on by itself: 'faire bouillir'.
+_CAUSES = {
+    "de": frozenset(["lassen", "lasse", "lässt", "lasst", "ließ", "ließen"]),
+    "fr": frozenset(["faire", "fais", "fait", "faites", "font", "fasse"]),
+    "es": frozenset(["hacer", "hago", "haces", "hace", "hacen", "hacerme", "hacerse", "hacerte"]),
+    "it": frozenset(["fare", "far", "faccio", "fai", "fa", "fanno", "farmi", "farsi", "farti"]),
+}
+_BY_ITSELF = frozenset(
+    """kochen ziehen ruhen stehen gehen abkühlen quellen cuire fondre bouillir frire revenir sauter dorer mijoter
+    griller pousser hervir cocer crecer funcionar bollire cuocere rosolare crescere funzionare fonctionner""".split()  # noqa: SIM905
+)
+_DATIVES = frozenset(["mir", "dir", "uns", "euch"])
+_INFINITIVE = re.compile(r"\w{2,}(?:er|ir|re|ar)")
+
+
+def caused(said: Spoken, lexicon: Lexicon) -> bool:
+    """Whether somebody has it done: 'have my hair cut', 'mir die Haare schneiden lassen', 'me faire couper …'."""
+    forms, causes = said.forms, _CAUSES.get(lexicon.language, frozenset())
+    if lexicon.language == "de":
+        if causes.isdisjoint(forms) or "sich" in forms or not _BY_ITSELF.isdisjoint(forms):
+            return False  # 'lässt sich öffnen' is 'can be opened'
+        return forms[-1] == "lassen" or not _DATIVES.isdisjoint(forms)
+    if causes:
+        return any(
+            one in causes and _INFINITIVE.fullmatch(then) and then not in _BY_ITSELF
+            for one, then in itertools.pairwise(forms)
+        )
+    for at, form in enumerate(forms[:-1]):
+        following = forms[at + 1]
+        if form in _LETS and following not in _TO_ME:
+            return True
+        if form in _HAVE_DONE and following in _OWN:
+            asks = form.startswith("ha") and (
+                forms[at - 1] not in _HAVERS if at else not (said.askers or said.kind == "who")
+            )
+            ends = forms[at + 3 : at + 5]  # after one word or two
+            if not asks and any(word in _PLAIN_PARTICIPLES or lexicon.is_participle(word) for word in ends):
+                return True
+    return False
 
 
 def asking(persons: tuple[str, ...], said: Spoken) -> tuple[str, ...]:

@@ -62,10 +62,14 @@ _STRICT_MARKS = frozenset(
 _DEGREES = frozenset({"er", "est"})
 _BEST = frozenset({"degree:est", "est:good"})
 _CONTRARY = frozenset({"quantifier", "modality", "condition", "degree", "particle"})
-_PAST = frozenset({"past", "perfect"})
+_PAST = frozenset({"past", "perfect", "pluperfect"})
 _KINDS_TOGETHER = frozenset({frozenset({"extent", "what"}), frozenset({"extent", "how"})})
 # Keys of English verbs that say little by themselves and do not stand for each other: 'make', 'take a call'.
 _ACTS = frozenset(["creat", "tak", "giv", "use", "cal", "ask", "try", "look_for"])
+_OTHERS = frozenset({"he", "she", "they", "they_f", "to_one", "to_many"})
+_SURELY = frozenset({"he", "she", "him", "er", "ihn", "ihm", "el", "ella", "ellos", "ellas", "lui", "eux"})
+_INFINITIVES = frozenset({"to", "zu", "de", "d'", "di", "a", "ad"})  # what an infinitive stands after
+_AFTER_NOUNS = frozenset({"fr", "es", "it"})  # languages whose adjectives stand there
 LEAST_WEIGHT = 0.5  # of a word that cannot be exchanged
 MOST_WORDS = 20  # content words beside which one that differs weighs next to nothing
 
@@ -92,6 +96,8 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
         found.add("kind")
     if stored.persons != asked.persons and _persons(stored.persons, asked.persons):
         found.add("person")
+    if _whoever(stored, asked) or _conjugated(stored, asked):
+        found.add("person")
     if stored.pronouns != asked.pronouns and stored.persons == asked.persons and stored.content == asked.content:
         found.add("roles")  # 'my boss fired me', 'I fired my boss'
     many = len(stored.persons) == len(asked.persons) > 1
@@ -107,6 +113,9 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
     if (alignment.left or alignment.right) and max(len(stored.keys), len(asked.keys)) > MOST_WORDS:
         found.add("long")
     near = len(alignment.left) <= 1 and len(alignment.right) <= 1
+    if len(alignment.left) + len(alignment.right) == 1:
+        more, less, at = (stored, asked, alignment.left) if alignment.left else (asked, stored, alignment.right)
+        _added(more, less, at[0], found)
     if near:
         parts(stored, asked, found, same=same)
     if stored.marks != asked.marks:
@@ -124,7 +133,9 @@ def _marks(stored: Reading, asked: Reading, found: set[str], *, near: bool) -> N
     of_stored, of_asked = stored.marks - asked.marks, asked.marks - stored.marks
     sides: tuple[set[str], set[str]] = (set(), set())
     told = {mark.partition(":")[0]: mark for mark in (*of_stored, *of_asked)}
-    if (near and "reflexive" in told) or ("aspect" in told and len(_aspects(stored) | _aspects(asked)) > 1):
+    if (near and not told.keys().isdisjoint({"reflexive", "voice"})) or (
+        "aspect" in told and len(_aspects(stored) | _aspects(asked)) > 1
+    ):
         found.add("roles")  # 'hurt him', 'hurt himself'; 'stop to smoke', 'stop smoking'
     if stored.kind == "what" == asked.kind and _best(of_stored | of_asked, stored, asked):
         of_stored, of_asked = of_stored - _BEST, of_asked - _BEST
@@ -204,6 +215,38 @@ def _persons(stored: tuple[str, ...], asked: tuple[str, ...]) -> bool:
     if one - other and other - one:
         return True
     return one == other and len(one) > 1 and list(dict.fromkeys(stored)) != list(dict.fromkeys(asked))
+
+
+def _whoever(stored: Reading, asked: Reading) -> bool:
+    """Whether one text alone speaks of somebody else, and the other of whoever it may be or of nobody."""
+    for known, other in ((stored, asked), (asked, stored)):
+        if _OTHERS.isdisjoint(known.persons) or not _OTHERS.isdisjoint(other.persons):
+            continue
+        if other.anyone and not known.anyone:
+            return True  # 'how did he get in', 'how did one get in'
+        if not other.persons and known.content == other.content and not _SURELY.isdisjoint(known.pronouns):
+            return True  # 'why did he paint it', 'why was it painted'
+    return False
+
+
+def _conjugated(stored: Reading, asked: Reading) -> bool:
+    """Whether verbs alone say that somebody else does it: 'cuándo puedo pagar', 'cuándo puede pagar'."""
+    if stored.anyone or asked.anyone or "how" in (stored.kind, asked.kind):
+        return False
+    return bool(stored.subjects and asked.subjects) and stored.subjects.isdisjoint(asked.subjects)
+
+
+def _added(more: Reading, less: Reading, at: int, found: set[str]) -> None:
+    """What the one word that `more` has and `less` has not makes of the rest; `at` is its place."""
+    if any(mark.startswith("sibling:period=") for mark in more.marks - less.marks):
+        found.add("time")  # 'the hourly wage', 'the wage'
+    for place in range(len(more.keys)) if more.language == "de" else range(at + 1, min(at + 2, len(more.keys))):
+        key, lead = more.keys[place], more.leads[place]
+        if lead in _INFINITIVES and less.keys.count(key) == 1 and less.leads[less.keys.index(key)] != lead:
+            found.add("modality")  # 'plan to close the harbour', 'close the harbour'
+    before, after = at > 0 and not more.gaps[at], at + 1 < len(more.keys) and not more.gaps[at + 1]
+    if more.keys[at] in lexicon(more.language).gradable and (after or (before and more.language in _AFTER_NOUNS)):
+        found.add("degree")  # 'small children', 'children'
 
 
 def _names(stored: Reading, asked: Reading, found: set[str]) -> None:

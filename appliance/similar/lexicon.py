@@ -69,6 +69,7 @@ class Lexicon:
         self.words = words
         self.stem = STEMMERS[language]
         self._forms: dict[str, _Draft] = {}
+        self._without: dict[str, _Draft] = {}  # by what is left without diacritics: 'el' is 'él' only where no 'el' is
         self._stems: dict[str, _Draft] = {}
         self._lemma: dict[str, str] = {}
         self._sequences: dict[str, list[tuple[tuple[str, ...], str]]] = {}
@@ -84,7 +85,21 @@ class Lexicon:
             if mark.startswith("person:")
             for word in listed.split()
         }
+        # Adjectives with a comparative of their own, but for those that only praise: 'small', not 'good'.
+        degrees = {*words.marks.get("degree:er", "").split()}
+        graded = [line[0] for line in _groups(words.irregular) if not degrees.isdisjoint(line)]
+        gradable = [self.entry(word) for word in (*graded, *words.gradable.split())]
+        self.gradable = frozenset(found.key for found in gradable if found.weight > FAINT)
+        periods = words.siblings.get("period", "").replace("/", " ").split()
+        self.periods = frozenset(self.entry(word).key for word in periods)
         self.objects = frozenset(words.objects.split())
+        self.anyone = frozenset(words.anyone.split())
+        self.agreement = {
+            form: person
+            for person, listed in words.agreement.items()
+            for word in listed.split()
+            for form in (word, fold(word))
+        }
         self.separable = frozenset(words.separable.split())
         self.haves = frozenset(words.haves.split())
         self.wills = frozenset(words.wills.split())
@@ -202,9 +217,9 @@ class Lexicon:
         draft = self._forms.get(word)
         if draft is None:
             draft = self._forms[word] = _Draft()
-            self._forms.setdefault(fold(word), draft)
+            self._without.setdefault(fold(word), draft)
             if self.language == "de":
-                self._forms.setdefault(word.translate(_SPELT_OUT), draft)
+                self._without.setdefault(word.translate(_SPELT_OUT), draft)
         return draft
 
     def _content(self, word: str, key: str, weight: float, mark: str = "", *, by_stem: bool = True) -> None:
@@ -231,7 +246,7 @@ class Lexicon:
         """What a case-folded word is."""
         word = word[:LONGEST_WORD]
         folded = fold(word)
-        draft = self._forms.get(word) or self._forms.get(folded)
+        draft = self._forms.get(word) or self._forms.get(folded) or self._without.get(folded)
         root = self._root(word)
         by_stem = self._stems.get(root)
         rare = 0.7 + 0.08 * min(10, max(0, len(folded) - 3))

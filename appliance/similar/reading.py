@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from appliance.similar import numerals
-from appliance.similar.framing import Spoken, asking, controlled, spoken
+from appliance.similar.framing import Spoken, asking, caused, controlled, spoken
 from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, OF_PLACES, Entry, Lexicon, entry, lexicon
 from appliance.similar.scan import Token, normal
 from appliance.similar.surface import Surface, surface
@@ -74,6 +74,8 @@ class Reading:
     marks: frozenset[str] = frozenset()
     tenses: frozenset[str] = frozenset()
     persons: tuple[str, ...] = ()
+    anyone: bool = False  # speaks of whoever it may be: 'one', 'man', 'on'
+    subjects: frozenset[str] = frozenset()  # persons that a verb alone says, where pronouns are left out
     pronouns: tuple[str, ...] = ()  # as they stand, sorted; empty where one person alone asks
     kind: str = ""
     passive: bool = False
@@ -86,7 +88,7 @@ class Reading:
     relative: bool = False  # has a clause that says more of something: 'the man who saw him'
     focus: tuple[tuple[str, str], ...] = ()  # 'only', 'even', 'some', each with the word that it stands before
     held: tuple[tuple[str, str], ...] = ()  # persons, each with the preposition it hangs on
-    dangling: str = ""  # the preposition at the end
+    dangling: str = ""  # the preposition at the end, or before the question word: of what is asked for
     leads: tuple[str, ...] = ()  # the function word right before each content word, or ''
     articles: tuple[str, ...] = ()  # that tell cases apart, in order
 
@@ -212,6 +214,8 @@ class _Walk:
                 if self.pending:
                     self.focus.append((self.pending, mark))
                     self.pending = ""
+                if form == "sie" and token.text == form and self._many(position):
+                    mark = "person:they"  # noqa: PLW2901
                 self.persons.append(mark[7:])
                 if found.folded not in _POSSESSIVES:
                     self.held.append((mark[7:], "" if self.since else self.governor))
@@ -246,6 +250,12 @@ class _Walk:
     def _alone(self, token: Token, position: int) -> bool:
         """Whether a 'not' stands before what it negates: "isn't it warm" is 'is it not warm'."""
         return token.form in _NOTS or (position > 1 and self.said.forms[position - 2] in _JOINED)
+
+    def _many(self, position: int) -> bool:
+        """German: whether a verb beside 'sie' says that it is more than one: 'wohnen sie'."""
+        return any(
+            form.endswith("en") or form == "sind" for form in self.said.forms[max(0, position - 1) : position + 2]
+        )
 
     def _before_number(self, position: int) -> bool:
         following = self.said.tokens[position + 1 : position + 2]
@@ -332,7 +342,7 @@ class _Walk:
         if not known.haves.isdisjoint(forms):
             for at, form in enumerate(forms):
                 if form in known.haves and any(map(known.participle.fullmatch, forms[at + 1 : at + 6])):
-                    self.marks.append(f"tense:{known.words.perfect}")
+                    self.marks.append("tense:pluperfect" if form == "had" else f"tense:{known.words.perfect}")
                     self.perfect = True
                     break
         if not known.wills.isdisjoint(forms):
@@ -358,6 +368,8 @@ class _Walk:
         said, marks = self.said, self.marks
         if self.lexicon.language == "en":
             marks = [*marks, *controlled(said.forms)]
+        if caused(said, self.lexicon):
+            marks = [*marks, "voice:caused"]
         if "tense:future" in marks and "condition:if" in marks and said.kind in {"what", "how"}:
             marks = [mark for mark in marks if mark != "tense:future"]  # 'what will happen if' is 'what happens if'
         if said.kind and said.kind != "polar":  # 'what are some' is 'what are the', and 'how exactly' is 'how'
@@ -378,6 +390,8 @@ class _Walk:
             marks=numerals.numbered(marks),
             tenses=frozenset([mark[6:] for mark in marks if mark.startswith("tense:")]),
             persons=persons,
+            anyone=said.anyone,
+            subjects=frozenset(said.subjects),
             pronouns=() if persons == ("self",) else tuple(sorted(self.pronouns)),
             kind=said.kind,
             passive=self.passive and any(map(self.lexicon.is_participle, said.forms)),
@@ -390,7 +404,7 @@ class _Walk:
             relative=not _RELATIVE.isdisjoint(said.forms),
             focus=tuple(sorted(self.focus)),
             held=(*[(person, "") for person in said.askers], *self.held),
-            dangling="" if self.since else self.governor,
+            dangling=said.asked_by or ("" if self.since else self.governor),
             leads=tuple(self.leads),
             articles=tuple([form for form in said.forms if form in _CASES]) if self.lexicon.language == "de" else (),
         )  # fmt: skip

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import itertools
 
+from appliance.similar.alignment import handed, paired
+from appliance.similar.lexicon import lexicon
 from appliance.similar.reading import Reading
 
 _OPPOSITE_WAYS = frozenset(
@@ -24,7 +26,7 @@ _PLACING = frozenset(
     [
         *("in", "on", "auf", "an", "under", "sous", "over", "oberhalb", "behind", "front", "beside", "near", "out"),
         *("at", "to", "zu", "from", "by", "against", "between", "with", "without", "before", "after", "during"),
-        *("through", "across", "along", "around", "beyond"),
+        *("through", "across", "along", "around", "beyond", "within"),
     ]
 )
 _OTHERWISE = frozenset(
@@ -34,8 +36,9 @@ _OTHERWISE = frozenset(
 )  # fmt: skip
 _USED_ALIKE = frozenset(
     frozenset(pair.split())
-    for pair in ("by with", "in during", "to zu", "in an", "an auf", "beside near", "in between", "at in",
-                 "at on", "at an", "at near", "at during", "at by", "at auf", "at zu")
+    for pair in ("by with", "in during", "in within", "during within",
+                 "to zu", "in an", "an auf", "beside near", "in between", "at in",
+                 "at on", "at within", "at an", "at near", "at during", "at by", "at auf", "at zu")
 )  # fmt: skip
 _PARTICLES = frozenset({"", "than", "over", "on", "through", "around", "out"})  # may belong to the verb
 # English verbs that mean another thing with a preposition, which may stand in one text alone.
@@ -44,6 +47,7 @@ _CHANGED = frozenset(
     vot argu deal dream salari pai buy cook""".split()  # noqa: SIM905
 )
 _AT_VERBS = frozenset({"", "for", "in", "on", "at", "of", "to", "with", "from", "against", "over", "by"})
+_AT_SOMEBODY = frozenset({"at", "on", "against", "from", "without", "behind", "about", "after"})
 _COPULAS = frozenset({"is", "are", "was", "were"})
 _GENDERED = frozenset({"de", "fr", "es", "it"})
 # Words before a verb that say whom it concerns; before a noun of one form they cannot differ.
@@ -54,6 +58,13 @@ _CLITICS = {
 }
 MOST_MOVED = 24  # words whose places are compared
 _MOVES_ALONE = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
+_THIS = frozenset(
+    "this these dieser diese dieses diesen diesem questo questa questi queste este esta estos estas".split()  # noqa: SIM905
+)
+_THAT = frozenset(
+    """that those jener jene jenes jenen jenem quello quella quel quei quelle ese esa esos esas aquel aquella aquellos
+    aquellas""".split()  # noqa: SIM905
+)
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
 
@@ -63,13 +74,17 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("quantifier")  # 'only I can', 'I can only'
     if stored.language in _GENDERED and _regendered(stored, asked):
         found.add("sibling")
+    if stored.dangling != asked.dangling and (_stranded(stored, asked) or _stranded(asked, stored)):
+        found.add("roles")  # 'what is it made from', 'what is made from it'
     if not same:
         return
     for ours, theirs in ((_repeated(stored.keys), _repeated(asked.keys)), (_joined(stored), _joined(asked))):
         if ours != theirs and sorted(ours) == sorted(theirs):
             found.add("order")
-    if stored.dangling != asked.dangling and stored.dangling and asked.dangling:
+    if stored.dangling and asked.dangling and stored.dangling != asked.dangling:
         found.add("direction")  # 'who is it about', 'who is it by'
+    if _pointed(stored, asked):
+        found.add("sibling")  # 'this road', 'that road'
     if stored.held != asked.held and stored.passive == asked.passive and stored.language == "en":
         _held(stored, asked, found)
     said_of = _COPULAS.isdisjoint(stored.empty) != _COPULAS.isdisjoint(asked.empty)
@@ -95,6 +110,27 @@ def _refocused(stored: Reading, asked: Reading) -> bool:
     return {word for _, word in ours} <= asked.content and {word for _, word in theirs} <= stored.content
 
 
+def _stranded(one: Reading, other: Reading) -> bool:
+    """Whether the preposition at the end of `one` stands before a word in `other`, and not before what is asked for."""
+    return (
+        bool(one.dangling)
+        and not other.dangling
+        and any(
+            governor == one.dangling and key in one.keys and one.governors[one.keys.index(key)] != governor
+            for key, governor in list(zip(other.keys, other.governors, strict=True))[1:]
+        )
+    )
+
+
+def _pointed(stored: Reading, asked: Reading) -> bool:
+    """Whether one text points at what is near where the other points at what is far."""
+    here, there = (
+        sum(word in side for word in stored.empty) - sum(word in side for word in asked.empty)
+        for side in (_THIS, _THAT)
+    )
+    return here * there < 0
+
+
 def _repeated(keys: tuple[str, ...]) -> list[str]:
     """The words that stand more than once, in order: 'how did Nike beat Puma after Puma had copied Nike'."""
     return [key for key in keys if keys.count(key) > 1] if len(set(keys)) < len(keys) <= MOST_MOVED else []
@@ -108,11 +144,13 @@ def _joined(reading: Reading) -> list[str]:
 
 def _held(stored: Reading, asked: Reading, found: set[str]) -> None:
     """Adds 'direction' where a person hangs on another preposition: 'work with him', 'work for him'."""
-    for person in {person for person, _ in stored.held}:
+    for person in {person for person, _ in (*stored.held, *asked.held)}:
         ours = sorted([governor for other, governor in stored.held if other == person])
         theirs = sorted([governor for other, governor in asked.held if other == person])
         if len(ours) == len(theirs) and ours != theirs:
             found.add("direction")
+        elif len(ours) != len(theirs) and not _AT_SOMEBODY.isdisjoint(set(ours) ^ set(theirs)):
+            found.add("direction")  # 'why does it bark', 'why does it bark at me'
 
 
 def _which(stored: Reading, asked: Reading) -> bool:
@@ -126,9 +164,11 @@ def _which(stored: Reading, asked: Reading) -> bool:
 
 
 def _elsewhom(stored: Reading, asked: Reading) -> bool:
+    """Whether a short pronoun before a verb, or grown on to it, is another."""
     clitics = _CLITICS.get(stored.language, frozenset())
     return any(
-        one != other and form == as_asked and one in clitics and other in clitics
+        (one != other and form == as_asked and one in clitics and other in clitics)
+        or handed(form, as_asked, stored.language)
         for form, as_asked, one, other in zip(stored.forms, asked.forms, stored.leads, asked.leads, strict=True)
     )
 
@@ -139,19 +179,21 @@ def _exchanged(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def _regendered(stored: Reading, asked: Reading) -> bool:
     """Whether a word that stands in both has its other gender in one: 'vecino', 'vecina'; 'Arzt', 'Ärztin'."""
-    ours, theirs = dict(zip(stored.keys, stored.forms, strict=True)), dict(zip(asked.keys, asked.forms, strict=True))
+    ours, theirs = (dict(zip(of.keys, of.forms, strict=True)) for of in (stored, asked))
     for key, form in ours.items():
         other = theirs.get(key, form)
-        if form != other:
-            one, two = sorted((form.removesuffix("s"), other.removesuffix("s")), key=len)
-            if stored.language == "de":
-                if two in {one + "in", one + "innen"}:
-                    return True
-            elif stored.language == "fr":
-                if two == one + "e" or two == one + one[-1] + "e":
-                    return True
-            elif len(one) == len(two) > 3 and one[:-1] == two[:-1] and {one[-1], two[-1]} == {"a", "o"}:
-                return True
+        if form == other:
+            continue
+        one, two = sorted((form.removesuffix("s"), other.removesuffix("s")), key=len)
+        if stored.language == "de":
+            found = two in {one + "in", one + "innen"}
+        elif stored.language == "fr":
+            found = two in {one + "e", one + one[-1] + "e"}
+        else:
+            swapped = len(one) == len(two) > 3 and one[:-1] == two[:-1] and {one[-1], two[-1]} == {"a", "o"}
+            found = swapped or (stored.language == "es" and two == one + "a")
+        if found or paired(one, two, stored.language) or paired(form, other, stored.language):
+            return True
     return False
 
 
@@ -170,6 +212,8 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
             verbs = {_before(stored, key), _before(asked, key)}
             if len(verbs) == 1 and verbs <= _CHANGED:
                 found.add("direction")  # 'call a friend', 'call for a friend'
+        if {one, other} in ({"", "in"}, {"in", "within"}, {"", "within"}) and _span(stored, asked, key):
+            found.add("direction")  # 'park an hour', 'park in an hour'
         if key[0] == "#" and {one, other} in ({"", "to"}, {"", "from"}):
             found.add("direction")  # 'save 10 percent', 'save to 10 percent'
         if not one or not other or one == other or frozenset((one, other)) in _USED_ALIKE:
@@ -184,6 +228,16 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
         ):
             found.add("direction")
             return
+
+
+def _span(stored: Reading, asked: Reading, key: str) -> bool:
+    """Whether `key` is a length of time: 'an hour', 'two weeks'."""
+    if "count" in (stored.kind, asked.kind):
+        return False  # 'how many minutes in an hour'
+    periods = lexicon(stored.language).periods
+    if key[0] != "#":
+        return key in periods
+    return any(f"unit {mark[5:]}" in periods for mark in stored.marks & asked.marks if mark.startswith("unit:"))
 
 
 def _before(reading: Reading, key: str) -> str:

@@ -34,12 +34,13 @@ _HUNDREDS = {
 WORDS = Words(
     determiners="""
             der die das den dem des ein eine einen einem einer eines dieser diese dieses diesen diesem jener
-            jene jenes mein meine meinen meinem meiner dein deine deinen deinem deiner sein seine seinen
+            jene jenes jenen jenem mein meine meinen meinem meiner dein deine deinen deinem deiner sein seine seinen
             seinem seiner ihr ihre ihren ihrem ihrer unser unsere unseren unserem kein keine keinen keinem
             keiner welche welcher welches welchen
         """,
     governors={
-        "in": "in im ins innerhalb",
+        "in": "in im ins",
+        "within": "innerhalb innerhalb_von binnen",
         "auf": "auf",
         "an": "an am ans",
         "bei": "bei beim",
@@ -95,6 +96,14 @@ WORDS = Words(
         "quantifier:all": """alle alles aller allen jeder jede jedes jeden jedem sämtliche ganze ganzen immer
             jeweils überall sämtlicher sämtlichen weltweit landesweit systemweit ausnahmslos gesamte gesamten
             gesamtes ganzes ganzer""",
+        "quantifier:other": """andere anderen anderer anderes anderem weitere weiteren weiterer weiteres sonst
+            woanders""",
+        "quantifier:through": """ganzen_tag ganze_nacht ganze_woche ganzen_monat ganze_jahr ganzes_jahr ganzen_sommer
+            ganzen_winter""",
+        "quantifier:partly": "teilweise teils",
+        "quantifier:nearly": "fast beinahe nahezu",
+        "quantifier:little": "wenig",
+        "quantifier:alittle": "ein_wenig ein_bisschen",
         "quantifier:most": "meisten meistens mehrheit meist",
         "quantifier:many": "viele vielen mehrere mehreren zahlreiche oft häufig",
         "quantifier:few": "wenige wenigen selten einige_wenige",
@@ -114,6 +123,8 @@ WORDS = Words(
         "modality:should": "soll sollen sollst sollte sollten solltest ratsam empfehlenswert",
         "modality:want": "will wollen willst",
         "modality:optional": "freiwillig optional",
+        "modality:seem": "scheint scheinen schien schienen angeblich anscheinend scheinbar vermeintlich",
+        "modality:try": "versuche versucht versuchen versuchte versuchten",
         "format:json": "json",
         "format:yaml": "yaml",
         "format:xml": "xml",
@@ -166,6 +177,7 @@ WORDS = Words(
         "time:last": "letzte letzten letzter letztes vorige vorigen vergangene vergangenen",
         "time:again": "wieder erneut nochmal",
         "time:already": "bereits",
+        "time:passing": "vorübergehend zeitweise einstweilen",
         "degree:than": "als",
         "degree:er": """
             mehr weniger größer kleiner länger kürzer höher niedriger schneller langsamer besser schlechter
@@ -181,11 +193,14 @@ WORDS = Words(
         "particle:still": "noch immer_noch",
         "particle:even": "sogar selbst",
         "particle:enough": "genug",
+        "particle:ex": "ex ehemalige ehemaliger ehemaligen ehemaliges ehemals",
+        "particle:deputy": "vize stellvertretende stellvertretender stellvertretenden",
         "person:i": "ich mich mir mein meine meinen meinem meiner meines",
         "person:we": "wir uns unser unsere unseren unserem",
         "person:you": "du dich dir dein deine deinen deinem deiner euch euer eure",
         "person:he": "er ihn ihm sein seine seinen seinem seiner seines",
         "person:she": "sie ihr ihre ihren ihrem ihrer",
+        "person:they": "ihnen",
     },
     opposed="""
             möglich erlaubt gestattet zulässig | unmöglich verboten untersagt unzulässig;
@@ -593,6 +608,9 @@ WORDS = Words(
     verbs_move=True,
     link="und",
     objects="wen wem welchen welchem",
+    gradable="kleine große alte junge lange kurze dicke dünne breite schmale hohe niedrige tiefe heiße kalte warme "
+    "schwere leichte starke schwache helle dunkle weiche harte",
+    anyone="man jemand irgendjemand",
     agent="from",
     separable="zurück ein aus an ab auf hinzu herunter hoch um vor weg zu los mit nach bei fest frei her "
     "hin runter rauf",

@@ -27,7 +27,8 @@ WORDS = Words(
     determiners="a an the this that these those my your his her its our their",
     governors={
         "of": "of",
-        "in": "in inside within inside_of",
+        "in": "in inside inside_of",
+        "within": "within",
         "on": "on upon onto",
         "at": "at",
         "to": "to into towards toward",
@@ -71,7 +72,7 @@ WORDS = Words(
             indeed own such up down out off away back along around actually basically exactly currently
             generally usually simply please anyway somehow kind_of sort_of type_of kinds_of sorts_of
             types_of let be is are was were been being am get gets got some any one ones used_to going_to gonna
-            my mine your yours each_other at_all after_all above_all all_right first_of_all all_about
+            my mine your yours each_other on_the_other_hand at_all after_all above_all all_right first_of_all all_about
             his hers her our ours their theirs myself yourself himself herself itself themselves
         """,
     faint="""
@@ -90,12 +91,17 @@ WORDS = Words(
             anything_but nothing_but not_all not_always not_every not_everyone""",
         "negation:free": "free freed",
         "quantifier:but": "but besides aside_from",
+        "quantifier:other": "other others another else elsewhere",
+        "quantifier:alternate": "every_other alternate alternating",
+        "quantifier:through": """all_day all_night all_week all_month all_year all_summer all_winter all_the_time
+            whole_day whole_night whole_week whole_month whole_year entire_day entire_week entire_month entire_year""",
+        "quantifier:partly": "partly partially",
         "quantifier:all": """all every each everyone everybody everything everywhere entire whole
             always any_and_all everything_but everyone_but all_but system_wide company_wide site_wide worldwide
             nationwide globally universally across_the_board without_exception""",
         "quantifier:notall": "not_all not_always not_every not_everyone",
         "quantifier:most": "most most_of majority most_people usually mostly",
-        "quantifier:somewhat": "mildly slightly somewhat faintly moderately",
+        "quantifier:somewhat": "mildly slightly somewhat a_bit a_little_bit faintly moderately",
         "quantifier:much": "so_much a_lot very_much",
         "quantifier:many": "many several numerous a_lot_of lots_of plenty often frequently multiple",
         "quantifier:few": "few fewer_than little_of seldom rarely occasionally",
@@ -143,6 +149,8 @@ WORDS = Words(
         "format:poem": "poem haiku sonnet limerick",
         "format:email": "as_an_email as_an_e_mail",
         "format:simply": "in_simple_terms for_beginners for_children for_kids in_plain_english in_plain_language",
+        "modality:seem": """seem seems seemed seemingly apparently supposedly allegedly reportedly purportedly said_to
+            rumoured_to rumored_to""",
         "modality:optional": "optional voluntary",
         "tense:present": "is are am do does isnt arent doesnt dont",
         "tense:future": "will shall going_to gonna wont",
@@ -173,6 +181,8 @@ WORDS = Words(
         "time:now": "now currently nowadays at_the_moment right_now presently these_days",
         "time:ago": "ago",
         "time:again": "again",
+        "time:passing": "temporarily for_now for_the_time_being",
+        "time:mid": "mid",
         "time:next": "next upcoming",
         "time:last": "last previous last_time",
         "time:already": "already",
@@ -201,7 +211,10 @@ WORDS = Words(
         "particle:still": "still",
         "particle:even": "even",
         "particle:here": "here",
-        "particle:ex": "ex former",
+        "particle:ex": "ex former erstwhile",
+        "particle:deputy": "deputy vice",
+        "particle:honorary": "honorary emeritus",
+        "particle:foster": "foster adoptive adopted",
         "reflexive:self": "myself yourself himself herself itself ourselves yourselves themselves oneself",
         "reflexive:each": "each_other one_another",
         "sibling:feel=cause": """boring confusing tiring annoying exciting frightening disappointing
@@ -367,6 +380,11 @@ WORDS = Words(
         "relative": """
             mother/mom/mum father/dad brother sister son daughter uncle aunt grandmother/grandma
             grandfather/grandpa cousin nephew niece husband wife girlfriend boyfriend
+            grandson granddaughter grandchild/grandchildren grandparent/grandparents great_grandfather
+            great_grandmother great_grandparents great_grandson great_granddaughter great_grandchild great_uncle
+            great_aunt great_nephew great_niece stepmother stepfather stepbrother stepsister stepson stepdaughter
+            half_brother half_sister mother_in_law father_in_law brother_in_law sister_in_law son_in_law
+            daughter_in_law godmother godfather godson goddaughter
         """,
         "period": """
             second/seconds minute/minutes hour/hours/hourly day/days/daily week/weeks/weekly
@@ -712,7 +730,7 @@ WORDS = Words(
             (
                 rf"how (?:do|can|could|would|should|might|may|shall|must|to) ?{_ANYONE}?(?: (?:best|"
                 rf"actually|properly|easily|"
-                r"possibly|correctly|just|then|even|simply|go about|be able to|get to|manage to|actually))*"
+                r"possibly|correctly|just|then|even|simply|go about|be able to|manage to|actually))*"
             ),
             "how",
         ),
@@ -798,6 +816,7 @@ WORDS = Words(
     link="and",
     agent="by",
     objects="whom",
+    anyone="one someone somebody anyone anybody everyone everybody people",
     real="""
         lightning commended commented commenting deceased startling spitting mediation meditation commandos economies
         displaced competed competing competes director directors suppliers developer developers presenter depending

@@ -41,6 +41,9 @@ class Words:
     link: str  # what stands inside a number in words
     agent: str  # the governor of who does it in a passive
     objects: str = ""  # question words that ask for the object
+    gradable: str = ""  # adjectives of size, age, heat, weight, where no irregular form tells them
+    anyone: str = ""  # words for whoever it may be: 'one', 'somebody'
+    agreement: Mapping[str, str] = field(default_factory=dict)  # person -> verb forms that alone say who it is
     real: str = ""  # words of their own that look like a slip in a listed one
     separable: str = ""  # beginnings of verbs that may stand at the end of the clause
     haves: str = ""  # verbs that make a past with a participle

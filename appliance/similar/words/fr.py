@@ -37,7 +37,8 @@ WORDS = Words(
     "leur leurs quel quelle quels quelles",
     governors={
         "of": "de d' des du",
-        "in": "dans en dedans",
+        "in": "dans dedans",
+        "within": "en",
         "on": "sur",
         "at": "à au aux chez",
         "to": "vers jusqu'",
@@ -67,7 +68,7 @@ WORDS = Words(
     joiners="et ou versus vs ni , / &",
     copulas="est sont était étaient été être fut furent sera suis",
     empty="""
-            je j' me m' moi nous tu te t' toi vous il elle ils elles lui leur eux on se s' y en c' ce cela
+            je j' me m' moi nous tu te t' t toi vous il elle ils elles lui leur eux on se s' y en c' ce cela
             ça ceci qui que qu' quoi dont où comment pourquoi quand combien quel quelle quels quelles lequel
             laquelle si donc alors ne n' pas plus est sont était étaient être été suis es sommes êtes sera a
             ai as ont avons avez avait avoir fait faire fais font peut peux pouvez pouvons peuvent pourrait
@@ -90,6 +91,11 @@ WORDS = Words(
             au_lieu_de éviter arrêter cesser""",
         "quantifier:all": """tous toutes tout_le_monde chaque toujours entier entière entiers entières partout chacun
             chacune tout_le toute_la tout_l' toute_l' tout_sauf l'_ensemble""",
+        "quantifier:other": "autre autres ailleurs",
+        "quantifier:partly": "partiellement en_partie",
+        "quantifier:nearly": "presque",
+        "quantifier:little": "peu",
+        "quantifier:alittle": "un_peu un_peu_de un_peu_d'",
         "quantifier:most": "la_plupart plupart majorité généralement",
         "quantifier:many": "plusieurs beaucoup_de nombreux nombreuses souvent fréquemment",
         "quantifier:few": "peu_de rarement",
@@ -110,6 +116,8 @@ WORDS = Words(
         "modality:should": "vaut_il_mieux vaut_mieux devrait devrais devriez devrions faudrait conseillé recommandé",
         "modality:want": "veut veux voulez veulent",
         "modality:optional": "facultatif optionnel",
+        "modality:seem": "semble semblent semblait paraît apparemment prétendument soi_disant",
+        "modality:try": "essaie essaient essayer essayé essayait tente tentent tenter tenté tentait",
         "format:json": "json",
         "format:yaml": "yaml",
         "format:xml": "xml",
@@ -157,10 +165,13 @@ WORDS = Words(
         "time:last": "dernier dernière derniers dernières passé",
         "time:again": "nouveau_à",
         "time:already": "déjà",
+        "time:passing": "temporairement provisoirement",
         "time:yet": "encore",
         "degree:er": "plus moins mieux pire meilleur meilleure meilleurs meilleures",
         "particle:even": "même",
         "particle:too": "trop",
+        "particle:ex": "ex ancien ancienne anciens anciennes",
+        "particle:deputy": "vice adjoint adjointe",
         "particle:enough": "assez suffisamment",
         "person:i": "je j' me m' moi mon ma mes",
         "person:we": "nous notre nos",
@@ -254,7 +265,9 @@ WORDS = Words(
         "daytime": "matin midi après-midi soir nuit minuit",
         "relative": """
             mère/maman père/papa frère sœur/soeur fils fille oncle tante grand-mère grand-père cousin neveu
-            nièce mari/époux femme/épouse
+            nièce mari/époux femme/épouse grand_mère grand_père belle_mère beau_père belle_sœur beau_frère belle_fille
+            beau_fils gendre demi_frère demi_sœur petit_fils petite_fille grand_oncle grand_tante arrière_grand_mère
+            arrière_grand_père
         """,
         "period": """
             seconde/secondes minute/minutes heure/heures jour/jours semaine/semaines mois trimestre
@@ -559,6 +572,9 @@ WORDS = Words(
     verbs_move=True,
     link="et",
     objects="qui_est_ce_que",
+    gradable="petit grand vieux vieille jeune long longue court gros grosse mince large étroit haut "
+    "bas basse profond chaud froid lourd léger fort faible clair sombre mou dur",
+    anyone="on quelqu'",
     agent="by",
     haves="a ont ai as avez avons",
     participle=r"\w{3,}(?:é|ée|és|ées|u|ue|us|ues)|(?:\w*(?:construi|produi|condui|tradui|détrui|rédui|écri|décri|di|"
