@@ -54,14 +54,17 @@ class Alike(NamedTuple):
 
 
 class Likeness:
-    """What the records of an exact hit and of its repetitions have in common. Raises ValueError as `to_json` does."""
+    """What the records of an exact hit and of its repetitions have in common; `kept` is where its store has it, for the
+    store alone. Raises ValueError as `to_json` does.
+    """
 
-    __slots__ = ("json", "parts", "record")
+    __slots__ = ("json", "kept", "parts", "record")
 
     def __init__(self, record: Record) -> None:
         hit, (step,) = record.snapshot.cache, record.outcome.steps
         id, now, seconds = hole("id"), hole("time"), hole("seconds")
         self.record = record
+        self.kept: object = None
         cells = record.features.cells
         self.parts = parts_of(record.asked.tenant, cells[0][0] if cells else "", record.outcome, frozenset())
         self.json = Mould(

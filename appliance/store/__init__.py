@@ -28,7 +28,7 @@ import structlog
 from appliance.errors import DiskFull, StateInvalid
 from appliance.records.record import Alike, Record
 from appliance.store.node_db import DATABASE
-from appliance.store.packed import Packer, drop_unused, unpacked
+from appliance.store.packed import Packer, drop_outlived, drop_unnamed, unpacked
 from appliance.store.schema import cache, migrate, node, telemetry
 from appliance.store.totals import Added, Totals
 from appliance.store.writer import Writer, say
@@ -190,8 +190,8 @@ class Store:
         """Drop records older than a Unix time, then the oldest beyond `max_bytes` of the database."""
 
         def work(connection: sqlite3.Connection) -> None:
-            self._packer.forget()
-            _prune(connection, before, max_bytes)
+            if _prune(connection, before, max_bytes):
+                self._packer.forget()
 
         self.writer.put("telemetry", work)
 
@@ -209,19 +209,21 @@ def _locked(state_dir: Path) -> IO[bytes]:
     return lock
 
 
-def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> None:
+def _prune(connection: sqlite3.Connection, before: float, max_bytes: int) -> bool:
+    """Whether patterns may have gone."""
     connection.execute("DELETE FROM records WHERE time < ?", (before,))
-    drop_unused(connection, before)
+    gone = drop_outlived(connection, before)
     pages, free, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
     used = (pages - free) * size
-    if used > max_bytes:
-        kept = connection.execute("SELECT COUNT(*) FROM records").fetchone()[0]
-        surplus = math.ceil(kept * (1 - 0.9 * max_bytes / used))  # down to nine tenths, so as not to prune every time
-        connection.execute(
-            "DELETE FROM records WHERE seq IN (SELECT seq FROM records ORDER BY seq LIMIT ?)", (surplus,)
-        )
+    if used <= max_bytes:
+        return gone
+    kept = connection.execute("SELECT COUNT(*) FROM records").fetchone()[0]
+    surplus = math.ceil(kept * (1 - 0.9 * max_bytes / used))  # down to nine tenths, so as not to prune every time
+    connection.execute("DELETE FROM records WHERE seq IN (SELECT seq FROM records ORDER BY seq LIMIT ?)", (surplus,))
+    drop_unnamed(connection)
+    return True
 
 
 def _row(record: Record | Alike, pattern: int | None, kept: str) -> Row:

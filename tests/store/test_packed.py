@@ -73,12 +73,30 @@ def test_a_hit_that_came_again_is_a_fraction_of_its_record_and_comes_back(store:
     assert written(store) == as_written(*every)
 
 
-def test_more_patterns_than_are_held_come_back(store: Store) -> None:
-    likes = [likeness() for _ in range(300)]
-    every = [hit(like, n) for n, like in enumerate(likes * 2)]
+def test_however_many_there_are_each_has_one_pattern(store: Store) -> None:
+    likes = [likeness() for _ in range(600)]
+    every = [hit(like, n) for n, like in enumerate(likes * 3)]
     for one in every:
         store.add(one)
+        store.prune(before=0.0, max_bytes=1 << 30)  # that nothing had to go for
     assert written(store) == as_written(*every)
+    assert len(patterns(store)) == len(likes)
+
+
+def test_patterns_count_for_the_quota_and_go_with_what_names_them(store: Store) -> None:
+    for n in range(2000):
+        store.add(hit(likeness(), n))
+    last = hit(likeness(), 2000)
+    store.add(last)
+    for _ in range(3):
+        store.prune(before=0.0, max_bytes=1 << 20)
+    found = written(store)
+    assert 100 < len(found) < 2000
+    assert found[-1:] == as_written(last)
+    assert {pattern for pattern, _ in kept(store)} == patterns(store)
+    again = hit(last.like, 2001)
+    store.add(again)
+    assert written(store)[-2:] == as_written(last, again)
 
 
 @pytest.mark.parametrize("alone", [True, False])
