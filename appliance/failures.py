@@ -1,7 +1,8 @@
 """The errors that a decision or the outcomes of its steps stand for, in the caller's words.
 
 Rules kept here:
-1. Every reason is named: of each path that was nearest to serving, or of each that was tried.
+1. Every reason is named: of each path that was nearest to serving, or of each that was tried. Paths that the caller's
+   key does not cover are not named, unless by the caller.
 2. Where all failed in one way that the caller can mend, the error says that one.
 3. Where the caller names paths, what stands against those comes first, in the message as well.
 4. Where policy refuses a request for what was found in it, the message says so.
@@ -30,6 +31,7 @@ from appliance.records.decision import Asked, Candidate, Decision, StepOutcome
 
 NOT_PERMITTED = "not-permitted"  # the fault of a call that this node's own policy refuses
 _LONGEST_WAIT_S = 3600  # that a caller is told, whatever a server says
+_UNCOVERED = "the key does not cover any path that could take this request"
 _BY_NAME = ("provider.only", "provider.order")  # what leaves out all that it does not name
 
 
@@ -43,7 +45,8 @@ def _refusal(decision: Decision, request: Asked | None) -> WeirError:
     asked = [c for c in decision.candidates if all(r.code not in ("not-named", "modality") for r in c.reasons)]
     named = _named(decision)
     nearest = tuple(dict.fromkeys((*named, *asked))) or decision.candidates
-    details = tuple(f"{c.path}: {reason.text}" for c in nearest for reason in c.reasons)
+    covered = [c for c in nearest if c in named or all(reason.code != "scope" for reason in c.reasons)]
+    details = tuple(f"{c.path}: {reason.text}" for c in covered for reason in c.reasons) or (_uncovered(request),)
     if decision.refusal == "unknown-model":
         words = decision.unmet or "No model of that name is on this node"
         field = "models" if decision.unmet else "model"
@@ -90,6 +93,14 @@ def _refusal(decision: Decision, request: Asked | None) -> WeirError:
         next_step="Try again shortly.",
         retry_after_s=2,
     )
+
+
+def _uncovered(request: Asked | None) -> str:
+    """Why the key is in the way, without a word of what there is for other keys."""
+    scope = None if request is None else request.scope
+    if request is not None and scope is not None and scope.modalities and request.kind not in scope.modalities:
+        return f"the key does not cover {request.kind} requests"
+    return _UNCOVERED
 
 
 def _named(decision: Decision) -> tuple[Candidate, ...]:

@@ -376,7 +376,11 @@ class Serving:
             return  # something was erased meanwhile, and it may be of that
         judged = execution.judgement
         complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
+        if judged is not None and judged.threshold is not None and not judged.accepted and not judged.form:
+            self._node.cache.doubt(self._key, execution.path)
         if not complete or execution.below_floor or judged is None or not judged.accepted:
+            return
+        if self._node.cache.doubts(self._key, execution.path):
             return
         made = self.decision is not None and any(step.composition is not None for step in self.decision.steps)
         paths = {execution.path} | (
@@ -460,10 +464,11 @@ class Serving:
         execution = self._execution
         if execution is not None and execution.below_floor:
             reason = "below-floor"
-        elif reason == "below-floor" and execution is not None and path:
-            # less was expected of the plan than its gate then accepted, or in a stream may yet accept
-            reason = "strategy" if decision is not None and decision.strategy else "best-utility"
-            reason = reason if execution.judgement is not None else "pending"
+        elif self._little_expected and execution is not None and path:
+            if execution.judgement is None and self.request.stream:  # whose gate may yet accept it
+                reason = "pending"
+            elif reason == "below-floor":
+                reason = "strategy" if decision is not None and decision.strategy else "best-utility"
         if decision is not None and hit is None:
             reason += why_of(decision, path)
         return HeaderFacts(
@@ -484,6 +489,14 @@ class Serving:
             raised_by=raised_by.by if raised_by is not None else (),
             redacted=execution.redacted if execution is not None else (),
         )
+
+    @property
+    def _little_expected(self) -> bool:
+        """Whether only a gate can say that what the plan, or the path that was named, answers is good enough."""
+        decision = self.decision
+        if decision is None or decision.expected is None or decision.chosen not in ("below-floor", "named"):
+            return False
+        return decision.below_floor or decision.expected.p_good_low < decision.floor
 
     def _cache_word(self) -> Literal["hit", "shared", "miss", "bypass"]:
         if self._hit is not None:

@@ -36,6 +36,7 @@ from appliance.store import Store
 
 PATH_ID = "cache/exact"
 COLUMNS = "created, expires, origin, p_good, answer"  # what `entry_of` reads
+_DOUBTED = 10_000  # keys
 _COUNTED = 65_536  # hits between two sweeps; of more, the newest
 _LEFT_S = 86_400.0  # an unused entry of another generation is kept this long, for a way back
 _INSERT = """INSERT INTO exact
@@ -126,6 +127,7 @@ class ExactCache:
         self._held = 0
         self._memory: OrderedDict[str, Entry] = OrderedDict()
         self._asked: deque[str] = deque(maxlen=_COUNTED)  # keys of hits since the last sweep
+        self._doubted: OrderedDict[tuple[str, str], None] = OrderedDict()  # key and origin
         self.erasures = Erasures(store.state_dir)
         self.erasures.tell(self.let_go)
         self._number = self.erasures.number
@@ -161,6 +163,19 @@ class ExactCache:
             return None
         self._asked.append(key)
         return entry
+
+    def doubt(self, key: str, origin: str) -> None:
+        """That path answered this too weakly. What it answers until it is judged good is no answer to keep: asked again
+        and again, one of them is let through by mistake. The newest `_DOUBTED` are known, in this process.
+        """
+        self._doubted[key, origin] = None
+        self._doubted.move_to_end((key, origin))
+        if len(self._doubted) > _DOUBTED:
+            self._doubted.popitem(last=False)
+
+    def doubts(self, key: str, origin: str) -> bool:
+        """Whether that path answered this too weakly before."""
+        return (key, origin) in self._doubted
 
     def used(self, key: str) -> None:
         """Count a hit that did not come through `look_up`."""

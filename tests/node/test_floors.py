@@ -87,6 +87,39 @@ async def test_what_a_gate_accepted_on_a_node_without_upstream_is_not_marked_and
     assert len(only.jobs) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_gate_lets_through_after_it_judged_the_same_too_weak_is_not_stored(
+    tmp_path: Path, stream: bool
+) -> None:
+    only = small(answer("a poor guess", sure=False))
+    async with running_node(tmp_path, fakes=(only,), gates=(GATE,)) as weir:
+        for sure in (False, True, True):
+            only.script = answer("a sure thing" if sure else "a poor guess", sure=sure)
+            async with weir.chat("q", stream=stream) as response:
+                await response.read()
+        rows = await weir.records()
+        assert [row["outcome"]["below_floor"] for row in rows] == [True, False, False]
+        assert [row["decision"]["chosen"] for row in rows] == ["below-floor"] * 3
+        only.script = answer("a sure thing", sure=True)
+        for expected in ("miss", "hit"):  # another question was never doubted
+            status, body, headers = await weir.ask("another")
+            assert status == 200, body
+            assert headers["x-weir-cache"].startswith(expected)
+
+
+@pytest.mark.parametrize("model", ["auto", "device/small"])
+async def test_a_stream_to_a_path_of_which_little_is_expected_is_pending_also_by_name(
+    tmp_path: Path, model: str
+) -> None:
+    only = small(answer("a thing", sure=False, pause=0.1))
+    async with running_node(tmp_path, fakes=(only,), gates=(GATE,)) as weir:
+        async with weir.chat("q", stream=True, model=model) as response:
+            await response.read()
+        (row,) = await weir.records()
+        assert row["outcome"]["below_floor"] is True
+        assert response.headers["x-weir-reason"] == "pending"
+
+
 @pytest.mark.parametrize("sure", [False, True])
 async def test_the_head_of_a_stream_says_that_its_gate_has_yet_to_judge(tmp_path: Path, sure: bool) -> None:
     only = small(answer("a thing", sure=sure, pause=0.2))

@@ -123,8 +123,10 @@ async def test_a_key_covers_what_it_covers_and_a_model_name_is_no_way_round(
             async with weir.chat("q", model=model, stream=stream, headers=bearer(acme)) as response:
                 assert response.status == status
                 if status == 403:
-                    assert any(
-                        "the key does not cover" in r for r in (await response.json())["error"]["weir"]["reasons"]
+                    reasons = (await response.json())["error"]["weir"]["reasons"]
+                    assert any("the key does not cover" in reason for reason in reasons)
+                    assert not any(
+                        id in reason for reason in reasons for id in ("site/one", "frontier/one") if id != model
                     )
         if status == 403:
             assert not upstream.seen
