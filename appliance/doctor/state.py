@@ -54,22 +54,31 @@ def _config(subject: Subject) -> CheckOutcome:
 def _secrets(subject: Subject) -> CheckOutcome:
     own = dict(subject.config.secrets)
     of_cards = {
-        item.card.id: named_secret(item.card.endpoint.api_key_ref, own)
+        f"{item.card.id} {name}".strip(): named_secret(one.api_key_ref, own)
         for item in subject.shelf[0]
-        if item.card.endpoint and item.card.endpoint.api_key_ref
+        if item.card.endpoint is not None
+        for name, one in zip(item.card.endpoint.names, item.card.endpoint.pool, strict=True)
+        if one.api_key_ref
     }
     if not own and not of_cards:
         return skipped("neither weir.yaml nor a card refers to a secret")
-    missing = [f"{name} ({reference})" for name, reference in own.items() if not _resolves(reference)]
-    if missing:
-        return failed(f"missing or empty: {', '.join(missing)}", "Set them on this host; see 'secrets' in weir.yaml.")
     files = {ref.removeprefix("file:") for ref in (*own.values(), *of_cards.values()) if ref.startswith("file:")}
     open_to_all = sorted(path for path in files if Path(path).is_file() and Path(path).stat().st_mode & 0o077)
-    if open_to_all:
-        return warned(f"readable by others: {', '.join(open_to_all)}", f"chmod 600 {' '.join(open_to_all)}")
-    if without := [f"{name} ({reference})" for name, reference in of_cards.items() if not _resolves(reference)]:
-        return warned(f"paths without their key: {', '.join(without)}", "Set the key, or take the card out.")
+    lacking, without = _lacking(own), _lacking(of_cards)
+    found = [
+        (lacking, "missing or empty", "set them on this host, see 'secrets' in weir.yaml"),
+        (open_to_all, "readable by others", f"chmod 600 {' '.join(open_to_all)}"),
+        (without, "paths without their key", "set the key, or take the card out"),
+    ]
+    seen = "; ".join(f"{what}: {', '.join(which)}" for which, what, _ in found if which)
+    mend = "; ".join(fix for which, _, fix in found if which)
+    if seen:
+        return failed(seen, mend) if lacking else warned(seen, mend)
     return passed(f"{len(own) + len(of_cards)} found")
+
+
+def _lacking(references: dict[str, str]) -> list[str]:
+    return [f"{name} ({reference})" for name, reference in references.items() if not _resolves(reference)]
 
 
 def _resolves(reference: str) -> bool:

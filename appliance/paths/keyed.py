@@ -231,7 +231,7 @@ class Keyed:
         """What was read is no key, in these words; '': it is one."""
         if said and not self._unread:
             held = "there is no key yet" if self._access is None else "the key read before is used on"
-            self._unread = f"{held} since {_utc()}: {said}"
+            self._unread = f"{held} since {_utc()}: {said.removesuffix('.')}"
             log.warning("key-not-read", said=said, **self._named)
         elif self._unread and not said:
             self._unread = ""

@@ -198,3 +198,18 @@ def test_a_secret_that_is_missing_fails_and_one_that_others_can_read_warns(tmp_p
     result = found("secrets", subject(tmp_path))
     assert (result.state, "m (secret:a)" in result.seen) == ("warn", True)
     assert found("secrets", subject(tmp_path, secrets={"a": f"file:{key}"})).state == "pass"
+
+
+def test_every_trouble_with_secrets_is_named_also_of_the_members_of_a_pool(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-not-to-be-seen")
+    key.chmod(0o644)
+    members = [{"api_key_ref": f"file:{key}"}, {"name": "west", "api_key_ref": "env:WEIR_ABSENT_KEY"}]
+    card(tmp_path / "content", endpoint={"base_url": "http://127.0.0.1:9", "model": "m", "members": members})
+    result = found("secrets", subject(tmp_path))
+    assert result.state == "warn"
+    assert result.seen == f"readable by others: {key}; paths without their key: m west (env:WEIR_ABSENT_KEY)"
+    result = found("secrets", subject(tmp_path, secrets={"a": "env:WEIR_ABSENT_KEY"}))
+    assert result.state == "fail"
+    assert result.seen.startswith("missing or empty: a (env:WEIR_ABSENT_KEY); readable by others: ")
+    assert f"chmod 600 {key}" in result.fix
