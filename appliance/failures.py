@@ -198,7 +198,7 @@ def failed(outcomes: tuple[StepOutcome, ...], field: str) -> WeirError:
         return AuditUnavailable(
             "What would leave this node cannot be written down first, so it does not leave.",
             details=details,
-            next_step="The node's operator finds the reason with 'weir doctor' and in /readyz.",
+            next_step="The node's operator finds the reason with 'weir doctor' and 'weir status'.",
         )
     if faults == {"budget"}:
         return BudgetSpent(

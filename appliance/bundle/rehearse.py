@@ -94,8 +94,8 @@ def rehearse(
         then, now_goes = _way(record.decision), _way(again)
         if then != now_goes:
             otherwise += 1
-            refused += not again.steps
-            admitted += not record.decision.steps
+            refused += bool(record.decision.steps) and not again.steps
+            admitted += bool(again.steps) and not record.decision.steps
             if len(examples) < _EXAMPLES:
                 examples.append(f"{record.id}: {then} -> {now_goes}")
         if record.decision.expected and again.expected:

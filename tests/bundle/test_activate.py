@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -293,7 +294,7 @@ def test_a_candidate_that_fails_its_check_in_rehearsal_changes_nothing(rig: Rig)
 
 
 def test_the_rehearsal_says_what_would_go_another_way(rig: Rig) -> None:
-    """Three requests that site/one answered: the candidate has no such path, or forbids it to restricted ones."""
+    """Requests that site/one answered, or nobody: the candidate forbids it to secret ones."""
 
     def record(id: str, **labels: Any) -> Record:
         step = Step("site/one")
@@ -301,12 +302,21 @@ def test_the_rehearsal_says_what_would_go_another_way(rig: Rig) -> None:
         asked = make.asked(id=id, labels=Labels(**labels))
         return Record(id, 1000.0, asked, make.features(), make.snapshot("site/one"), decision, Outcome("answered"))
 
+    def refused_before(id: str, **labels: Any) -> Record:
+        decision = Decision(id, "old", "refused", refusal="capacity")
+        return replace(record(id, **labels), decision=decision, outcome=Outcome("refused"))
+
     records = [record("r1"), record("r2", classification="restricted"), record("r3", classification="secret")]
+    records += [refused_before("r4"), refused_before("r5", classification="secret")]
     ended = activate.apply(rig.press("a-2026.1"), rig.means(records=lambda: records), rig.terms())
     found = ended.rehearsal
     assert found is not None
-    assert (found.records, found.otherwise, found.refused, found.admitted) == (3, 1, 1, 0)
-    assert found.examples == ("r3: site/one -> refused (policy)",)
+    assert (found.records, found.otherwise, found.refused, found.admitted) == (5, 3, 1, 1)
+    assert found.examples == (
+        "r3: site/one -> refused (policy)",
+        "r4: refused (capacity) -> site/one",
+        "r5: refused (capacity) -> refused (policy)",
+    )
     assert found.cost_before == 0.5
     assert found.cost_after < found.cost_before
     entry = next(entry for entry in rig.entries if entry["step"] == "rehearsed")
