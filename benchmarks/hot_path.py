@@ -154,14 +154,13 @@ def main() -> int:
             memory = Subject("d' its state in memory", f"{url}/v1/chat/completions", child.pid, key | NO_STORE, own)
             check(memory, peers.UPSTREAM_ID)
             paced.append(memory)
-        stolen = 0.0
         if options.paced_rounds:
             rounds, stolen = peers.quietest(
                 partial(at_an_even_pace, paced, options.paced_seconds), options.paced_rounds
             )
             for subject, late in zip(paced, zip(*rounds, strict=True), strict=True):
                 subject.late = list(late)
-    show_pace(paced, stolen)
+            show_pace(paced, stolen)
     return report(options.json, server, exact, proxy, through, load="Python" if python_load else "wrk")
 
 
@@ -181,7 +180,7 @@ def added(subject: Subject, proxy: Subject) -> float:
 
 def show_pace(subjects: list[Subject], stolen: float) -> None:
     rows = [("at 100 requests a second, ms", "p50", "p99", "p99 added")]
-    for subject in subjects if subjects[0].late else ():
+    for subject in subjects:
         middle = [statistics.median(values) * 1e3 for values in zip(*subject.late, strict=True)]
         rows.append((subject.name, *(f"{value:.2f}" for value in (*middle, added(subject, subjects[0]) * 1e3))))
     peers.show(f"{len(subjects[0].late)} rounds; the host took at most {stolen:.1%} of the processors", rows)

@@ -91,7 +91,7 @@ class Delays:
 
     def add(self, asked: int, came: list[tuple[int, bytes]]) -> None:
         """What came of one stream. Raises RuntimeError where that is no whole answer."""
-        whole, at, block, ends = b"".join([data for _, data in came]), 0, 0, len(came[0][1])
+        whole, block, ends = b"".join([data for _, data in came]), 0, len(came[0][1])
         stamps = list(_STAMP.finditer(whole))
         if not whole.startswith(b"HTTP/1.1 200") or len(stamps) != TOKENS:
             raise RuntimeError(f"{len(stamps)} tokens in {whole[:400]!r}")
