@@ -93,7 +93,7 @@ class Node:
             draw=self.draw,
         )
         self.comparisons = Comparisons(self.semantic, self._threads, stated.judge or "")
-        self.audit = Audit(config.state_dir, meanwhile=self.store.hurry)
+        self.audit = Audit(config.state_dir)
         self.egress = Egress(self.fleets.destinations(), self.audit)
         self._refusals = RefusalNotes(self.audit, self.egress, lambda: self.generation.id)
         self._housekeeping: tuple[asyncio.Task[None], ...] = ()

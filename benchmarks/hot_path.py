@@ -104,6 +104,7 @@ def main() -> int:
     parser.add_argument(
         "--paced-seconds", type=float, default=5.0, help="of each server in a round at 100 requests a second"
     )
+    parser.add_argument("--no-tenant", action="store_true", help="a node as it comes, which serves loopback only")
     parser.add_argument("--python-load", action="store_true", help="load by Python even where wrk is installed")
     parser.add_argument("--starter", type=Path, default=ROOT / "build/starter")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the node")
@@ -129,7 +130,8 @@ def main() -> int:
         card = peers.upstream_card(int(upstream.split(":")[2].split("/")[0]))
         content = peers.starter_content(work / "content", options.starter, [card])
         state = work / "state"
-        key = peers.tenant(state, "bench", *SETTINGS)
+        state.mkdir()
+        key = {} if options.no_tenant else peers.tenant(state, "bench", *SETTINGS)
         url, child = stack.enter_context(peers.node(work, content, cores={SERVER_CORE}, state=state))
         chat = f"{url}/v1/chat/completions"
         flush = urllib.request.Request(f"{url}/weir/v1/records?limit=1", headers=peers.operator(state))
@@ -149,7 +151,7 @@ def main() -> int:
         paced = [proxy, through]
         if os.access("/dev/shm", os.W_OK):
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")))
-            key = peers.tenant(place, "bench", *SETTINGS)
+            key = {} if options.no_tenant else peers.tenant(place, "bench", *SETTINGS)
             url, child = stack.enter_context(peers.node(work, content, cores={SERVER_CORE}, state=place))
             memory = Subject("d' its state in memory", f"{url}/v1/chat/completions", child.pid, key | NO_STORE, own)
             check(memory, peers.UPSTREAM_ID)

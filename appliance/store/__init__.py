@@ -127,11 +127,6 @@ class Store:
         self._packer.forget()
         self._totals.owe_again(added)
 
-    def hurry(self) -> None:
-        """Write now what has gathered."""
-        if self._waiting:
-            self.writer.hurry()
-
     def insert_waiting(self, connection: sqlite3.Connection) -> Added:
         """On the writer thread; returns what was added to the totals. What comes from here on queues work of its own,
         so that nothing is left lying.

@@ -3,7 +3,8 @@
 Rules kept here:
 1. Callers hand over work and go on, never waiting: what is queued by `put` is bounded in pieces, and what comes beyond
    that is dropped and counted. Who submits waits for it, so that their number bounds the rest.
-2. All that is queued goes into one transaction, at most `batch` pieces or `window_s` seconds of it.
+2. All that is queued for a database goes into one transaction, at most `batch` pieces or `window_s` seconds of it. A
+   piece that somebody waits for is written at once, with what has gathered for its database; the others gather on.
 3. A failing piece is rolled back alone and counted; it never takes the others with it.
 4. `trouble` says in words what stands in the way of writing, until a commit succeeds again.
 5. Nothing ends the thread but `stop`: a database that cannot be opened fails what is for it, and is tried again with
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -28,6 +30,7 @@ import structlog
 from appliance.errors import StateInvalid
 
 log = structlog.get_logger("weir.store")
+_WAL_PAGES = 4000  # of 4 KiB, until a log is carried over: its sync holds up every other on the disk for milliseconds
 Work = Callable[[sqlite3.Connection], object]
 
 
@@ -40,13 +43,20 @@ class _Piece(NamedTuple):
     work: Work
     done: Future[object] | None = None
     failed: Callable[[], object] | None = None
-    hurried: bool = False
 
     def fail(self, error: Exception) -> None:
         if self.failed is not None:
             self.failed()
         if self.done is not None and not self.done.done():
             self.done.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What waits for one database's next transaction, and until when at most, by `time.monotonic`."""
+
+    pieces: list[_Piece]
+    until: float
 
 
 class Writer:
@@ -57,7 +67,7 @@ class Writer:
         databases: dict[str, Path],
         *,
         batch: int = 512,
-        window_s: float = 0.02,
+        window_s: float = 0.1,
         backlog: int = 50_000,
         synchronous: str = "NORMAL",
         prepare: Callable[[str], object] = lambda _: None,
@@ -113,10 +123,6 @@ class Writer:
         self._queue.put(_Piece(database, work, future))
         return future
 
-    def hurry(self) -> None:
-        """Let what is queued gather no longer."""
-        self._queue.put(_Piece("", _nothing, hurried=True))
-
     def flush(self) -> None:
         """Wait until all that was handed over before is committed, or has failed. Not for the event loop."""
         for name in self._databases:
@@ -125,37 +131,45 @@ class Writer:
 
     def _run(self) -> None:
         connections: dict[str, sqlite3.Connection] = {}
+        gathered: dict[str, _Gathered] = {}
         stopping = False
         while not stopping:
-            pieces: list[_Piece] = []
-            piece = self._queue.get()
-            until, waiting = time.monotonic() + self._window_s, False
-            while True:
-                if piece is None:
-                    stopping = True
-                    break
-                pieces.append(piece)
-                if len(pieces) >= self._batch:
-                    break
-                # A caller that waits gets its commit at once; others may gather for a moment.
-                waiting = waiting or piece.hurried or piece.done is not None
-                left = 0.0 if waiting else until - time.monotonic()
-                try:
-                    piece = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
-                except queue.Empty:
-                    break
+            stopping = self._gather(gathered)
+            now = time.monotonic()
             for name in self._databases:
-                own = [piece for piece in pieces if piece.database == name]
-                if own:
-                    self._commit(name, connections, own)
+                own = gathered.get(name)
+                if own is not None and (stopping or own.until <= now or len(own.pieces) >= self._batch):
+                    self._commit(name, connections, gathered.pop(name).pieces)
         for connection in connections.values():
             connection.close()
+
+    def _gather(self, gathered: dict[str, _Gathered]) -> bool:
+        """Take what is queued, after waiting until there is something or the first of what has gathered is due; True
+        where nothing comes after it.
+        """
+        until = min([one.until for one in gathered.values()], default=None)
+        left = None if until is None else max(0.0, until - time.monotonic())
+        with suppress(queue.Empty):
+            piece = self._queue.get(timeout=left)
+            while piece is not None:
+                own = gathered.get(piece.database)
+                if own is None:
+                    own = gathered[piece.database] = _Gathered([], time.monotonic() + self._window_s)
+                own.pieces.append(piece)
+                if piece.done is not None:
+                    own.until = 0.0
+                if len(own.pieces) >= self._batch:
+                    return False
+                piece = self._queue.get_nowait()
+            return True
+        return False
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, timeout=30)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
         except BaseException:
             connection.close()
             raise

@@ -20,23 +20,25 @@ LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 class Door:
     """Holds the audit's writer before the disk until it is opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: Audit) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
         self.opened.set()
+        audit._writer.submit("audit", lambda connection: connection.set_trace_callback(self)).result(10)
 
     def shut(self) -> None:
         self.reached.clear()
         self.opened.clear()
 
-    def __call__(self) -> None:
-        self.reached.set()
-        assert self.opened.wait(10)
+    def __call__(self, statement: str) -> None:
+        if statement == "COMMIT":
+            self.reached.set()
+            assert self.opened.wait(10)
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_those_that_wait_together_share_a_signature_and_go_on_together(tmp_path: Path, loop: object) -> None:
-    door = Door()
-    audit = Audit(tmp_path, meanwhile=door)
+    audit = Audit(tmp_path)
+    door = Door(audit)
     audit.write("start", {})
 
     async def main() -> None:
@@ -60,8 +62,8 @@ def test_those_that_wait_together_share_a_signature_and_go_on_together(tmp_path:
 
 
 def test_who_gives_up_waiting_does_not_take_the_entry_along(tmp_path: Path) -> None:
-    door = Door()
-    audit = Audit(tmp_path, meanwhile=door)
+    audit = Audit(tmp_path)
+    door = Door(audit)
     audit.write("start", {})
 
     async def main() -> None:
@@ -84,8 +86,8 @@ def test_who_gives_up_waiting_does_not_take_the_entry_along(tmp_path: Path) -> N
 
 
 def test_a_loop_that_closed_meanwhile_does_not_stop_the_audit(tmp_path: Path) -> None:
-    door = Door()
-    audit = Audit(tmp_path, meanwhile=door)
+    audit = Audit(tmp_path)
+    door = Door(audit)
     audit.write("start", {})
 
     async def main() -> None:
@@ -116,8 +118,7 @@ def test_one_that_cannot_be_written_down_does_not_hold_up_the_others(tmp_path: P
 
 
 def test_a_commit_that_fails_lets_nobody_go_on(tmp_path: Path) -> None:
-    door = Door()
-    audit = Audit(tmp_path, meanwhile=door)
+    audit = Audit(tmp_path)
     leave(audit)
     audit._writer.submit("audit", lambda c: c.execute("PRAGMA busy_timeout=0")).result(5)
     other = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)

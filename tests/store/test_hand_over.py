@@ -143,26 +143,40 @@ def test_a_piece_that_fails_leaves_nothing_of_itself_and_takes_nobody_along(tmp_
     assert writer.trouble == ""
 
 
-def test_what_gathers_is_written_when_it_is_hurried(tmp_path: Path) -> None:
-    writer = Writer({"a": tmp_path / "a.db"}, window_s=3600)
+def test_who_waits_for_one_database_lets_what_is_for_another_gather_on(tmp_path: Path) -> None:
+    writer = Writer({"a": tmp_path / "a.db", "b": tmp_path / "b.db"}, window_s=3600)
+    writer.start()
+    written: list[str] = []
+    writer.put("a", lambda _: written.append("a"))
+    writer.put("b", lambda _: written.append("b"))
+    writer.submit("b", lambda _: written.append("waited for")).result(5)
+    assert written == ["b", "waited for"]
+    writer.stop()
+    assert written == ["b", "waited for", "a"]
+
+
+def test_what_nobody_waits_for_is_written_when_it_has_gathered_long_enough(tmp_path: Path) -> None:
+    writer = Writer({"a": tmp_path / "a.db"}, window_s=0.2)
     writer.start()
     written = threading.Event()
     assert writer.put("a", lambda _: written.set())
     assert not written.wait(0.05)
-    writer.hurry()
     assert written.wait(5)
     writer.stop()
 
 
-def test_records_gather_until_a_hurry_and_nothing_is_hurried_where_none_wait(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.hurry()
-    assert store.writer._queue.empty()
-    store.add(record("r1"))
-    store.hurry()
-    store.writer.flush()
-    assert [row["id"] for row in Reader(store.telemetry_path).all()] == ["r1"]
-    store.close()
+def test_as_many_as_a_transaction_takes_gather_no_longer(tmp_path: Path) -> None:
+    writer = Writer({"a": tmp_path / "a.db"}, batch=4, window_s=3600)
+    writer.start()
+    written = [threading.Event() for _ in range(6)]
+    for event in written[:4]:
+        writer.put("a", lambda _, event=event: event.set())
+    assert all(event.wait(5) for event in written[:4])
+    for event in written[4:]:
+        writer.put("a", lambda _, event=event: event.set())
+    assert not written[4].wait(0.05)
+    writer.stop()
+    assert all(event.is_set() for event in written)
 
 
 @pytest.mark.parametrize("ill", ["full", "closed"])

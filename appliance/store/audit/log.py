@@ -73,8 +73,7 @@ class _Draft:
 class Audit:
     """The node's audit. Makes database, key and first entry where there are none. Close to flush.
 
-    `meanwhile` is called on the writer thread each time before it waits for the disk: on one core that is the moment
-    for what can be done at any time. Raises StateInvalid where audit.db is newer, damaged or out of reach, but not
+    Raises StateInvalid where audit.db is newer, damaged or out of reach, but not
     where the disk is full (rule 6).
     """
 
@@ -83,10 +82,8 @@ class Audit:
         state_dir: Path,
         *,
         clock: Callable[[], float] = time.time,
-        meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock
-        self._meanwhile = meanwhile
         self._waiting: deque[_Draft] = deque()
         self._asked = False  # whether work is queued that will take what waits
         self._lost = 0
@@ -275,7 +272,6 @@ class Audit:
             entries = [draft.entry for draft in added[at : at + _TOGETHER] if draft.entry is not None]
             rows = [(e.seq, e.time, e.kind, e.payload, e.previous, e.hash, e.signature) for e in entries]
             connection.execute(_insert_of(len(rows)), [value for row in rows for value in row])
-        self._meanwhile()
 
     def _payload(self, draft: _Draft) -> str:
         facts = draft.payload
