@@ -2,9 +2,9 @@
 
 Rules kept here:
 1. What could not be written is kept, and written later.
-2. A request that sets money aside begins no call before that is on disk; what it sets aside later, for a call beyond
-   its plan, is handed to the disk as that call begins. Where nothing can be written it is served all the same: what
-   would leave this host waits for the audit, which is on the same disk.
+2. A request that sets money aside begins no call before that is on disk; what leaves this host waits for it and for the
+   audit at once. What it sets aside later, for a call beyond its plan, is handed to the disk as that call begins. Where
+   nothing can be written it is served all the same: what would leave waits for the audit, which is on the same disk.
 3. What was set aside by a process that died is neither lost nor held for ever: the next one counts it as spent.
 4. What is set aside is written before what lets go of it, whatever is queued when.
 5. All that waits is one piece of work: one statement, one hand-over back to the event loop.
@@ -76,11 +76,11 @@ class Book:
 
     # ---- what is set aside ----------------------------------------------------------------------------------
 
-    async def keep(self, row: Kept) -> None:
-        """Returns when it is on disk, or cannot be."""
-        done = asyncio.get_running_loop().create_future()
+    def keep(self, row: Kept) -> asyncio.Future[None]:
+        """Done when it is on disk, or cannot be."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._keep(row, done)
-        await done
+        return done
 
     def keep_soon(self, row: Kept) -> None:
         """It was raised: write it at once, while the call waits for the audit."""

@@ -1,8 +1,9 @@
 """A session with one upstream: whatever it sends is in the audit before it leaves.
 
 Rules kept here:
-1. Every request is written down, on disk, before its connection is looked for, each redirect that is followed too. What
-   would be sent on nobody's behalf (`records.departure`) is not sent.
+1. Every request is written down, on disk, before its connection is looked for, each redirect that is followed too; and
+   what else has to be done before it is sent is done. What would be sent on nobody's behalf (`records.departure`) is
+   not sent.
 2. Nothing passes that by: `get` and `post` are all that a session has; no WebSocket, no middlewares of a caller's.
 3. `post` writes head and body in one piece on aiohttp's connections and reads with aiohttp's parser. Pool, TLS, names,
    clocks and errors are aiohttp's; its request and response objects, which cost more than all of these, are left out.
@@ -33,7 +34,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from appliance.errors import AuditUnavailable
-from appliance.records.departure import STAYING_TIERS, Departure, current_departure
+from appliance.records.departure import STAYING_TIERS, Departure, cleared, current_departure
 
 ONE_WRITE_BYTES = 512 * 1024  # larger bodies are sent in pieces
 _HEADS_KEPT = 16  # addresses of one session
@@ -271,6 +272,7 @@ class Session:
             raise AuditUnavailable("Nobody says on whose behalf this would leave, so it does not.")
         if departure.tier not in STAYING_TIERS or not place.here:
             await self._ledger.leaving(departure, place.named, body)
+        await cleared()
 
     async def _written_first(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Rule 1 for what aiohttp sends by itself."""

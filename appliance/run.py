@@ -21,7 +21,7 @@ from appliance.decide.price import most_picos_of
 from appliance.judge import judge
 from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text
 from appliance.records.decision import Attempt, Judgement, Step, StepOutcome
-from appliance.records.departure import Departure, departing
+from appliance.records.departure import STAYING_TIERS, Departure, departing, settled
 from appliance.records.money import total
 from appliance.redact import Redaction, Restorer, restored
 from appliance.retries import again_in
@@ -72,8 +72,8 @@ class Run:
         while True:
             attempt = self._try
             try:
-                stream, departure = await self._opened(path)
-                with departing(departure):
+                stream, departure, written = await self._opened(path)
+                with departing(departure, written):
                     try:
                         async for chunk in stream:
                             attempt.note(chunk)
@@ -120,8 +120,9 @@ class Run:
             self._fail(PathError("unavailable", "the path is not running", sent=False))
         return path
 
-    async def _opened(self, path: ExecutionPath) -> tuple[AsyncIterator[Chunk], Departure]:
-        """The path's stream, and on whose behalf it sends: what is to be redacted is, and the path's turn has come.
+    async def _opened(self, path: ExecutionPath) -> tuple[AsyncIterator[Chunk], Departure, asyncio.Future[None] | None]:
+        """The path's stream, on whose behalf it sends, and what has to be done before it does: what is to be redacted
+        is, and the path's turn has come.
 
         `_leave` must follow. Raises PathError.
         """
@@ -154,8 +155,11 @@ class Run:
             in_json = execution.request.format.kind in ("json_object", "json_schema")
             stream = restored(stream, Restorer(redaction.back, in_json=in_json))
         departure = execution.departure(step, redaction)
+        written = None if execution.purse is None else execution.purse.written
+        if written is not None and departure.tier in STAYING_TIERS:
+            await settled(written)  # what leaves waits for the audit too: the door sees to both
         attempt.begin(execution.clock, execution.request.dimensions)
-        return stream, departure
+        return stream, departure, written
 
     @property
     def _member(self) -> int:

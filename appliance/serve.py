@@ -202,14 +202,13 @@ class Serving:
             self._tokens = features.estimated_prompt_tokens + features.estimated_output_tokens
             account.use_tokens(self._tokens)
 
-    async def _keep(self) -> None:
-        """Returns when what is set aside is on disk."""
+    def _keep(self) -> None:
+        """Have what is set aside written; no call is made before it is."""
         hold, book = self._hold, self._node.book
         if hold is not None:
-            hold.kept = True
             row = partial(row_of, self.request, self.features.cells, self._generation, self._now, self.decision)
             hold.grown = lambda grown: book.keep_soon(row(grown))
-            await book.keep(row(hold))
+            hold.written = book.keep(row(hold))
 
     def _refuse(self, decision: Decision) -> None:
         """Raise the error that a refusal stands for."""
@@ -269,7 +268,7 @@ class Serving:
                 yield self._seen(chunk)
             return
         self._running = True  # what it costs is not known when the headers of a stream go out
-        await self._keep()
+        self._keep()
         try:
             execution, flight = self._begin(decision)
             collector = Collector() if self._key else None
@@ -298,7 +297,7 @@ class Serving:
         self._refuse(decision)
         if self._entry is not None:
             return self._entry.answer
-        await self._keep()
+        self._keep()
         try:
             execution, flight = self._begin(decision)
             collector = Collector()
@@ -533,7 +532,7 @@ class Serving:
             for step in record.outcome.steps:
                 if not step.shared:
                     self._node.tally.note_step(step, self._fleet)
-            self._node.tally.note(record, [hold.id for hold in self._holds() if hold.kept])
+            self._node.tally.note(record, [hold.id for hold in self._holds() if hold.written is not None])
         finally:
             self._leave(tokens)  # after what was set aside was counted as spent: nobody may see it as neither
         if self._match is not None and self._match.drawn is not None:

@@ -127,6 +127,30 @@ def test_nothing_leaves_on_nobodys_behalf_or_where_it_cannot_be_written_down(siz
     run(main)
 
 
+@pytest.mark.parametrize("size", [10, ONE_WRITE_BYTES + 1])
+def test_what_must_be_done_before_it_leaves_is_waited_for_beside_the_audit(size: int) -> None:
+    async def main() -> None:
+        ledger, after = MemoryLedger(), asyncio.get_running_loop().create_future()
+        async with Wire() as wire:
+            egress, session = opened(wire, ledger)
+            with departing(DEPARTURE, after):
+                given_up, waits = (asyncio.ensure_future(session.post(wire.url, b"x" * size)) for _ in range(2))
+                await asyncio.sleep(0.05)
+            assert (len(ledger.left), wire.connections) == (2, 0)
+            given_up.cancel()
+            await asyncio.sleep(0)
+            after.set_result(None)
+            answer = await waits
+            assert answer.status == 200
+            answer.close()
+            assert wire.bodies == [b"x" * size]
+            with departing(DEPARTURE, after):  # another try of the same request
+                (await session.post(wire.url, b"again")).close()
+            await egress.close()
+
+    run(main)
+
+
 def test_a_post_elsewhere_is_refused_and_a_redirect_is_not_followed() -> None:
     moved = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n"
 

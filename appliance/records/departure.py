@@ -4,10 +4,12 @@ Rules kept here:
 1. No text of a request, so that every one of these may be recorded.
 2. A path of the tiers cache, reuse and device that speaks to loopback does not leave. All else does: a card that calls
    itself a device but names another host is believed by its address.
+3. What has to be on disk before anything is sent may be written beside the audit's entry: whoever sends waits for both.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 
 from appliance.records.card import Place, Tier
@@ -36,25 +38,42 @@ class Departure:
     redacted: tuple[tuple[str, int], ...] | None = None
 
 
-_current: ContextVar[Departure | None] = ContextVar("weir-departure", default=None)
-
-
 class departing:  # noqa: N801 - used as a statement is
-    """What is sent inside this block, by this task, is sent on behalf of `departure`; None: nothing may be."""
+    """What is sent inside this block, by this task, is sent on behalf of `departure`, and not before `after` is done;
+    None: nothing may be sent.
+    """
 
-    __slots__ = ("_before", "_departure")
+    __slots__ = ("_before", "after", "departure")
 
-    def __init__(self, departure: Departure | None) -> None:
-        self._departure = departure
+    def __init__(self, departure: Departure | None, after: asyncio.Future[None] | None = None) -> None:
+        self.departure = departure
+        self.after = after
 
     def __enter__(self) -> None:
         self._before = _current.get()
-        _current.set(self._departure)
+        _current.set(self)
 
     def __exit__(self, *_: object) -> None:
         _current.set(self._before)
 
 
+_current: ContextVar[departing | None] = ContextVar("weir-departure", default=None)
+
+
 def current_departure() -> Departure | None:
     """On whose behalf this task sends; None outside of `departing`."""
-    return _current.get()
+    current = _current.get()
+    return None if current is None else current.departure
+
+
+async def cleared() -> None:
+    """Returns when what had to be done before this task sends is."""
+    current = _current.get()
+    if current is not None and current.after is not None:
+        await settled(current.after)
+
+
+async def settled(done: asyncio.Future[None]) -> None:
+    """Returns when it is done. Who stops waiting does not take it from others that wait."""
+    if not done.done():
+        await asyncio.shield(done)

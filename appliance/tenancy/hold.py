@@ -9,6 +9,7 @@ Not locked: for the event loop alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from appliance.records.money import picos
@@ -18,15 +19,16 @@ from appliance.tenancy.accounts import Account
 class Hold:
     """Made by `held`. `begins` before each call, `ends` after it; `release` once, when its costs were counted as spent.
 
-    `amount` in picos. `kept` says that it is on disk, `grown` is called whenever the amount was raised.
+    `amount` in picos. `written` is done when it is on disk, or cannot be; None where it is not to be. `grown` is called
+    whenever the amount was raised.
     """
 
-    __slots__ = ("_account", "_at_risk", "_now", "_spent", "amount", "grown", "id", "kept")
+    __slots__ = ("_account", "_at_risk", "_now", "_spent", "amount", "grown", "id", "written")
 
     def __init__(self, account: Account, id: str, amount: int, now: float) -> None:
         self.id = id
         self.amount = amount
-        self.kept = False
+        self.written: asyncio.Future[None] | None = None
         self.grown: Callable[[Hold], object] | None = None
         self._account = account
         self._now = now  # of the request, whose day and month pay

@@ -104,6 +104,36 @@ async def test_what_is_shared_is_paid_for_once_whoever_leaves_first(tmp_path: Pa
     assert len(slow.jobs) == 1
 
 
+@pytest.mark.parametrize("tier", ["frontier", "device"])
+async def test_no_call_begins_before_what_it_may_cost_is_on_disk(tmp_path: Path, tier: str) -> None:
+    acme = key(tmp_path, budget_day=5.0)
+    async with OpenAIStandIn(Behaviour()) as upstream:
+        card = upstream_card(upstream.base_url, "one", tier=tier, price={"per_request": 1.0})
+        async with running_node(tmp_path, card) as weir:
+            assert (await weir.ask("first", headers=bearer(acme)))[0] == 200  # connected
+            await until(lambda: not holds(weir.state))
+            with closing(sqlite3.connect(weir.state / "node.db", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                asking = asyncio.create_task(weir.ask("second", headers=bearer(acme)))
+                leaving = await asyncio.to_thread(entries, weir.state, 2 if tier == "frontier" else 0)
+                assert not asking.done()
+                assert upstream.seen["chat/completions"] == 1
+                other.execute("ROLLBACK")
+            assert (await asking)[0] == 200
+            assert upstream.seen["chat/completions"] == 2
+    assert leaving == (2 if tier == "frontier" else 0)  # the audit does not wait for it
+
+
+def entries(state: Path, awaited: int) -> int:
+    """How often the audit says that something leaves: after half a second, or when it is so many."""
+    began, found = time.monotonic(), 0
+    with closing(sqlite3.connect(state / "audit.db")) as connection:
+        while (taken := time.monotonic() - began) < 0.5 or (found < awaited and taken < 30):
+            (found,) = connection.execute("SELECT count(*) FROM entries WHERE kind = 'egress'").fetchone()
+            time.sleep(0.01)
+    return found
+
+
 async def test_what_a_killed_node_had_set_aside_is_spent_by_the_next_one(tmp_path: Path) -> None:
     acme = key(tmp_path, budget_day=5.0)
     async with OpenAIStandIn(Behaviour(delay_first_s=30.0)) as upstream:

@@ -92,9 +92,8 @@ def test_what_is_settled_before_it_was_written_is_not_left_behind(rig: Rig) -> N
 
 async def test_many_are_written_together_and_all_who_wait_go_on(rig: Rig) -> None:
     go = rig.held_back()
-    waiting = [asyncio.ensure_future(rig.book.keep(row(f"r{n:03}"))) for n in range(100)]
-    gone = asyncio.ensure_future(rig.book.keep(row("gone")))
-    await asyncio.sleep(0)
+    waiting = [rig.book.keep(row(f"r{n:03}")) for n in range(100)]
+    gone = rig.book.keep(row("gone"))
     gone.cancel()
     rig.book.keep_soon(row("r007", 9))
     rig.book.keep_soon(row("huge", 1 << 70))
@@ -108,8 +107,7 @@ async def test_many_are_written_together_and_all_who_wait_go_on(rig: Rig) -> Non
 async def test_who_waits_goes_on_where_nothing_can_be_written_and_nothing_spent_is_lost(rig: Rig) -> None:
     rig.store.writer.submit("node", lambda db: db.execute("ALTER TABLE holds RENAME TO away")).result(30)
     go = rig.held_back()
-    waiting = [asyncio.ensure_future(rig.book.keep(row(f"r{n}"))) for n in range(3)]
-    await asyncio.sleep(0)
+    waiting = [rig.book.keep(row(f"r{n}")) for n in range(3)]
     rig.book.used("t", NOW, Spent(4, 1))
     go()
     await asyncio.wait_for(asyncio.gather(*waiting), 30)

@@ -112,7 +112,6 @@ class Budgets(RuleBasedStateMachine):
         def row(hold: Hold, now: float = self.now) -> Kept:
             return Kept(hold.id, "t", now, hold.amount, "one", "", "USD", "g")
 
-        hold.kept = True
         hold.grown = lambda grown: self.book.keep_soon(row(grown))
         self.book.keep_soon(row(hold))
         self.at_work[id] = (hold, dear, [])
