@@ -124,6 +124,20 @@ async def test_no_call_begins_before_what_it_may_cost_is_on_disk(tmp_path: Path,
     assert leaving == (2 if tier == "frontier" else 0)  # the audit does not wait for it
 
 
+async def test_no_runtime_of_this_host_is_asked_before_either(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=5.0)
+    path = FakePath(fake_card("device/a", price={"per_request": 1.0}), answer("here"))
+    async with running_node(tmp_path, fakes=(path,)) as weir:
+        with closing(sqlite3.connect(weir.state / "node.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asking = asyncio.create_task(weir.ask("q", headers=bearer(acme)))
+            await asyncio.sleep(0.5)
+            assert (path.jobs, asking.done()) == ([], False)
+            other.execute("ROLLBACK")
+        assert (await asking)[0] == 200
+    assert len(path.jobs) == 1
+
+
 def entries(state: Path, awaited: int) -> int:
     """How often the audit says that something leaves: after half a second, or when it is so many."""
     began, found = time.monotonic(), 0
