@@ -77,21 +77,25 @@ class Book:
     # ---- what is set aside ----------------------------------------------------------------------------------
 
     def keep(self, row: Kept) -> asyncio.Future[None]:
-        """Done when it is on disk, or cannot be."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._keep(row, done)
+        """Done when it is on disk, or cannot be. The audit's entry, which takes longer, may be handed over first."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._to_keep.append((row, done))
+        if not self._keeps:
+            self._keeps = True
+            loop.call_soon(self._hand_over)
         return done
 
     def keep_soon(self, row: Kept) -> None:
         """It was raised: write it at once, while the call waits for the audit."""
-        self._keep(row, None)
-
-    def _keep(self, row: Kept, done: asyncio.Future[None] | None) -> None:
-        self._to_keep.append((row, done))
+        self._to_keep.append((row, None))
         if not self._keeps:
             self._keeps = True  # before the hand-over: the writer may be done with it before `submit` returns
-            work = _Keeping(self)
-            self._writer.submit("node", work.write).add_done_callback(work.committed)
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        work = _Keeping(self)
+        self._writer.submit("node", work.write).add_done_callback(work.committed)
 
     def taken_to_keep(self) -> tuple[list[tuple[Kept, asyncio.Future[None] | None]], Unwritten]:
         """On the writer thread: what is to be set aside, and what was spent, which may settle some of it."""
