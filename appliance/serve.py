@@ -41,7 +41,7 @@ from appliance.records.answer import Answer, Counted
 from appliance.records.card import ModelCard
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import CacheHit, Carried, Decision, Outcome, Snapshot, StepOutcome
-from appliance.records.features import Features
+from appliance.records.features import Cells, Features
 from appliance.records.money import total
 from appliance.records.record import Record
 from appliance.records.request import Kind, Request
@@ -236,7 +236,9 @@ class Serving:
                 if request.labels.cache == "default":
                     found = node.cache.look_up(self._key, self._now, request.labels.cache_max_age_s)
                     if found is not None:
-                        self._weigh(found, found.hit(self._now), _of_hit(self.request.kind, self.request.stream))
+                        self._weigh(
+                            found, found.hit(self._now), _of_hit(self.request.kind, self.request.stream, found.cells)
+                        )
         return self._entry.answer if self._entry is not None else None
 
     def _weigh_anew(self) -> None:
@@ -404,6 +406,7 @@ class Serving:
             generation=self._generation.id,
             staticity=of or "",
             saved=sum(step.cost + step.seconds * weights.latency_weight for step in outcomes),
+            cells=self.features.cells,
         )
         if question is not None:
             self._node.semantic.keep(question, self._key, request.tenant, now, now + lives)
@@ -604,7 +607,7 @@ def _staticity_of(request: Request) -> Staticity | None:
     return staticity(text, "") if 0 < len(text) <= MOST_CHARACTERS else None
 
 
-@lru_cache
-def _of_hit(kind: Kind, stream: bool) -> Features:
-    """A stored answer is served without a look at the text."""
-    return Features(modality=kind, stream=stream)
+@lru_cache(maxsize=256)
+def _of_hit(kind: Kind, stream: bool, cells: Cells) -> Features:
+    """A stored answer is served without a look at the text: what it is about is known of who asked first."""
+    return Features(modality=kind, stream=stream, cells=cells)

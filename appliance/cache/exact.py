@@ -31,20 +31,21 @@ from appliance.cache.erasure import LABELS, Erasures
 from appliance.features.detect import form
 from appliance.records.answer import Answer
 from appliance.records.decision import CacheHit
+from appliance.records.features import UNKNOWN_CELLS, Cells
 from appliance.records.request import Labels, Request
 from appliance.store import Store
 
 PATH_ID = "cache/exact"
-COLUMNS = "created, expires, origin, p_good, answer"  # what `entry_of` reads
+COLUMNS = "created, expires, origin, p_good, answer, cells"  # what `entry_of` reads
 _DOUBTED = 10_000  # keys
 _COUNTED = 65_536  # hits between two sweeps; of more, the newest
 _LEFT_S = 86_400.0  # an unused entry of another generation is kept this long, for a way back
 _INSERT = """INSERT INTO exact
-    (key,tenant,created,expires,origin,p_good,bytes,answer,labels,generation,staticity,saved)
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO UPDATE SET
-    (tenant,created,expires,origin,p_good,bytes,answer,labels,generation,staticity,saved) =
+    (key,tenant,created,expires,origin,p_good,bytes,answer,labels,generation,staticity,saved,cells)
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO UPDATE SET
+    (tenant,created,expires,origin,p_good,bytes,answer,labels,generation,staticity,saved,cells) =
     (excluded.tenant,excluded.created,excluded.expires,excluded.origin,excluded.p_good,excluded.bytes,excluded.answer,
-    excluded.labels,excluded.generation,excluded.staticity,excluded.saved)"""
+    excluded.labels,excluded.generation,excluded.staticity,excluded.saved,excluded.cells)"""
 # A day after its last hit, an entry's hits count half.
 _NOTE_HITS = """UPDATE exact SET hits = hits / (1 + max(0, ?2 - max(created, used)) / 86400.0) + ?3, used = ?2
     WHERE key = ?1"""
@@ -63,7 +64,7 @@ def _answers() -> TypeAdapter[Answer]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stored answer. Times in Unix seconds."""
+    """One stored answer. Times in Unix seconds. `cells` as in the features of who asked first."""
 
     key: str
     created: float
@@ -72,6 +73,7 @@ class Entry:
     p_good: float
     answer: Answer
     bytes: int
+    cells: Cells = UNKNOWN_CELLS
 
     def hit(self, now: float) -> CacheHit:
         """The entry as a decision sees it."""
@@ -195,6 +197,7 @@ class ExactCache:
         generation: str = "",
         staticity: str = "",
         saved: float = 0.0,
+        cells: Cells = UNKNOWN_CELLS,
     ) -> None:
         """Keep one complete, accepted answer, for `ttl_s` seconds or as long as the host lets answers live.
 
@@ -202,7 +205,7 @@ class ExactCache:
         """
         blob = orjson.dumps(answer)
         lives = self._ttl_s if ttl_s is None else min(ttl_s, self._ttl_s)
-        entry = Entry(key, now, now + lives, origin, p_good, answer, len(blob))
+        entry = Entry(key, now, now + lives, origin, p_good, answer, len(blob), cells)
         number = self.erasures.number
         if number != self._number:
             self.let_go()
@@ -210,7 +213,7 @@ class ExactCache:
         stated = "" if labels is None else orjson.dumps({name: getattr(labels, name) for name in LABELS}).decode()
         row = (
             *(key, tenant, entry.created, entry.expires, origin, p_good, entry.bytes, blob),
-            *(stated, generation, staticity, max(0.0, saved)),
+            *(stated, generation, staticity, max(0.0, saved), orjson.dumps(cells).decode()),
         )
 
         def work(connection: sqlite3.Connection) -> None:
@@ -299,11 +302,24 @@ class ExactCache:
         return None if row is None else entry_of(key, row)
 
 
+@lru_cache(maxsize=1)
+def _cells_read() -> TypeAdapter[Cells]:
+    return TypeAdapter(Cells)
+
+
+def _cells(stored: object) -> Cells:
+    """Raises ValueError where they are none that `store` wrote."""
+    if stored == "":
+        return UNKNOWN_CELLS
+    cells = _cells_read().validate_json(stored)  # type: ignore[arg-type]  # anything else is refused by it
+    return cells or UNKNOWN_CELLS
+
+
 def entry_of(key: str, row: tuple[Any, ...]) -> Entry | None:
     """The entry in the columns `COLUMNS`; None where `store` did not write it so: SQLite keeps any type anywhere."""
     try:
         answer = _answers().validate_json(row[4])
-        entry = Entry(key, float(row[0]), float(row[1]), row[2], float(row[3]), answer, len(row[4]))
+        entry = Entry(key, float(row[0]), float(row[1]), row[2], float(row[3]), answer, len(row[4]), _cells(row[5]))
     except (ValueError, TypeError):
         return None
     sound = isinstance(entry.origin, str) and 0.0 <= entry.p_good <= 1.0 and answer.choices

@@ -31,7 +31,7 @@ log = structlog.get_logger("weir.cache")
 _ROUNDS = 4  # of asking for more where what was proposed is gone
 _NEW = "SELECT row, vector FROM semantic WHERE partition = ? AND row > ? AND expires > ? ORDER BY row DESC LIMIT ?"
 _ALIVE = """SELECT s.row, s.key, s.text, s.language, s.cell, s.vector,
-    e.created, e.expires, e.origin, e.p_good, e.answer
+    e.created, e.expires, e.origin, e.p_good, e.answer, e.cells
     FROM semantic s JOIN exact e ON e.key = s.key
     WHERE s.row IN ({}) AND s.partition = ? AND s.expires > ? AND e.expires > ?"""
 _INSERT = """INSERT INTO semantic (key,partition,tenant,text,language,cell,embedder,created,expires,bytes,vector)

@@ -18,7 +18,7 @@ from typing import Protocol
 from appliance.features.classify import Classified
 from appliance.features.embedder import ModelInvalid
 from appliance.features.language import language
-from appliance.records.features import UNKNOWN_CELL, Features
+from appliance.records.features import UNKNOWN_CELLS, Cells, Features
 from appliance.records.request import Message, Request, last_user_text
 
 READ = 100_000  # characters looked at for the token estimate; beyond, the rate of these holds
@@ -182,9 +182,9 @@ def needs(request: Request) -> frozenset[str]:
 
 
 def describe(request: Request, classifier: Classifies | None = None) -> Features:
-    """The request's Features. Without a classifier, or where it fails, the cell is UNKNOWN_CELL (rule 1)."""
+    """The request's Features. Without a classifier, or where it fails, the cells are UNKNOWN_CELLS (rule 1)."""
     text = last_user_text(request)
-    cells: tuple[tuple[str, float], ...] = ((UNKNOWN_CELL, 1.0),)
+    cells: Cells = UNKNOWN_CELLS
     embedding: tuple[float, ...] | None = None
     if classifier is not None and request.kind != "embedding":
         try:

@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from appliance.records.request import Kind
 from appliance.records.value import value
 
-UNKNOWN_CELL = "other/medium"
+Cells = tuple[tuple[str, float], ...]  # task cells with their probabilities, as `Features` says
+UNKNOWN_CELLS: Cells = (("other/medium", 1.0),)
 # What detectors find, spelled as in `detectors.json`.
 FindingKind = Literal[
     "email",
@@ -53,7 +54,7 @@ class Features:
     """
 
     modality: Kind
-    cells: tuple[tuple[str, float], ...] = ((UNKNOWN_CELL, 1.0),)
+    cells: Cells = UNKNOWN_CELLS
     language: str = ""
     language_p: float = 0.0
     characters: int = 0

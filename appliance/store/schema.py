@@ -134,6 +134,12 @@ def m003_similar_labels(db: Database) -> None:
     )
 
 
+@cache()
+def m004_cells_of_exact(db: Database) -> None:
+    """What kind of task an answer was of, as JSON of `Features.cells`; '' where nobody knows."""
+    db.execute("ALTER TABLE exact ADD COLUMN cells TEXT NOT NULL DEFAULT ''")
+
+
 @audit()
 def m001_entries(db: Database) -> None:
     db.execute(

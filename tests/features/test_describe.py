@@ -15,7 +15,7 @@ from appliance.features.describe import describe, estimated_tokens, needs
 from appliance.features.embedder import ModelInvalid
 from appliance.features.language import language
 from appliance.records.card import Capabilities
-from appliance.records.features import UNKNOWN_CELL, Features
+from appliance.records.features import UNKNOWN_CELLS, Features
 from appliance.records.request import Format, Message, Request, Sampling, last_user_text
 
 
@@ -43,7 +43,7 @@ def request(text: str = "Hello", **fields: Any) -> Request:
 
 def test_without_a_classifier_the_cell_is_unknown_and_all_else_is_described() -> None:
     found = describe(request("How many boats lie in the harbour of Lisbon tonight?", stream=True))
-    assert found.cells == ((UNKNOWN_CELL, 1.0),)
+    assert found.cells == UNKNOWN_CELLS
     assert found.embedding is None
     assert found.language == "en"
     assert found.characters == 52
@@ -51,7 +51,7 @@ def test_without_a_classifier_the_cell_is_unknown_and_all_else_is_described() ->
 
 
 def test_a_classifier_that_fails_costs_the_cell_and_not_the_request() -> None:
-    assert describe(request(), Broken()).cells == ((UNKNOWN_CELL, 1.0),)
+    assert describe(request(), Broken()).cells == UNKNOWN_CELLS
 
 
 def test_the_last_user_message_is_what_is_classified() -> None:
@@ -122,7 +122,7 @@ def test_an_embedding_needs_nothing_and_answers_nothing() -> None:
     assert found.needs == frozenset()
     assert found.estimated_output_tokens == 0
     assert found.characters == 15
-    assert found.cells == ((UNKNOWN_CELL, 1.0),)
+    assert found.cells == UNKNOWN_CELLS
 
 
 def test_longer_tasks_promise_longer_answers_up_to_the_callers_limit() -> None:

@@ -296,6 +296,9 @@ async def test_what_has_expired_is_not_served_from_memory_nor_from_disk(
         "p_good = 7",
         "origin = x'ff'",
         """answer = '{"id":"a","model":"m","created":1,"choices":[]}'""",
+        "cells = 7",
+        "cells = 'extract/easy'",
+        """cells = '[["extract/easy"]]'""",
     ],
 )
 async def test_a_corrupted_row_is_a_miss(tmp_path: Path, upstream: OpenAIStandIn, damage: str) -> None:

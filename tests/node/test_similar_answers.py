@@ -18,10 +18,12 @@ import pytest
 
 from appliance.decide.similar import CellPromise, Evidence, Promise, Rung, Verifier
 from appliance.paths.contract import Job, PathError, Readiness
+from appliance.records.features import UNKNOWN_CELLS
 from appliance.records.record import from_json
 from appliance.replay import replay
 from appliance.similar.measures import NAMES
 from appliance.similar.watch import Opened
+from appliance.spent import read
 from appliance.store.similar_labels import open_again
 from tests import factories
 from tests.node.conftest import ROOT, Running, fake_card, running_node, said, sse, until
@@ -128,6 +130,22 @@ async def test_what_means_the_same_is_answered_by_what_was_said_before(tmp_path:
         assert ASKED not in str(row)
         third, _ = await by.ask(OTHER)
         assert third != first
+
+
+async def test_an_exact_hit_counts_for_the_task_of_who_asked_first_also_after_a_restart(tmp_path: Path) -> None:
+    rows, tasks = [], []
+    for _ in range(2):
+        async with similar(tmp_path) as by:
+            for _ in range(2):
+                _, headers = await by.ask(ASKED)
+                rows.append(await by.weir.record(headers["x-weir-decision"]))
+            await asyncio.to_thread(by.weir.node.store.writer.flush)
+            tasks = read(by.weir.state, ("task",), None, None, None)
+    assert [row["decision"]["chosen"] == "cache-hit" for row in rows] == [False, True, True, True]
+    first = rows[0]["features"]["cells"]
+    assert first != [list(cell) for cell in UNKNOWN_CELLS]
+    assert all(row["features"]["cells"] == first for row in rows)
+    assert [(row.task, row.sums.requests) for row in tasks] == [(first[0][0].partition("/")[0], 4)]
 
 
 async def test_a_hit_is_streamed_like_any_other_answer(tmp_path: Path) -> None:
