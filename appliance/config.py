@@ -312,14 +312,37 @@ def resolve_secret(reference: str) -> str:
 
     A credential is what systemd hands over (LoadCredential=). Raises ConfigInvalid naming the reference only.
     """
-    if not REFERENCE.match(reference):
-        raise ConfigInvalid("A secret must be given as env:NAME, file:/path or credential:NAME.")
-    kind, _, name = reference.partition(":")
-    file = secret_file(reference)
-    value = os.environ.get(name, "") if kind == "env" else _content(file) if file is not None else ""
-    if not (value := value.strip()):
-        raise ConfigInvalid(f"The secret {reference} is missing or empty.", next_step="Set it on this host.")
+    value, lacking = secret_of(reference)
+    if lacking:
+        named = reference if REFERENCE.match(reference) else "that is stated"  # it may be the secret itself
+        raise ConfigInvalid(f"The secret {named} {lacking}.", next_step="Set it on this host.")
     return value
+
+
+def secret_of(reference: str) -> tuple[str, str]:
+    """The secret, or '' and what is wrong with it in words that follow its name and quote nothing of it."""
+    kind, _, name = reference.partition(":")
+    if kind == "secret":
+        return "", "is not among the 'secrets' of weir.yaml"
+    if not REFERENCE.match(reference):
+        return "", "is not given as env:NAME, file:/path or credential:NAME"
+    file = secret_file(reference)
+    try:
+        if kind == "env":
+            value = os.environ[name]
+        elif file is None:
+            return "", "is no credential: systemd handed none over"
+        else:
+            with file.open("rb") as opened:
+                value = opened.read(_MAX_SECRET_BYTES).decode("utf-8")
+    except KeyError:
+        return "", "is not set"
+    except OSError as error:
+        return "", f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        return "", "is no text in UTF-8"
+    value = value.strip()
+    return value, "" if value else "is empty"
 
 
 def secret_file(reference: str) -> Path | None:
@@ -335,14 +358,6 @@ def named_secret(reference: str, names: Mapping[str, str]) -> str:
     """What a card's `secret:NAME` is in the host's configuration (`Config.secrets`); any other reference as it is."""
     kind, _, name = reference.partition(":")
     return names.get(name, reference) if kind == "secret" else reference
-
-
-def _content(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAX_SECRET_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _findings(error: ValidationError, tree: Tree) -> Iterator[FileFault]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from appliance import config_show
-from appliance.config import Config, listening_on, load, load_with_origin, resolve_secret
+from appliance.config import Config, listening_on, load, load_with_origin, resolve_secret, secret_of
 from appliance.config_read import parse_yaml
 from appliance.errors import ConfigInvalid
 
@@ -188,6 +188,30 @@ def test_a_secret_that_is_not_there_is_an_error_without_a_value(reference: str) 
     with pytest.raises(ConfigInvalid) as caught:
         resolve_secret(reference)
     assert "sk-value" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("reference", "lacking"),
+    [
+        ("env:WEIR_ABSENT", "is not set"),
+        ("env:WEIR_BLANK", "is empty"),
+        ("file:/nowhere/key", "cannot be read: No such file or directory"),
+        ("file:{top}", "cannot be read: Is a directory"),
+        ("file:{top}/empty", "is empty"),
+        ("file:{top}/bytes", "is no text in UTF-8"),
+        ("credential:key", "is no credential: systemd handed none over"),
+        ("secret:key", "is not among the 'secrets' of weir.yaml"),
+        ("sk-value", "is not given as env:NAME, file:/path or credential:NAME"),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_told_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, lacking: str
+) -> None:
+    monkeypatch.setenv("WEIR_BLANK", " \n")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    (tmp_path / "empty").touch()
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    assert secret_of(reference.format(top=tmp_path)) == ("", lacking)
 
 
 # ---- values ---------------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from appliance.config import named_secret, resolve_secret
+from appliance.config import named_secret, secret_of
 from appliance.doctor.check import Check, CheckOutcome, Subject, failed, passed, skipped, warned
-from appliance.errors import ConfigInvalid, StateInvalid, WeirError
+from appliance.errors import StateInvalid, WeirError
 from appliance.identity import PUBLIC, load_public
 from appliance.store.audit.chain import Entry
 from appliance.store.audit.log import DATABASE, HEAD
@@ -66,7 +66,7 @@ def _secrets(subject: Subject) -> CheckOutcome:
     open_to_all = sorted(path for path in files if Path(path).is_file() and Path(path).stat().st_mode & 0o077)
     lacking, without = _lacking(own), _lacking(of_cards)
     found = [
-        (lacking, "missing or empty", "set them on this host, see 'secrets' in weir.yaml"),
+        (lacking, "not to be had", "set them on this host, see 'secrets' in weir.yaml"),
         (open_to_all, "readable by others", f"chmod 600 {' '.join(open_to_all)}"),
         (without, "paths without their key", "set the key, or take the card out"),
     ]
@@ -78,15 +78,8 @@ def _secrets(subject: Subject) -> CheckOutcome:
 
 
 def _lacking(references: dict[str, str]) -> list[str]:
-    return [f"{name} ({reference})" for name, reference in references.items() if not _resolves(reference)]
-
-
-def _resolves(reference: str) -> bool:
-    try:
-        resolve_secret(reference)
-    except ConfigInvalid:
-        return False
-    return True
+    told = [(name, reference, secret_of(reference)[1]) for name, reference in references.items()]
+    return [f"{name} ({reference}) {lacking}" for name, reference, lacking in told if lacking]
 
 
 def _state_dir(subject: Subject) -> CheckOutcome:

@@ -11,19 +11,21 @@ from __future__ import annotations
 import json
 
 from appliance import config
-from appliance.errors import ConfigInvalid
 from appliance.paths.contract import PathError
 
 
 def resolve_secret(reference: str) -> str:
     """The value behind 'env:NAME', 'file:/path' or 'credential:NAME'. May block; raises PathError 'auth'."""
-    try:
-        value = config.resolve_secret(reference)
-        if value.startswith("{"):
+    value, lacking = config.secret_of(reference)
+    if value.startswith("{"):
+        try:
             value = json.dumps(json.loads(value))
-    except (ConfigInvalid, ValueError):
-        value = ""
-    if not value or not value.isascii() or not value.isprintable():
-        scheme = reference.partition(":")[0]
-        raise PathError("auth", f"The key that the card refers to ({scheme}:...) is missing or unusable on this host.")
+        except ValueError:
+            lacking = "begins as a JSON object and is none"
+    if not lacking and not (value.isascii() and value.isprintable()):
+        lacking = "is not one line of plain ASCII"
+    if lacking:
+        kind = reference.partition(":")[0]
+        scheme = kind if kind in ("env", "file", "credential", "secret") else "?"
+        raise PathError("auth", f"The key that the card refers to ({scheme}:...) {lacking}, on this host.")
     return value

@@ -208,8 +208,8 @@ def test_every_trouble_with_secrets_is_named_also_of_the_members_of_a_pool(tmp_p
     card(tmp_path / "content", endpoint={"base_url": "http://127.0.0.1:9", "model": "m", "members": members})
     result = found("secrets", subject(tmp_path))
     assert result.state == "warn"
-    assert result.seen == f"readable by others: {key}; paths without their key: m west (env:WEIR_ABSENT_KEY)"
+    assert result.seen == f"readable by others: {key}; paths without their key: m west (env:WEIR_ABSENT_KEY) is not set"
     result = found("secrets", subject(tmp_path, secrets={"a": "env:WEIR_ABSENT_KEY"}))
     assert result.state == "fail"
-    assert result.seen.startswith("missing or empty: a (env:WEIR_ABSENT_KEY); readable by others: ")
+    assert result.seen.startswith("not to be had: a (env:WEIR_ABSENT_KEY) is not set; readable by others: ")
     assert f"chmod 600 {key}" in result.fix

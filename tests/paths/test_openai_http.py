@@ -299,10 +299,12 @@ def test_a_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatch:
         "credential:none",
         f"credential:../{tmp_path.name}/key",
         "secret:not-in-the-configuration",
+        "sk-value",
     ):
         with pytest.raises(PathError) as caught:
             resolve_secret(reference)
         assert caught.value.fault == "auth"
+        assert not any(said in caught.value.message for said in ("a\nb", "WEIR_NOT", str(tmp_path), "sk-value"))
 
 
 @pytest.mark.asyncio
