@@ -50,7 +50,7 @@ from appliance.tenancy.keys import Roll
 
 log = structlog.get_logger("weir.node")
 _SWEEP_S = 300.0
-_COUNTED_S = 5.0  # before what was counted of similar questions is written
+_COUNTED_S = 5.0  # before what was counted of hits and similar questions is written
 _WATCH_S = 0.25  # between two looks at what commands change beside the node, and at what the door refused
 
 
@@ -170,6 +170,7 @@ class Node:
         self.reading.shutdown(wait=False, cancel_futures=True)
         self.examiner.close()
         self.semantic.close()
+        self.cache.write_hits(time.time())
         self.cache.close()
         self._refusals.close()
         self.audit.note("stop", {"requests": self.tally.counters.requests})
@@ -206,6 +207,7 @@ class Node:
             if time.monotonic() > counted + _COUNTED_S:
                 counted = time.monotonic()
                 self.semantic.write()
+                self.cache.write_hits(time.time())
             self.book.ask()
             self.cache.erasures.follow()
             try:

@@ -223,16 +223,21 @@ class ExactCache:
 
         self._store.writer.put("cache", work)
 
+    def write_hits(self, now: float) -> None:
+        """Hand the hits that were counted since the last time to the writer."""
+        asked = [(key, now, count) for key, count in Counter(self._taken()).items()]
+        if asked:
+            self._store.writer.put("cache", lambda connection: connection.executemany(_NOTE_HITS, asked))
+
     def sweep(self, now: float, generation: str = "") -> None:
-        """Drop what is over its time and what another generation left behind; then, beyond the quota, what is worth
+        """Write hits down. Drop what is over its time and what another generation left behind; then, beyond the quota, what is worth
         least. `generation` is the one in force, '' where that does not count.
         """
-        asked = [(key, now, count) for key, count in Counter(self._taken()).items()]
+        self.write_hits(now)
         limit = self._max_bytes
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA secure_delete = ON")
-            connection.executemany(_NOTE_HITS, asked)
             connection.execute("DELETE FROM exact WHERE expires <= ?", (now,))
             if generation:
                 left = "DELETE FROM exact WHERE generation NOT IN ('', ?) AND max(created, used) < ?"

@@ -96,8 +96,8 @@ def list_(state: Path | None, config_file: Path | None, limit: int, as_json: boo
 def report(state: Path | None, config_file: Path | None, as_json: bool) -> int:
     """Sum up what is kept, by cell, class, tenant and path, and what is promised of similar answers.
 
-    Reads the state directory and changes nothing. A hit counts half a day after the last one; those of the last five
-    minutes may be missing. WORTH is what hits saved, cost and time, in the currency of the cards.
+    Reads the state directory and changes nothing. A hit counts half a day after the last one; those of the last few
+    seconds may be missing. WORTH is what hits saved, cost and time, in the currency of the cards.
     """
     from appliance.cache.report import sums
     from appliance.cli import cache_promise

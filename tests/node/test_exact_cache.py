@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ async def test_the_second_time_is_a_hit_that_says_its_age_and_costs_nothing(
     row = await weir.record(second["id"])
     assert row["decision"]["chosen"] == "cache-hit"
     assert row["outcome"]["frontier_cost"] >= 0
+
+
+async def test_hits_that_were_counted_survive_a_stop(tmp_path: Path, upstream: OpenAIStandIn) -> None:
+    async with running_node(tmp_path, upstream_card(upstream.base_url)) as weir:
+        for _ in range(4):
+            await weir.ask("again")
+    with closing(sqlite3.connect(tmp_path / "state" / "cache.db")) as db:
+        ((hits,),) = db.execute("SELECT hits FROM exact").fetchall()
+    assert 2.9 < hits <= 3.0  # they count less by the day
 
 
 async def test_a_streamed_hit_is_a_stream_like_any_other(weir: Running, upstream: OpenAIStandIn) -> None:
