@@ -2,7 +2,7 @@
 
 Rules kept here:
 1. `decide` gets everything by value; nothing here second-guesses it.
-2. The answer of a stream is stored only when it is complete, accepted and was sent whole.
+2. The answer of a stream is handed to `storing` only when it was sent whole.
 3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
    answer, which was stored because nothing was found in its content, is taken without detectors, and by no conversation
    that carries a label.
@@ -24,8 +24,6 @@ from typing import TYPE_CHECKING, Literal
 from appliance.begun import Begun, executing
 from appliance.cache.exact import PATH_ID as EXACT
 from appliance.cache.exact import Entry, cacheable, key_of
-from appliance.cache.partition import MOST_CHARACTERS, last_turn
-from appliance.cache.staticity import Staticity, staticity, ttl_s
 from appliance.decide import decide
 from appliance.decide.labels import raised, to_carry
 from appliance.decide.price import price_of
@@ -35,10 +33,8 @@ from appliance.features.count import bounded
 from appliance.flight import Executing, Flight, Settlement
 from appliance.handing_on import most_beside
 from appliance.paths.contract import Counting, Job, PathError
-from appliance.policy import Store
 from appliance.recorded import Status, asked_of, ended, row_of
 from appliance.records.answer import Answer, Counted
-from appliance.records.card import ModelCard
 from appliance.records.chunks import Chunk, Done, Usage
 from appliance.records.decision import CacheHit, Carried, Decision, Outcome, Snapshot, StepOutcome
 from appliance.records.features import Cells, Features
@@ -50,6 +46,7 @@ from appliance.respond.collect import Collector, replay
 from appliance.respond.headers import HeaderFacts, place_of, weir_headers, why_of
 from appliance.semantic import Match, Question
 from appliance.snapshot import take_snapshot
+from appliance.storing import Made, store
 from appliance.tenancy.accounts import Account
 from appliance.tenancy.hold import Hold, held
 
@@ -59,7 +56,6 @@ if TYPE_CHECKING:
 
 _NOTHING = Features(modality="chat")
 _COUNT_S = 5.0  # for a tokenizer that other work may come before
-_UNSAID_S = 86_400.0  # how long an answer lives whose question is no plain one
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,59 +365,15 @@ class Serving:
         return chunk
 
     def _store(self, answer: Answer) -> None:
-        execution = self._execution
-        assert execution is not None
+        """Keep the answer, where it may be given again and nobody who shares it was here first."""
+        assert self._execution is not None
         if self._flight is not None and not self._flight.take_storing():
-            return  # another of those who share it was here first
+            return
         if self._node.cache.erasures.number != self._erasures:
             return  # something was erased meanwhile, and it may be of that
-        judged = execution.judgement
-        complete = all(choice.finish_reason == "stop" and choice.text for choice in answer.choices)
-        if judged is not None and judged.threshold is not None and not judged.accepted and not judged.form:
-            self._node.cache.doubt(self._key, execution.path)
-        if not complete or execution.below_floor or judged is None or not judged.accepted:
-            return
-        if self._node.cache.doubts(self._key, execution.path):
-            return
-        made = self.decision is not None and any(step.composition is not None for step in self.decision.steps)
-        paths = {execution.path} | (
-            {step.path for step in execution.outcomes} if made else set()
-        )  # all had a part in it
-        if not all(self._may_be_kept(self._generation.card_by_id[path]) for path in paths):
-            return
-        now, request, question = self._now + (time.perf_counter() - self._began), self.request, self._question
-        most = self._node.config.cache.ttl_s
-        of = question.staticity if question is not None else _staticity_of(request)
-        lives = min(most, _UNSAID_S) if of is None else ttl_s(of if of != "never" else "fast", most)
-        outcomes, weights = execution.outcomes, self._generation.weights
-        self._node.cache.store(
-            self._key,
-            request.tenant,
-            answer,
-            origin=execution.path,
-            p_good=self._proven(judged.p_good),
-            now=now,
-            ttl_s=lives,
-            labels=request.labels,
-            generation=self._generation.id,
-            staticity=of or "",
-            saved=sum(step.cost + step.seconds * weights.latency_weight for step in outcomes),
-            cells=self.features.cells,
-        )
-        if question is not None:
-            self._node.semantic.keep(question, self._key, request.tenant, now, now + lives)
-
-    def _may_be_kept(self, origin: ModelCard) -> bool:
-        """Whether the answer may be given again: policy permits it, and nothing was found in the request. A hit is not
-        looked at, so neither the rules nor its conversation would hear of what is in it.
-        """
-        request, policy = self.request, self._generation.policy
-        asking = Store(origin, request.labels, "tenant", request.tenant)
-        return not self.features.findings and policy.permits(asking, self._now)
-
-    def _proven(self, judged: float) -> float:
-        """What a later caller may count on: the floor that was met, not the hope that was higher."""
-        return judged if self.decision is None else min(judged, self.decision.floor)
+        now = self._now + (time.perf_counter() - self._began)
+        made = Made(answer, self._execution, self.request, self.features, self.decision, self._question, self._key, now)
+        store(made, self._node, self._generation)
 
     # ---- the end --------------------------------------------------------------------------------------------
 
@@ -599,12 +551,6 @@ class Serving:
         used = self._done.usage if self._done is not None else Usage()
         alike = Usage(used.prompt_tokens, used.completion_tokens)
         return price_of(self._generation.weights.frontier.price, alike)
-
-
-def _staticity_of(request: Request) -> Staticity | None:
-    """Of a question in plain words; None where it is a longer text, whose words of time may be anybody's."""
-    text = last_turn(request)
-    return staticity(text, "") if 0 < len(text) <= MOST_CHARACTERS else None
 
 
 @lru_cache(maxsize=256)

@@ -230,8 +230,8 @@ class ExactCache:
             self._store.writer.put("cache", lambda connection: connection.executemany(_NOTE_HITS, asked))
 
     def sweep(self, now: float, generation: str = "") -> None:
-        """Write hits down. Drop what is over its time and what another generation left behind; then, beyond the quota, what is worth
-        least. `generation` is the one in force, '' where that does not count.
+        """Write hits down. Drop what is over its time and what another generation left behind; then, beyond the quota,
+        what is worth least. `generation` is the one in force, '' where that does not count.
         """
         self.write_hits(now)
         limit = self._max_bytes
