@@ -4,6 +4,7 @@ Rules kept here:
 1. A migration is never edited once released; the next one is added below it.
 2. A database that knows migrations which this program does not know is from a newer program: refused.
 3. One program at a time: a command that is run while a node starts waits for it, and finds what it needs.
+4. What is made here only its owner reads; SQLite gives a database's log the same mode.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from appliance.errors import StateInvalid
-from appliance.store.room import full, lacking
+from appliance.store.room import FULL, full, lacking
 
 telemetry = Migrations("weir-telemetry")
 cache = Migrations("weir-cache")
@@ -193,13 +194,18 @@ def migrate(path: Path, migrations: Migrations) -> None:
     Raises StateInvalid where it is newer, damaged, or out of reach, DiskFull where there is no room for it.
     """
     try:
-        with _alone(path.parent), closing(Database(path)) as db:
-            _migrate(db, path, migrations)
+        with _alone(path.parent):
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with closing(Database(path)) as db:
+                _migrate(db, path, migrations)
     except sqlite3.OperationalError as error:
         if lacking(path.parent):
             raise full(path.parent) from None
         raise StateInvalid(f"{path} cannot be opened: {error}.", next_step="Check its owner and the disk.") from None
     except OSError as error:
+        if error.errno in FULL:
+            raise full(path.parent) from None
         raise StateInvalid(
             f"{path} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
         ) from None

@@ -112,7 +112,6 @@ class Audit:
 
     def _open(self) -> None:
         """Raises StateInvalid, and DiskFull where it may be tried again."""
-        _make_private(self._database)
         migrate(self._database, audit)
         # Before the log: who writes meanwhile writes the entry first and its mark after it.
         head, lines, unread = self._state_dir / HEAD, b"", None
@@ -354,18 +353,6 @@ def _misfit(what: str) -> StateInvalid:
         f"The audit log does not fit its head: {what}",
         next_step="'weir audit verify' says more; restore the newer copy.",
     )
-
-
-def _make_private(database: Path) -> None:
-    """An empty file that only its owner reads, where there is none; SQLite gives its log the same mode."""
-    try:
-        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        if error.errno in FULL:
-            raise full(database.parent) from None
-        raise StateInvalid(
-            f"{database} cannot be opened: {error.strerror}.", next_step="Check its owner and the disk."
-        ) from None
 
 
 def _node(state_dir: Path) -> str:
