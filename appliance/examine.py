@@ -14,7 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 
 import numpy as np
 import structlog
@@ -24,6 +23,7 @@ from appliance.decide.labels import Detectors
 from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
+from appliance.features.detect.remembered import Counts, Remembered, together
 from appliance.features.detect.texts import attachments, meanings, written
 from appliance.fleet import Fleet
 from appliance.fleets import Fleets
@@ -60,6 +60,7 @@ class Examiner:
         self._features = features
         self._reading = reading
         self._draw = draw
+        self._remembered = Remembered()
         self._detecting = ThreadPoolExecutor(1, thread_name_prefix="weir-detect")
         self._detecting_long = ThreadPoolExecutor(1, thread_name_prefix="weir-detect-long")
 
@@ -106,27 +107,37 @@ class Examiner:
         found = self._semantic.look(request, task, np.asarray(vector, np.float32), generation, classifier, draw)
         return Described(features, *found)
 
-    async def detect(self, request: Request) -> tuple[tuple[FindingKind, int], ...]:
+    async def detect(self, request: Request) -> Counts:
         """What detectors find in all texts of the request, by kind. Where they fail or are late: 'unscanned'."""
+        remembered, tenant = self._remembered, request.tenant
         try:
             read = tuple(written(request))
-            if detect.quick(read) and detect.quick(hidden := tuple(meanings(read))):
-                found = detect.counts((*read, *hidden))
+            if sum(map(len, read)) > _LONG_CHARS:
+                found = await self._detect_aside(tenant, read)
             else:
-                found = await self._detect_aside(read)
+                before, new = remembered.known(tenant, read)
+                texts = tuple(one.text for one in new)
+                if detect.quick(texts) and detect.quick(meanings(texts)):
+                    found = together((*before, *remembered.look(new)))
+                else:
+                    found = together((*before, await self._detect_aside(tenant, texts)))
             media = attachments(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
             log.error("not-scanned", kind=type(error).__name__)
             return (("unscanned", 1),)
         return (("attachment", media), *found) if media else found
 
-    async def _detect_aside(self, read: tuple[str, ...]) -> tuple[tuple[FindingKind, int], ...]:
+    async def _detect_aside(self, tenant: str, read: tuple[str, ...]) -> Counts:
         """What is found in these, and in what their escapes hide, on a thread of its own. Raises TimeoutError."""
         given_up = threading.Event()
         loop = asyncio.get_running_loop()
+
+        def work() -> Counts:
+            before, new = self._remembered.known(tenant, read)
+            return together((*before, *self._remembered.look(new, given_up.is_set)))
+
         try:
             async with asyncio.timeout(self._fleets.current.generation.detectors.timeout_s):
-                work = partial(detect.counts, chain(read, meanings(read)), given_up.is_set)
                 return await loop.run_in_executor(self._thread_for(sum(map(len, read))), work)
         finally:
             given_up.set()  # also where the client went away: the thread stops at its next piece

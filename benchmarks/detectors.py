@@ -2,7 +2,8 @@
 
 A kind is found in a text or not. Intervals are Wilson's, 95 %. `alarms` are texts of the groups 'near' and
 'negative', which hold nothing, in which anything is found. Exits with 1 where a target is missed: recall of at least
-0.98 for each kind with a checksum in sentences, at most 1 % alarms.
+0.98 for each kind with a checksum in sentences, at most 1 % alarms. Beside that: what looking at a conversation takes that
+brings all of its turns again with each new one.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from appliance.features import detect  # noqa: E402
+from appliance.features.detect.remembered import Remembered, together  # noqa: E402
 from appliance.learn.stats import wilson  # noqa: E402
 
 SET = ROOT / "benchmarks" / "detectors" / "set.jsonl"
 CHECKED = ("iban", "card", "de-tax-id", "fr-nir", "es-dni", "it-codice-fiscale", "nl-bsn", "pl-pesel")
 RECALL, ALARMS = 0.98, 0.01
+TURNS, TEXTS_OF_A_TURN = 20, 25  # of a conversation; some 2,000 characters a turn
 
 
 def load(path: Path = SET) -> list[dict[str, Any]]:
@@ -66,6 +69,23 @@ def interval(k: int, n: int) -> str:
     return f"{low:.3f} to {high:.3f}" if n else "-"
 
 
+def conversation(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Processor time, in seconds, of looking at all turns of a conversation with each of its turns: anew, and where
+    what came before is remembered.
+    """
+    texts = [row["text"] for row in rows]
+    turns = [" ".join(texts[at : at + TEXTS_OF_A_TURN]) for at in range(0, TURNS * TEXTS_OF_A_TURN, TEXTS_OF_A_TURN)]
+    began = time.process_time()
+    for last in range(1, TURNS + 1):
+        detect.counts(turns[:last])
+    anew = time.process_time()
+    remembered = Remembered()
+    for last in range(1, TURNS + 1):
+        before, new = remembered.known("", turns[:last])
+        together((*before, *remembered.look(new)))
+    return anew - began, time.process_time() - anew
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
@@ -97,6 +117,10 @@ def main() -> int:
     )
     print(
         f"{result['us_per_1000_characters']:.0f} us of processor time a 1,000 characters; targets {'met' if ok else 'MISSED'}"
+    )
+    anew, remembered = conversation(rows)
+    print(
+        f"{TURNS} turns of a conversation: {anew * 1e3:.0f} ms anew, {remembered * 1e3:.0f} where they are remembered"
     )
     if options.show:
         for name in ("missed", "alarmed"):

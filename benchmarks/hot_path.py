@@ -124,9 +124,10 @@ def main() -> int:
                 peers.wait_for(f"http://127.0.0.1:{port}/readyz", child, log)
             return f"http://127.0.0.1:{port}/v1/chat/completions", child.pid
 
+        own = peers.OWN_QUESTION  # another text each time: the node does not read again what it read before
         upstream, _ = peer("upstream", LOAD_CORE)
         server = Subject("a  bare aiohttp server", *peer("server", SERVER_CORE))
-        proxy = Subject("c  bare aiohttp proxy", *peer("proxy", SERVER_CORE, "--to", upstream))
+        proxy = Subject("c  bare aiohttp proxy", *peer("proxy", SERVER_CORE, "--to", upstream), body=own)
         card = peers.upstream_card(int(upstream.split(":")[2].split("/")[0]))
         content = peers.starter_content(work / "content", options.starter, [card])
         state = work / "state"
@@ -136,8 +137,6 @@ def main() -> int:
         chat = f"{url}/v1/chat/completions"
         flush = urllib.request.Request(f"{url}/weir/v1/records?limit=1", headers=peers.operator(state))
         exact = Subject("b  node, exact hits", chat, child.pid, key, flush=flush)
-        # A body of its own, one blank longer: the node does not read again what it read for the cache.
-        own = peers.QUESTION + b" "
         through = Subject("d  node, whole pipeline", chat, child.pid, key | NO_STORE, own, flush)
         check(exact, "cache/exact")
         check(through, peers.UPSTREAM_ID)

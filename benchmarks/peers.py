@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import platform
+import random
 import re
 import shutil
 import signal
@@ -72,6 +73,8 @@ QUESTION = json.dumps(
         "temperature": 0,
     }
 ).encode()
+MARK = b"~~~~~~"  # in a body that is another one each time
+OWN_QUESTION = QUESTION.replace(b"hall 3", b"hall " + MARK)
 
 # ---- processes ------------------------------------------------------------------------------------------------
 
@@ -262,6 +265,11 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def word() -> bytes:
+    """Of six letters, hardly ever the same twice."""
+    return bytes(random.choices(b"abcdefghijklmnopqrstuvwxyz", k=len(MARK)))
+
+
 def request_bytes(url: str, body: bytes, headers: dict[str, str]) -> bytes:
     """A whole POST as it goes over the wire."""
     host, _, path = url.removeprefix("http://").partition("/")
@@ -271,10 +279,13 @@ def request_bytes(url: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 class Line(asyncio.Protocol):
-    """One kept-alive connection that carries one request at a time; seconds of each go to `taken`."""
+    """One kept-alive connection that carries one request at a time; seconds of each go to `taken`. Where the request
+    holds `MARK`, each time another word stands in its place.
+    """
 
     def __init__(self, request: bytes, taken: list[float]) -> None:
-        self._request, self._taken = request, taken
+        self._before, self._mark, self._after = request.partition(MARK)
+        self._taken = taken
         self._transport: asyncio.Transport | None = None
         self._held = b""
         self._sent = 0.0
@@ -288,7 +299,7 @@ class Line(asyncio.Protocol):
     def ask(self) -> None:
         assert self._transport is not None
         self._sent = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(self._before + (word() if self._mark else b"") + self._after)
 
     def data_received(self, data: bytes) -> None:
         held = self._held + data if self._held else data
@@ -371,9 +382,23 @@ async def open_loop(url: str, body: bytes, headers: dict[str, str], *, per_s: fl
     return taken
 
 
+# As `word`, but counted: in each round from another number on.
+_WORDS = """
+local number = %d
+local before, after = wrk.body:match("^(.-)" .. ("~"):rep(%d) .. "(.*)$")
+request = function()
+  number = number + 1
+  local left, word = number, ""
+  for _ = 1, %d do word, left = string.char(97 + left %% 26) .. word, math.floor(left / 26) end
+  return wrk.format(nil, nil, nil, before .. word .. after)
+end"""
+
+
 def wrk(url: str, body: bytes, headers: dict[str, str], *, connections: int, seconds: float, core: int) -> float:
     """Requests a second by wrk. Raises where any request failed."""
     script = ['wrk.method = "POST"', f"wrk.body = {json.dumps(body.decode())}"]
+    if MARK in body:
+        script.append(_WORDS % (random.randrange(26 ** len(MARK)), len(MARK), len(MARK)))
     stated = {"Content-Type": "application/json", **headers}
     script += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in stated.items()]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:

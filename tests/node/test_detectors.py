@@ -111,6 +111,21 @@ async def test_a_secret_is_secret_and_a_stricter_label_is_not_lowered(start: Sta
         assert headers["x-weir-path"] == "site/one"
 
 
+async def test_what_was_found_in_an_earlier_turn_is_found_whenever_it_comes_again(
+    start: Start, upstream: OpenAIStandIn
+) -> None:
+    """It is not looked at again, and counts as if it were."""
+    told = f"Pay {IBAN} today, and tell nobody about it, please."
+    turns = [{"role": "user", "content": told}, {"role": "assistant", "content": "I will. Who is to be told of it then?"}]
+    async with start(frontier(upstream)) as weir:
+        for last in (told, "Nobody at all, as I said before in so many words.", f"{told} It is urgent."):
+            status, _, headers = await weir.ask(messages=[*turns, {"role": "user", "content": last}])
+            assert (status, headers["x-weir-classification"].partition(";")[0]) == (403, "restricted")
+            row = await weir.record(headers["x-weir-decision"])
+            assert row["features"]["findings"] == [["iban", 2 if IBAN in last else 1]]
+    assert asked_upstream(upstream) == 0
+
+
 async def test_an_answer_to_what_something_was_found_in_is_never_stored(start: Start, upstream: OpenAIStandIn) -> None:
     """Also where the label allows the cache: a hit is not looked at, so neither rules nor conversation would know."""
     mild = Detectors(raises={**DETECTORS.raises, "email": "internal"})
