@@ -116,7 +116,7 @@ async def test_what_was_found_in_an_earlier_turn_is_found_whenever_it_comes_agai
 ) -> None:
     """It is not looked at again, and counts as if it were."""
     told = f"Pay {IBAN} today, and tell nobody about it, please."
-    turns = [{"role": "user", "content": told}, {"role": "assistant", "content": "I will. Who is to be told of it then?"}]
+    turns = [{"role": "user", "content": told}, {"role": "assistant", "content": "I will. Who else is to know of it?"}]
     async with start(frontier(upstream)) as weir:
         for last in (told, "Nobody at all, as I said before in so many words.", f"{told} It is urgent."):
             status, _, headers = await weir.ask(messages=[*turns, {"role": "user", "content": last}])
