@@ -23,10 +23,22 @@ from appliance.records.request import Message, Request, last_user_text
 
 READ = 100_000  # characters looked at for the token estimate; beyond, the rate of these holds
 _PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]|_")
+# What European languages are written in, without the few signs that are no letters and count as such.
+_LATIN = re.compile("[\x00-\x7f¡-©«¬®-±´¶-¸»¿À-ÖØ-öø-ɏ\u2010-\u2027\u2030-\u203e€]*")
 _SIGN = b"1"  # stands for every digit and mark, as _PIECE has it
-_ASCII_KINDS = bytes(
-    (ord("a") if chr(code).isalpha() else _SIGN[0]) if _PIECE.match(chr(code)) else ord(" ") for code in range(256)
-)
+_LATER_BYTES = bytes(range(0x80, 0xC0))  # of a character in UTF-8; its first one says what it is
+
+
+def _kind_of(first: int) -> int:
+    """What a character of _LATIN counts as, by the first byte of it: a letter, a sign or a blank."""
+    if first >= 0x80:
+        return ord("a") if 0xC3 <= first <= 0xC9 else _SIGN[0]
+    if not _PIECE.match(chr(first)):
+        return ord(" ")
+    return ord("a") if chr(first).isalpha() else _SIGN[0]
+
+
+_KINDS = bytes(map(_kind_of, range(256)))
 _IMAGES = frozenset({"image_url", "input_image", "image"})
 OVERHEAD = 4  # tokens that a chat template spends on each message
 
@@ -74,8 +86,9 @@ def estimated_tokens(text: str) -> int:
     too large costs an error.
     """
     seen = text[:READ]
-    if seen.isascii():  # the same sum, without a look at every piece
-        marked = seen.encode().translate(_ASCII_KINDS)
+    latin = seen if seen.isascii() else seen.replace("\u00a0", " ").replace("\u202f", " ")
+    if latin.isascii() or _LATIN.fullmatch(latin):  # the same sum, without a look at every piece
+        marked = latin.encode().translate(_KINDS, _LATER_BYTES)
         words = marked.replace(_SIGN, b" ").split()
         long = [length for length in map(len, words) if length > 4]
         total = marked.count(_SIGN) + len(words) - len(long) + sum(long) / 4.5

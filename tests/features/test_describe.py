@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.features.classify import Classified
-from appliance.features.describe import describe, estimated_tokens, needs
+from appliance.features.describe import _PIECE, _tokens_of, describe, estimated_tokens, needs
 from appliance.features.embedder import ModelInvalid
 from appliance.features.language import language
 from appliance.records.card import Capabilities
@@ -141,6 +141,22 @@ def test_the_token_estimate_is_near_a_real_tokenizer_and_above_it() -> None:
     assert 6 <= estimated_tokens("今日は天気がいいですね。") <= 16
     assert estimated_tokens("") == 0
     assert estimated_tokens("word " * 300_000) == pytest.approx(300_000, rel=0.3)
+
+
+EVERYWHERE = "".join(map(chr, range(0x20, 0x250))) + "–—‘’“”„…‰€\u00a0\u202f\u2028\n" + "αжあ漢😀"
+
+
+@given(
+    st.lists(st.sampled_from(["Straße", "l’été", "ab", "42", "° ", " "]) | st.text(EVERYWHERE, max_size=9)).map("".join)
+)
+def test_the_token_estimate_of_latin_letters_is_that_of_its_pieces(text: str) -> None:
+    assert estimated_tokens(text) == int(sum(map(_tokens_of, _PIECE.findall(text))) + 0.999)
+
+
+def test_every_sign_counts_alone_as_it_does_beside_others() -> None:
+    for sign in map(chr, range(0x2100)):
+        for text in (sign, f"Häuser{sign}Zäune"):
+            assert estimated_tokens(text) == int(sum(map(_tokens_of, _PIECE.findall(text))) + 0.999), hex(ord(sign))
 
 
 def test_what_is_asked_is_found_whatever_the_wire() -> None:
