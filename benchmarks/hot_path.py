@@ -105,6 +105,7 @@ def main() -> int:
         "--paced-seconds", type=float, default=5.0, help="of each server in a round at 100 requests a second"
     )
     parser.add_argument("--no-tenant", action="store_true", help="a node as it comes, which serves loopback only")
+    parser.add_argument("--conversation", action="store_true", help="proxied requests bring 20 earlier turns, 42 KB")
     parser.add_argument("--python-load", action="store_true", help="load by Python even where wrk is installed")
     parser.add_argument("--starter", type=Path, default=ROOT / "build/starter")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the node")
@@ -124,7 +125,9 @@ def main() -> int:
                 peers.wait_for(f"http://127.0.0.1:{port}/readyz", child, log)
             return f"http://127.0.0.1:{port}/v1/chat/completions", child.pid
 
-        own = peers.OWN_QUESTION  # another text each time: the node does not read again what it read before
+        own = (
+            peers.CONVERSATION if options.conversation else peers.OWN_QUESTION
+        )  # another text each time: the node does not read again what it read before
         upstream, _ = peer("upstream", LOAD_CORE)
         server = Subject("a  bare aiohttp server", *peer("server", SERVER_CORE))
         proxy = Subject("c  bare aiohttp proxy", *peer("proxy", SERVER_CORE, "--to", upstream), body=own)

@@ -75,6 +75,23 @@ QUESTION = json.dumps(
 ).encode()
 MARK = b"~~~~~~"  # in a body that is another one each time
 OWN_QUESTION = QUESTION.replace(b"hall 3", b"hall " + MARK)
+_SAID = (
+    "Die Besprechung am 14. März wurde in Raum 4.12 verlegt; für Rückfragen über die Bestellung 4711 stehen wir Ihnen gern "
+    "zur Verfügung. "
+)
+CONVERSATION = json.dumps(  # 21 turns of 2,000 characters, of which the last is another one each time
+    {
+        "model": UPSTREAM_ID,
+        "messages": [
+            {"role": "system", "content": "You answer questions about the site's maintenance log, in two sentences."},
+            *({"role": ("user", "assistant")[at % 2], "content": f"{at}: {_SAID * 15}"} for at in range(20)),
+            {"role": "user", "content": f"{MARK.decode()}: {_SAID * 15}"},
+        ],
+        "max_tokens": 200,
+        "temperature": 0,
+    },
+    ensure_ascii=False,
+).encode()
 
 # ---- processes ------------------------------------------------------------------------------------------------
 
@@ -396,12 +413,12 @@ end"""
 
 def wrk(url: str, body: bytes, headers: dict[str, str], *, connections: int, seconds: float, core: int) -> float:
     """Requests a second by wrk. Raises where any request failed."""
-    script = ['wrk.method = "POST"', f"wrk.body = {json.dumps(body.decode())}"]
+    script = ['wrk.method = "POST"', f"wrk.body = {json.dumps(body.decode(), ensure_ascii=False)}"]
     if MARK in body:
         script.append(_WORDS % (random.randrange(26 ** len(MARK)), len(MARK), len(MARK)))
     stated = {"Content-Type": "application/json", **headers}
     script += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in stated.items()]
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as file:
         file.write("\n".join(script))
         file.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", file.name, url]
