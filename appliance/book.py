@@ -29,6 +29,7 @@ from appliance.store.holds import Kept, keep, left_over, let_go
 from appliance.store.node_db import DATABASE
 from appliance.store.room import reading
 from appliance.store.tenants import spend
+from appliance.store.writer import say
 from appliance.tenancy.accounts import Accounts, Unwritten
 from appliance.tenancy.budget import Spent, day_of
 
@@ -143,25 +144,30 @@ class _Page:
 class _Keeping:
     """One piece of work for the writer thread: what is set aside, and what was spent until then."""
 
-    __slots__ = ("_book", "_rows", "_unwritten")
+    __slots__ = ("_book", "_rows", "_took", "_unwritten")
 
     def __init__(self, book: Book) -> None:
         self._book = book
+        self._took = False
         self._rows: list[tuple[Kept, asyncio.Future[None] | None]] = []
         self._unwritten = Unwritten({}, [])
 
     def write(self, connection: sqlite3.Connection) -> None:
-        self._rows, self._unwritten = self._book.taken_to_keep()
+        self._take()
         keep([row for row, _ in self._rows], connection)
         _write(self._unwritten, connection)
+
+    def _take(self) -> None:
+        self._took = True  # there may be no row: the work before it takes those of both
+        self._rows, self._unwritten = self._book.taken_to_keep()
 
     def committed(self, commit: Future[object]) -> None:
         """After the commit, or after it failed, perhaps before anything was taken: whoever waits goes on."""
         error = commit.exception()
         if error is not None:
-            log.error("hold-not-written", kind=type(error).__name__)
-            if not self._rows:
-                self._rows, self._unwritten = self._book.taken_to_keep()
+            say(log, "hold-not-written", kind=type(error).__name__)
+            if not self._took:
+                self._take()
             self._book.given_back(self._unwritten)
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         for _, done in self._rows:

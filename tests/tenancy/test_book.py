@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from appliance.book import Book, _Page
+from appliance.book import Book, _Keeping, _Page
 from appliance.records.tenant import Tenant
 from appliance.store import Store
 from appliance.store.holds import Kept, left_over
@@ -32,6 +35,24 @@ def test_a_page_that_is_told_twice_that_it_was_not_written_gives_back_once(tmp_p
             page.write(empty)
         page.not_written()
         page.not_written()
+        taken = accounts.take_unwritten()
+    finally:
+        store.close()
+    assert list(taken.spent.values()) == [Spent(7, 1, 2)]
+    assert taken.settled == ["r1"]
+
+
+def test_what_was_spent_is_not_lost_where_nothing_was_left_to_set_aside_and_the_commit_fails(tmp_path: Path) -> None:
+    """As where the work before it took its rows too."""
+    store, accounts = Store(tmp_path), Accounts(10)
+    accounts.take_over({"t": Tenant(name="t")}, {})
+    try:
+        work, commit = _Keeping(Book(accounts, store)), Future[object]()
+        accounts.used("t", 1_795_262_400.0, Spent(7, 1, 2), ["r1"])
+        with closing(sqlite3.connect(":memory:")) as empty, pytest.raises(sqlite3.OperationalError) as failed:
+            work.write(empty)
+        commit.set_exception(failed.value)
+        work.committed(commit)
         taken = accounts.take_unwritten()
     finally:
         store.close()
@@ -115,3 +136,27 @@ async def test_who_waits_goes_on_where_nothing_can_be_written_and_nothing_spent_
     rig.book.used("t", NOW, Spent(1, 1))
     assert rig.kept() == []
     assert rig.spent() == 5
+
+
+def test_who_waits_goes_on_also_where_the_log_takes_no_line(tmp_path: Path) -> None:
+    """As on a full disk, which keeps the log too."""
+    code = """
+import asyncio, os, sys
+from pathlib import Path
+from appliance.book import Book
+from appliance.store import Store
+from appliance.store.holds import Kept
+from appliance.tenancy.accounts import Accounts
+out, store = os.dup(1), Store(Path(sys.argv[1]))
+store.writer.submit("node", lambda db: db.execute("DROP TABLE holds")).result(30)
+sys.stdout = sys.stderr = open("/dev/full", "w", buffering=1)
+async def main():
+    await asyncio.wait_for(Book(Accounts(1), store).keep(Kept("r", "t", 1.0, 5, "one", "", "USD", "g")), 10)
+asyncio.run(main())
+os.write(out, b"went on")
+os._exit(0)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stdout == "went on", ended.stderr

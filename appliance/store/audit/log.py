@@ -73,8 +73,7 @@ class _Draft:
 class Audit:
     """The node's audit. Makes database, key and first entry where there are none. Close to flush.
 
-    Raises StateInvalid where audit.db is newer, damaged or out of reach, but not
-    where the disk is full (rule 6).
+    Raises StateInvalid where audit.db is newer, damaged or out of reach, but not where the disk is full (rule 6).
     """
 
     def __init__(
