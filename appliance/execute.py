@@ -8,7 +8,8 @@ Rules kept here:
 4. Where every step failed or was judged too weak, the best weak answer is served and marked, unless the caller
    forbade it.
 5. Whatever happens, `outcomes` tells it, cancelled clients included.
-6. A step waits for its turn at the path, fairly between tenants; the wait counts against the deadline.
+6. A step waits for its turn at the path, fairly between tenants, and on this host before that until what it may cost is
+   on disk; both count against the deadline.
 7. Whatever a step sends, it sends on behalf of its decision; the door writes that down before it lets it out.
 8. A step that may have the request redacted only is never sent anything else. What cannot be redacted is not sent.
    What is judged, served and stored is the answer with its placeholders put back.
@@ -34,7 +35,7 @@ from appliance.paths.contract import Chunk, ExecutionPath, Job, Meter, PathError
 from appliance.paths.prefixes import salt_of
 from appliance.race import Race
 from appliance.records.decision import Decision, Judgement, Step, StepOutcome
-from appliance.records.departure import Departure
+from appliance.records.departure import Departure, settled
 from appliance.records.features import Features, FindingKind
 from appliance.records.request import Request, text_field
 from appliance.redact import NotRedactable, Redaction
@@ -216,6 +217,14 @@ class Execution:
                 await turns.take(request.tenant, self._weight, request.n)
         except TimeoutError:
             raise PathError("timeout", "The job's time ran out before its turn came.", sent=False) from None
+
+    async def wait(self, written: asyncio.Future[None]) -> None:
+        """Wait until what it may cost is on disk. Raises PathError."""
+        try:
+            async with asyncio.timeout(self.left_s()):
+                await settled(written)
+        except TimeoutError:
+            raise PathError("timeout", "The job's time ran out before its cost was set aside.", sent=False) from None
 
     async def redaction(self) -> Redaction:
         """What is sent in the request's place where a step may have it redacted only. Raises PathError."""

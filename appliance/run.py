@@ -21,7 +21,7 @@ from appliance.decide.price import most_picos_of
 from appliance.judge import judge
 from appliance.paths.contract import Chunk, Done, ExecutionPath, PathError, Signals, Text
 from appliance.records.decision import Attempt, Judgement, Step, StepOutcome
-from appliance.records.departure import STAYING_TIERS, Departure, departing, settled
+from appliance.records.departure import STAYING_TIERS, Departure, departing
 from appliance.records.money import total
 from appliance.redact import Redaction, Restorer, restored
 from appliance.retries import again_in
@@ -121,7 +121,7 @@ class Run:
         return path
 
     async def _opened(self, path: ExecutionPath) -> tuple[AsyncIterator[Chunk], Departure, asyncio.Future[None] | None]:
-        """The path's stream, on whose behalf it sends, and what has to be done before it does: what is to be redacted
+        """The path's stream, on whose behalf it sends, and what has to be done before it does. What is to be redacted
         is, and the path's turn has come.
 
         `_leave` must follow. Raises PathError.
@@ -131,6 +131,10 @@ class Run:
         if step.redacted:
             redaction = await execution.redaction()
             self._redacted = redaction.found
+        card = execution.generation.card_by_id[step.path]
+        written = None if execution.purse is None else execution.purse.written
+        if written is not None and (card.endpoint is None or card.tier in STAYING_TIERS):
+            await execution.wait(written)  # what leaves waits for the audit too: the door sees to both
         turns, upstream = execution.turns.get(step.path), execution.upstreams.get(step.path)
         if turns is not None:
             if not turns.free(execution.request.n):
@@ -143,7 +147,6 @@ class Run:
             self._call = upstream.enter(self._asked)
             self._asked += (self._call.index,)
         if execution.purse is not None:
-            card = execution.generation.card_by_id[step.path]
             most = most_picos_of(card, execution.request, execution.features)
             if not execution.purse.begins(most):
                 raise PathError("budget", "What it may cost at most is more than the budget that is left.", sent=False)
@@ -154,12 +157,8 @@ class Run:
         if redaction is not None:
             in_json = execution.request.format.kind in ("json_object", "json_schema")
             stream = restored(stream, Restorer(redaction.back, in_json=in_json))
-        departure = execution.departure(step, redaction)
-        written = None if execution.purse is None else execution.purse.written
-        if written is not None and departure.tier in STAYING_TIERS:
-            await settled(written)  # what leaves waits for the audit too: the door sees to both
         attempt.begin(execution.clock, execution.request.dimensions)
-        return stream, departure, written
+        return stream, execution.departure(step, redaction), written
 
     @property
     def _member(self) -> int:

@@ -17,6 +17,7 @@ import pytest
 
 from appliance.paths.contract import PathError
 from appliance.records.money import PICOS
+from appliance.turns import Turns
 from tests.node.conftest import fake_card, process_node, running_node, until, upstream_card, write_content
 from tests.node.doubles import FakePath, answer
 from tests.node.test_tenants import bearer, key, tenants
@@ -136,6 +137,28 @@ async def test_no_runtime_of_this_host_is_asked_before_either(tmp_path: Path) ->
             other.execute("ROLLBACK")
         assert (await asking)[0] == 200
     assert len(path.jobs) == 1
+
+
+async def test_the_wait_for_the_disk_counts_against_the_deadline_and_takes_no_turn(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=5.0)
+    path = FakePath(fake_card("device/a", price={"per_request": 1.0}), answer("here"))
+    async with running_node(tmp_path, fakes=(path,)) as weir:
+        turns = weir.node.fleet.turns["device/a"] = Turns(1, 8)
+        with closing(sqlite3.connect(weir.state / "node.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            late = asyncio.create_task(weir.ask("late", headers={**bearer(acme), "X-Weir-Deadline": "0.3"}))
+            in_time = asyncio.create_task(weir.ask("in time", headers={**bearer(acme), "X-Weir-Deadline": "20"}))
+            status, body, _ = await asyncio.wait_for(late, 5)
+            assert status == 502, body
+            assert any("device/a: timeout" in reason for reason in body["error"]["weir"]["reasons"])
+            assert (path.jobs, in_time.done(), turns.free()) == ([], False, True)
+            turns.done()
+            other.execute("ROLLBACK")
+        assert (await in_time)[0] == 200
+        await until(lambda: not holds(weir.state))
+    (job,) = path.jobs
+    assert job.deadline_s is not None
+    assert job.deadline_s < 19.8  # what was waited is gone
 
 
 def entries(state: Path, awaited: int) -> int:
