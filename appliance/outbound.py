@@ -22,6 +22,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -223,9 +224,13 @@ class Session:
         does.
         """
         if len(body) > ONE_WRITE_BYTES:
-            sending()  # nearly: aiohttp says no more of it
             return await self._inner.post(
-                url, data=io.BytesIO(body), allow_redirects=False, headers=headers, auto_decompress=False
+                url,
+                data=io.BytesIO(body),
+                allow_redirects=False,
+                headers=headers,
+                auto_decompress=False,
+                middlewares=(partial(self._written_first, sending=sending),),
             )
         own = _head([f"{name}: {value}" for name, value in headers.items()]) if headers else b""
         address = self._addresses.get(url) or self._address(url)
@@ -274,9 +279,12 @@ class Session:
             await self._ledger.leaving(departure, place.named, body)
         await cleared()
 
-    async def _written_first(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Rule 1 for what aiohttp sends by itself."""
+    async def _written_first(
+        self, request: ClientRequest, handler: ClientHandlerType, sending: Callable[[], object] = lambda: None
+    ) -> ClientResponse:
+        """Rule 1 for what aiohttp sends by itself. It does not say when it has its connection."""
         await self._write_down(_Place.of(request.url), await _whole(request))
+        sending()
         return await handler(request)
 
 

@@ -134,16 +134,20 @@ def test_what_must_be_done_before_it_leaves_is_waited_for_beside_the_audit(size:
         async with Wire() as wire:
             egress, session = opened(wire, ledger)
             with departing(DEPARTURE, after):
-                given_up, waits = (asyncio.ensure_future(session.post(wire.url, b"x" * size)) for _ in range(2))
+                begun: list[str] = []
+                given_up, waits = (
+                    asyncio.ensure_future(session.post(wire.url, b"x" * size, sending=lambda: begun.append("sends")))
+                    for _ in range(2)
+                )
                 await asyncio.sleep(0.05)
-            assert (len(ledger.left), wire.connections) == (2, 0)
+            assert (len(ledger.left), wire.connections, begun) == (2, 0, [])
             given_up.cancel()
             await asyncio.sleep(0)
             after.set_result(None)
             answer = await waits
             assert answer.status == 200
             answer.close()
-            assert wire.bodies == [b"x" * size]
+            assert (wire.bodies, begun) == ([b"x" * size], ["sends"])
             with departing(DEPARTURE, after):  # another try of the same request
                 (await session.post(wire.url, b"again")).close()
             await egress.close()
