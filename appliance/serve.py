@@ -6,8 +6,8 @@ Rules kept here:
 3. What detectors find, or found before in its conversation, raises the labels before anything is decided; only a cached
    answer, which was stored because nothing was found in its content, is taken without detectors, and by no conversation
    that carries a label.
-4. The most that a request may cost its tenant is set aside when it is decided, is on disk before it is run, and is
-   settled by `close`; of an execution that several share, by the one who tells what it cost.
+4. The most that a request may cost its tenant is set aside when it is decided, is on disk before a path is asked, and
+   is settled by `close`; of an execution that several share, by the one who tells what it cost.
 5. `close` is called exactly once, and writes the record, also for a request whose client went away.
 """
 

@@ -161,6 +161,37 @@ async def test_the_wait_for_the_disk_counts_against_the_deadline_and_takes_no_tu
     assert job.deadline_s < 19.8  # what was waited is gone
 
 
+@pytest.mark.parametrize("tier", ["frontier", "device"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+async def test_who_leaves_meanwhile_pays_nothing_and_leaves_nothing_behind(
+    tmp_path: Path, tier: str, stream: bool, shared: bool
+) -> None:
+    acme = key(tmp_path, budget_day=5.0)
+    headers = {**bearer(acme), **({} if shared else {"Cache-Control": "no-store"})}
+    async with OpenAIStandIn(Behaviour()) as upstream:
+        card = upstream_card(upstream.base_url, "one", tier=tier, price={"per_request": 1.0})
+        async with running_node(tmp_path, card) as weir:
+            with closing(sqlite3.connect(weir.state / "node.db", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                asking = [asyncio.create_task(weir.ask("q", headers=headers, stream=stream)) for _ in range(3)]
+                await until(lambda: weir.node.active == 3)
+                await asyncio.sleep(0.2)
+                for one in asking:
+                    one.cancel()
+                await until(lambda: not weir.node.active)
+                assert left(weir) == 5.0
+                other.execute("ROLLBACK")
+            await until(weir.node.store.writer._queue.empty)
+            await until(lambda: not holds(weir.state))
+            assert [row["outcome"]["status"] for row in await weir.records()] == ["cancelled"] * 3
+            assert (await weir.ask("r", headers=headers))[0] == 200  # nothing is clogged
+            await until(lambda: not holds(weir.state))
+    assert upstream.seen["chat/completions"] == 1
+    (spent,) = tenants(tmp_path).one("acme").spending.values()
+    assert (spent.picos, spent.requests) == (PICOS, 4)
+
+
 def entries(state: Path, awaited: int) -> int:
     """How often the audit says that something leaves: after half a second, or when it is so many."""
     began, found = time.monotonic(), 0
