@@ -24,6 +24,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +85,7 @@ def read(path: Path, name: str | None = None) -> Contents:
             raise _invalid(path, (f"remove: {gone} is not in the content",))
     found |= {into: beside / source for into, source in recipe.add.items()}
     for card in recipe.cards:
-        found[f"cards/{_file_name(card.get('id'))}.json"] = f"{json.dumps(card, indent=1, sort_keys=True)}\n".encode()
+        found[f"cards/{_file_name(card.get('id'))}.json"] = _written(card, path)
     findings = [] if found else ["it names no file"]
     for into in found:
         try:
@@ -206,6 +207,21 @@ def _recipe(said: object, path: Path) -> Recipe:
                 for item in error.errors(include_input=False, include_url=False)
             ),
         ) from None
+
+
+def _written(card: Mapping[str, Any], path: Path) -> bytes:
+    try:
+        text = json.dumps(card, indent=1, sort_keys=True, allow_nan=False, default=_day)
+    except (TypeError, ValueError, RecursionError):
+        raise _invalid(path, (f"cards: {card.get('id')} holds a value that JSON cannot carry",)) from None
+    return f"{text}\n".encode()
+
+
+def _day(value: object) -> str:
+    """A day, which YAML knows by itself and JSON does not."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError
 
 
 def _file_name(id: object) -> str:

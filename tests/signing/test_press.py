@@ -241,6 +241,14 @@ def test_a_recipe_adds_takes_away_and_states_the_rest(publisher: Publisher, cont
     assert made.sbom_sha256 == hashlib.sha256(b"{}").hexdigest()
 
 
+def test_a_day_in_a_card_needs_no_quotes(publisher: Publisher, content: Path, tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("name: site\ncontent: content\ncards: [{id: remote, price: {as_of: 2026-11-21}}]\n")
+    written = recipe.read(file).files["cards/remote.json"]
+    assert isinstance(written, bytes)
+    assert json.loads(written)["price"] == {"as_of": "2026-11-21"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -256,6 +264,9 @@ def test_a_recipe_adds_takes_away_and_states_the_rest(publisher: Publisher, cont
         "name: site\ncontent: content\nsecurity_epoch: -1",
         "name: site\ncontent: content\nadd: {../x: site.yaml}",
         "name: site\ncontent: content\nadd: {evals/x: gone}",
+        "name: site\ncontent: content\ncards: [{id: remote, n: !!binary aGVsbG8=}]",
+        "name: site\ncontent: content\ncards: [{id: remote, n: .nan}]",
+        "name: site\ncontent: content\ncards: [{id: remote, n: &n {n: *n}}]",
     ],
 )
 def test_a_recipe_that_is_wrong_is_refused(
