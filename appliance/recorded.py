@@ -71,7 +71,9 @@ def row_of(
 
 
 def record_of_dead(row: Kept) -> Record:
-    """The record of a request that died with its node: all that was set aside for it counts as its cost."""
+    """The record of a request that died with its node: all that was set aside for it counts as its cost. What it asked
+    for, nobody knows any more.
+    """
     cost = amount_of(row.amount)
     step = StepOutcome(row.path, "cancelled", "internal", "the node died", cost=cost, cost_known=False)
     outcome = Outcome(
@@ -80,7 +82,7 @@ def record_of_dead(row: Kept) -> Record:
     return Record(
         row.id,
         row.time,
-        Asked(row.id, "chat", "auto", "balanced", Labels(), row.tenant),
+        Asked(row.id, "chat", "", "balanced", Labels(), row.tenant),
         Features("chat", cells=((row.cell, 1.0),) if row.cell else ()),
         Snapshot(row.time, 0.0, ()),
         Decision(row.id, row.generation, "undecided"),

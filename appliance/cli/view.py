@@ -124,8 +124,9 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
     head = [line.id or "(not recorded)"]
     if line.time is not None:
         head.append(clock(line.time))
-    if line.model:
-        head.append(f"asked for {line.model}" + (f" by {line.tenant}" if line.tenant else ""))
+    if line.model or line.tenant:
+        asked_for = f"asked for {line.model}" if line.model else "asked"
+        head.append(f"{asked_for} by {line.tenant}" if line.tenant else asked_for)
     yield clean("  ".join(head))
     steps = step_paths(decision)
     hedge = _mapping(decision.get("hedge"))
@@ -137,7 +138,7 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
             yield f"         {clean(_step(member))}"
         if spare := [_step(step) for step in _list(decision.get("fallbacks")) if step.get("why")]:
             yield f"else     {clean(', '.join(spare))}"
-    else:
+    elif decision.get("chosen") != "undecided" or decision.get("refusal"):
         yield paint("refused", "red")
     if hedge:
         second = _mapping(hedge.get("step")).get("path")

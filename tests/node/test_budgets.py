@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from appliance.cli.view import explanation
 from appliance.paths.contract import PathError
 from appliance.records.money import PICOS
 from appliance.turns import Turns
@@ -229,6 +230,9 @@ async def test_what_a_killed_node_had_set_aside_is_spent_by_the_next_one(tmp_pat
             record = await weir.record(id)
             assert record["outcome"]["error_code"] == "node_died"
             assert (record["outcome"]["cost"], record["outcome"]["steps"][0]["cost_known"]) == (2.0, False)
+            told = explanation(record).splitlines()
+            assert told[0].endswith("  asked by acme")  # for what, nobody knows any more
+            assert told[1] == "because  undecided"
             assert (await weir.ask("q1", headers=bearer(acme)))[0] == 200
             assert (await weir.ask("q2", headers=bearer(acme)))[0] == 429
     async with running_node(tmp_path, far) as weir:  # it counts once
