@@ -141,6 +141,8 @@ def show(name: str, state: Path | None, config_file: Path | None, as_json: bool)
     for period in ("today", "month"):
         used = fact[period]
         lines.append((period, f"{used['requests']} requests, {used['tokens']} tokens, {money(used['cost'])}"))
+    if (aside := fact["set_aside"])["requests"]:
+        lines.append(("set aside", f"{aside['requests']} requests in work, {money(aside['cost'])} at most"))
     click.echo(table(("SETTING", name.upper()), lines))
     click.echo("")
     keys = [(key["id"], key["state"], key["created"], key["expires"] or "never") for key in fact["keys"]]
@@ -345,6 +347,7 @@ def _facts(held: Held, now: float) -> dict[str, Any]:
         ],
         "today": _used(spending.today(now)),
         "month": _used(spending.month(now)),
+        "set_aside": {"requests": held.set_aside.requests, "cost": held.set_aside.cost},
     }
 
 

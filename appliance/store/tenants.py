@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from appliance.config_places import OPERATOR_KEY
 from appliance.errors import BadRequest, DiskFull, StateInvalid
 from appliance.records.tenant import Tenant
+from appliance.store.holds import left_over
 from appliance.store.node_db import DATABASE
 from appliance.store.room import FULL, full, reading
 from appliance.store.schema import migrate, node
@@ -39,12 +40,15 @@ _SPEND = """INSERT INTO spending VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, day
 
 @dataclass(frozen=True)
 class Held:
-    """One tenant with all that is on record of it. `spending` by UTC day."""
+    """One tenant with all that is on record of it. `spending` by UTC day; `set_aside` for requests in work, and for
+    those that died with their node until it starts again.
+    """
 
     tenant: Tenant
     created: float
     keys: tuple[Key, ...]
     spending: Mapping[str, Spent]
+    set_aside: Spent
 
 
 class Tenants:
@@ -89,8 +93,17 @@ class Tenants:
             spending: dict[str, dict[str, Spent]] = {}
             for name, day, *spent in connection.execute("SELECT * FROM spending ORDER BY day"):
                 spending.setdefault(name, {})[day] = Spent(*spent)
+            set_aside: dict[str, Spent] = {}
+            for row in left_over(connection):
+                set_aside[row.tenant] = set_aside.get(row.tenant, Spent()).plus(Spent(row.amount, 1))
         return tuple(
-            Held(_tenant(name, text), created, tuple(k for k in keys if k.tenant == name), spending.get(name, {}))
+            Held(
+                _tenant(name, text),
+                created,
+                tuple(k for k in keys if k.tenant == name),
+                spending.get(name, {}),
+                set_aside.get(name, Spent()),
+            )
             for name, created, text in rows
         )
 

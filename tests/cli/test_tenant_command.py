@@ -8,10 +8,13 @@ import shlex
 import sqlite3
 import stat
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from appliance.records.money import PICOS
+from appliance.store.holds import Kept, keep
 from tests.cli.conftest import ROOT, Weir
 from tests.installed import placed
 from tests.node.conftest import fake_card, write_content
@@ -50,6 +53,18 @@ def test_a_key_is_nowhere_but_on_the_screen(weir: Weir, state: str) -> None:
     assert stat.S_IMODE((Path(state) / "node.db").stat().st_mode) == 0o600
     for shown in (weir("tenant", "show", "acme", "--state", state), weir("tenant", "list", "--json", "--state", state)):
         assert key not in shown.out
+
+
+def test_what_is_set_aside_is_shown_beside_what_was_spent(weir: Weir, state: str) -> None:
+    """Or nobody sees why a budget that is not spent refuses."""
+    weir("tenant", "add", "acme", "--budget-day", "5", "--state", state)
+    assert "set aside" not in weir("tenant", "show", "acme", "--state", state).out
+    with closing(sqlite3.connect(Path(state) / "node.db", isolation_level=None)) as connection:
+        for id, amount in (("r1", 2 * PICOS), ("r2", PICOS // 2)):
+            keep([Kept(id, "acme", 1_795_262_400.0, amount, "far", "", "USD", "g")], connection)
+    assert "set aside   2 requests in work, 2.5 at most" in weir("tenant", "show", "acme", "--state", state).out
+    shown = weir("tenant", "show", "acme", "--json", "--state", state).json
+    assert shown["set_aside"] == {"requests": 2, "cost": 2.5}
 
 
 def test_every_change_is_in_the_audit_with_who_made_it(weir: Weir, state: str) -> None:
