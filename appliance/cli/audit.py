@@ -252,6 +252,7 @@ def _proof(proof: Proof, claim: str) -> dict[str, Any]:
         "covered_by_signature_of": proof.covering or None,
         "left": proof.left,
         "labelled": proof.labelled,
+        "tenant_known": proof.known,
         "counter_examples": proof.against,
         "examples": [
             {"seq": one.entry.seq, "time": _time(one.entry.time), "why": one.why, **one.facts} for one in proof.examples
@@ -267,6 +268,8 @@ def _explain(proof: Proof, claim: str) -> None:
         f"In that time {proof.left} requests left this host, {proof.labelled} of them with that label; "
         f"{proof.against} speak against the claim."
     )
+    if not proof.known:
+        click.echo("No entry of the whole log names that tenant: see with 'weir tenant list' whether it is spelt so.")
     for one in proof.examples[:10]:
         facts = one.facts
         click.echo(

@@ -90,6 +90,22 @@ def test_a_claim_is_answered_with_what_speaks_against_it(
     assert spoken.out.startswith("Proved" if code == 0 else "Not proved")
 
 
+@pytest.mark.parametrize(
+    ("label", "known"),
+    [("tenant=Other", True), ("tenant=made", True), ("tenant=local", True), ("tenant=othre", False), ("secret", True)],
+)
+def test_a_tenant_that_the_log_does_not_know_is_said(weir: Weir, state: Path, label: str, known: bool) -> None:
+    """Of a misspelt one anything would be proved."""
+    audit = Audit(state)
+    leave(audit, tenant="other")
+    audit.write("admin", {"act": "tenant-add", "tenant": "made"})
+    audit.close()
+    asked = ("audit", "prove", "--label", label, "--not-to", "frontier", *SPAN, "--state", str(state))
+    ran = weir(*asked, "--json")
+    assert (ran.code, ran.json["tenant_known"]) == (0, known)
+    assert ("names that tenant" in weir(*asked).out) == (not known)
+
+
 def test_a_claim_about_another_time_scans_none_of_it(weir: Weir, state: Path) -> None:
     span = ("--from", "2001-01-01", "--to", "2001-12-31T12:00+02:00")
     ran = weir("audit", "prove", "--label", "any", "--not-to", "any", *span, "--json", "--state", str(state))

@@ -6,7 +6,7 @@ Rules kept here:
 3. The whole log is read: with a clock that was set back, order and time are two things.
 4. The answer names the time that the log speaks for. Before its first and after its last entry it says nothing.
 5. What no request can carry and what is no place is refused: a claim about a misspelt word would always be proved.
-   Capitals make no difference.
+   Capitals make no difference. Of a tenant that the log does not know, which may be misspelt too, the answer says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.errors import StateInvalid
 from appliance.records.card import TIERS
-from appliance.records.request import AND, CLASSIFICATIONS
+from appliance.records.request import AND, CLASSIFICATIONS, LOCAL
 from appliance.store.audit.chain import Entry
 from appliance.store.audit.export import Range
 from appliance.store.audit.verify import Verdict, verify
@@ -84,7 +84,9 @@ class CounterExample:
 
 @dataclass(frozen=True)
 class Proof:
-    """The answer. `holds` where the log verifies and nothing speaks against the claim."""
+    """The answer. `holds` where the log verifies and nothing speaks against the claim. `known`: whether the tenant that
+    it is about, if any, is named in the log at all.
+    """
 
     holds: bool
     verdict: Verdict
@@ -93,6 +95,7 @@ class Proof:
     labelled: int  # of those, with the label
     against: int
     examples: tuple[CounterExample, ...]
+    known: bool
 
     @property
     def covering(self) -> int:
@@ -109,9 +112,12 @@ class _Search:
     labelled: int = 0
     against: int = 0
     examples: list[CounterExample] = field(default_factory=list)
+    known: bool = False
 
     def visit(self, entry: Entry) -> None:
         self.range.visit(entry)
+        if not self.known and self.label.name == "tenant":
+            self.known = str(orjson.loads(entry.payload).get("tenant")).casefold() == self.label.value.casefold()
         if entry.kind != "egress" or not self.range.begin <= entry.time < self.range.end:
             return
         self.left += 1
@@ -168,7 +174,9 @@ def prove(state_dir: Path, key: Ed25519PublicKey, label: Label, target: Target, 
     search = _Search(label, target, Range(begin, end))
     try:
         verdict = verify(state_dir, key, visit=search.visit)
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         raise StateInvalid("An entry lacks what it should state.", next_step="Use the version that wrote it.") from None
     holds = verdict.finding is None and not search.against
-    return Proof(holds, verdict, search.range, search.left, search.labelled, search.against, tuple(search.examples))
+    known = search.known or label.name != "tenant" or label.value.casefold() == LOCAL
+    examples = tuple(search.examples)
+    return Proof(holds, verdict, search.range, search.left, search.labelled, search.against, examples, known)
