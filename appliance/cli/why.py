@@ -31,6 +31,8 @@ def command(
     ID is the value of the response header x-weir-decision. When no node runs, the records in the state
     directory are read. Ends with 1 when there is no such record.
     """
+    if not decision_id:
+        raise CliError("There is no id.", next_step="It is the value of x-weir-decision; 'weir tail' lists the newest.")
     where = find(state, config_file, url)
     try:
         record = expect(Node(where).get(f"/v1/decisions/{segment(decision_id)}"))

@@ -209,6 +209,13 @@ def test_a_request_that_would_be_refused_ends_with_one(weir: Weir, node: StandIn
     assert "refused" in ended.out
 
 
+def test_an_empty_id_is_none(weir: Weir, node: StandInNode) -> None:
+    """As of a variable of the shell that nobody set."""
+    ended = weir("why", "", "--url", node.url)
+    assert (ended.code, node.asked) == (2, [])
+    assert "There is no id." in ended.err
+
+
 def test_an_error_of_the_node_is_its_own_sentence_with_the_reasons(weir: Weir, node: StandInNode) -> None:
     weir_part = {"kind": "policy", "reasons": ["m: no rule permits it"]}
     node.error = (
