@@ -20,7 +20,7 @@ import io
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -215,10 +215,11 @@ class Session:
         body: bytes,
         headers: Mapping[str, str] | None = None,
         sending: Callable[[], object] = lambda: None,
+        written: Callable[[], object] = lambda: None,
     ) -> Answer | ClientResponse:
         """The answer to a POST, to be closed; no redirect is followed, nothing is sent again, nothing is unpacked.
-        `headers` are this one's. `sending` is called once it is written down and there is a connection, before anything
-        leaves.
+        `headers` are this one's. `written` is called once it is written down, `sending` once there is a connection as
+        well, before anything leaves.
 
         Raises AuditUnavailable before anything has left, and aiohttp's ClientError, or OSError, whatever the network
         does.
@@ -230,11 +231,12 @@ class Session:
                 allow_redirects=False,
                 headers=headers,
                 auto_decompress=False,
-                middlewares=(partial(self._written_first, sending=sending),),
+                middlewares=(partial(self._written_first, then=(written, sending)),),
             )
         own = _head([f"{name}: {value}" for name, value in headers.items()]) if headers else b""
         address = self._addresses.get(url) or self._address(url)
         await self._write_down(address.place, body)
+        written()
         if self._inner.closed:
             raise aiohttp.ClientConnectionError("the session is closed")
         try:
@@ -280,11 +282,12 @@ class Session:
         await cleared()
 
     async def _written_first(
-        self, request: ClientRequest, handler: ClientHandlerType, sending: Callable[[], object] = lambda: None
+        self, request: ClientRequest, handler: ClientHandlerType, then: Iterable[Callable[[], object]] = ()
     ) -> ClientResponse:
         """Rule 1 for what aiohttp sends by itself. It does not say when it has its connection."""
         await self._write_down(_Place.of(request.url), await _whole(request))
-        sending()
+        for call in then:
+            call()
         return await handler(request)
 
 

@@ -105,7 +105,12 @@ class HttpPath(Keyed):
         clock = Clock(min(began + self._endpoint.connect_timeout_s + patience, ends_at))
         meter, reading, listening = job.meter, self._dialect.reading(job), False
         meter.sent = False
-        secret = ""
+        secret, writing = "", False  # it is waited for this host's disk
+
+        def written() -> None:
+            nonlocal writing
+            writing = False
+            clock.move(min(loop.time() + self._endpoint.connect_timeout_s + patience, ends_at))
 
         def sending() -> None:
             meter.sent = True
@@ -120,7 +125,8 @@ class HttpPath(Keyed):
                 if dialect.signs:
                     secret = access.key if access.tokens is None else await access.tokens.current(self._wall())
                     headers = {**headers, **dialect.authorize(call, secret, self._wall())}
-                response = await access.session.post(call.url, call.body, headers, sending)
+                writing = True
+                response = await access.session.post(call.url, call.body, headers, sending, written)
                 if response.status == 200 and response.headers.get("Content-Encoding", "identity") != "identity":
                     raise BrokenAnswer("packed, though it was asked not to be")
                 reading.head(response.headers)
@@ -191,6 +197,8 @@ class HttpPath(Keyed):
         except (BrokenAnswer, EventTooLarge):
             raise PathError("broken_stream", "The server's answer is malformed, cut short or too large.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if writing and isinstance(error, TimeoutError) and loop.time() < ends_at:  # the server is not to blame
+                raise PathError("audit", "It was not written down in time, so it did not leave.", sent=False) from None
             if listening and response is not None and (block := rest_of(response.content)):
                 with suppress(PathError, BrokenAnswer, ErrorEvent, EventTooLarge):
                     for chunk in _read(reading, block, meter):  # it had come before the connection broke

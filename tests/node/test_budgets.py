@@ -162,6 +162,47 @@ async def test_the_wait_for_the_disk_counts_against_the_deadline_and_takes_no_tu
     assert job.deadline_s < 19.8  # what was waited is gone
 
 
+async def test_nor_does_a_composed_answer_ask_anybody_before(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=5.0)
+    content = tmp_path / "content" / "router"
+    content.mkdir(parents=True)
+    vote = {"kind": "ensemble", "members": ["device/a", "device/b"], "quorum": 2}
+    (content / "strategies.json").write_text(json.dumps({"strategies": {"vote": vote}}))
+    fakes = tuple(FakePath(fake_card(f"device/{one}", price={"per_request": 1.0}), answer("42")) for one in "ab")
+    async with running_node(tmp_path, fakes=fakes, cache={"enabled": False}) as weir:
+        with closing(sqlite3.connect(weir.state / "node.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asking = asyncio.create_task(weir.ask("q", model="strategy:vote", headers=bearer(acme)))
+            leaves = asyncio.create_task(weir.ask("r", model="strategy:vote", headers=bearer(acme)))
+            await until(lambda: weir.node.active == 2)
+            await asyncio.sleep(0.3)
+            leaves.cancel()
+            await until(lambda: weir.node.active == 1)
+            assert [fake.jobs for fake in fakes] == [[], []]
+            other.execute("ROLLBACK")
+        assert (await asking)[0] == 200
+        await until(lambda: not holds(weir.state))
+        assert left(weir) == 3.0
+    assert [len(fake.jobs) for fake in fakes] == [1, 1]
+
+
+async def test_no_server_is_blamed_for_this_hosts_disk(tmp_path: Path) -> None:
+    acme = key(tmp_path, budget_day=50.0)
+    patience = {"connect_timeout_s": 0.1, "first_byte_timeout_s": 0.2}
+    async with OpenAIStandIn(Behaviour()) as upstream:
+        card = upstream_card(upstream.base_url, "one", tier="frontier", price={"per_request": 1.0}, endpoint=patience)
+        async with running_node(tmp_path, card) as weir:
+            with closing(sqlite3.connect(weir.state / "node.db", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                for n in range(6):
+                    status, body, _ = await weir.ask(f"q{n}", headers=bearer(acme))
+                    assert (status, body["error"]["code"]) == (503, "audit_unavailable")
+                other.execute("ROLLBACK")
+            assert (await weir.ask("again", headers=bearer(acme)))[0] == 200  # no breaker is open
+            await until(lambda: not holds(weir.state))
+            assert left(weir) == 49.0
+
+
 @pytest.mark.parametrize("tier", ["frontier", "device"])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
