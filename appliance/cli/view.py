@@ -164,6 +164,9 @@ def _lines(record: Json, show_all: bool) -> Iterator[str]:
         near = f"{clean(cache.get('path'))}, score {number(cache.get('score'))}, {duration(cache.get('age_s'))} old"
         drawn = "; drawn to be answered anew, and not used" if cache.get("anew") else ""
         yield f"cached   {near}, made by {clean(cache.get('origin') or '-')}{drawn}"
+    left = _number(_mapping(record.get("snapshot")).get("budget_left"))
+    if left is not None:
+        yield f"budget   {money(left)} was left"
     candidates = _list(decision.get("candidates"))
     if candidates:
         yield ""
@@ -237,7 +240,7 @@ def _candidates(candidates: list[Json], steps: list[str]) -> str:
                 duration(figures.get("latency_p50_s", figures.get("latency_s"))),
                 duration(figures.get("latency_p95_s")),
                 money(figures.get("utility")),
-                "; ".join([*_redacting(item), *(_reason(reason) for reason in item.get("reasons") or ())]),
+                "; ".join([*_redacting(item), *(_reason(one, figures) for one in item.get("reasons") or ())]),
             )
         )
     headers = ("", "PATH", "GOOD", "LOW", "COST", "P50", "P95", "UTILITY", "WHY NOT")
@@ -253,10 +256,12 @@ def _redacting(candidate: Json) -> Iterator[str]:
         yield f"redacted: [{refused}] refuses it as it is, [{permitted}] permits it so"
 
 
-def _reason(reason: object) -> str:
+def _reason(reason: object, figures: Json) -> str:
     if not isinstance(reason, Mapping):
         return str(reason)
     rule = f" [{reason['rule']}]" if reason.get("rule") else ""
+    if reason.get("code") == "budget" and (most := _number(figures.get("most"))) is not None:
+        rule += f" ({money(most)} at most)"
     return f"{reason.get('code', '')}: {reason.get('text', '')}{rule}"
 
 

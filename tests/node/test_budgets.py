@@ -66,6 +66,9 @@ async def test_without_a_stated_limit_the_cards_counts(tmp_path: Path) -> None:
         async with running_node(tmp_path, far) as weir:
             status, body, _ = await weir.ask("q", headers=bearer(acme))
             assert (status, body["error"]["code"]) == (429, "budget_exceeded")
+            told = explanation((await weir.records())[0])
+            assert "budget   10 was left" in told
+            assert "more than the budget that is left (10.01 at most)" in told
             assert (await weir.ask("q", max_tokens=1000, headers=bearer(acme)))[0] == 200
             assert (await weir.ask("q", max_tokens=500, n=2, headers=bearer(acme)))[0] == 429
     assert upstream.seen["chat/completions"] == 1
