@@ -71,6 +71,9 @@ _SURELY = frozenset({"he", "she", "him", "er", "ihn", "ihm", "el", "ella", "ello
 _INFINITIVES = frozenset({"to", "zu", "de", "d'", "di", "a", "ad"})  # what an infinitive stands after
 _AFTER_NOUNS = frozenset({"fr", "es", "it"})  # languages whose adjectives stand there
 LEAST_WEIGHT = 0.5  # of a word that cannot be exchanged
+LONGEST_EXPRESSION = 3  # content words
+OF_ONE_FAMILY = 3  # letters that words of one family begin with
+MOST_FUNCTION_WORDS = 1  # that stands in one text alone, beside an expression that is exchanged
 MOST_WORDS = 20  # content words beside which one that differs weighs next to nothing
 
 
@@ -291,9 +294,29 @@ def _even(one: str, other: str) -> bool:
 
 
 def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
-    """One word of weight for another and all else the same: look-alikes are made so."""
-    if len(alignment.left) != 1 or len(alignment.right) != 1:
+    """One word of weight for another, or one expression for another in its place, and all else the same."""
+    left, right = alignment.left, alignment.right
+    if not left or not right:
         return False
-    left, right = alignment.left[0], alignment.right[0]
-    acts = stored.language == "en" and stored.keys[left] in _ACTS and asked.keys[right] in _ACTS
-    return acts or min(stored.weights[left], asked.weights[right]) >= LEAST_WEIGHT
+    if len(left) != 1 or len(right) != 1:
+        return _exchanged(stored, asked, left, right)
+    ours, theirs = stored.weights[left[0]], asked.weights[right[0]]
+    if stored.language == "en" and stored.keys[left[0]] in _ACTS and asked.keys[right[0]] in _ACTS:
+        return True
+    return min(ours, theirs) >= LEAST_WEIGHT
+
+
+def _exchanged(stored: Reading, asked: Reading, left: tuple[int, ...], right: tuple[int, ...]) -> bool:
+    """Whether what is left over is one expression on each side, in the same place: 'business class', 'economy'."""
+    if max(len(left), len(right)) > LONGEST_EXPRESSION or left[0] != right[0] or stored.kind != asked.kind:
+        return False
+    if len(set(stored.empty) ^ set(asked.empty)) > MOST_FUNCTION_WORDS or stored.persons != asked.persons:
+        return False  # another way of putting the question
+    if len(stored.keys) - left[-1] != len(asked.keys) - right[-1]:
+        return False
+    if left[-1] - left[0] >= len(left) or right[-1] - right[0] >= len(right):
+        return False
+    beginnings = {stored.forms[at][:OF_ONE_FAMILY] for at in left}
+    if not beginnings.isdisjoint(asked.forms[at][:OF_ONE_FAMILY] for at in right):
+        return False  # 'liberal', 'liberalism'; and slips
+    return min(max(stored.weights[at] for at in left), max(asked.weights[at] for at in right)) >= LEAST_WEIGHT

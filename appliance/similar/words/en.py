@@ -333,7 +333,8 @@ WORDS = Words(
         javascript; ny new_york; nyc new_york_city; method approach technique procedure; teach instruct; learn
         study; increase raise boost grow; decrease reduce lower; improve enhance better_at; allow permit; forbid
         prohibit ban; need require; require need; want wish; use utilize utilise employ; keep retain; stop quit
-        cease; try attempt; answer reply respond; shop store; weight kilos; lose_weight weight_loss slim_down;
+        cease; try attempt; answer reply respond; shop store; weight kilos; lose_weight losing_weight loses_weight
+        lost_weight loose_weight weight_loss slim_down;
         overweight fat obese; cook prepare; sleep slumber; biggest largest; smallest tiniest; bike bicycle;
         fridge refrigerator; sofa couch; road street; cab taxi; luggage baggage; shut close; whole entire; near
         nearby close_to; rich wealthy; salary wage wages pay; employee worker; boss manager supervisor; gift
