@@ -303,7 +303,13 @@ def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
     ours, theirs = stored.weights[left[0]], asked.weights[right[0]]
     if stored.language == "en" and stored.keys[left[0]] in _ACTS and asked.keys[right[0]] in _ACTS:
         return True
-    return min(ours, theirs) >= LEAST_WEIGHT
+    if min(ours, theirs) >= LEAST_WEIGHT:
+        return True
+    light = lexicon(stored.language).light
+    same = left == right and stored.empty == asked.empty and stored.persons == asked.persons
+    if same and stored.kind == asked.kind and stored.keys[left[0]] not in light and asked.keys[right[0]] not in light:
+        return max(ours, theirs) >= LEAST_WEIGHT  # 'find the leak', 'mend the leak'
+    return False
 
 
 def _exchanged(stored: Reading, asked: Reading, left: tuple[int, ...], right: tuple[int, ...]) -> bool:

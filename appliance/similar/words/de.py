@@ -88,6 +88,7 @@ WORDS = Words(
             nennen zeigen liste bedeutung bedeuten bedeutet heißt heißen schaffen passiert passieren
             brauchen brauche braucht benötigen benötige
         """,
+    light="machen gehen geben nehmen bekommen schaffen sagen wissen sehen brauchen benötigen",
     marks={
         "negation:not": """nicht nie niemals kein keine keinen keinem keiner keines nichts niemand nirgends
             nirgendwo ohne

@@ -83,6 +83,7 @@ WORDS = Words(
         explain describe list show give define definition meaning main important people
         actually best question answer reason place part case point amount
     """,
+    light="get make give go come see look use work want need try know think",
     marks={
         "negation:not": """not non never no none nobody nothing nowhere neither nor without cannot cant dont doesnt
             didnt wont isnt arent wasnt werent havent hasnt hadnt shouldnt couldnt wouldnt unable
@@ -321,7 +322,8 @@ WORDS = Words(
         password passcode; login log_in sign_in log_into sign_into logged_in logon log_on; logout log_out
         sign_out; setup set_up configure
         configuration; backup back_up; signup sign_up register;  bug defect; display show;
-        reset resetting; happen occur; speak talk; look_for search seek find; find_out discover; figure_out
+        reset resetting; happen occur; speak talk; look_for search seek find; help assist; make_money making_money earn_money earning_money;
+        find_out discover; figure_out
         determine; explain describe; meaning definition define mean; difference differ distinction differences
         differentiate; advantage benefit advantages benefits pro pros; disadvantage drawback disadvantages
         drawbacks con cons; important significant; famous popular well_known; beautiful pretty; happy glad; sad

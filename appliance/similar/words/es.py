@@ -59,6 +59,7 @@ WORDS = Words(
             significado definición explicar describir mostrar lista pregunta respuesta razón parte número
             funciona funcionar pasa sucede ocurre útil sirve
         """,
+    light="hacer dar poner decir saber ver necesito",
     marks={
         "negation:not": """no nunca jamás nada nadie ningún ninguno ninguna sin ni tampoco excepto salvo
             en_lugar_de en_vez_de a_excepción_de todo_menos todos_menos exceptuando aparte_de

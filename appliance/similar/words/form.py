@@ -23,6 +23,7 @@ class Words:
     copulas: str  # forms of be (or become) that a passive is made with
     empty: str  # function words that say nothing of the matter
     faint: str  # content words that say little of it: thing, way, make
+    light: str = ""  # of these what many a verb may stand for: make, get
     marks: Mapping[str, str]  # "guard:mark" -> words
     opposed: str  # groups `a b | c d`
     same: str  # groups of synonyms and spellings; the first is the key

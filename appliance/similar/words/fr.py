@@ -84,6 +84,7 @@ WORDS = Words(
             définition signifie signifier veut_dire signification expliquer décrire montrer liste question réponse
             raison partie nombre fonctionne fonctionner marche passe arrive utile
         """,
+    light="faire donner prendre mettre dire savoir voir",
     marks={
         "negation:not": """pas ne n' jamais aucun aucune rien personne_ne sans ni nulle_part sauf guère plutôt_que
             excepté hormis

@@ -76,6 +76,7 @@ WORDS = Words(
             elenco lista domanda risposta motivo ragione parte numero funziona funzionare succede accade
             utile serve
         """,
+    light="fare dare mettere dire sapere vedere",
     marks={
         "negation:not": """non mai niente nulla nessuno nessun nessuna senza né neanche nemmeno neppure tranne
             eccetto fuorché ad_eccezione_di a_eccezione_di escluso esclusi esclusa eccezion_fatta_per invece_di
