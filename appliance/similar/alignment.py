@@ -176,6 +176,9 @@ def handed(one: str, other: str, language: str) -> bool:
     return found is not None and beside is not None and found[1] != beside[1]
 
 
+_LESS = re.compile(r"\w{3}los(?:e[nrsm]?)?$")  # German, after a noun: without it
+
+
 def _beginning(one: str, other: str, language: str) -> bool:
     least = min(len(one), len(other))
     if least < COMMON_BEGINNING:
@@ -187,6 +190,8 @@ def _beginning(one: str, other: str, language: str) -> bool:
         return False  # 'ethanal', 'ethanol'
     if language == "de" and {one[same:], other[same:]} & {"in", "innen"}:
         return False  # 'Lehrer', 'Lehrerin'
+    if language == "de" and (_LESS.search(one) is None) != (_LESS.search(other) is None):
+        return False  # 'arbeitend', 'arbeitslos'
     if paired(one.removesuffix("s"), other.removesuffix("s"), language):
         return False
     if handed(one, other, language):

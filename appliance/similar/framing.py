@@ -31,6 +31,7 @@ _ANYONE = frozenset({"i", "we", "you"})
 _PAUSES = frozenset({"stop", "comma"})
 _DOERS = frozenset({"by", "von", "durch", "par", "por", "da"})
 _GIVEN = frozenset({"to me", "for me"})  # dresses 'translate it for me' and not 'why does he lie to me'
+_WHICH, _BEING = frozenset({"that", "which", "who"}), frozenset({"is", "are"})
 _SUPPORT = frozenset({"do", "does", "did"})  # English has them in questions for what is not the subject
 
 
@@ -71,6 +72,8 @@ def spoken(text: str, lexicon: Lexicon) -> Spoken:
     """What a normalised text says, undressed."""
     found = Spoken()
     _expand(found, scan(text), lexicon)
+    if lexicon.language == "en":
+        _reduce(found, lexicon)
     found.subjects.update(lexicon.agreement[form] for form in found.forms if form in lexicon.agreement)
     found.anyone = not lexicon.anyone.isdisjoint(found.forms)
     for before, form in itertools.pairwise(["", *found.forms]):
@@ -187,6 +190,16 @@ def _expand(out: Spoken, tokens: list[Token], lexicon: Lexicon) -> None:
                 kept[position : position + len(words)] = [kept[position]]
                 break
         position += 1
+
+
+def _reduce(out: Spoken, lexicon: Lexicon) -> None:
+    """English: 'the mills that are built of wood' are 'the mills built of wood'."""
+    forms = out.forms
+    for at in range(len(forms) - 3, 0, -1):
+        if forms[at] in _WHICH and forms[at + 1] in _BEING and lexicon.is_participle(forms[at + 2]):
+            before = entry(lexicon.language, forms[at - 1][:LONGEST_WORD])
+            if before.role == "content" and out.tokens[at - 1].kind == "word":
+                del forms[at : at + 2], out.tokens[at : at + 2]
 
 
 def _parted(form: str, *, elided: bool) -> tuple[str, ...]:

@@ -296,6 +296,9 @@ def _even(one: str, other: str) -> bool:
 def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
     """One word of weight for another, or one expression for another in its place, and all else the same."""
     left, right = alignment.left, alignment.right
+    if len(left) + len(right) == 1 and len(stored.keys) == len(asked.keys):
+        # One of the two stands elsewhere, too: 'does a dog like dogs', 'does a cat like dogs'.
+        left = right = tuple([at for at, key in enumerate(stored.keys) if key != asked.keys[at]])
     if not left or not right:
         return False
     if len(left) != 1 or len(right) != 1:

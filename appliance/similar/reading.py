@@ -90,6 +90,7 @@ class Reading:
     held: tuple[tuple[str, str], ...] = ()  # persons, each with the preposition it hangs on
     dangling: str = ""  # the preposition at the end, or before the question word: of what is asked for
     leads: tuple[str, ...] = ()  # the function word right before each content word, or ''
+    undergone: frozenset[str] = frozenset()  # keys of participles that a form of 'be' stands right before
     articles: tuple[str, ...] = ()  # that tell cases apart, in order
 
 
@@ -132,6 +133,8 @@ class _Walk:
         self.pending = self.lead = ""
         self.leads: list[str] = []
         self.copula, self.have, self.perfect = False, -9, False
+        self.being = False  # a form of 'be' stands since the last content word
+        self.undergone: list[str] = []
         words = [token.text for token in said.tokens if token.kind == "word"]
         capital = sum([word[0].isupper() for word in words])
         self.titled = len(words) >= 4 and capital >= 0.7 * len(words)  # capitals say nothing then
@@ -243,6 +246,7 @@ class _Walk:
             self.determined = self.gap = True
         else:
             self.copula = self.copula or found.copula
+            self.being = self.being or found.copula
             if form in known.haves:
                 self.have = position
             self.governor, self.joined, self.gap, self.determined, self.since = "", False, True, False, 0
@@ -284,6 +288,9 @@ class _Walk:
             self.span.append(key := form if form in COMPASS else key)  # 'Lower Saxony' is no decrease
         else:
             self._end_name()
+        if self.being and known.is_participle(form):
+            self.undergone.append(key)
+        self.being = False
         determined = self.determined
         if determined and self.since and not self.joined:
             self.governor, self.since = "", 0
@@ -406,5 +413,6 @@ class _Walk:
             held=(*[(person, "") for person in said.askers], *self.held),
             dangling=said.asked_by or ("" if self.since else self.governor),
             leads=tuple(self.leads),
+            undergone=frozenset(self.undergone),
             articles=tuple([form for form in said.forms if form in _CASES]) if self.lexicon.language == "de" else (),
         )  # fmt: skip

@@ -65,6 +65,12 @@ _THAT = frozenset(
     """that those jener jene jenes jenen jenem quello quella quel quei quelle ese esa esos esas aquel aquella aquellos
     aquellas""".split()  # noqa: SIM905
 )
+_INFINITIVES = frozenset(["to", "a", "por", "da", "zu"])  # without diacritics
+_TO_DO = frozenset([("to", "do"), ("a", "faire"), ("por", "hacer"), ("da", "fare"), ("zu", "tun")])
+_DONE = frozenset(
+    "done fait faits faite faites hecho hechos hecha hechas fatto fatti fatta fatte getan".split()  # noqa: SIM905
+)
+_BOTH_WAYS = frozenset(["marri", "divorc", "dress", "engag"])  # 'get married' is 'marry'
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
 
@@ -76,6 +82,8 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("sibling")
     if stored.dangling != asked.dangling and (_stranded(stored, asked) or _stranded(asked, stored)):
         found.add("roles")  # 'what is it made from', 'what is made from it'
+    if _ahead(stored, asked) or _ahead(asked, stored):
+        found.add("tense")  # 'a list of tasks to do', 'a list of tasks done'
     if not same:
         return
     for ours, theirs in ((_repeated(stored.keys), _repeated(asked.keys)), (_joined(stored), _joined(asked))):
@@ -96,10 +104,51 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("roles")  # 'der Hund den Mann', 'den Hund der Mann'
     if stored.keys == asked.keys and _elsewhom(stored, asked):
         found.add("person")  # 'comment la contacter', 'comment le contacter'
+    if stored.keys == asked.keys and (_suffered(stored, asked) or _suffered(asked, stored)):
+        found.add("roles")  # 'is it normal to pay', 'is it normal to be paid'
     if stored.object != asked.object and stored.language != "en" and stored.passive == asked.passive:
         found.add("roles")  # 'wen sah er', 'wer sah ihn'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
         found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _suffered(one: Reading, other: Reading) -> bool:
+    """Whether somebody does in `other`, with nothing that it is done to, what is done to the same one in `one`."""
+    if one.doer or one.persons != other.persons or one.anyone != other.anyone:
+        return False  # 'when was it built', 'when did they build it'
+    if one.language == "de":
+        return one.kind != "how" and _becomes(one) and not _becomes(other)
+    known = lexicon(one.language)
+    for key in one.undergone - other.undergone - _BOTH_WAYS:
+        at = one.keys.index(key)
+        direct = other.governors[at + 1 : at + 2] == ("",)
+        told = other.leads[at] in _INFINITIVES and other.kind in {"what", "how", "where", "when"}
+        if not (direct or told or known.is_participle(other.forms[at]) or other.leads[at] in known.copulas):
+            return True
+    return False
+
+
+def _becomes(reading: Reading) -> bool:
+    """German: whether a form of 'werden' stands there."""
+    return not lexicon("de").copulas.isdisjoint(reading.empty)
+
+
+def _ahead(one: Reading, other: Reading) -> bool:
+    """Whether what is still to be done in `one` is done in `other`."""
+    if one.kind in {"what", "how"}:
+        return False  # 'what to do about it', 'what can be done about it'
+    if _DONE.isdisjoint((*one.empty, *one.forms)) and not _DONE.isdisjoint((*other.empty, *other.forms)):
+        return any(pair in _TO_DO for pair in itertools.pairwise(one.empty))
+    if len(one.keys) != len(other.keys) or one.leads == other.leads:
+        return False
+    known = lexicon(one.language)
+    for at, (lead, then) in enumerate(zip(one.leads, other.leads, strict=True)):
+        if at and lead in _INFINITIVES and then not in _INFINITIVES and other.keys[at] not in other.undergone:
+            form, told = one.forms[at], other.forms[at]
+            ahead = form.endswith("enden") or not known.is_participle(form)  # 'zu erledigenden'
+            if (one.keys[at] == other.keys[at] or form[:4] == told[:4]) and ahead and known.is_participle(told):
+                return True
+    return False
 
 
 def _refocused(stored: Reading, asked: Reading) -> bool:

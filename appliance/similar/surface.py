@@ -34,6 +34,9 @@ _DASH = re.compile(
 )  # a dash that is asked about, or stands between single letters
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"')]?\s+(?=\S)|\n+(?=[A-ZÀ-Þ])")
+_UNIT_LETTERS = frozenset("VWACFKLGMSHBT")  # after a number they are compared as units
+_DEGREES = re.compile(r"(?<=\d)\s?°")  # as above
+_ENDING = re.compile(r"(?<= )[.!?…]{2,9}$")
 _UMLAUTS = re.compile("ae|oe|ue")
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _REGARDS = re.compile(
@@ -99,6 +102,7 @@ class Surface:
     accented: bool = False
     told_apart: frozenset[str] = frozenset()  # of the pairs that a diacritic alone tells apart
     negations: tuple[str, ...] = ()  # of another language
+    ending: str = ""  # more than one sign that stands free at the end: '??'
     sentences: tuple[str, ...] = ()  # where there is more than one, but for those that only dress
 
 
@@ -122,6 +126,7 @@ def surface(text: str, smooth: str, known: Lexicon) -> Surface:
         tuple(
             sorted([form for word, _, _ in words if (form := word.casefold()) in _NEGATIONS and not _own(form, known)])
         ),
+        ending[0] if (ending := _ENDING.search(said)) else "",
         _sentences(smooth, known),
     )
 
@@ -131,6 +136,8 @@ def unlike(a: Surface, b: Surface, language: str) -> set[str]:
     found: set[str] = set()
     if a.signs != b.signs or a.odd != b.odd:
         found.add("sign")
+    if a.ending and b.ending and a.ending != b.ending:
+        found.add("sign")  # 'when should I use ??', 'when should I use ???'
     if (a.foreign or b.foreign) and a.said != b.said:
         found.add("script")
     if a.negations != b.negations:
@@ -203,6 +210,7 @@ def _inside(found: re.Match[str]) -> str:
 
 def _odd(text: str) -> tuple[str, ...]:
     """Signs that normalising makes into others, and dashes that stand free."""
+    text = _DEGREES.sub("", text)
     found = [sign for sign in text if sign > "\x7f" and unicodedata.category(sign) in _SYMBOLS]
     return (*found, *_DASH.findall(text))
 
@@ -241,6 +249,7 @@ def _capitals(
                 word.isupper()
                 and start
                 and alone
+                and not (word in _UNIT_LETTERS and said[:start].rstrip()[-1:].isdigit())
                 and (word != "I" or known.language != "en" or _numeral(said, start, end))
             ):
                 letters.append(word)

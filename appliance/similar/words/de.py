@@ -93,7 +93,10 @@ WORDS = Words(
         "negation:not": """nicht nie niemals kein keine keinen keinem keiner keines nichts niemand nirgends
             nirgendwo ohne
             weder außer kaum statt anstatt nimmer keinesfalls keineswegs nicht_mehr vermeiden vermeide verhindern
-            bis_auf ausgenommen mit_ausnahme_von mit_ausnahme_der mit_ausnahme_des abgesehen_von""",
+            bis_auf ausgenommen mit_ausnahme_von mit_ausnahme_der mit_ausnahme_des abgesehen_von
+            ausgeschlossen""",
+        "negation:free": """befreit befreite befreiten befreiung steuerfrei steuerfreie steuerfreien zollfrei zollfreie
+            zollfreien gebührenfrei beitragsfrei""",
         "quantifier:all": """alle alles aller allen jeder jede jedes jeden jedem sämtliche ganze ganzen immer
             jeweils überall sämtlicher sämtlichen weltweit landesweit systemweit ausnahmslos gesamte gesamten
             gesamtes ganzes ganzer""",
@@ -204,6 +207,9 @@ WORDS = Words(
         "person:they": "ihnen",
     },
     opposed="""
+            zu_viel zu_viele zu_vielen überschuss übermaß | zu_wenig zu_wenige zu_wenigen mangel;
+            übrig verbleibend verbleibende verbleibenden restliche restlichen frei | verbraucht aufgebraucht genommen
+            genutzt abgelaufen;
             möglich erlaubt gestattet zulässig | unmöglich verboten untersagt unzulässig;
             hier | dort da; neben | gegenüber; umsonst kostenlos gratis | gegen_geld gegen_bezahlung kostenpflichtig;
             an | aus; ein | aus; vor bevor | nach nachdem; und | oder; wenn falls | außer_wenn es_sei_denn;
@@ -476,6 +482,10 @@ WORDS = Words(
         "milliarden": 10**9,
     },
     framing=(
+        r"(?:falls|wenn) das (?:jetzt )?eine (?:\S+ )?frage ist(?: ,)?(?: aber)?",
+        r"das ist mir (?:jetzt |etwas |sehr |wirklich )*peinlich(?: ,)?(?: aber)?",
+        r"ich vergesse (?:es|das) (?:ständig|immer|jedes mal)(?= [!.,:;]+ | $)",
+        r"(?:dringend|hilfe|notfall|es eilt(?: sehr)?|es ist (?:sehr |wirklich )?dringend)(?= [!.,:;]+ | $)",
         (
             r"(?:bitte|hallo|hi|hey|guten (?:tag|morgen|abend)|servus|moin|danke|vielen dank|also|okay|ok|"
             r"so|nun|kurze frage|"
@@ -610,7 +620,8 @@ WORDS = Words(
     link="und",
     objects="wen wem welchen welchem",
     gradable="kleine große alte junge lange kurze dicke dünne breite schmale hohe niedrige tiefe heiße kalte warme "
-    "schwere leichte starke schwache helle dunkle weiche harte",
+    "schwere leichte starke schwache helle dunkle weiche harte umgekehrte falsche virtuelle elektrische rohe "
+    "gefrorene wilde",
     anyone="man jemand irgendjemand",
     agent="from",
     separable="zurück ein aus an ab auf hinzu herunter hoch um vor weg zu los mit nach bei fest frei her "

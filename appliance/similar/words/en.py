@@ -89,8 +89,9 @@ WORDS = Words(
             didnt wont isnt arent wasnt werent havent hasnt hadnt shouldnt couldnt wouldnt unable
             no_longer lack lacks lacking fail fails failed hardly barely except excluding stop stops stopped avoid
             instead_of rather_than refuse refuses other_than apart_from except_for everything_but everyone_but all_but
-            anything_but nothing_but not_all not_always not_every not_everyone""",
-        "negation:free": "free freed",
+            anything_but nothing_but excluded excludes not_all not_always not_every not_everyone""",
+        "negation:free": """free freed exempt exempted exempts exemption exemptions waive waived waives waiver
+            waivers""",
         "quantifier:but": "but besides aside_from",
         "quantifier:other": "other others another else elsewhere",
         "quantifier:alternate": "every_other alternate alternating",
@@ -238,6 +239,8 @@ WORDS = Words(
         "person:they": "they them their theirs themselves",
     },
     opposed="""
+        too_much too_many excess excessive surplus | too_little too_few insufficient shortage deficiency;
+        remaining pending outstanding leftover | taken used_up spent elapsed; reverse reversed inverse | forward;
         just | justly;
         on | off; before | after; and | or; if | unless; more | less fewer; most | least fewest; open opened
         unlock | close closed shut lock; max maximum maximal maximise upper | min minimum minimal minimise
@@ -322,7 +325,8 @@ WORDS = Words(
         password passcode; login log_in sign_in log_into sign_into logged_in logon log_on; logout log_out
         sign_out; setup set_up configure
         configuration; backup back_up; signup sign_up register;  bug defect; display show;
-        reset resetting; happen occur; speak talk; look_for search seek find; help assist; make_money making_money earn_money earning_money;
+        reset resetting; happen occur; speak talk; look_for search seek find; help assist; make_money making_money
+            earn_money earning_money;
         find_out discover; figure_out
         determine; explain describe; meaning definition define mean; difference differ distinction differences
         differentiate; advantage benefit advantages benefits pro pros; disadvantage drawback disadvantages
@@ -653,11 +657,32 @@ WORDS = Words(
     },
     multipliers={"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12},
     framing=(
+        r"if (?:this|that|it) (?:is|was|sounds like) (?:a |an )?(?:\S+ ){0,3}?question(?: ,)?(?: but)?",
+        r"forgive my (?:ignorance|asking)(?: ,)?(?: but)?",
+        (
+            r"(?:this|it) (?:is|may be|sounds) (?:a bit |very |really |probably )?(?:embarrassing|silly|stupid|"
+            r"obvious|basic) , but"
+        ),
+        r"you will laugh(?: ,)? but",
+        r"my mind (?:has gone|went|is) blank(?: ,)?(?: but)?",
+        r"i (?:can never remember|never remember|always forget|keep forgetting)(?: this| it)?(?= [!.,:;]+ | $)",
+        (
+            r"i have (?:searched|looked|googled) (?:everywhere|for hours)(?: (?:and|"
+            r"but) (?:have )?found nothing)?(?= [!.,:;]+ | $)"
+        ),
+        r"(?:somebody|someone) must have asked (?:this|it) before(?: ,)?(?: but)?",
+        (
+            r"(?:urgent|help|emergency|sos|asap|(?:this|it) is (?:very |really |so |quite )?(?:urgent|"
+            r"an emergency))(?= [!.,:;]+ | $)"
+        ),
+        r"(?:i )?need to know (?:this )?(?:asap|urgently|right now|quickly)(?= [!.,:;]+ | $)",
+        r"i am (?:really |so |completely )*(?:desperate|panicking|in a hurry)(?: here)?(?= [!.,:;]+ | $)",
         (
             r"(?:please|kindly|(?:hi|hello|hey|dear)(?: (?:there|all|everyone|everybody|guys|folks|team))*|"
             r"ok|okay|so|well|just|actually|basically|quick "
             r"question|question|sorry|"
-            r"excuse me|thanks|thank you|good (?:morning|afternoon|evening)|"
+            r"excuse me|(?:thanks|thank you|thx)(?: (?:so|very) much)?(?: in advance)?|"
+            r"good (?:morning|afternoon|evening)|"
             r"pls|plz|um|hmm|hm|"
             r"yo|sir|madam|assistant|i have a (?:quick )?question(?: about)?|my question is)"
         ),
@@ -711,6 +736,9 @@ WORDS = Words(
         ),
     ),
     kinds=(
+        (r"who (?:is|was) it (?:that|who)", "who"),
+        (r"where (?:is|was) it that", "where"),
+        (r"when (?:is|was) it that", "when"),
         (r"how (?:do|does)(?= (?:\S+ ){1,8}differ )", "what"),
         (r"what (?:is|are|was|were)(?= (?:\S+ ){1,8}like )", "how"),
         (
@@ -820,6 +848,7 @@ WORDS = Words(
     agent="by",
     objects="whom",
     anyone="one someone somebody anyone anybody everyone everybody people",
+    gradable="reverse inverse fake virtual electric raw frozen wild",
     real="""
         lightning commended commented commenting deceased startling spitting mediation meditation commandos economies
         displaced competed competing competes director directors suppliers developer developers presenter depending

@@ -63,7 +63,9 @@ WORDS = Words(
     marks={
         "negation:not": """no nunca jamás nada nadie ningún ninguno ninguna sin ni tampoco excepto salvo
             en_lugar_de en_vez_de a_excepción_de todo_menos todos_menos exceptuando aparte_de
-            evitar evito dejar_de""",
+            evitar evito dejar_de excluido excluidos excluida excluidas""",
+        "negation:free": """exento exenta exentos exentas eximido eximidos eximida eximidas exonerado exonerados
+            exonerada exención""",
         "quantifier:all": """todo todos toda todas cada siempre cualquier cualquiera entero entera enteros enteras
             todo_menos todos_menos""",
         "quantifier:other": "otro otra otros otras demás",
@@ -164,6 +166,9 @@ WORDS = Words(
         "person:they_f": "ellas",
     },
     opposed="""
+            demasiado demasiada demasiados demasiadas exceso | demasiado_poco demasiada_poca muy_poco muy_poca muy_pocos
+            muy_pocas escasez;
+            restante restantes | gastado gastados usado usados disfrutado disfrutados transcurrido;
             posible permitido | imposible prohibido;
             aquí acá | allí allá ahí; cerca cerca_de | lejos lejos_de; al_lado_de | enfrente_de; gratis
             gratuito | pagando;
@@ -445,6 +450,13 @@ WORDS = Words(
     },
     multipliers={"cien": 100, "ciento": 100, "mil": 1000, "millón": 10**6, "millones": 10**6},
     framing=(
+        r"si es una pregunta (?:muy )?(?:tonta|estúpida|básica|obvia|simple)(?: ,)?(?: pero)?",
+        r"me da (?:un poco de )?vergüenza preguntar(?:lo)?(?: ,)?(?: pero)?",
+        r"siempre se me olvida(?= [!.,:;]+ | $)",
+        (
+            r"(?:urgente|socorro|ayuda|auxilio|es (?:muy )?urgente|me corre (?:mucha )?prisa|"
+            r"tengo (?:mucha )?prisa)(?= [!.,:;]+ | $)"
+        ),
         (
             r"(?:por favor|porfa|hola|buenas|buenos días|buenas tardes|buenas noches|gracias|oye|oiga|bueno|"
             r"entonces|pues|ok|"
@@ -554,7 +566,7 @@ WORDS = Words(
     link="y",
     objects="a_quién a_quiénes a_quien a_quienes al_que a_la_que",
     gradable="pequeño grande viejo joven largo corto grueso delgado ancho estrecho alto bajo profundo caliente "
-    "frío pesado ligero fuerte débil claro oscuro blando duro",
+    "frío pesado ligero fuerte débil claro oscuro blando duro inverso falso virtual eléctrico crudo congelado salvaje",
     anyone="uno alguien se",
     agreement={
         "i": "puedo debo tengo quiero he estoy soy voy hago podré",
@@ -564,8 +576,8 @@ WORDS = Words(
     },
     agent="by",
     haves="ha han he has hemos",
-    participle=r"\w{2,}(?:ado|ido|ados|idos|ada|ida|ído)|hecho|construido|cubierto|descubierto|impreso|"
-    r"resuelto|dicho|visto|escrito|abierto|puesto|muerto|roto|vuelto",
+    participle=r"\w{2,}(?:ado|ido|ados|idos|ada|ida|adas|idas|ído)|"
+    r"(?:hech|cubiert|descubiert|impres|resuelt|dich|vist|escrit|abiert|puest|muert|rot|vuelt)[oa]s?",
     past=r"\w{2,}(?:ó|aron|ieron|jeron|eron|aban|ábamos|íamos|ían|ía)|(?!sílaba)\w{2,}aba",
     future=r"\w{2,}(?:rá|rán|ré|rás|remos)",
 )

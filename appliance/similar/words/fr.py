@@ -87,9 +87,11 @@ WORDS = Words(
     light="faire donner prendre mettre dire savoir voir",
     marks={
         "negation:not": """pas ne n' jamais aucun aucune rien personne_ne sans ni nulle_part sauf guère plutôt_que
-            excepté hormis
+            excepté hormis exclu exclus exclue exclues
             à_l'_exception_de à_part à_l'_exclusion_de
             au_lieu_de éviter arrêter cesser""",
+        "negation:free": """exempt exempte exempts exempté exemptés exemptée exonéré exonérés exonérée exonération
+            dispensé dispensés dispensée détaxé""",
         "quantifier:all": """tous toutes tout_le_monde chaque toujours entier entière entiers entières partout chacun
             chacune tout_le toute_la tout_l' toute_l' tout_sauf l'_ensemble""",
         "quantifier:other": "autre autres ailleurs",
@@ -184,6 +186,9 @@ WORDS = Words(
         "person:they_f": "elles",
     },
     opposed="""
+            trop trop_de excès surplus | trop_peu manque insuffisamment;
+            restant restants restante restantes | pris prises utilisé utilisés utilisée utilisées consommé consommés
+            écoulé écoulés;
             possible permis autorisé | impossible interdit défendu;
             ici | là-bas là_bas; près près_de proche | loin loin_de; à_côté_de | en_face_de; gratuitement
             gratuit | payant;
@@ -438,6 +443,14 @@ WORDS = Words(
         "milliards": 10**9,
     },
     framing=(
+        r"désolée?",
+        (
+            r"si (?:la |ma |cette |c' est une )?question (?:(?:est|semble|paraît) )?(?:un peu |très )?(?:bête|"
+            r"idiote|stupide|simple|naïve)(?: ,)?(?: mais)?"
+        ),
+        r"j' ai (?:un peu )?honte de (?:le )?demander(?: ,)?(?: mais)?",
+        r"j' oublie toujours(?= [!.,:;]+ | $)",
+        r"(?:urgent|au secours|à l' aide|c' est (?:très |vraiment )?(?:urgent|pressé))(?= [!.,:;]+ | $)",
         (
             r"(?:bonjour|bonsoir|salut|coucou|hello|s' il (?:vous|te) plaît|svp|stp|merci|merci d' avance|"
             r"alors|donc|ok|bon|"
@@ -574,7 +587,8 @@ WORDS = Words(
     link="et",
     objects="qui_est_ce_que",
     gradable="petit grand vieux vieille jeune long longue court gros grosse mince large étroit haut "
-    "bas basse profond chaud froid lourd léger fort faible clair sombre mou dur",
+    "bas basse profond chaud froid lourd léger fort faible clair sombre mou dur inverse faux fausse virtuel électrique "
+    "cru surgelé sauvage",
     anyone="on quelqu'",
     agent="by",
     haves="a ont ai as avez avons",

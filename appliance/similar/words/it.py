@@ -81,6 +81,8 @@ WORDS = Words(
         "negation:not": """non mai niente nulla nessuno nessun nessuna senza né neanche nemmeno neppure tranne
             eccetto fuorché ad_eccezione_di a_eccezione_di escluso esclusi esclusa eccezion_fatta_per invece_di
             al_posto_di evitare smettere""",
+        "negation:free": """esente esenti esonerato esonerati esonerata esonerate esenzione dispensato dispensati
+            dispensata""",
         "quantifier:all": """
             tutto tutti tutta tutte ogni ognuno sempre qualsiasi ciascuno ciascuna ciascun intero intera
             interi intere qualunque dappertutto
@@ -172,6 +174,8 @@ WORDS = Words(
         "person:they": "loro essi",
     },
     opposed="""
+            troppo troppa troppi troppe eccesso | troppo_poco troppa_poca troppo_pochi troppo_poche carenza scarsità;
+            rimanente rimanenti restante restanti | usato usati goduto goduti consumato consumati trascorso;
             possibile permesso consentito | impossibile vietato proibito;
             qui qua | lì là; vicino_a | lontano_da lontano; accanto_a | di_fronte_a; gratis gratuito | pagando;
             prima prima_di | dopo dopo_di; e ed | o oppure; più | meno; aprire aperto aperta | chiudere
@@ -432,6 +436,10 @@ WORDS = Words(
         "miliardi": 10**9,
     },
     framing=(
+        r"se è una domanda (?:stupida|sciocca|banale|ovvia)(?: ,)?(?: ma)?",
+        r"mi vergogno (?:un po' )?a chieder(?:lo|e)(?: ,)?(?: ma)?",
+        r"(?:me )?lo dimentico sempre(?= [!.,:;]+ | $)",
+        r"(?:urgente|aiuto|è (?:molto )?urgente|ho (?:molta )?fretta)(?= [!.,:;]+ | $)",
         (
             r"(?:per favore|per piacere|ciao|salve|buongiorno|buonasera|buon giorno|grazie|allora|dunque|ok|"
             r"bene|scusi|scusa|"
@@ -544,10 +552,11 @@ WORDS = Words(
     comma_decimal=True,
     verbs_move=True,
     link="e",
-    real="capello capelli",
+    real="capello capelli cappello cappelli cammino cammini",
     objects="a_chi",
     gradable="piccolo grande vecchio giovane lungo corto grosso sottile largo stretto alto basso profondo caldo "
-    "freddo pesante leggero forte debole chiaro scuro morbido duro",
+    "freddo pesante leggero forte debole chiaro scuro morbido duro inverso falso virtuale elettrico crudo surgelato "
+    "selvatico",
     anyone="uno qualcuno si",
     agreement={
         "i": "posso devo voglio ho vado sto faccio vorrei potrei dovrei",
