@@ -70,6 +70,7 @@ _TO_DO = frozenset([("to", "do"), ("a", "faire"), ("por", "hacer"), ("da", "fare
 _DONE = frozenset(
     "done fait faits faite faites hecho hechos hecha hechas fatto fatti fatta fatte getan".split()  # noqa: SIM905
 )
+_SOMEBODY = frozenset(["someon", "somebodi", "quelqu'", "alguien", "qualcuno", "jemanden", "jemandem"])
 _BOTH_WAYS = frozenset(["marri", "divorc", "dress", "engag"])  # 'get married' is 'marry'
 _COMPOUND = frozenset({"", "of", "in", "for"})
 
@@ -82,6 +83,8 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("sibling")
     if stored.dangling != asked.dangling and (_stranded(stored, asked) or _stranded(asked, stored)):
         found.add("roles")  # 'what is it made from', 'what is made from it'
+    if _suffered(stored, asked) or _suffered(asked, stored):
+        found.add("roles")  # 'is it normal to pay', 'is it normal to be paid'
     if _ahead(stored, asked) or _ahead(asked, stored):
         found.add("tense")  # 'a list of tasks to do', 'a list of tasks done'
     if not same:
@@ -104,8 +107,6 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("roles")  # 'der Hund den Mann', 'den Hund der Mann'
     if stored.keys == asked.keys and _elsewhom(stored, asked):
         found.add("person")  # 'comment la contacter', 'comment le contacter'
-    if stored.keys == asked.keys and (_suffered(stored, asked) or _suffered(asked, stored)):
-        found.add("roles")  # 'is it normal to pay', 'is it normal to be paid'
     if stored.object != asked.object and stored.language != "en" and stored.passive == asked.passive:
         found.add("roles")  # 'wen sah er', 'wer sah ihn'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
@@ -114,14 +115,18 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
 
 def _suffered(one: Reading, other: Reading) -> bool:
     """Whether somebody does in `other`, with nothing that it is done to, what is done to the same one in `one`."""
-    if one.doer or one.persons != other.persons or one.anyone != other.anyone:
+    if one.doer or one.persons != other.persons:
         return False  # 'when was it built', 'when did they build it'
+    keys = tuple([key for key in other.keys if key not in _SOMEBODY])
+    whom = keys != other.keys or not _SOMEBODY.isdisjoint(other.empty)
+    if one.keys != keys or (one.anyone != other.anyone and not whom):
+        return False
     if one.language == "de":
         return one.kind != "how" and _becomes(one) and not _becomes(other)
     known = lexicon(one.language)
     for key in one.undergone - other.undergone - _BOTH_WAYS:
-        at = one.keys.index(key)
-        direct = other.governors[at + 1 : at + 2] == ("",)
+        at = other.keys.index(key)
+        direct = other.governors[at + 1 : at + 2] == ("",) and other.keys[at + 1] not in _SOMEBODY
         told = other.leads[at] in _INFINITIVES and other.kind in {"what", "how", "where", "when"}
         if not (direct or told or known.is_participle(other.forms[at]) or other.leads[at] in known.copulas):
             return True
