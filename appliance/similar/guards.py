@@ -319,7 +319,8 @@ def _exchanged(stored: Reading, asked: Reading, left: tuple[int, ...], right: tu
     """Whether what is left over is one expression on each side, in the same place: 'business class', 'economy'."""
     if max(len(left), len(right)) > LONGEST_EXPRESSION or left[0] != right[0] or stored.kind != asked.kind:
         return False
-    if len(set(stored.empty) ^ set(asked.empty)) > MOST_FUNCTION_WORDS or stored.persons != asked.persons:
+    apart = (set(stored.empty) ^ set(asked.empty)) - lexicon(stored.language).determiners
+    if len(apart) > MOST_FUNCTION_WORDS or stored.persons != asked.persons:
         return False  # another way of putting the question
     if len(stored.keys) - left[-1] != len(asked.keys) - right[-1]:
         return False

@@ -92,6 +92,7 @@ class Lexicon:
         self.gradable = frozenset(found.key for found in gradable if found.weight > FAINT)
         periods = words.siblings.get("period", "").replace("/", " ").split()
         self.periods = frozenset(self.entry(word).key for word in periods)
+        self.determiners = frozenset([fold(word) for word in words.determiners.split()])
         self.copulas = frozenset([fold(word) for word in words.copulas.split()])
         self.light = frozenset([self.entry(word).key for word in words.light.split()])
         self.objects = frozenset(words.objects.split())
