@@ -296,9 +296,8 @@ def _even(one: str, other: str) -> bool:
 def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
     """One word of weight for another, or one expression for another in its place, and all else the same."""
     left, right = alignment.left, alignment.right
-    if len(left) + len(right) == 1 and len(stored.keys) == len(asked.keys):
-        # One of the two stands elsewhere, too: 'does a dog like dogs', 'does a cat like dogs'.
-        left = right = tuple([at for at, key in enumerate(stored.keys) if key != asked.keys[at]])
+    if len(left) + len(right) <= 1:
+        left = right = _elsewhere(stored, asked, {stored.keys[at] for at in left} | {asked.keys[at] for at in right})
     if not left or not right:
         return False
     if len(left) != 1 or len(right) != 1:
@@ -313,6 +312,17 @@ def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
     if same and stored.kind == asked.kind and stored.keys[left[0]] not in light and asked.keys[right[0]] not in light:
         return max(ours, theirs) >= LEAST_WEIGHT  # 'find the leak', 'mend the leak'
     return False
+
+
+def _elsewhere(stored: Reading, asked: Reading, over: set[str]) -> tuple[int, ...]:
+    """The place of the one word that is another, where that one stands elsewhere, too: 'the price per cable'."""
+    if len(stored.keys) != len(asked.keys):
+        return ()
+    places = [at for at, key in enumerate(stored.keys) if key != asked.keys[at]]
+    if len(places) != 1:
+        return ()
+    own, its = stored.keys[places[0]], asked.keys[places[0]]
+    return tuple(places) if {own, its} - over <= stored.content & asked.content else ()
 
 
 def _exchanged(stored: Reading, asked: Reading, left: tuple[int, ...], right: tuple[int, ...]) -> bool:

@@ -32,7 +32,8 @@ _PLACING = frozenset(
 _OTHERWISE = frozenset(
     frozenset(pair.split())
     for pair in ("about to", "about by", "about with", "about from", "about for", "for with", "of by", "of with",
-                 "by for", "about against")
+                 "by for", "about against",
+                 "about as", "for as", "with as", "of as", "in as", "by as", "to as", "from as", "at as")
 )  # fmt: skip
 _USED_ALIKE = frozenset(
     frozenset(pair.split())
@@ -109,8 +110,20 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("person")  # 'comment la contacter', 'comment le contacter'
     if stored.object != asked.object and stored.language != "en" and stored.passive == asked.passive:
         found.add("roles")  # 'wen sah er', 'wer sah ihn'
+    if _for_whom(stored, asked) or _for_whom(asked, stored):
+        found.add("roles")  # 'is it rude to hug guests', 'is it rude for guests to hug'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
         found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _for_whom(one: Reading, other: Reading) -> bool:
+    """English: whether who does it in `one` ('for guests to hug') is who it is done to in `other`."""
+    if one.language != "en" or set(one.keys) != set(other.keys):
+        return False
+    return any(
+        governor == "for" and lead == "to" and other.keys.index(verb) + 1 == other.keys.index(key)
+        for key, governor, verb, lead in zip(one.keys, one.governors, one.keys[1:], one.leads[1:], strict=False)
+    )
 
 
 def _suffered(one: Reading, other: Reading) -> bool:

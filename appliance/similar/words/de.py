@@ -621,7 +621,7 @@ WORDS = Words(
     objects="wen wem welchen welchem",
     gradable="kleine große alte junge lange kurze dicke dünne breite schmale hohe niedrige tiefe heiße kalte warme "
     "schwere leichte starke schwache helle dunkle weiche harte umgekehrte falsche virtuelle elektrische rohe "
-    "gefrorene wilde",
+    "gefrorene wilde gekochte gebratene",
     anyone="man jemand irgendjemand",
     agent="from",
     separable="zurück ein aus an ab auf hinzu herunter hoch um vor weg zu los mit nach bei fest frei her "

@@ -848,7 +848,7 @@ WORDS = Words(
     agent="by",
     objects="whom",
     anyone="one someone somebody anyone anybody everyone everybody people",
-    gradable="reverse inverse fake virtual electric raw frozen wild",
+    gradable="reverse inverse fake virtual electric raw frozen wild median net gross",
     real="""
         lightning commended commented commenting deceased startling spitting mediation meditation commandos economies
         displaced competed competing competes director directors suppliers developer developers presenter depending

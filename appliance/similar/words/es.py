@@ -566,7 +566,8 @@ WORDS = Words(
     link="y",
     objects="a_quién a_quiénes a_quien a_quienes al_que a_la_que",
     gradable="pequeño grande viejo joven largo corto grueso delgado ancho estrecho alto bajo profundo caliente "
-    "frío pesado ligero fuerte débil claro oscuro blando duro inverso falso virtual eléctrico crudo congelado salvaje",
+    "frío pesado ligero fuerte débil claro oscuro blando duro inverso falso virtual eléctrico crudo "
+    "congelado salvaje cocido asado",
     anyone="uno alguien se",
     agreement={
         "i": "puedo debo tengo quiero he estoy soy voy hago podré",

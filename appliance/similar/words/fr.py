@@ -588,7 +588,7 @@ WORDS = Words(
     objects="qui_est_ce_que",
     gradable="petit grand vieux vieille jeune long longue court gros grosse mince large étroit haut "
     "bas basse profond chaud froid lourd léger fort faible clair sombre mou dur inverse faux fausse virtuel électrique "
-    "cru surgelé sauvage",
+    "cru surgelé sauvage cuit cuite",
     anyone="on quelqu'",
     agent="by",
     haves="a ont ai as avez avons",

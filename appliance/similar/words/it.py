@@ -556,7 +556,7 @@ WORDS = Words(
     objects="a_chi",
     gradable="piccolo grande vecchio giovane lungo corto grosso sottile largo stretto alto basso profondo caldo "
     "freddo pesante leggero forte debole chiaro scuro morbido duro inverso falso virtuale elettrico crudo surgelato "
-    "selvatico",
+    "selvatico cotto arrosto",
     anyone="uno qualcuno si",
     agreement={
         "i": "posso devo voglio ho vado sto faccio vorrei potrei dovrei",
