@@ -348,13 +348,20 @@ class _Walk:
         known, forms = self.lexicon, self.said.forms
         if not known.haves.isdisjoint(forms):
             for at, form in enumerate(forms):
-                if form in known.haves and any(map(known.participle.fullmatch, forms[at + 1 : at + 6])):
+                if form in known.haves and any(map(self._participle, forms[at + 1 : at + 6])):
                     self.marks.append("tense:pluperfect" if form == "had" else f"tense:{known.words.perfect}")
                     self.perfect = True
                     break
         if not known.wills.isdisjoint(forms):
             passive = any(known.participle.fullmatch(form) and not known.infinitive.fullmatch(form) for form in forms)
             self.marks.append("tense:present" if passive else "tense:future")
+
+    def _participle(self, form: str) -> bool:
+        """Whether `form` is a participle; of irregular forms not 'sings' and 'singing'."""
+        known = self.lexicon
+        return bool(known.participle.fullmatch(form)) or (
+            known.language == "en" and known.is_participle(form) and not form.endswith(("s", "ing"))
+        )
 
     def _is_name(self, token: Token, found: Entry) -> bool:
         if found.name:

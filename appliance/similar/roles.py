@@ -47,6 +47,7 @@ _CHANGED = frozenset(
     """cal call reach believ ask search shoot hit approv wait work laugh hear die appli speak turn fight run car stand
     vot argu deal dream salari pai buy cook""".split()  # noqa: SIM905
 )
+_AFTER_VERBS = frozenset({"on", "from", "against", "over"})
 _AT_VERBS = frozenset({"", "for", "in", "on", "at", "of", "to", "with", "from", "against", "over", "by"})
 _AT_SOMEBODY = frozenset({"at", "on", "against", "from", "without", "behind", "about", "after"})
 _COPULAS = frozenset({"is", "are", "was", "were"})
@@ -110,10 +111,19 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("person")  # 'comment la contacter', 'comment le contacter'
     if stored.object != asked.object and stored.language != "en" and stored.passive == asked.passive:
         found.add("roles")  # 'wen sah er', 'wer sah ihn'
+    if stored.kind == "who" == asked.kind and (_object(stored, asked) or _object(asked, stored)):
+        found.add("roles")  # 'who do I call', 'who calls'
     if _for_whom(stored, asked) or _for_whom(asked, stored):
         found.add("roles")  # 'is it rude to hug guests', 'is it rude for guests to hug'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
         found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _object(one: Reading, other: Reading) -> bool:
+    """English: whether `one` asks for whom somebody does it to, and `other` for who does it."""
+    if one.language != "en" or one.object == other.object or one.undergone or other.undergone:
+        return False
+    return one.object and bool(one.persons) and not other.persons
 
 
 def _for_whom(one: Reading, other: Reading) -> bool:
@@ -140,7 +150,8 @@ def _suffered(one: Reading, other: Reading) -> bool:
     for key in one.undergone - other.undergone - _BOTH_WAYS:
         at = other.keys.index(key)
         direct = other.governors[at + 1 : at + 2] == ("",) and other.keys[at + 1] not in _SOMEBODY
-        told = other.leads[at] in _INFINITIVES and other.kind in {"what", "how", "where", "when"}
+        both = other.leads[at] in one.empty  # 'questions to be asked'
+        told = not both and other.leads[at] in _INFINITIVES and other.kind in {"what", "how", "where", "when"}
         if not (direct or told or known.is_participle(other.forms[at]) or other.leads[at] in known.copulas):
             return True
     return False
@@ -277,7 +288,7 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
             continue  # 'on Telegram', 'in Telegram'
         if same and one != other and {one, other} <= _AT_VERBS:
             verbs = {_before(stored, key), _before(asked, key)}
-            if len(verbs) == 1 and verbs <= _CHANGED:
+            if len(verbs) == 1 and (verbs <= _CHANGED or _direct(stored, asked, key, one or other)):
                 found.add("direction")  # 'call a friend', 'call for a friend'
         if {one, other} in ({"", "in"}, {"in", "within"}, {"", "within"}) and _span(stored, asked, key):
             found.add("direction")  # 'park an hour', 'park in an hour'
@@ -295,6 +306,14 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
         ):
             found.add("direction")
             return
+
+
+def _direct(stored: Reading, asked: Reading, key: str, preposition: str) -> bool:
+    """Whether a preposition alone stands between a verb and `key` in one text: 'paint glass', 'paint on glass'."""
+    if preposition not in _AFTER_VERBS or stored.language != "en":
+        return False
+    asks = stored.kind == asked.kind and stored.kind in {"how", "where", "when", "why"}
+    return asks and stored.keys[:2] == asked.keys[:2] and stored.keys[1:2] == (key,)  # the first word is the verb
 
 
 def _span(stored: Reading, asked: Reading, key: str) -> bool:

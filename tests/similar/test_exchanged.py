@@ -37,6 +37,10 @@ substituted | de | Ist der Tarif pro Drucker oder pro Kabel? | Ist der Tarif pro
 roles | en | Is it safe to operate at night? | Is it safe to be operated at night?
 roles | en | Is it rude to hug guests? | Is it rude for guests to hug?
 direction | en | Where do I vote for a mayor? | Where do I vote as a mayor?
+roles | en | What are questions to ask at a wake? | What are questions to be asked at a wake?
+roles | en | Who do I ring if the mill burns? | Who rings if the mill burns?
+direction | en | How do I draw on slate? | How do I draw slate?
+tense | en | Which hymns does she sing? | Which hymns has she sung?
 roles | en | Who teaches in prison? | Who is taught in prison?
 roles | en | Do foxes get hunted in winter? | Do foxes hunt in winter?
 roles | en | Is it possible to be insured without a passport? | Is it possible to insure someone without a passport?
