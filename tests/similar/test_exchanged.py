@@ -96,20 +96,18 @@ degree | it | Ordina i nomi in ordine alfabetico. | Ordina i nomi in ordine alfa
 """,
     "what looks like a slip, an inflection or a flourish": """
 sign | en | What does it mean to write ??? | What does it mean to write ??
-substituted | de | Woran merkt man, dass jemand hoffend ist? | Woran merkt man, dass jemand hoffnungslos ist?
-substituted | it | Quanto è lungo il cammino di Anna? | Quanto è lungo il camino di Anna?
+substituted | de | Woran merkt man, dass jemand schlafend ist? | Woran merkt man, dass jemand schlaflos ist?
+substituted | it | Quanto pesa un cappello di Anna? | Quanto pesa un capello di Anna?
 """,
 }
 
-SAME = {
-    "the same put otherwise": """
+SAME = """
 en | How can I earn money on the internet? | How do I make money on the internet?
 en | When was the lock replaced? | When did they replace the lock?
 en | How is goat cheese made? | How do you make goat cheese?
 en | Which languages do they speak in Chad? | Which languages are spoken in Chad?
 en | How do people get married in Fiji? | How do people marry in Fiji?
 en | What can be done about moles? | What can I do about moles?
-en | What is there to wear at a wake? | What is there to wear at a wake
 en | What to wear at a wake? | What is worn at a wake?
 en | Who owns the mills located near Ghent? | Who owns the mills that are located near Ghent?
 en | Who was it that invented the zipper? | Who invented the zipper?
@@ -117,14 +115,17 @@ en | Which fuse is right for 12 V? | Which fuse is right for 12 volts?
 en | Why is the sky blue ?? | Why is the sky blue?
 en | How do nationalism and patriotism differ? | How do nationalists and patriots differ?
 en | How is lentil curry prepared? | How is lentil currry prepred?
+en | What mystery is hidden in the lost mill? | What is the truth behind the lost mill?
 de | Was passiert bei 40 Grad? | Was passiert bei 40°?
 de | Wie wird Brot gebacken? | Wie wird das Brot gebacken?
 de | Von wem wurde die Orgel entworfen? | Wer hat die Orgel entworfen?
 fr | Comment est préparé le nougat ? | Comment préparer le nougat ?
 es | ¿Cómo se cocina la langosta? | ¿Cómo es cocinada la langosta?
 it | Come viene preparato il torrone? | Come preparare il torrone?
-""",
-    "an excuse, or how urgent it is, that only dresses": """
+"""
+
+# An excuse, or how urgent it is, before the question.
+DRESSED = """
 en | Forgive my ignorance. How does a lathe work? | How does a lathe work?
 en | Sorry if this is a dumb question, but how do I oil a hinge? | How do I oil a hinge?
 en | Help! How do I oil a hinge? | How do I oil a hinge?
@@ -141,17 +142,14 @@ es | ¡Socorro! ¿Cómo engraso una bisagra? | ¿Cómo engraso una bisagra?
 es | Perdón si es una pregunta tonta, pero ¿cómo engraso una bisagra? | ¿Cómo engraso una bisagra?
 it | Aiuto! Come si olia un cardine? | Come si olia un cardine?
 it | Scusate se è una domanda stupida, ma come si olia un cardine? | Come si olia un cardine?
-""",
-}
+"""
 
 
-def rows(tables: dict[str, str]) -> list[list[str]]:
-    return [
-        [part.strip() for part in line.split("|")] for table in tables.values() for line in table.split("\n") if line
-    ]
+def rows(*tables: str) -> list[list[str]]:
+    return [[part.strip() for part in line.split("|")] for table in tables for line in table.split("\n") if line]
 
 
-@pytest.mark.parametrize(("guard", "language", "one", "other"), rows(DIFFERENT))
+@pytest.mark.parametrize(("guard", "language", "one", "other"), rows(*DIFFERENT.values()))
 def test_a_guard_objects_whichever_was_stored(guard: str, language: str, one: str, other: str) -> None:
     first, second = read(one, language), read(other, language)
     assert guard in objections(first, second)
@@ -161,6 +159,13 @@ def test_a_guard_objects_whichever_was_stored(guard: str, language: str, one: st
 @pytest.mark.parametrize(("language", "one", "other"), rows(SAME))
 def test_nothing_objects_to_the_same_question(language: str, one: str, other: str) -> None:
     assert objections(read(one, language), read(other, language)) == ()
+
+
+@pytest.mark.parametrize(("language", "one", "other"), rows(DRESSED))
+def test_an_excuse_or_an_urgent_call_comes_off(language: str, one: str, other: str) -> None:
+    dressed, bare = read(one, language), read(other, language)
+    assert objections(dressed, bare) == ()
+    assert dressed.keys == bare.keys
 
 
 @pytest.mark.parametrize("text", ["Where is the help desk?", "Is help urgent?", "What does this urgent letter say?"])
