@@ -60,7 +60,8 @@ def killed(
         if once_open:
             assert os.read(opened, 1)
             until = time.monotonic() + 40
-            while not once() and time.monotonic() < until:
+            while not once():  # an erasure may take it away again before the end
+                assert time.monotonic() < until
                 time.sleep(0.01)
         time.sleep(after_s)
         os.kill(child, signal.SIGKILL)
@@ -87,7 +88,6 @@ def test_killed_at_any_moment_it_comes_back_and_finds_only_what_is_there(tmp_pat
     for round in range(8):
         written = partial(graphs, tmp_path) if round % 4 == 3 else lambda: True
         killed(tmp_path, round, 0.15 + 0.35 * moment.random(), once_open=True, once=written)
-        assert written()
         with sqlite3.connect(tmp_path / "cache.db") as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             gone = [row[0] for row in db.execute("SELECT text FROM semantic ORDER BY random() LIMIT 20")]
