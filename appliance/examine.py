@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import structlog
@@ -23,7 +24,7 @@ from appliance.decide.labels import Detectors
 from appliance.features import detect, language
 from appliance.features.classify import Classifier
 from appliance.features.describe import describe
-from appliance.features.detect.remembered import Counts, Remembered, together
+from appliance.features.detect.remembered import Counts, GiveUp, Remembered, together
 from appliance.features.detect.texts import attachments, meanings, written
 from appliance.fleet import Fleet
 from appliance.fleets import Fleets
@@ -35,6 +36,7 @@ from appliance.serve import Described
 
 log = structlog.get_logger("weir.examine")
 _LONG_CHARS = 50_000  # of one request
+T = TypeVar("T")
 
 
 class Examiner:
@@ -112,33 +114,30 @@ class Examiner:
         remembered, tenant = self._remembered, request.tenant
         try:
             read = tuple(written(request))
-            if sum(map(len, read)) > _LONG_CHARS:
-                found = await self._detect_aside(tenant, read)
+            size = sum(map(len, read))
+            if size > _LONG_CHARS:
+                found = await self._aside(partial(remembered.counts, tenant, read), size)
             else:
                 before, new = remembered.known(tenant, read)
                 texts = tuple(one.text for one in new)
                 if detect.quick(texts) and detect.quick(meanings(texts)):
-                    found = together((*before, *remembered.look(new)))
+                    looked = remembered.look(new)
                 else:
-                    found = together((*before, await self._detect_aside(tenant, texts)))
+                    looked = await self._aside(partial(remembered.look, new), size)
+                found = together((*before, *looked))
             media = attachments(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text was not read, and the label says so
             log.error("not-scanned", kind=type(error).__name__)
             return (("unscanned", 1),)
         return (("attachment", media), *found) if media else found
 
-    async def _detect_aside(self, tenant: str, read: tuple[str, ...]) -> Counts:
-        """What is found in these, and in what their escapes hide, on a thread of its own. Raises TimeoutError."""
+    async def _aside(self, look: Callable[[GiveUp], T], characters: int) -> T:
+        """What detectors find, on a thread of their own. Raises TimeoutError."""
         given_up = threading.Event()
         loop = asyncio.get_running_loop()
-
-        def work() -> Counts:
-            before, new = self._remembered.known(tenant, read)
-            return together((*before, *self._remembered.look(new, given_up.is_set)))
-
         try:
             async with asyncio.timeout(self._fleets.current.generation.detectors.timeout_s):
-                return await loop.run_in_executor(self._thread_for(sum(map(len, read))), work)
+                return await loop.run_in_executor(self._thread_for(characters), look, given_up.is_set)
         finally:
             given_up.set()  # also where the client went away: the thread stops at its next piece
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from appliance.features import detect  # noqa: E402
-from appliance.features.detect.remembered import Remembered, together  # noqa: E402
+from appliance.features.detect.remembered import Remembered  # noqa: E402
 from appliance.learn.stats import wilson  # noqa: E402
 
 SET = ROOT / "benchmarks" / "detectors" / "set.jsonl"
@@ -81,8 +81,7 @@ def conversation(rows: list[dict[str, Any]]) -> tuple[float, float]:
     anew = time.process_time()
     remembered = Remembered()
     for last in range(1, TURNS + 1):
-        before, new = remembered.known("", turns[:last])
-        together((*before, *remembered.look(new)))
+        remembered.counts("", turns[:last])
     return anew - began, time.process_time() - anew
 
 

@@ -313,11 +313,10 @@ def _cells_read() -> TypeAdapter[Cells]:
 
 
 def _cells(stored: object) -> Cells:
-    """Raises ValueError where they are none that `store` wrote."""
-    if stored == "":
-        return UNKNOWN_CELLS
-    cells = _cells_read().validate_json(stored)  # type: ignore[arg-type]  # anything else is refused by it
-    return cells or UNKNOWN_CELLS
+    """Raises ValueError, TypeError where they are none that `store` wrote."""
+    if not isinstance(stored, str):
+        raise TypeError("cells are kept as text")
+    return (_cells_read().validate_json(stored) if stored else ()) or UNKNOWN_CELLS
 
 
 def entry_of(key: str, row: tuple[Any, ...]) -> Entry | None:

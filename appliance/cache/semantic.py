@@ -21,7 +21,7 @@ import numpy as np
 import structlog
 
 from appliance.cache.erasure import INDEX
-from appliance.cache.exact import Entry, ExactCache, entry_of
+from appliance.cache.exact import COLUMNS, Entry, ExactCache, entry_of
 from appliance.cache.index import FLAT_MOST, PartitionIndex, Proposed
 from appliance.cache.keeper import BEHIND, Keeper, vector_of, vectors_of
 from appliance.features.embedder import Floats
@@ -30,10 +30,10 @@ from appliance.store import Store
 log = structlog.get_logger("weir.cache")
 _ROUNDS = 4  # of asking for more where what was proposed is gone
 _NEW = "SELECT row, vector FROM semantic WHERE partition = ? AND row > ? AND expires > ? ORDER BY row DESC LIMIT ?"
-_ALIVE = """SELECT s.row, s.key, s.text, s.language, s.cell, s.vector,
-    e.created, e.expires, e.origin, e.p_good, e.answer, e.cells
+_ANSWER = ", ".join(f"e.{column}" for column in COLUMNS.split(", "))
+_ALIVE = f"""SELECT s.row, s.key, s.text, s.language, s.cell, s.vector, {_ANSWER}
     FROM semantic s JOIN exact e ON e.key = s.key
-    WHERE s.row IN ({}) AND s.partition = ? AND s.expires > ? AND e.expires > ?"""
+    WHERE s.row IN ({{}}) AND s.partition = ? AND s.expires > ? AND e.expires > ?"""  # noqa: S608 - constants
 _INSERT = """INSERT INTO semantic (key,partition,tenant,text,language,cell,embedder,created,expires,bytes,vector)
     SELECT ?,?,?,?,?,?,?,?,?,?,? WHERE EXISTS (SELECT 1 FROM exact WHERE key = ?)"""
 _HELD_BYTES = 1000  # of a partition in memory beside its vectors

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.features.detect import DetectorFailed, counts
-from appliance.features.detect.remembered import Remembered, together
+from appliance.features.detect.remembered import Remembered
 from appliance.features.detect.texts import EscapedTooDeeply, meanings
 
 PARTS = (
@@ -25,23 +25,18 @@ PARTS = (
 texts = st.lists(st.lists(st.sampled_from(PARTS), max_size=4).map("".join), max_size=5)
 
 
-def looked(remembered: Remembered, tenant: str, read: list[str]) -> object:
-    before, new = remembered.known(tenant, read)
-    return together((*before, *remembered.look(new)))
-
-
 @given(st.lists(st.tuples(st.sampled_from(["", "t", "tt"]), texts), max_size=6))
 def test_it_makes_no_difference(requests: list[tuple[str, list[str]]]) -> None:
     remembered = Remembered(most=3)
     for tenant, read in requests:
-        assert looked(remembered, tenant, read) == counts((*read, *meanings(read)))
+        assert remembered.counts(tenant, read) == counts((*read, *meanings(read)))
 
 
 def test_what_came_before_is_not_looked_at_again_and_another_tenants_is() -> None:
     remembered = Remembered()
     long, short = PARTS[0], "ann@corp.example"
     assert [one.text for one in remembered.known("t", [long, short])[1]] == [long, short]
-    looked(remembered, "t", [long, short])
+    remembered.counts("t", [long, short])
     assert remembered.known("t", [long])[0] == ((("email", 1),),)
     assert [one.text for one in remembered.known("t", [long, short, f"{long} "])[1]] == [short, f"{long} "]
     for tenant, text in (("", long), ("u", long), ("", f"t{long}"), ("tP", long[1:])):
@@ -52,7 +47,7 @@ def test_the_newest_are_kept_and_one_that_comes_again_is_new() -> None:
     remembered = Remembered(most=2)
     first, second, third = (PARTS[4] + str(n) for n in range(3))
     for text in (first, second, first, third):
-        looked(remembered, "t", [text])
+        remembered.counts("t", [text])
     assert [bool(remembered.known("t", [text])[0]) for text in (first, second, third)] == [True, False, True]
 
 
@@ -63,7 +58,7 @@ def test_what_was_not_looked_at_to_its_end_is_not_remembered() -> None:
         remembered.look(new, lambda: True)
     deep = "a text that hides what it means: " + "\\u005c" + "u005c" * 6 + "n"
     with pytest.raises(EscapedTooDeeply):
-        looked(remembered, "t", [deep])
+        remembered.counts("t", [deep])
     assert remembered.known("t", [PARTS[0], deep])[0] == ()
 
 
@@ -74,7 +69,7 @@ def test_threads_that_look_at_once_find_the_same() -> None:
     def work() -> None:
         until = time.monotonic() + 0.5
         while time.monotonic() < until:
-            wrong.extend(text for text in PARTS if looked(remembered, "t", [text]) != expected[text])
+            wrong.extend(text for text in PARTS if remembered.counts("t", [text]) != expected[text])
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

@@ -21,8 +21,13 @@ from appliance.features.detect.texts import meanings
 from appliance.records.features import FindingKind
 
 Counts = tuple[tuple[FindingKind, int], ...]
+GiveUp = Callable[[], bool]
 _WORTH = 32  # characters; a shorter text is looked at again in the time that finding it takes
 _DIGEST_BYTES = 16
+
+
+def _never() -> bool:
+    return False
 
 
 class New(NamedTuple):
@@ -59,7 +64,12 @@ class Remembered:
                 found.append(one)
         return tuple(found), tuple(new)
 
-    def look(self, new: Iterable[New], give_up: Callable[[], bool] = lambda: False) -> tuple[Counts, ...]:
+    def counts(self, tenant: str, texts: Iterable[str], give_up: GiveUp = _never) -> Counts:
+        """What is found in all of these, of which only those are looked at that are new. Raises as `look`."""
+        before, new = self.known(tenant, texts)
+        return together((*before, *self.look(new, give_up)))
+
+    def look(self, new: Iterable[New], give_up: GiveUp = _never) -> tuple[Counts, ...]:
         """What is found in each of these. Raises DetectorFailed when told to give up, and EscapedTooDeeply."""
         found = []
         for key, text in new:
