@@ -11,7 +11,7 @@ from tests.standins.numbered import NumberedStandIn, Remote
 
 IN, OUT = 1.0, 2.0  # of a million tokens, as upstream_card has it
 FAST = {"retries": {"first_wait_s": 0.01, "patience_s": 0.05, "longest_wait_s": 0.2}}
-SHORT = {"first_byte_timeout_s": 0.4, "gap_timeout_s": 0.4, "connect_timeout_s": 0.5}
+SHORT = {"first_byte_timeout_s": 0.8, "gap_timeout_s": 0.8, "connect_timeout_s": 1.0}
 
 
 def card_of(server: NumberedStandIn | Remote, *, cost: float = 0.0, **over: Any) -> ModelCard:

@@ -19,8 +19,7 @@ from tests.standins.provider import ProviderStandIn
 
 def card_for(server: ProviderStandIn, runtime: str, model: str = "m", **over: Any) -> ModelCard:
     capabilities = {"tools": True, "json_schema": True, "images_in": True, **over.pop("capabilities", {})}
-    clocks = {"first_byte_timeout_s": 0.5, "gap_timeout_s": 0.5, "connect_timeout_s": 0.5}
-    endpoint = {"base_url": server.base_url, "model": model, "api_key_ref": "env:K", **clocks}
+    endpoint = {"base_url": server.base_url, "model": model, "api_key_ref": "env:K"}
     endpoint |= over.pop("endpoint", {})
     base = {"id": "up", "runtime": runtime, "tier": "frontier", "modalities": ("chat",)}
     return ModelCard.model_validate({**base, "capabilities": capabilities, "endpoint": endpoint, **over})

@@ -47,7 +47,8 @@ async def test_a_token_is_had_anew_before_it_ends() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ["500", "shapeless", "hang"])
 async def test_a_token_server_in_trouble_is_a_fault_of_the_path(mode: str) -> None:
-    async with gemini(Behaviour(key=KEY)) as server, started(vertex(server), account()) as path:
+    clocks = {"first_byte_timeout_s": 1.0} if mode == "hang" else {}
+    async with gemini(Behaviour(key=KEY)) as server, started(vertex(server, **clocks), account()) as path:
         server.wire.token_mode = mode
         assert (await fault(path)).fault == ("timeout" if mode == "hang" else "unavailable")
         assert not server.bodies, "nothing was sent without a token"
