@@ -107,7 +107,7 @@ class Turns:
             if one.turn.done():
                 continue  # gave up, or lost its place
             self._now = one.tag
-            self._left(one)
+            self._left(one, served=True)
             self._running += one.size
             one.turn.set_result(None)
 
@@ -120,14 +120,17 @@ class Turns:
         if shares.get(tenant, 0.0) + 1 / weight >= shares.get(most, 0.0):
             raise PathError("overloaded", "The path's queue is full.", retry_after_s=5.0)
         newest = max(one for one in self._heap if one.tenant == most and not one.turn.done())
-        self._left(newest)
+        self._left(newest, served=False)
         newest.turn.set_exception(PathError("overloaded", "The path's queue is full.", retry_after_s=5.0))
 
     def _forget(self, one: _Waiting) -> None:
         if one.turn.cancelled() or one.turn.cancel():
-            self._left(one)
+            self._left(one, served=False)
 
-    def _left(self, one: _Waiting) -> None:
+    def _left(self, one: _Waiting, *, served: bool) -> None:
+        """It does not wait any more. Whose job was not `served` has its share of the time again."""
+        if not served:
+            self._ends[one.tenant] -= one.size / one.weight
         self.waiting -= 1
         self._waits[one.tenant] -= 1
         if not self._waits[one.tenant]:

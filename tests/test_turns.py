@@ -82,6 +82,18 @@ async def test_who_gives_up_leaves_nothing_behind() -> None:
     assert turns.free()
 
 
+async def test_who_gave_up_does_not_wait_the_longer_for_it_when_he_comes_again() -> None:
+    turns = Turns(1, 100)
+    assert turns.free()
+    gone, _ = await wait_all(turns, [("a", 1)] * 50)
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    tasks, order = await wait_all(turns, [("b", 1)] * 20 + [("a", 1)])
+    await work_off(turns, tasks)
+    assert order.index("a") <= 1
+
+
 async def test_a_turn_that_comes_in_the_moment_of_giving_up_is_passed_on() -> None:
     turns = Turns(1, 100)
     assert turns.free()
