@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from appliance.records.money import amount_of
 
+_KEPT = 93  # days that are remembered: of three months
+
 
 def day_of(now: float) -> str:
     """The UTC day, as '2026-11-21'."""
@@ -33,7 +35,9 @@ class Spent(NamedTuple):
 
 
 class Spending:
-    """Use of one tenant by UTC day. Days of earlier months are forgotten when a new month begins."""
+    """Use of one tenant by UTC day. The newest days are remembered, because requests that began in a month go on in the
+    next, and clocks are set back.
+    """
 
     __slots__ = ("_before", "_days", "_today", "_until", "_used")
 
@@ -67,7 +71,7 @@ class Spending:
             self._today = day_of(now)
             self._until = _next_day(now)
             month = self._today[:7]
-            self._days = {day: spent for day, spent in self._days.items() if day >= month}
+            self._days = dict(sorted(self._days.items())[-_KEPT:])
             self._used = self._days.pop(self._today, Spent())
             self._before = Spent()
             for day, spent in self._days.items():

@@ -120,6 +120,18 @@ def test_budgets_begin_anew_with_the_day_and_the_month() -> None:
     assert one.spending.month(NOON + 10 * 86_400) == Spent()
 
 
+@pytest.mark.parametrize("gone", [20, 3 * 366 * 86_400], ids=["a month ends meanwhile", "the clock is set back"])
+def test_what_is_left_of_a_month_is_known_to_who_began_in_it_also_once_another_was_seen(gone: int) -> None:
+    one = account(budget_day=5.0, budget_month=8.0)
+    eve = datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()
+    one.used(eve - 86_400, Spent(picos(4.0)))
+    one.used(eve, Spent(picos(3.0)))
+    assert one.left(eve + gone) == 5.0
+    assert one.left(eve) == 1.0
+    assert not one.take(picos(1.0) + 1, eve)
+    assert one.spending.today(eve).cost == 3.0
+
+
 @given(st.lists(st.tuples(st.integers(0, 90 * 86_400), st.floats(0, 10)), max_size=60).map(sorted))
 def test_a_month_is_the_sum_of_its_days(spent: list[tuple[int, float]]) -> None:
     spending, totals = Spending(), dict[str, int]()
