@@ -67,9 +67,11 @@ class Race:
         finally:
             for each in lanes:
                 each.first.cancel()
-            await asyncio.gather(*(each.first for each in lanes), *closing, return_exceptions=True)
-            for each in lanes:
-                await each.stream.aclose()
+            try:
+                await asyncio.gather(*(each.first for each in lanes), *closing, return_exceptions=True)
+            finally:  # also where whoever left is cancelled a moment later, while the other still hangs up
+                for each in lanes:
+                    await each.stream.aclose()
 
 
 def _lane(run: Run, spoke: asyncio.Future[int], number: int) -> _Lane:

@@ -222,3 +222,37 @@ async def test_where_both_speak_at_once_the_one_that_is_not_heard_is_closed_at_o
     asyncio.get_running_loop().call_later(0.1, together.set)
     assert await text_of(execution_of(first, second, hedging={"on": True, "after_s": 0.02})) == "a" * 20
     assert closed[1] - closed[0] > 0.3
+
+
+async def test_who_leaves_a_race_and_is_cancelled_a_moment_later_has_closed_the_one_that_was_heard() -> None:
+    async def silent(_: Job) -> AsyncIterator[Chunk]:
+        try:
+            await asyncio.sleep(30)
+            yield done()
+        finally:
+            await asyncio.sleep(0.3)
+
+    async def talks(_: Job) -> AsyncIterator[Chunk]:
+        while True:
+            yield Text("a", 0, 1)
+            await asyncio.sleep(0.01)
+
+    first = Played(make.card("a", endpoint=ENDPOINT), silent)
+    second = Played(make.card("b", endpoint=ENDPOINT, price={"per_request": 0.01}), talks)
+    execution = execution_of(first, second, hedging={"on": True, "after_s": 0.02})
+    left = asyncio.Event()
+
+    async def listen() -> None:
+        chunks = execution.chunks()
+        async for _ in chunks:
+            break
+        left.set()
+        await chunks.aclose()
+
+    listening = asyncio.create_task(listen())
+    await left.wait()
+    await asyncio.sleep(0.05)
+    listening.cancel()
+    await asyncio.wait((listening,))
+    assert {outcome.path: outcome.status for outcome in execution.outcomes} == {"a": "cancelled", "b": "cancelled"}
+    assert [upstream.members[0].busy for upstream in execution.upstreams.values()] == [0, 0]
