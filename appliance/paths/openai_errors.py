@@ -25,8 +25,8 @@ MAX_RETRY_AFTER_S = 3600.0
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,63}")
 _TOO_LONG = re.compile(
-    r"context[ _](?:length|size|window)|maximum (?:context|input|sequence)|prompt is too long|too many tokens"
-    r"|must have less than \d+ tokens|max_new_tokens`? must be",
+    r"context[ _](?:length|size|window|limit)|maximum (?:context|input|sequence|prompt)|prompt is too long"
+    r"|too many tokens|must have less than \d+ tokens|max_new_tokens`? must be",
     re.IGNORECASE,
 )
 

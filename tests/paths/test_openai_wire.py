@@ -254,6 +254,16 @@ def test_whatever_error_arrives_it_becomes_a_path_error(status: int, raw: bytes)
             {"error": "`inputs` must have less than 10 tokens", "error_type": "validation"},
             "context_too_long",
         ),
+        (
+            400,  # Anthropic's, where the prompt alone would fit
+            {"error": {"message": "input length and `max_tokens` exceed context limit: 9 + 1 > 9, decrease"}},
+            "context_too_long",
+        ),
+        (
+            400,  # xAI's
+            {"error": "This model's maximum prompt length is 9 but the request contains 10 tokens."},
+            "context_too_long",
+        ),
         (413, {}, "context_too_long"),
         (408, {}, "timeout"),
         (403, {}, "auth"),
