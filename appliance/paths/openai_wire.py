@@ -146,12 +146,15 @@ def _format(body: dict[str, Any], form: Format) -> None:
 def _usage(found: Any) -> Usage:
     prompt = found.get("prompt_tokens_details") or {}
     completion = found.get("completion_tokens_details") or {}
+    asked, said = int(found.get("prompt_tokens") or 0), int(found.get("completion_tokens") or 0)
+    # Google and xAI count thinking in the total alone, and bill it like what was said.
+    beside = max(0, int(found.get("total_tokens") or 0) - asked - said) if asked else 0
     return Usage(
-        int(found.get("prompt_tokens") or 0),
-        int(found.get("completion_tokens") or 0),
+        asked,
+        said + beside,
         # DeepSeek has a name of its own beside the prompt's.
         int(prompt.get("cached_tokens") or found.get("prompt_cache_hit_tokens") or 0),
-        int(completion.get("reasoning_tokens") or 0),
+        max(beside, int(completion.get("reasoning_tokens") or 0)),
         int(prompt.get("cache_write_tokens") or 0),
     )
 

@@ -240,6 +240,29 @@ def test_whatever_error_arrives_it_becomes_a_path_error(status: int, raw: bytes)
     assert len(error_of(status, CIMultiDict(), raw).message) <= 300
 
 
+THOUGHT = {"completion_tokens_details": {"reasoning_tokens": 94}}
+
+
+@pytest.mark.parametrize(
+    ("stated", "completion", "reasoning"),
+    [
+        ({"completion_tokens": 9, "total_tokens": 135, **THOUGHT}, 103, 94),
+        ({"completion_tokens": 9, "total_tokens": 135}, 103, 94),
+        ({"completion_tokens": 103, "total_tokens": 135, **THOUGHT}, 103, 94),
+        ({"completion_tokens": 103, "total_tokens": 0}, 103, 0),
+        ({"completion_tokens": 103, "total_tokens": 35}, 103, 0),
+    ],
+    ids=["xAI", "Google", "OpenAI", "no total", "a wrong total"],
+)
+def test_thinking_that_is_counted_in_the_total_alone_is_part_of_the_answer_s_tokens(
+    stated: dict[str, Any], completion: int, reasoning: int
+) -> None:
+    reading = Answered(HELLO)
+    choice = {"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}
+    reading.whole(orjson.dumps({"choices": [choice], "usage": {"prompt_tokens": 32, **stated}}))
+    assert reading.usage == Usage(32, completion, 0, reasoning)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
