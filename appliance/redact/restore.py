@@ -17,6 +17,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 
 from appliance.records.chunks import Chunk, Done, Reasoning, Text, ToolCall
 from appliance.redact.form import PLACEHOLDER
@@ -86,7 +87,12 @@ class Restorer:
         else:
             if isinstance(chunk, Done):
                 yield from self._end()
+                if chunk.stops:  # one that was asked for, and went out with placeholders as all else
+                    chunk = replace(chunk, stops=tuple(map(self._whole, chunk.stops)))
             yield chunk
+
+    def _whole(self, text: str) -> str:
+        return PLACEHOLDER.sub(lambda match: self._back.get(match[0], match[0]), text)
 
     def _thought(self, chunk: Reasoning) -> Reasoning:
         thought = self._thoughts.setdefault(chunk.index, _Piecewise(self._back, self._names))

@@ -133,6 +133,12 @@ def test_tokens_and_log_probabilities_stay_those_that_were_sampled() -> None:
     assert made[-2:] == [signals, Done(Usage(1, 5))]
 
 
+def test_the_stop_string_that_ended_an_answer_is_told_as_it_was_asked_for() -> None:
+    *_, done = fed([Text("a"), Done(Usage(), ("stop", "stop", "stop"), "", ("", "END", "to [EMAIL_1]"))])
+    assert isinstance(done, Done)
+    assert done.stops == ("", "END", "to ann@corp.example")
+
+
 def thought_of(chunks: list[Chunk]) -> str:
     return "".join(chunk.text for chunk in chunks if isinstance(chunk, Reasoning))
 
