@@ -293,7 +293,7 @@ class ContentReading(EventReading):
         arguments = orjson.dumps(call.get("args") or {}).decode()
         delta: dict[str, Any] = {
             "index": place,
-            "id": call.get("id") or f"call_{index}_{place}",
+            "id": call.get("id") or "",  # where there is none `tool_calls` makes one
             "type": "function",
             "function": {"name": call["name"], "arguments": arguments},
         }

@@ -6,12 +6,15 @@ Rules kept here:
 2. Places are counted anew, as calls begin. A server that gives none, or one to two calls, begins another call with
    another id, or with another whole name.
 3. A piece with nothing in it begins no call; a call that has named no tool when the answer ends is none.
+4. A call has an id that no other of the conversation has, because its result is told by that alone: where the server
+   gives none, or one that an earlier call had, it is made here.
 
-It looks at names alone: arguments are for whoever offered the tool to judge.
+It looks at names and ids alone: arguments are for whoever offered the tool to judge.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,22 +23,27 @@ from appliance.paths.contract import Job, PathError, ToolCall
 
 @dataclass(slots=True)
 class _Call:
-    """One that has begun: where it stands among its choice's calls, its id, and of its name what came."""
+    """One that has begun: where it stands among its choice's calls, its id as the server has it and as it is passed on,
+    and of its name what came.
+    """
 
     place: int
     id: str
+    given: str
     name: str = ""
 
 
 class ToolCalls:
     """The calls of one answer, as far as it has come."""
 
-    __slots__ = ("_begun", "_newest", "_offered")
+    __slots__ = ("_begun", "_earlier", "_job", "_newest", "_offered")
 
     def __init__(self, job: Job) -> None:
         """Raises nothing: a tool that is in no form offers nothing."""
         functions = [tool.get("function") for tool in job.tools]
         self._offered = frozenset([str(one.get("name")) for one in functions if isinstance(one, dict)])
+        self._job = job.id
+        self._earlier = frozenset([call.get("id") for message in job.messages for call in message.tool_calls])
         self._begun: dict[int, list[_Call]] = {}  # by choice
         self._newest: dict[tuple[int, int | None], _Call] = {}  # by choice and the place that the server states
 
@@ -51,21 +59,30 @@ class ToolCalls:
         if type(said) is not str or type(id) is not str:
             raise _strange()
         key = (chunk.index, stated)
-        call = self._newest.get(key)
+        call, first = self._newest.get(key), False
         if call is None or (id and call.id not in ("", id)) or self._another(call, said):
             if not (said or id or function.get("arguments")):
                 return None
-            begun = self._begun.setdefault(chunk.index, [])
-            call = self._newest[key] = _Call(len(begun), id)
+            begun, first = self._begun.setdefault(chunk.index, []), True
+            call = self._newest[key] = _Call(len(begun), id, self._given(id, chunk.index, begun))
             begun.append(call)
         call.id = call.id or id
         fresh = self._more(call, said) if said else ""
-        if call.place == stated and fresh == said:
+        own = id == call.given or not (id or first)
+        if call.place == stated and fresh == said and own:
             return chunk
         changed: dict[str, Any] = {**delta, "index": call.place}
+        if not own:
+            changed["id"] = call.given
         if said:
             changed["function"] = {**function, "name": fresh}
         return replace(chunk, delta=changed)
+
+    def _given(self, id: str, choice: int, begun: list[_Call]) -> str:
+        """The id of the call behind those that have begun in this choice: rule 4."""
+        if id and id not in self._earlier and all(one.given != id for one in begun):
+            return id
+        return "call_" + hashlib.sha256(f"{self._job} {choice} {len(begun)}".encode()).hexdigest()[:24]
 
     def _another(self, call: _Call, said: str) -> bool:
         """Whether this whole name is another call's, where its server gives both the same place."""

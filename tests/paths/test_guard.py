@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from appliance.paths.contract import Chunk, Done, Job, PathError, Readiness, Tex
 from appliance.paths.guard import Guarded
 from appliance.paths.registry import PathContext, build_path
 from appliance.records.card import ModelCard
+from appliance.records.request import Message
 from appliance.respond.collect import collect
 from tests import factories
 from tests.standins.ledger import MemoryLedger
@@ -182,6 +184,27 @@ async def test_calls_of_what_was_offered_are_told_once_each_however_they_come(
     answer = collect(got, id="d", model="m", created=0)
     functions = [told["function"] for told in answer.choices[0].tool_calls]
     assert [(function["name"], function["arguments"]) for function in functions] == made
+
+
+@pytest.mark.asyncio
+async def test_every_call_has_an_id_that_no_other_of_its_conversation_has() -> None:
+    earlier = {"id": "0", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+    said_before = (Message("user", "q"), Message("assistant", "", tool_calls=(earlier,)))
+    answers = [
+        [piece("now", "1", "0"), piece(None, "2"), piece("weather", "3", "w", 1), piece("now", "4", "w", 2)],
+        [piece("now", "1"), piece(None, "2", "late"), piece("weather", "3", None, 1), piece(None, "4", None, 1)],
+    ]
+    ids: list[str] = ["0"]
+    for number, calls in enumerate(answers):
+        job = replace(offering("weather", "now"), id=f"j{number}", messages=said_before)
+        got, error = await said(Runtime(saying(*calls, Done(Usage()))), job)
+        assert error is None
+        told = {chunk.delta["id"] for chunk in got if isinstance(chunk, ToolCall) and chunk.delta.get("id")}
+        made = [call["id"] for call in collect(got, id="d", model="m", created=0).choices[0].tool_calls]
+        assert told == set(made)
+        ids += made
+    assert len(ids) == 6 and len(set(ids)) == 6 and "w" in ids
+    assert all(len(id) <= 40 for id in ids)  # OpenAI takes no longer ones
 
 
 @pytest.mark.asyncio
