@@ -6,11 +6,13 @@ Rules kept here:
    that is told by budgets gets the one of its effort, or none where the limit leaves no room for it.
 2. A mark ends a block of text where it stands. In a message of more than text it stands at the end.
 3. What is kept for an hour costs more, so it is asked for only where the card has a price for it.
+4. A text of blanks alone is not said: both refuse a whole conversation for it, and models of others begin calls of
+   tools with one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from appliance.paths.contract import Job, PathError
@@ -35,6 +37,11 @@ def check_told(job: Job) -> None:
         continues=True,
         seen_results=True,
     )
+
+
+def worded(parts: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The parts without texts of blanks alone: rule 4."""
+    return (part for part in parts if part["type"] != "text" or str(part.get("text") or "").strip())
 
 
 def lost_thread(said: tuple[Message, ...], maker: str) -> bool:

@@ -35,6 +35,7 @@ from appliance.paths.anthropic_own import (
     marked,
     sealed,
     thinking_asked,
+    worded,
 )
 from appliance.paths.contract import Chunk, FinishReason, Job, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import MALFORMED, BrokenAnswer, ErrorEvent, EventReading, unsupported
@@ -132,9 +133,9 @@ def _blocks(message: Message, at: int) -> list[dict[str, Any]]:
     if message.role == "tool":
         blocks = [_result(message, at)]
     elif message.role == "user":
-        blocks = [_piece(part, at) for part in pieces(message, at, files=True) if part.get("text") != ""]
+        blocks = [_piece(part, at) for part in worded(pieces(message, at, files=True))]
     else:
-        blocks = [{"type": "text", "text": text} for text in texts(message, at)]
+        blocks = list(worded({"type": "text", "text": text} for text in texts(message, at)))
         if message.role == "assistant":
             blocks = [*_thoughts(message), *blocks, *(_use(call, at) for call in message.tool_calls)]
     return marked(blocks, message, hinted)
@@ -179,7 +180,7 @@ def _use(call: dict[str, Any], at: int) -> dict[str, Any]:
 def _result(message: Message, at: int) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(message.tool_call_id or "")}
     if message.parts:
-        block["content"] = [_piece(part, at) for part in pieces(message, at, files=True)]
+        block["content"] = [_piece(part, at) for part in worded(pieces(message, at, files=True))]
     elif message.content:
         block["content"] = message.content
     return block

@@ -27,7 +27,7 @@ from typing import Any
 
 import orjson
 
-from appliance.paths.anthropic_own import BUDGETS, LEAST_BUDGET, check_told, lost_thread, marked, sealed
+from appliance.paths.anthropic_own import BUDGETS, LEAST_BUDGET, check_told, lost_thread, marked, sealed, worded
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import MALFORMED, BrokenAnswer, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
@@ -105,7 +105,7 @@ def _blocks(message: Message, at: int, *, keeps: bool) -> list[dict[str, Any]]:
     elif role == "user":
         blocks = _pieces(message, at)
     else:
-        blocks = [{"text": text} for text in texts(message, at)]
+        blocks = [{"text": text} for text in texts(message, at) if text.strip()]
         if role == "assistant":
             thoughts = [_thought(part) for part in message.parts if sealed(part, MAKER)]
             blocks = [*thoughts, *blocks, *(_use(call, at) for call in message.tool_calls)]
@@ -125,12 +125,11 @@ def _use(call: dict[str, Any], at: int) -> dict[str, Any]:
 
 
 def _pieces(message: Message, at: int) -> list[dict[str, Any]]:
-    """Blocks of text that is not empty, and of images."""
+    """Blocks of text that has a word, and of images."""
     blocks: list[dict[str, Any]] = []
-    for part in pieces(message, at):
+    for part in worded(pieces(message, at)):
         if part["type"] == "text":
-            if part.get("text"):
-                blocks.append({"text": part["text"]})
+            blocks.append({"text": part["text"]})
             continue
         media, data = image_bytes(part, at)
         if media not in _IMAGES:

@@ -275,6 +275,23 @@ async def test_tools_are_called_and_what_they_say_goes_back(stream: bool) -> Non
 
 
 @pytest.mark.asyncio
+async def test_a_conversation_with_texts_of_blanks_alone_is_answered() -> None:
+    blank = {"type": "text", "text": "\n\n"}
+    said = (
+        Message("system", " "),
+        *HELLO.messages,
+        Message("assistant", "\n\n", tool_calls=(CALL,)),  # as models of others begin their calls
+        Message("tool", "", tool_call_id=CALL["id"], parts=(blank, image(PIXEL))),
+        Message("user", "", parts=(blank, image(PIXEL), {"type": "text", "text": "And now?"})),
+    )
+    async with anthropic() as server, started(card_for(server, "anthropic_http")) as path:
+        assert "now" in text(await collect(path, replace(HELLO, messages=said, tools=(WEATHER,))))
+    body = body_of(replace(HELLO, messages=said, tools=(WEATHER,)))
+    assert "system" not in body
+    assert [block["type"] for block in body["messages"][1]["content"]] == ["tool_use"]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("stream", [False, True])
 async def test_prompts_that_were_read_from_a_cache_are_counted_as_such(stream: bool) -> None:
     async with anthropic(Behaviour(prefix_cache=True)) as server, started(card_for(server, "anthropic_http")) as path:

@@ -90,6 +90,22 @@ def test_a_body_is_what_awss_service_model_describes() -> None:
     assert body["messages"][0]["content"][1]["image"] == {"format": "jpeg", "source": {"bytes": "iVBORw0KGgo="}}
 
 
+def test_texts_of_blanks_alone_which_converse_refuses_are_not_said() -> None:
+    blank = {"type": "text", "text": "\n"}
+    said = (
+        Message("system", " "),
+        Message("user", "q"),
+        Message("assistant", "\n\n", tool_calls=(CALL,)),
+        Message("tool", "", tool_call_id="call_1", parts=(blank, IMAGE)),
+        Message("tool", "\n", tool_call_id="call_2"),
+    )
+    body = build_body(replace(WHOLE, messages=said))
+    assert "system" not in body
+    assert [list(block) for block in body["messages"][1]["content"]] == [["toolUse"]]
+    seen, empty = [block["toolResult"]["content"] for block in body["messages"][2]["content"]]
+    assert ([list(block) for block in seen], empty) == ([["image"]], [{"text": "(empty)"}])
+
+
 def test_a_budget_is_no_use_to_a_model_that_lost_its_thread() -> None:
     result = Message("tool", "sunny", tool_call_id="call_1")
     for parts, thinks in (((), False), ((OTHERS,), False), ((SEEN,), True)):

@@ -221,8 +221,10 @@ def _wrong(body: dict[str, Any]) -> str:
     before = ""
     for turn in body["messages"]:
         blocks = turn["content"]
-        if not blocks or turn["role"] == before or any(b["type"] == "text" and not b["text"] for b in blocks):
-            return "messages: text content blocks must be non-empty, and turns alternate"
+        inner = [b["content"] for b in blocks if b["type"] == "tool_result" and isinstance(b.get("content"), list)]
+        texts = [b["text"] for part in (blocks, *inner) for b in part if b["type"] == "text"]
+        if not blocks or turn["role"] == before or not all(map(str.strip, texts)):
+            return "messages: text content blocks must contain non-whitespace text, and turns alternate"
         before = turn["role"]
         if calls - {block.get("tool_use_id") for block in blocks}:
             return "`tool_use` ids were found without `tool_result` blocks immediately after"
