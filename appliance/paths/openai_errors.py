@@ -129,7 +129,7 @@ def _fault(status: int, said: _ErrorBody) -> tuple[PathFault, str]:
         return "rejected", "The server does not know this model or address."
     if status == 408:
         return "timeout", "The server gave up waiting."
-    if status >= 500:
+    if status >= 500 or status == 424:  # TGI's for a model that failed at its work
         return "unavailable", "The server failed."
     if 300 <= status < 400:
         return "unavailable", "The server answered with a redirect, which is not followed."

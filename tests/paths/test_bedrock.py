@@ -409,7 +409,7 @@ def test_exceptions_by_name(kind: str, prose: str, fault: str) -> None:
 
 def test_an_unknown_exception_is_read_by_its_status() -> None:
     error = BedrockDialect(CARD).error(424, {}, b'{"message": "secret prompt", "__type": "Odd<Exception"}', "")
-    assert (error.fault, "secret" in error.message) == ("rejected", False)
+    assert (error.fault, "secret" in error.message) == ("unavailable", False)
 
 
 @given(st.binary(max_size=300))
