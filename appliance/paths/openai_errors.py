@@ -25,8 +25,9 @@ MAX_RETRY_AFTER_S = 3600.0
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,63}")
 _TOO_LONG = re.compile(
-    r"context[ _](?:length|size|window|limit)|maximum (?:context|input|sequence|prompt)|prompt is too long"
-    r"|too many tokens|must have less than \d+ tokens|max_new_tokens`? must be",
+    r"context[ _](?:length|size|window|limit)|maximum (?:context|input|sequence|prompt|model length)"
+    r"|prompt is too long|too many tokens|token count .{0,20}exceeds|must have less than \d+ tokens"
+    r"|max_new_tokens`? must be",
     re.IGNORECASE,
 )
 
@@ -86,6 +87,7 @@ def _read(raw: bytes) -> dict[str, Any]:
         found = orjson.loads(raw)
     except ValueError:
         return {}
+    found = found[0] if isinstance(found, list) and found else found  # as Google has it, also on OpenAI's wire
     return found if isinstance(found, dict) else {}
 
 

@@ -287,6 +287,16 @@ def test_thinking_that_is_counted_in_the_total_alone_is_part_of_the_answer_s_tok
             {"error": "This model's maximum prompt length is 9 but the request contains 10 tokens."},
             "context_too_long",
         ),
+        (
+            400,  # vLLM's, where it is the images
+            {"object": "error", "message": "The decoder prompt (length 9) is longer than the maximum model length"},
+            "context_too_long",
+        ),
+        (
+            400,  # Google's
+            [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum number of tokens"}}],
+            "context_too_long",
+        ),
         (424, {"error": "Request failed during generation: out of memory", "error_type": "generation"}, "unavailable"),
         (413, {}, "context_too_long"),
         (408, {}, "timeout"),
