@@ -43,6 +43,7 @@ _BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_5
 _IMAGE = re.compile(r"https://[^/?#\s]+/[^?#\s]*\.(png|jpe?g|webp|heic|heif)(?:[?#]\S*)?", re.IGNORECASE)
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _FINISH: dict[str, FinishReason] = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
+_EMPTY = frozenset(("thought", "thoughtSignature"))  # what a part may have besides what is in it
 _NOT_MADE = frozenset(
     (
         "MALFORMED_FUNCTION_CALL",
@@ -267,6 +268,8 @@ class ContentReading(EventReading):
         for part in (candidate.get("content") or {}).get("parts") or ():
             seal = part.get("thoughtSignature")
             text = part.get("text")
+            if text is None and part.keys() <= _EMPTY:  # a signature comes with no text, or with an empty one
+                text = ""
             if text is not None:
                 if type(text) is not str:
                     raise BrokenAnswer("a piece of text is none")

@@ -334,6 +334,18 @@ def test_whatever_json_arrives_it_is_read_or_broken(found: Any, whole: bool) -> 
         pass
 
 
+@pytest.mark.parametrize("empty", [{"text": ""}, {}], ids=["an empty text", "no text"])
+def test_a_signature_at_the_end_of_a_stream_comes_with_nothing_else(empty: dict[str, Any]) -> None:
+    reading = ContentReading(1)
+    last = {"content": {"parts": [{**empty, "thoughtSignature": SIGNATURE}]}, "finishReason": "STOP"}
+    said, sealed = [
+        reading.feed(b"data: " + orjson.dumps({"candidates": [candidate]}) + b"\n\n")
+        for candidate in ({"content": {"parts": [{"text": "hi"}]}}, last)
+    ]
+    assert (said, sealed) == ([Text("hi")], [Reasoning("", 0, 0, MAKER + SIGNATURE)])
+    assert reading.reasons() == ("stop",)
+
+
 def test_tokens_are_those_that_the_answer_grew_by() -> None:
     def event(said: str, count: int, **part: Any) -> bytes:
         part = {"text": said, **part}
