@@ -31,7 +31,7 @@ from appliance.paths.weir_labels import headers_of
 from appliance.records.card import Endpoint, ModelCard
 
 _ADDRESS = {"chat": "chat/completions", "completion": "completions", "embedding": "embeddings"}
-_NEWER_AZURE = "2024-09-01"  # api_version from which Azure knows max_completion_tokens
+_NEWER_AZURE = "2024-09-01"  # api_version from which Azure knows max_completion_tokens, and stream_options
 
 
 class OpenAIDialect:
@@ -70,6 +70,8 @@ class OpenAIDialect:
             return Call(url, orjson.dumps(body), headers_of(job, self._node))
         if flavour == "openrouter":
             body["provider"] = self._terms
+        elif flavour == "azure" and max_key == "max_tokens":  # an older API, which refuses what it does not know
+            body.pop("stream_options", None)
         elif flavour == "tgi" and job.format.kind != "text":
             _in_tgis_words(body, job)
         elif flavour == "llama_server" and job.format.kind == "regex":

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from appliance.paths.contract import Chunk, Done, ExecutionPath, Job, PathError, Reasoning, Text, ToolCall, Usage
@@ -215,3 +216,14 @@ def test_an_event_of_endless_empty_lines_is_too_large_as_well() -> None:
             parser.feed(line)
         with pytest.raises(EventTooLarge):
             parser.feed(line * 1000)
+
+
+@pytest.mark.parametrize(
+    ("version", "asked"),
+    [("2024-02-01", False), ("2024-06-01", False), ("2024-10-21", True), ("2024-12-01-preview", True)],
+)
+def test_azure_is_asked_for_the_usage_of_a_stream_where_it_knows_that_word(version: str, asked: bool) -> None:
+    stated = {"base_url": "https://r.openai.azure.com", "model": "m", "flavour": "azure", "api_version": version}
+    body = orjson.loads(OpenAIDialect().call(job(stream=True), Endpoint.model_validate(stated), streaming=True).body)
+    assert body["stream"] is True
+    assert body.get("stream_options") == ({"include_usage": True} if asked else None)
