@@ -66,7 +66,7 @@ class BedrockDialect:
         return Call(_address(endpoint.base_url, endpoint.model, streaming), orjson.dumps(body))
 
     def reading(self, job: Job) -> Reading:
-        return BedrockReading(job.sampling.stop)
+        return BedrockReading(job.sampling.stop, job.tools)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         try:
@@ -206,8 +206,8 @@ class BedrockReading(ConverseReading):
 
     __slots__ = ("_frames", "ended", "failed")
 
-    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
-        super().__init__(stop_strings)
+    def __init__(self, stop_strings: tuple[str, ...] = (), tools: tuple[dict[str, Any], ...] = ()) -> None:
+        super().__init__(stop_strings, tools)
         self._frames = Frames()
         self.ended = False
         self.failed: Exception | None = None

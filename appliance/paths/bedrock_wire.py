@@ -8,12 +8,13 @@ Rules kept here:
    log-probabilities, several answers, tools that may not be used any more, or a JSON object without a schema.
 2. System messages become `system`, wherever they stand; other messages of one role in a row become one, because
    Converse wants turns.
-3. A point up to which the prompt is kept stands behind its block (`cachePoint`), where the model keeps any.
-4. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
+3. A tool whose name Converse does not take, as those of some MCP servers are too long, has another there.
+4. A point up to which the prompt is kept stands behind its block (`cachePoint`), where the model keeps any.
+5. Input tokens are counted as elsewhere: with those read from the provider's cache and those written to it, which
    Converse states beside them.
-5. Earlier thinking goes back only where it was sealed here. How much is to be thought is said in Anthropic's words, the
+6. Earlier thinking goes back only where it was sealed here. How much is to be thought is said in Anthropic's words, the
    only ones of Converse's models that are alike for all of a maker's.
-6. Whatever does not look like the format raises BrokenAnswer.
+7. Whatever does not look like the format raises BrokenAnswer.
 
 It frames no bytes and signs nothing: see `bedrock_http`.
 """
@@ -41,6 +42,7 @@ MAX_BLOCKS = 4096  # content blocks of one answer
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _TIERS = {"default": "default", "auto": "default", "priority": "priority", "flex": "flex"}
 _TOOL_USE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -113,14 +115,14 @@ def _blocks(message: Message, at: int, *, keeps: bool) -> list[dict[str, Any]]:
 
 
 def _kept(block: dict[str, Any], lasts: str) -> list[dict[str, Any]]:
-    """A block with the `cachePoint` behind it (rule 3). None may stand behind thinking."""
+    """A block with the `cachePoint` behind it (rule 4). None may stand behind thinking."""
     if "reasoningContent" in block:
         return [block]
     return [block, {"cachePoint": {"type": "default"} | ({"ttl": lasts} if lasts == "1h" else {})}]
 
 
 def _use(call: dict[str, Any], at: int) -> dict[str, Any]:
-    used = {"toolUseId": _use_id(str(call.get("id", ""))), "name": call["function"]["name"]}
+    used = {"toolUseId": _use_id(str(call.get("id", ""))), "name": tool_name(call["function"]["name"])}
     return {"toolUse": {**used, "input": arguments_of(call, at)}}
 
 
@@ -153,6 +155,16 @@ def _use_id(id: str) -> str:
     return "call_" + hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:32]
 
 
+def tool_name(name: str) -> str:
+    """A name of a tool that Converse takes: the caller's, or where that is too long or has other letters as much of it
+    as fits before a digest.
+    """
+    if _TOOL_NAME.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{re.sub('[^A-Za-z0-9_-]', '_', name)[:47]}_{digest}"
+
+
 def _tools(body: dict[str, Any], job: Job, *, used: bool) -> None:
     choice = job.tool_choice
     if not job.tools or choice == "none":
@@ -166,8 +178,8 @@ def _tools(body: dict[str, Any], job: Job, *, used: bool) -> None:
         function: Any = tool.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise PathError("rejected", "A tool has no name.", param="tools")
-        spec = {
-            "name": function["name"],
+        spec: dict[str, Any] = {
+            "name": tool_name(function["name"]),
             "inputSchema": {"json": function.get("parameters") or {"type": "object", "properties": {}}},
         }
         if function.get("description"):
@@ -182,7 +194,7 @@ def _tools(body: dict[str, Any], job: Job, *, used: bool) -> None:
         function = choice.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise PathError("rejected", "The choice of a tool names none.", param="tool_choice")
-        config["toolChoice"] = {"tool": {"name": function["name"]}}
+        config["toolChoice"] = {"tool": {"name": tool_name(function["name"])}}
     elif choice not in (None, "auto"):
         raise PathError("rejected", "The choice of a tool is none of the known ones.", param="tool_choice")
     body["toolConfig"] = config
@@ -210,7 +222,7 @@ def _inference(body: dict[str, Any], job: Job, words: str) -> None:
 
 
 def _thinking(job: Job, words: str) -> dict[str, Any]:
-    """Rule 5."""
+    """Rule 6."""
     effort, asked, most = job.forwarded.get("reasoning_effort"), job.thinking, job.sampling.max_tokens
     if words == "none":
         if effort != "none" and (asked is None or asked.budget_tokens is not None):
@@ -234,7 +246,7 @@ def _thinking(job: Job, words: str) -> dict[str, Any]:
 
 
 def read_usage(found: Any) -> Usage:
-    """Rule 4."""
+    """Rule 5."""
     cached, written = int(found.get("cacheReadInputTokens") or 0), int(found.get("cacheWriteInputTokens") or 0)
     return Usage(
         int(found.get("inputTokens") or 0) + cached + written,
@@ -250,10 +262,14 @@ def read_usage(found: Any) -> Usage:
 class ConverseReading:
     """What has been read of one answer. `usage` is None until the provider states it, `finish` until it ended."""
 
-    __slots__ = ("_calls", "_silent", "_stop_strings", "finish", "stops", "usage")
+    __slots__ = ("_calls", "_names", "_silent", "_stop_strings", "finish", "stops", "usage")
 
-    def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
+    def __init__(self, stop_strings: tuple[str, ...] = (), tools: tuple[dict[str, Any], ...] = ()) -> None:
+        """`stop_strings` and `tools` of the job."""
         self._stop_strings = stop_strings
+        functions = [tool.get("function") for tool in tools]
+        names = [one["name"] for one in functions if isinstance(one, dict) and isinstance(one.get("name"), str)]
+        self._names = {tool_name(name): name for name in names}
         self.usage: Usage | None = None
         self.finish: FinishReason | None = None
         self.stops: dict[int, str] = {}
@@ -338,7 +354,8 @@ class ConverseReading:
         if type(at) is not int or at in self._calls or len(self._calls) >= MAX_BLOCKS:
             raise BrokenAnswer("a tool call begins twice")
         self._calls[at] = position = len(self._calls)
-        function = {"name": _text(use["name"]), "arguments": arguments}
+        name = _text(use["name"])
+        function = {"name": self._names.get(name, name), "arguments": arguments}
         return ToolCall({"index": position, "id": _text(use["toolUseId"]), "type": "function", "function": function})
 
     def _arguments(self, at: int, piece: str) -> ToolCall:

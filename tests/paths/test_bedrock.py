@@ -25,6 +25,7 @@ from appliance.records.card import Endpoint, ModelCard, Price
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Format, Message, Sampling, Thinking
 from tests.paths.providers import PROVIDERS, served
+from tests.paths.rig import calls, collect
 from tests.standins.bedrock_server import frame
 from tests.standins.openai_answers import Behaviour
 
@@ -160,6 +161,20 @@ def test_a_prompt_is_kept_where_the_card_has_a_price_for_that(price: dict[str, f
     with pytest.raises(PathError) as caught:
         dialect.call(MARKED, ENDPOINT, streaming=False)
     assert (caught.value.fault, caught.value.param) == ("unsupported", "cache_control")
+
+
+@pytest.mark.parametrize("name", ["mcp__a-server-with-a-long-name__" + "a_tool_" * 12, "weather.of"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_tool_whose_name_converse_does_not_take_is_called_by_it_all_the_same(name: str, stream: bool) -> None:
+    tool = {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
+    other = {"type": "function", "function": {**tool["function"], "name": f"{name}2"}}
+    earlier = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    said = (Message("assistant", "", tool_calls=(earlier,)), Message("tool", "x", tool_call_id="c"))
+    async with served(PROVIDERS["bedrock"]) as (_, path):
+        for one, choice in ((name, tool), (f"{name}2", other)):
+            chosen = {"type": "function", "function": {"name": choice["function"]["name"]}}
+            job = chat(Message("user", "q"), *said, tools=(tool, other), tool_choice=chosen, stream=stream)
+            assert [called for _, called, _ in calls(await collect(path, job))] == [one]
 
 
 @pytest.mark.parametrize("stream", [False, True])

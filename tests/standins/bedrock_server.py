@@ -184,6 +184,10 @@ def _wrong(body: dict[str, Any]) -> str:
     """What Converse would refuse, or ''."""
     if len(_points(body)) > 4:
         return "The maximum number of cache checkpoints is 4"
+    named = [tool["toolSpec"] for tool in body.get("toolConfig", {}).get("tools", [])]
+    named += [block["toolUse"] for message in body["messages"] for block in message["content"] if "toolUse" in block]
+    if not all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", one["name"]) for one in named):
+        return "name failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+"
     for blocks in _lists(body):
         for before, block in pairwise([{}, *blocks]):
             if "cachePoint" in block and (not before or {"cachePoint", "reasoningContent"} & set(before)):
