@@ -104,10 +104,10 @@ def marked(
     made: list[dict[str, Any]] = []
     start = 0
     for end, lasts in sorted(message.marks):
-        if end > start:
+        if text[start:end].strip():  # rule 4
             made += mark({**blocks[0], "text": text[start:end]}, lasts)
             start = end
-    return made if start >= len(text) else [*made, {**blocks[0], "text": text[start:]}]
+    return [*made, {**blocks[0], "text": text[start:]}] if text[start:].strip() else made
 
 
 def hinted(block: dict[str, Any], lasts: str) -> list[dict[str, Any]]:

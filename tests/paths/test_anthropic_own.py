@@ -49,6 +49,19 @@ def test_marks_stand_where_they_stood() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([], ["", "\n"]), (["\n"], []), ([], [" ", "A question?"])],
+    ids=["behind", "in front", "between"],
+)
+def test_no_mark_leaves_a_piece_of_blanks_alone_which_the_api_refuses(before: list[str], after: list[str]) -> None:
+    blocks = [{"type": "text", "text": text, **EPHEMERAL} for text in (*before, "A long text.")]
+    blocks += [{"type": "text", "text": text, **(EPHEMERAL if text == " " else {})} for text in after]
+    said = sent(messages=[{"role": "user", "content": blocks}])["messages"][0]["content"]
+    assert all(block["text"].strip() for block in said)
+    assert {**said[0], "text": said[0]["text"].strip()} == {"type": "text", "text": "A long text.", **EPHEMERAL}
+
+
 def test_a_mark_in_a_message_of_more_than_text_stands_at_its_end() -> None:
     content = [PIXEL, {"type": "text", "text": "What is it?", **EPHEMERAL}]
     blocks = sent(messages=[{"role": "user", "content": content}])["messages"][0]["content"]
