@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS, LATER = ("seen", "second", "fourth", "sealed"), "third"
+PARTS, LATER = ("seen", "second", "fourth", "fifth", "sealed"), "third"
 MOST = {"en": 90}  # pairs of a kind and language
 MOST_ELSE = 24
 ALONE = 110  # English pairs of a kind that is in English only
