@@ -37,6 +37,7 @@ from appliance.similar.question_language import question_language
 from appliance.similar.reading import LANGUAGES, read
 from appliance.similar.report import Seen
 from appliance.similar.standing import DAY_S, Drawn, Standing
+from appliance.similar.tasks import certified_task
 from appliance.similar.verifier import compare, fits
 from appliance.similar.watch import Opened
 from appliance.store import Store
@@ -286,4 +287,4 @@ def _question(request: Request, task: str, vector: Floats, generation: Generatio
     language = question_language(text)
     if language not in LANGUAGES:
         return None
-    return Question(partition, text, language, task, staticity(text, language), vector, embedder)
+    return Question(partition, text, language, certified_task(task, text), staticity(text, language), vector, embedder)

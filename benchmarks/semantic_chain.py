@@ -25,6 +25,7 @@ from appliance.similar.measures import measures  # noqa: E402
 from appliance.similar.promise import Promise  # noqa: E402
 from appliance.similar.question_language import question_language as detected  # noqa: E402
 from appliance.similar.reading import LANGUAGES, Reading, read  # noqa: E402
+from appliance.similar.tasks import certified_task  # noqa: E402
 from appliance.similar.verifier import Comparison, Verifier, compare  # noqa: E402
 
 MODELS = ROOT / "build" / "starter" / "models"
@@ -79,7 +80,8 @@ class Chain:
         found = self.classifier.classify(text)
         spoken = detected(text) if tongue is None else tongue
         why = LANGUAGE if spoken not in LANGUAGES else NEVER if staticity(text, spoken) == "never" else ""
-        cell = found.cells[0][0]
+        task, _, rest = found.cells[0][0].partition("/")
+        cell = f"{certified_task(task, text)}/{rest}"
         return Turn(text, found.embedding, cell, spoken, None if why else read(text, spoken), why)
 
     def compare(self, stored: Turn, asked: Turn) -> Compared:

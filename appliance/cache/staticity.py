@@ -46,7 +46,7 @@ _MOMENT = {
     "(?:semana|mes|año|noche)|en este momento|hasta ahora|hace \\d+|qué hora|qué día|qué fecha|"
     "tiempo (?:hace|hará|va a hacer)|clima (?:hace|hará|va a hacer)|pronóstico|marcador|cotización|tipo de cambio|"
     "noticias",
-    "it": "adesso|ora|oggi|stamattina|stasera|stanotte|domani|dopodomani|ieri|l'altro ieri|quest[aoe] "
+    "it": "adesso|(?<!')ora|oggi|stamattina|stasera|stanotte|domani|dopodomani|ieri|l'altro ieri|quest[aoe] "
     "(?:mattina|pomeriggio|sera|settimana|mese|trimestre|anno)|questo fine settimana|(?:settimana|mese|anno|trimestre) "
     "(?:scors[oa]|prossim[oa])|(?:scors[oa]|prossim[oa]) (?:settimana|mese|anno)|in questo momento|al momento|finora|"
     "\\d+ (?:giorni|ore|mesi|anni) fa|che ore|che giorno|che ora|che tempo|meteo|previsioni|quotazione|"

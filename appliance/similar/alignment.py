@@ -54,6 +54,20 @@ def one_slip(a: str, b: str) -> bool:
     return a[at:] == b[at + 1 :] and (doubled or len(b) >= LONG_FOR_OTHER)
 
 
+def _mistyped(a: str, b: str) -> bool:
+    """Two neighbours exchanged inside a long word, or one letter typed twice: no other letter, as in 'nitrite'."""
+    if len(a) > len(b):
+        a, b = b, a
+    if len(a) < LONG_FOR_OTHER - 1 or len(b) - len(a) > 1 or len(b) > 40:
+        return False
+    at = 0
+    while at < len(a) and a[at] == b[at]:
+        at += 1
+    if len(a) == len(b):
+        return 0 < at < len(a) - 2 and a[at : at + 2] == b[at : at + 2][::-1] and a[at + 2 :] == b[at + 2 :]
+    return at > 0 and b[at] == b[at - 1] and a[at:] == b[at + 1 :]
+
+
 _PLURALS = frozenset({"s", "es", "en"})
 _OPPOSED_BEGINNINGS = frozenset(
     frozenset(pair.split())
@@ -111,6 +125,8 @@ def align(a: Reading, b: Reading, negated: tuple[str, ...]) -> Alignment:
                 elif not (a.known[i] or b.known[j]):
                     if _more(one, other) in _PLURALS:
                         pairs.append((1, i, j))
+                    elif _mistyped(one, other):
+                        pairs.append((0, i, j))
                 elif a.known[i] != b.known[j] and one_slip(one, other):
                     pairs.append((0, i, j))
                 elif _beginning(one, other, a.language):

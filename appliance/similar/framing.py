@@ -21,6 +21,7 @@ from appliance.similar.scan import Token, scan
 from appliance.similar.stems import fold
 
 SEEN = 24  # words
+LEAST_DOING = 5  # letters; 'king' says nothing of what is done
 _CLITICS = {"ll": "will", "re": "are", "ve": "have", "m": "am", "d": "would"}
 _WHETHER = frozenset({"if", "whether", "ob", "si", "se"})
 _CONTROLS = frozenset(
@@ -196,10 +197,15 @@ def _reduce(out: Spoken, lexicon: Lexicon) -> None:
     """English: 'the mills that are built of wood' are 'the mills built of wood'."""
     forms = out.forms
     for at in range(len(forms) - 3, 0, -1):
-        if forms[at] in _WHICH and forms[at + 1] in _BEING and lexicon.is_participle(forms[at + 2]):
+        if forms[at] in _WHICH and forms[at + 1] in _BEING and _said_of(forms[at + 2], lexicon):
             before = entry(lexicon.language, forms[at - 1][:LONGEST_WORD])
             if before.role == "content" and out.tokens[at - 1].kind == "word":
                 del forms[at : at + 2], out.tokens[at : at + 2]
+
+
+def _said_of(form: str, lexicon: Lexicon) -> bool:
+    """Whether a form may follow its noun without 'who is': 'built', 'travelling'."""
+    return lexicon.is_participle(form) or (form.endswith("ing") and len(form) > LEAST_DOING)
 
 
 def _parted(form: str, *, elided: bool) -> tuple[str, ...]:
@@ -216,6 +222,9 @@ def _parted(form: str, *, elided: bool) -> tuple[str, ...]:
     return tuple(part for part in form.split("'") if part)
 
 
+_FINITE = re.compile(r"\w{2,}(?:e|t|n)")  # what a German verb may end in
+
+
 def _rejoin(out: Spoken, lexicon: Lexicon) -> None:
     """German: 'setze … zurück' is 'zurücksetze'."""
     forms, kept = out.forms, out.tokens
@@ -224,7 +233,10 @@ def _rejoin(out: Spoken, lexicon: Lexicon) -> None:
         last -= 1
     if last < 2 or forms[last] not in lexicon.separable:
         return
+    low = all(token.text.islower() for token in kept[: min(last, SEEN)] if token.kind == "word")
     for at in range(min(last, SEEN)):
+        if low and not _FINITE.fullmatch(forms[at]):
+            continue  # 'auf wen geht buchdruck zurück'
         if kept[at].kind == "word" and (kept[at].text.islower() or at == 0):
             found = entry(lexicon.language, forms[at][:LONGEST_WORD])
             if found.role == "content" and not found.name:

@@ -70,6 +70,14 @@ _OTHERS = frozenset({"he", "she", "they", "they_f", "to_one", "to_many"})
 _SURELY = frozenset({"he", "she", "him", "er", "ihn", "ihm", "el", "ella", "ellos", "ellas", "lui", "eux"})
 _INFINITIVES = frozenset({"to", "zu", "de", "d'", "di", "a", "ad"})  # what an infinitive stands after
 _AFTER_NOUNS = frozenset({"fr", "es", "it"})  # languages whose adjectives stand there
+_EACH_ANOTHER = frozenset(
+    """different distinct unique verschieden verschiedene verschiedenen unterschiedliche unterschiedlichen differents
+    differentes distincts distinctes distintos distintas diferentes diversi diverse differenti distinti
+    distinte""".split()  # noqa: SIM905
+)
+_COUNTING = frozenset(
+    ["count", "counts", "number", "zahl", "zahle", "anzahl", "compte", "nombre", "cuenta", "numero", "conta"]
+)
 LEAST_WEIGHT = 0.5  # of a word that cannot be exchanged
 LONGEST_EXPRESSION = 3  # content words
 OF_ONE_FAMILY = 3  # letters that words of one family begin with
@@ -84,7 +92,7 @@ def objections(stored: Reading, asked: Reading) -> tuple[str, ...]:
     if stored.language != asked.language or stored.language not in LANGUAGES:
         return ("language",)
     found = unlike(stored.surface, asked.surface, stored.language)
-    if stored.surface.sentences != asked.surface.sentences:
+    if stored.surface.sentences != asked.surface.sentences and sorted(stored.keys) != sorted(asked.keys):
         found |= _sentences(stored, asked)
     if stored.inner != asked.inner and _inner(stored, asked):
         found.add("kind")
@@ -248,6 +256,8 @@ def _added(more: Reading, less: Reading, at: int, found: set[str]) -> None:
         if lead in _INFINITIVES and less.keys.count(key) == 1 and less.leads[less.keys.index(key)] != lead:
             found.add("modality")  # 'plan to close the harbour', 'close the harbour'
     before, after = at > 0 and not more.gaps[at], at + 1 < len(more.keys) and not more.gaps[at + 1]
+    if more.forms[at] in _EACH_ANOTHER and (more.kind == "count" or not _COUNTING.isdisjoint(more.forms)):
+        found.add("quantifier")  # 'how many different letters', 'how many letters'
     if more.keys[at] in lexicon(more.language).gradable and (after or (before and more.language in _AFTER_NOUNS)):
         found.add("degree")  # 'small children', 'children'
 
@@ -307,11 +317,18 @@ def _substituted(stored: Reading, asked: Reading, alignment: Alignment) -> bool:
         return True
     if min(ours, theirs) >= LEAST_WEIGHT:
         return True
-    light = lexicon(stored.language).light
-    same = left == right and stored.empty == asked.empty and stored.persons == asked.persons
+    known = lexicon(stored.language)
+    light = known.light
+    same = left == right and _around(stored) == _around(asked) and stored.persons == asked.persons
     if same and stored.kind == asked.kind and stored.keys[left[0]] not in light and asked.keys[right[0]] not in light:
         return max(ours, theirs) >= LEAST_WEIGHT  # 'find the leak', 'mend the leak'
     return False
+
+
+def _around(reading: Reading) -> list[str]:
+    """The function words in order; without articles where these only follow the gender of their noun."""
+    articles = frozenset() if reading.language == "en" else lexicon(reading.language).determiners
+    return [word for word in reading.empty if word not in articles]
 
 
 def _elsewhere(stored: Reading, asked: Reading, over: set[str]) -> tuple[int, ...]:

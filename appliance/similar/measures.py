@@ -66,7 +66,7 @@ def measures(stored: Reading, asked: Reading, cosine: float) -> tuple[float, ...
     right = [b[at] for at in alignment.right]
     over_a, over_b = sum(left), sum(right)
     half = 0.35 * alignment.derived
-    same_words = stored.keys == asked.keys and stored.empty == asked.empty
+    same_words = stored.keys == asked.keys and sorted(stored.empty) == sorted(asked.empty)
     met_a, met_b = max(0.0, whole_a - over_a - half), max(0.0, whole_b - over_b - half)
     most = max(whole_a, whole_b)
     weighted = (met_a + met_b) / (whole_a + whole_b) if whole_a + whole_b else float(same_words)

@@ -16,6 +16,7 @@ from typing import Final
 from appliance.features.language import language
 
 SURE = 0.8
+SURER = 0.95  # of one of the five, where words speak for a language that the guards do not know
 PLAIN, AGREED = (1.5, 0.8), (0.8, 0.3)  # least votes, and least more than the next: by words alone; identified too
 BEHIND = 1.0  # votes that the language which the identifier is sure of may be behind
 LONGEST = 400  # characters that are read
@@ -29,7 +30,10 @@ _WORDS: Final[dict[str, str]] = {
         show me on at as get use make need want between before after without write describe summarise summarize
         list name find draft whose whom still ever never born through delete explain rename set show apply is
         are must may might every all any some only out over under there's between best way many much long often
-        because in a no more most less least first last up down translate compare work mean s
+        because in a no more most less least first last up down translate compare work mean s hi hello define safe
+        good recipe used made year years day days hour hours people
+        word words language country city number definition example examples sentence considered allowed common healthy
+        dangerous suggest suppose buy keep happens happened wrote invented built live lives born named called
     """,
     "de": """
         der die das den dem des ein eine einen einem einer eines und oder aber ist sind war waren sein bin hat
@@ -38,28 +42,34 @@ _WORDS: Final[dict[str, str]] = {
         vom für nicht kein keine keinen zu zum zur auf aus bei im am nach über unter zwischen vor ohne man mir
         mich es gibt bitte erkläre wenn dass auch nur als schneller mehr weniger viele viel alle jeder jede nie
         immer schon noch schreibe nenne zeige wieso weshalb gibt's heißt bedeutet in an wem wen gegen durch um
-        diese dieser dieses
+        diese dieser dieses geschah nennt jahr jahre tage stunden woche wochen wort wörter sprache stadt beispiel
+        schreib erklär nenn sag gilt gelten dient dienen dürfen liegt lange oft teuer gehört kostet
     """,
     "fr": """
         le la les un une des du de et ou mais est sont était être ai as a avons ont comment que quoi pourquoi
         quand où qui quel quelle quels quelles peut peux puis dois doit faut je tu il elle nous vous ils mon ma
         mes ton ta notre votre avec pour pas ne sur dans par sans ce cette ces au aux qu est l d n s c j se si
         plus entre avant après chez fait faire combien moins tous toutes leur leurs son sa ses y en été on écris
-        explique liste donne peut-on jamais très moi
+        explique liste donne peut-on jamais très moi à deux trois jour jours heure heures semaine semaines mois mot
+        mots ville pays veut signifie trouve écrit cherche dois peut sert donne-moi c'est coûte appelle devient
     """,
     "es": """
         el la los las un una unos unas de del y o pero es son era ser está están cómo qué por quién cuándo dónde
         cuál cuáles cuánto cuánta cuántos cuántas puedo puede pueden debo debe deben hay yo tú él ella nosotros
         mi mis tu su sus nuestro con para no en al sin este esta estos estas que se si más entre antes después
         sobre lo le me hacer tiene tienen como desde hacia hasta menos muy nunca siempre todos todas explica
-        escribe dime quiero necesito porque cuando donde fue ha han describe resume planea favor gracias
+        escribe dime quiero necesito porque cuando donde fue ha han describe resume planea favor gracias dame da día
+        días hora horas semana semanas mes palabra palabras ejemplo
+        ciudad busco frase sirve llama cuesta significa dice escribió años propón
     """,
     "it": """
         il lo la i gli le un uno una di del dello della dei degli delle e o ma è sono era essere come che cosa
         perché quando dove chi quale quali quanto quanta quanti quante posso può possono devo deve devono c ci
         io tu lui lei noi mio mia miei mie tuo suo con per non in nel nella al alla ai dal dalla da sul sulla
         senza questo questa se più meno tra fra prima dopo si cos dell all l d fare ha hanno a ogni tutti tutte
-        mai sempre anche spiega scrivi serve stato nei nelle
+        mai sempre anche spiega scrivi serve stato nei nelle dista due giorni giorno ore ora settimana settimane mese
+        mesi parola
+        parole città cerco dammi significa basta aspetta chiama costa posso frase esempio vuol dire anni
     """,
     "pt": """
         o a os as um uma uns umas do da dos das de e ou mas é são era ser está estão como que quem quando onde
@@ -123,11 +133,13 @@ def question_language(text: str) -> str:
     for code, signs in _SIGNS.items():
         votes[code] += 1.5 * any(sign in said for sign in signs)
     best = max(votes, key=lambda code: votes[code])
-    if best not in KNOWN or not votes[best]:
+    if not votes[best]:
+        return ""
+    found, certainty = language(text)
+    if certainty >= (SURE if best in KNOWN else SURER):
+        return found if found in KNOWN and votes[found] > max(0.0, votes[best] - BEHIND) else ""
+    if best not in KNOWN:
         return ""
     second = max(votes[code] for code in votes if code != best)
-    found, certainty = language(text)
-    if certainty >= SURE:
-        return found if found in KNOWN and votes[found] > max(0.0, votes[best] - BEHIND) else ""
     least, more = AGREED if found == best else PLAIN
     return best if votes[best] >= least and votes[best] - second >= more else ""

@@ -19,6 +19,7 @@ from appliance.similar.framing import Spoken, asking, caused, controlled, spoken
 from appliance.similar.lexicon import LANGUAGES, LONGEST_WORD, OF_PLACES, Entry, Lexicon, entry, lexicon
 from appliance.similar.scan import Token, normal
 from appliance.similar.surface import Surface, surface
+from appliance.similar.wording import undecorated, worded
 
 __all__ = ["COMPASS", "LANGUAGES", "LONGEST", "Reading", "read"]
 
@@ -96,7 +97,8 @@ class Reading:
 
 def read(text: str, language: str) -> Reading:
     """Reads `text`, which is in `language` (ISO 639-1). For one that is not in LANGUAGES only `plain` is made."""
-    smooth = normal(text)
+    bare = undecorated(text)
+    smooth = worded(normal(bare), language)
     if language == "en" and "/" in smooth:
         smooth = _WITH.sub(lambda found: "without " if found[1] else "with ", smooth)
     if "&" in smooth:
@@ -108,7 +110,7 @@ def read(text: str, language: str) -> Reading:
     said = spoken(smooth[:LONGEST], known)
     walk = _Walk(said, known)
     walk.walk()
-    return walk.reading(text, plain, surface(text, smooth[:LONGEST], known), long=len(smooth) > LONGEST)
+    return walk.reading(text, plain, surface(bare, smooth[:LONGEST], known), long=len(smooth) > LONGEST)
 
 
 class _Walk:
@@ -295,7 +297,7 @@ class _Walk:
         if determined and self.since and not self.joined:
             self.governor, self.since = "", 0
         noun = name or (
-            token.text[:1].isupper()
+            token.text[:1].isupper() and not token.begins
             if self.nouns_capital
             else determined or bool(self.governor) or self._plain_noun(form)
         )
@@ -348,7 +350,10 @@ class _Walk:
         known, forms = self.lexicon, self.said.forms
         if not known.haves.isdisjoint(forms):
             for at, form in enumerate(forms):
-                if form in known.haves and any(map(self._participle, forms[at + 1 : at + 6])):
+                last = known.language == "de" and at + 1 == len(forms)  # 'wer ihn gebaut hat'
+                if form in known.haves and any(
+                    map(self._participle, forms[at - 1 : at] if last else forms[at + 1 : at + 6])
+                ):
                     self.marks.append("tense:pluperfect" if form == "had" else f"tense:{known.words.perfect}")
                     self.perfect = True
                     break
@@ -388,6 +393,8 @@ class _Walk:
             marks = [mark for mark in marks if mark != "tense:future"]  # 'what will happen if' is 'what happens if'
         if said.kind and said.kind != "polar":  # 'what are some' is 'what are the', and 'how exactly' is 'how'
             marks = [mark for mark in marks if mark not in {"quantifier:some", "quantifier:exactly"}]
+        if said.kind == "how":  # 'how can dogs swim' is 'how do dogs swim'
+            marks = [mark for mark in marks if mark != "modality:can"]
         keys, forms, weights, governors, chained, gaps, nominal, common = (
             zip(*self.words, strict=True) if self.words else ((),) * 8
         )

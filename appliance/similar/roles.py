@@ -11,10 +11,12 @@ It weighs nothing and looks at no word that one text alone has.
 from __future__ import annotations
 
 import itertools
+import re
 
 from appliance.similar.alignment import handed, paired
 from appliance.similar.lexicon import lexicon
 from appliance.similar.reading import Reading
+from appliance.similar.reordered import reordered
 
 _OPPOSITE_WAYS = frozenset(
     frozenset(pair.split())
@@ -83,7 +85,11 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("quantifier")  # 'only I can', 'I can only'
     if stored.language in _GENDERED and _regendered(stored, asked):
         found.add("sibling")
-    if stored.dangling != asked.dangling and (_stranded(stored, asked) or _stranded(asked, stored)):
+    if (
+        stored.dangling != asked.dangling
+        and not _apart(stored, asked)
+        and (_stranded(stored, asked) or _stranded(asked, stored))
+    ):
         found.add("roles")  # 'what is it made from', 'what is made from it'
     if _suffered(stored, asked) or _suffered(asked, stored):
         found.add("roles")  # 'is it normal to pay', 'is it normal to be paid'
@@ -183,9 +189,28 @@ def _ahead(one: Reading, other: Reading) -> bool:
 def _refocused(stored: Reading, asked: Reading) -> bool:
     """Whether a focus word stands before another word; 'some' and its like only where both texts have both words."""
     ours, theirs = set(stored.focus) - set(asked.focus), set(asked.focus) - set(stored.focus)
+    moved = {mark for mark, _ in ours} == {mark for mark, _ in theirs}
+    if moved and {word for _, word in ours | theirs} <= reordered(stored, asked):
+        return False  # 'only eggs and feta', 'only feta and eggs'
     if any(mark in _MOVES_ALONE for mark, _ in ours | theirs):
         return True
     return {word for _, word in ours} <= asked.content and {word for _, word in theirs} <= stored.content
+
+
+def _apart(stored: Reading, asked: Reading) -> bool:
+    """English: whether a particle stands on the other side of the object: 'plug in the lamp', 'plug the lamp in'."""
+    if (
+        stored.language != "en"
+        or stored.keys != asked.keys
+        or stored.kind != asked.kind
+        or stored.object
+        or asked.object
+    ):
+        return False
+    one, other = (stored, asked) if stored.dangling else (asked, stored)
+    if one.kind in {"what", "who", "where"} or one.dangling not in {"in", "on", "over", "out"} or other.dangling:
+        return False
+    return (*other.governors[:-1], "") == one.governors and other.governors[-1] == one.dangling
 
 
 def _stranded(one: Reading, other: Reading) -> bool:
@@ -255,6 +280,16 @@ def _exchanged(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return one != other and sorted(one) == sorted(other)
 
 
+_DONE_AS = {"es": re.compile(r"([aiu])d[oa]s?$"), "it": re.compile(r"([aiu])t[oaie]$")}
+
+
+def _otherwise(one: str, other: str, language: str) -> bool:
+    """Whether two forms end as the participles of verbs of two kinds, and are two words: 'nitrato', 'nitrito'."""
+    pattern = _DONE_AS.get(language)
+    ours, theirs = (pattern.search(one), pattern.search(other)) if pattern else (None, None)
+    return bool(ours and theirs and ours[1] != theirs[1])
+
+
 def _regendered(stored: Reading, asked: Reading) -> bool:
     """Whether a word that stands in both has its other gender in one: 'vecino', 'vecina'; 'Arzt', 'Ärztin'."""
     ours, theirs = (dict(zip(of.keys, of.forms, strict=True)) for of in (stored, asked))
@@ -270,7 +305,12 @@ def _regendered(stored: Reading, asked: Reading) -> bool:
         else:
             swapped = len(one) == len(two) > 3 and one[:-1] == two[:-1] and {one[-1], two[-1]} == {"a", "o"}
             found = swapped or (stored.language == "es" and two == one + "a")
-        if found or paired(one, two, stored.language) or paired(form, other, stored.language):
+        if (
+            found
+            or _otherwise(form, other, stored.language)
+            or paired(one, two, stored.language)
+            or paired(form, other, stored.language)
+        ):
             return True
     return False
 
@@ -356,7 +396,7 @@ def places(stored: Reading, asked: Reading, found: set[str], *, verbs_move: bool
         elif (other, one) in changed and not swapped_voice:
             found.add("direction" if "from" in {one, other} or "to" in {one, other} else "roles")
     inverted = any(before[1] > after[1] for before, after in itertools.pairwise(once))
-    if inverted and not swapped_voice:
+    if inverted and not swapped_voice and not reordered(stored, asked):
         for at, before in enumerate(once[:MOST_MOVED]):
             for after in once[at + 1 : MOST_MOVED]:
                 if before[1] > after[1] and not _may_move(

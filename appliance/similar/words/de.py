@@ -290,6 +290,10 @@ WORDS = Words(
             kartoffel erdapfel; brötchen semmel; januar jänner; aufheben beseitigen; verdienen einkommen
         """,
     siblings={
+        "speech": """
+            bitten/erbitten/erbitte/verlangen/verlange anbieten/anbiete annehmen/annehme
+            ablehnen/ablehne/ausschlagen/ausschlage
+        """,
         "channel": "online persönlich telefonisch schriftlich mündlich",
         "bereaved": "witwe/witwen witwer",
         "colour": """
@@ -527,6 +531,7 @@ WORDS = Words(
         ),
     ),
     kinds=(
+        (r"(?:nenne?|liste)(?: mir| uns)?(?= (?:den|die|das) (?:\S+ ){1,3}(?:von|der|des) )", "what"),
         (
             (
                 rf"(?:was|welche|welches|welcher) (?:ist|sind|wäre|wären|gibt es)(?: (?:der|die|das|eine|"

@@ -357,6 +357,11 @@ WORDS = Words(
         prod; administrator admin; kubernetes k8s; postgresql postgres
     """,
     siblings={
+        "speech": """
+            ask/asks/asked/asking/request/requests/requesting offer/offers/offered/offering
+            accept/accepts/accepted/accepting decline/declines/declined/declining/reject/rejects/rejected
+            apology/apologies/apologise/apologize denial/denials/deny/denies
+        """,
         "channel": "online in_person by_post by_phone by_email face_to_face",
         "causative": """
             let/lets make/makes/made/making force/forced forbid/forbidden order/ordered persuade
@@ -701,7 +706,7 @@ WORDS = Words(
         (
             r"(?:i|we) (?:am|was|are|were|have been) (?:just )?(?:wondering|curious|asking(?: myself)?|"
             r"unsure|confused|not sure)"
-            r"(?: about| to know)?"
+            r"(?: about| to (?:know|learn|hear|find out|understand))?"
         ),
         r"i (?:wonder|wondered)",
         r"i (?:do not|did not) (?:know|understand)",
@@ -738,6 +743,8 @@ WORDS = Words(
     kinds=(
         (r"who (?:is|was) it (?:that|who)", "who"),
         (r"where (?:is|was) it that", "where"),
+        (r"(?:give me|show me|list|name)(?= (?:the|an?) (?:\S+ ){1,3}of )", "what"),
+        (r"what (?:is|was) (?:it that (?:makes|causes)|the thing that causes)", "why"),
         (r"when (?:is|was) it that", "when"),
         (r"how (?:do|does)(?= (?:\S+ ){1,8}differ )", "what"),
         (r"what (?:is|are|was|were)(?= (?:\S+ ){1,8}like )", "how"),
@@ -895,6 +902,22 @@ WORDS = Words(
         "wouldnt": "would not",
         "mustnt": "must not",
         "neednt": "need not",
+        **dict.fromkeys(["whcih", "wich", "wihch", "whihc", "whiich", "whhich"], "which"),
+        **dict.fromkeys(["waht", "wath", "wat", "whta"], "what"),
+        **dict.fromkeys(["hwo", "ohw"], "how"),
+        **dict.fromkeys(["wehn", "whne"], "when"),
+        **dict.fromkeys(["wehre", "whree", "wheer"], "where"),
+        **dict.fromkeys(["shuold", "shoud", "shold", "shoudl"], "should"),
+        **dict.fromkeys(["abuot", "aboout", "abotu"], "about"),
+        **dict.fromkeys(["becuase", "beacuse", "becasue"], "because"),
+        **dict.fromkeys(["teh", "hte"], "the"),
+        "thier": "their",
+        "thsi": "this",
+        "taht": "that",
+        "adn": "and",
+        "coudl": "could",
+        "woudl": "would",
+        "wats": "what is",
         "whats": "what is",
         "wheres": "where is",
         "whos": "who is",

@@ -236,6 +236,10 @@ WORDS = Words(
             enfadado; conducir manejar; coger tomar agarrar; ratón mouse
         """,
     siblings={
+        "speech": """
+            pedir/pido/pide/pides/solicitar/solicito ofrecer/ofrezco/ofrece/ofreces aceptar/acepto/acepta
+            rechazar/rechazo/rechaza/declinar/declino
+        """,
         "channel": "en_línea en_persona por_teléfono por_escrito presencial",
         "colour": """
             rojo/roja azul verde amarillo/amarilla naranja morado/violeta rosa/rosado marrón/café_color
@@ -479,7 +483,8 @@ WORDS = Words(
             r"(?:saber|conocer|entender|aprender|preguntar|preguntarle|preguntarte|comprender)"
         ),
         (
-            r"(?:me pregunto|me preguntaba|no sé|no entiendo|estoy tratando de (?:saber|entender|averiguar)|"
+            r"(?:me pregunto|me preguntaba|no sé(?= (?:si|qué|cómo|cuándo|dónde|por|quién|cuál|cuáles|"
+            r"cuánto|cuánta|cuántos|cuántas) )|no entiendo|estoy tratando de (?:saber|entender|averiguar)|"
             r"tengo curiosidad por saber|"
             r"necesito (?:ayuda|consejo|información)(?: (?:para|con|sobre))?|quería saber|quería preguntar)"
         ),
@@ -495,6 +500,7 @@ WORDS = Words(
         ),
     ),
     kinds=(
+        (r"(?:nombra|cita|enumera|indica)(?= (?:el|la|los|las) (?:\S+ ){1,3}(?:de|del) )", "what"),
         (
             (
                 rf"(?:cuál|cuáles|qué) (?:es|son|sería|serían)(?: (?:la|el|las|los|una|un))? "

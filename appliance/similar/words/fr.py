@@ -259,6 +259,10 @@ WORDS = Words(
             amusant
         """,
     siblings={
+        "speech": """
+            demander/demande/demandes/demandons offrir/offre/offres/offrons accepter/accepte/acceptes
+            refuser/refuse/refuses/décliner/décline
+        """,
         "channel": "en_ligne sur_place en_personne par_téléphone par_écrit",
         "matter": "patience patient/patients",
         "colour": """
@@ -501,6 +505,7 @@ WORDS = Words(
         ),
     ),
     kinds=(
+        (r"(?:cite|citez|nomme|nommez|liste|listez)(?= (?:le|la|les|l') (?:\S+ ){1,3}(?:de|du|des|d') )", "what"),
         (
             (
                 rf"(?:quel|quelle|quels|quelles) (?:est|sont|serait|seraient)(?: (?:la|le|les|l'|une|un))? "

@@ -245,6 +245,10 @@ WORDS = Words(
             pigliare
         """,
     siblings={
+        "speech": """
+            chiedere/chiedo/chiede/richiedere/richiedo offrire/offro/offre accettare/accetto/accetta
+            rifiutare/rifiuto/rifiuta/declinare/declino
+        """,
         "channel": "online di_persona per_telefono per_iscritto",
         "gender": "ragazzi ragazze",
         "offspring": "figli figlie",
@@ -480,6 +484,13 @@ WORDS = Words(
         ),
     ),
     kinds=(
+        (
+            (
+                r"(?:nomina|elenca|cita|indica)(?= (?:il|lo|la|i|gli|le|l') (?:\S+ ){1,3}"
+                r"(?:di|del|della|dei|delle|dell') )"
+            ),
+            "what",
+        ),
         (
             (
                 r"(?:perché|perche|per quale motivo|per quale ragione|come mai|"
