@@ -222,6 +222,7 @@ def _parted(form: str, *, elided: bool) -> tuple[str, ...]:
     return tuple(part for part in form.split("'") if part)
 
 
+_STATES = frozenset(["ist", "sind", "war", "waren", "bleibt", "bleiben"])  # what stands after says how it is
 _FINITE = re.compile(r"\w{2,}(?:e|t|n)")  # what a German verb may end in
 
 
@@ -231,8 +232,8 @@ def _rejoin(out: Spoken, lexicon: Lexicon) -> None:
     last = len(kept) - 1
     while last > 0 and kept[last].kind == "stop":
         last -= 1
-    if last < 2 or forms[last] not in lexicon.separable:
-        return
+    if last < 2 or forms[last] not in lexicon.separable or forms[last - 1] in _STATES:
+        return  # 'welcher Platz ist frei'
     low = all(token.text.islower() for token in kept[: min(last, SEEN)] if token.kind == "word")
     for at in range(min(last, SEEN)):
         if low and not _FINITE.fullmatch(forms[at]):

@@ -256,6 +256,8 @@ def _added(more: Reading, less: Reading, at: int, found: set[str]) -> None:
         if lead in _INFINITIVES and less.keys.count(key) == 1 and less.leads[less.keys.index(key)] != lead:
             found.add("modality")  # 'plan to close the harbour', 'close the harbour'
     before, after = at > 0 and not more.gaps[at], at + 1 < len(more.keys) and not more.gaps[at + 1]
+    if more.weights[at] < LEAST_WEIGHT and not less.persons and not _OTHERS.isdisjoint(more.persons):
+        found.add("person")  # 'tell them about it', 'tell us about it'
     if more.forms[at] in _EACH_ANOTHER and (more.kind == "count" or not _COUNTING.isdisjoint(more.forms)):
         found.add("quantifier")  # 'how many different letters', 'how many letters'
     if more.keys[at] in lexicon(more.language).gradable and (after or (before and more.language in _AFTER_NOUNS)):
@@ -356,4 +358,7 @@ def _exchanged(stored: Reading, asked: Reading, left: tuple[int, ...], right: tu
     beginnings = {stored.forms[at][:OF_ONE_FAMILY] for at in left}
     if not beginnings.isdisjoint(asked.forms[at][:OF_ONE_FAMILY] for at in right):
         return False  # 'liberal', 'liberalism'; and slips
-    return min(max(stored.weights[at] for at in left), max(asked.weights[at] for at in right)) >= LEAST_WEIGHT
+    ours, theirs = max(stored.weights[at] for at in left), max(asked.weights[at] for at in right)
+    if _around(stored) == _around(asked) and not {stored.keys[at] for at in left} & lexicon(stored.language).light:
+        return max(ours, theirs) >= LEAST_WEIGHT  # 'una definición de', 'la traducción inglesa de'
+    return min(ours, theirs) >= LEAST_WEIGHT

@@ -258,7 +258,8 @@ class Lexicon:
         marks: list[str] = []
         for each in (draft, by_stem):
             if each is not None:
-                marks += [mark for mark in each.marks if mark not in marks]
+                told = {mark.partition("=")[0] for mark in marks if mark.startswith("sibling:")}  # 'hija' is no 'hijo'
+                marks += [mark for mark in each.marks if mark not in marks and mark.partition("=")[0] not in told]
             if each is draft and draft is not None and draft.role != "content":
                 break
         first = draft or by_stem

@@ -71,6 +71,7 @@ it | Indica la capitale del Perù. | Qual è la capitale del Perù?
 """,
     "a slip of the keys": """
 en | Whcih stadiums are in Lyon? | Which stadiums are in Lyon?
+en | Becuase of frost, which pipes burst? | Which pipes burst because of frost?
 en | How do I clean a transfromer? | How do I clean a transformer?
 en | How in Porto can I find a dentist? | How can I find a dentist in Porto?
 de | Weiß jemand, wer die Brücke entworfen hat? | Wer hat die Brücke entworfen?
@@ -79,6 +80,8 @@ de | Weiß jemand, wer die Brücke entworfen hat? | Wer hat die Brücke entworfe
 en | I am in Ghent with a dog. Which parks are open? | Which parks are open? I am in Ghent with a dog
 """,
 }
+
+READ_ALIKE = ("a statement with a tag", "who asks for it asks what it is", "longer words for to, and both genders")
 
 # guard that must be among those that object, language, two texts.
 DIFFERENT = {
@@ -123,6 +126,10 @@ number | it | Che cosa è successo il 5 maggio 2010? | Che cosa è successo il 5
 sibling | it | Che massa ha il nitrato di sodio? | Che massa ha il nitrito di sodio?
 sibling | it | A che cosa serve il solfato? | A che cosa serve il solfito?
 """,
+    "somebody else": """
+person | en | Tell us about the trip to Oman. | Tell them about the trip to Oman.
+sibling | de | Was erbt ein Witwer? | Was erbt eine Witwe?
+""",
     "how many, and how many others": """
 quantifier | en | How many different vowels are in "banana"? | How many vowels are in "banana"?
 quantifier | de | Wie viele verschiedene Vokale hat "Ananas"? | Wie viele Vokale hat "Ananas"?
@@ -133,10 +140,13 @@ quantifier | it | Quante vocali diverse ha "banana"? | Quante vocali ha "banana"
     "what is asked of a word": """
 substituted | es | Necesito un antónimo de «terco». | Necesito una definición de «terco».
 substituted | fr | Je cherche une définition de « clair ». | Je cherche un synonyme de « clair ».
+substituted | es | Busco una definición de «cauto». | Busco la traducción inglesa de «cauto».
+substituted | fr | Donne une définition de « clair ». | Donne la traduction anglaise de « clair ».
 substituted | it | Mi serve una definizione di «cauto». | Mi serve un sinonimo di «cauto».
 """,
     "a noun that looks like a verb, and a no": """
-substituted | de | auf wen geht musik zurück? | auf wen geht buchdruck zurück?
+substituted | de | Auf wen geht Musik zurück? | auf wen geht buchdruck zurück?
+substituted | de | Schreib ihm: Wie viel Speicher ist frei? | Schreib ihm: Wie viel Speicher ist kaputt?
 negation | es | ¿No se pueden congelar los higos? | ¿Se pueden congelar los higos?
 """,
     "what a letter does": """
@@ -158,6 +168,13 @@ def rows(blocks: dict[str, str]) -> list[tuple[str, ...]]:
 def test_nothing_objects_to_what_is_put_otherwise(language: str, one: str, other: str) -> None:
     assert objections(read(one, language), read(other, language)) == ()
     assert objections(read(other, language), read(one, language)) == ()
+
+
+@pytest.mark.parametrize(("language", "one", "other"), rows({name: SAME[name] for name in READ_ALIKE}))
+def test_nothing_is_left_over_of_what_is_put_otherwise(language: str, one: str, other: str) -> None:
+    ours, theirs = read(one, language), read(other, language)
+    assert sorted(ours.keys) == sorted(theirs.keys)
+    assert len({ours.kind, theirs.kind} - {""}) < 2
 
 
 @pytest.mark.parametrize(("guard", "language", "one", "other"), rows(DIFFERENT))

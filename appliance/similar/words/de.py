@@ -295,7 +295,7 @@ WORDS = Words(
             ablehnen/ablehne/ausschlagen/ausschlage
         """,
         "channel": "online persönlich telefonisch schriftlich mündlich",
-        "bereaved": "witwe/witwen witwer",
+        "bereaved": "witwe/witwen witwer/witwers/witwern",
         "colour": """
             rot/rote/roten/roter blau/blaue/blauen grün/grüne/grünen gelb/gelbe/gelben orange lila/violett
             rosa/pink braun/braune schwarz/schwarze/schwarzen weiß/weiße/weißen grau/graue gold silber
