@@ -13,7 +13,9 @@ Rules kept here:
    gives none.
 5. Texts that were written are not the texts that will come: a rung of a budget is certified at a `MARGIN`-th of it, and
    its evidence says so by its bound.
-6. A cell without labels, or with too few, abstains and says why. 'other' is where everything lands while no classifier is
+6. What look-ups of the calibration split showed has mended a guard, so they flatter the guards: at the stated budget no
+   threshold is looser than `LOOSEST`, which was certified before.
+7. A cell without labels, or with too few, abstains and says why. 'other' is where everything lands while no classifier is
    loaded: it is certified on all cells in one store, and is no looser than the strictest of them.
 """
 
@@ -45,6 +47,7 @@ from appliance.similar.verifier import compare, fits  # noqa: E402
 
 STARTER = ROOT / "bundles" / "starter"
 DELTA, MARGIN, SEED, NEAREST, STORED, MOST_MIXED = 0.01, 2.0, 13, 5, 0.5, 2000
+LOOSEST = 0.895
 MIXED, MIXED_WHOLE = "other", "(all)"
 GIVEN = "no labels: the answer hangs on each word, number or passage that the request brings; exact hits only"
 REASONS = {
@@ -99,7 +102,8 @@ def rungs_of(made: Made, others: Made, strictest: float) -> tuple[Rung, ...]:
         floor = certify(others.look_ups, delta / MARGIN)
         if floor is None:
             continue
-        grid = [threshold for threshold in GRID if threshold >= max(floor.threshold, strictest)]
+        least = max(floor.threshold, strictest, LOOSEST if delta <= DELTA else 0.0)
+        grid = [threshold for threshold in GRID if threshold >= least]
         for rung in ladder(made.look_ups, deltas=(delta / MARGIN,), grid=grid):
             if not found or rung.threshold < found[-1].threshold:
                 found.append(rung.model_copy(update={"delta": delta}))
