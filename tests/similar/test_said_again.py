@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.cache.staticity import staticity
 from appliance.similar.guards import objections
 from appliance.similar.question_language import question_language
 from appliance.similar.reading import read
@@ -64,13 +65,17 @@ it | Che cosa serve al fine di seccare le erbe? | Che cosa serve per seccare le 
 """,
     "who asks for it asks what it is": """
 en | Give me the highest peaks of Peru. | What are the highest peaks of Peru?
+de | Liste die Häfen von Peru. | Was sind die Häfen von Peru?
 de | Nenne die Hauptstadt von Peru. | Was ist die Hauptstadt von Peru?
 fr | Cite la capitale du Pérou. | Quelle est la capitale du Pérou ?
 es | Indica la capital de Perú. | ¿Cuál es la capital de Perú?
 it | Indica la capitale del Perù. | Qual è la capitale del Perù?
 """,
-    "a slip of the keys": """
+    "a slip in a small word": """
 en | Whcih stadiums are in Lyon? | Which stadiums are in Lyon?
+en | I've searched everywhere. What darns a sock? | What darns a sock?
+""",
+    "a slip of the keys": """
 en | Becuase of frost, which pipes burst? | Which pipes burst because of frost?
 en | How do I clean a transfromer? | How do I clean a transformer?
 en | How in Porto can I find a dentist? | How can I find a dentist in Porto?
@@ -81,7 +86,12 @@ en | I am in Ghent with a dog. Which parks are open? | Which parks are open? I a
 """,
 }
 
-READ_ALIKE = ("a statement with a tag", "who asks for it asks what it is", "longer words for to, and both genders")
+READ_ALIKE = (
+    "a statement with a tag",
+    "who asks for it asks what it is",
+    "longer words for to, and both genders",
+    "a slip in a small word",
+)
 
 # guard that must be among those that object, language, two texts.
 DIFFERENT = {
@@ -197,6 +207,15 @@ def test_a_guard_objects_to_what_only_looks_alike(guard: str, language: str, one
 )
 def test_a_text_stays_as_it_is_where_its_form_may_matter(language: str, text: str) -> None:
     assert worded(text, language) == text
+
+
+def test_a_tag_comes_off() -> None:
+    assert worded("Norvik liefert auch nach Malta, oder?", "de") == "Norvik liefert auch nach Malta?"
+
+
+def test_an_hour_in_italian_is_not_now() -> None:
+    assert staticity("Che cosa si vede a Lecce in mezz'ora?", "it") != "never"
+    assert staticity("Che cosa si vede a Lecce ora?", "it") == "never"
 
 
 @pytest.mark.parametrize("text", ["🙏", "What does 🙏 mean?", "Is this rude? 🙂", "Answer him: yes 🙂", "Ship it 🇩🇪"])

@@ -531,7 +531,7 @@ WORDS = Words(
         ),
     ),
     kinds=(
-        (r"(?:nenne?|liste)(?: mir| uns)?(?= (?:den|die|das) (?:\S+ ){1,3}(?:von|der|des) )", "what"),
+        (r"liste(?: mir| uns)?(?= (?:den|die|das) (?:\S+ ){1,3}(?:von|der|des) )", "what"),
         (
             (
                 rf"(?:was|welche|welches|welcher) (?:ist|sind|wäre|wären|gibt es)(?: (?:der|die|das|eine|"
