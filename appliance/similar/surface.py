@@ -328,8 +328,6 @@ def _sentences(smooth: str, known: Lexicon) -> tuple[str, ...]:
 def _dresses(part: str, known: Lexicon) -> bool:
     """Whether a sentence is a greeting or thanks and nothing else."""
     line = fold(" ".join([word.casefold() for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", part)[:25]])) + " "
-    if known.language == "en":
-        line = line.replace("'ve ", " have ").replace("i'm ", "i am ")
     if known.closing.fullmatch(" " + line.rstrip()) is not None:
         return True
     while (found := known.framing.match(line)) is not None and found.end():
