@@ -24,8 +24,9 @@ from appliance.records.request import Message
 _PLAIN_ROLES = frozenset(("system", "user", "assistant", "developer"))
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _FIELDS = frozenset(("role", "content", "name", "tool_call_id", "tool_calls", "refusal"))
-# Output-side fields of an assistant's message; models are not shown them.
-_MEANINGLESS = frozenset(("annotations", "audio", "function_call", "reasoning", "reasoning_content"))
+# Output-side fields of an assistant's message; models are not shown them. `parsed` is what an SDK made of the text.
+_MEANINGLESS = frozenset(("annotations", "audio", "function_call", "parsed", "reasoning", "reasoning_content"))
+_PARSED = "parsed_arguments"  # of a call's function, likewise: what it says stands in the arguments
 # A text part is taken apart, so what it may hold is known; hints for a provider's prompt cache say nothing.
 _TEXT_PART = frozenset(("type", "text", "refusal", "annotations", "cache_control", "prompt_cache_breakpoint"))
 _KNOWN = tuple(sorted(_FIELDS))
@@ -151,8 +152,8 @@ def _part(wire: object, where: str, role: str, limits: Limits) -> str | None:
 
 
 def _tool_calls(wire: object, where: str, limits: Limits) -> tuple[dict[str, Any], ...]:
-    calls = array(where, wire, limits.tool_calls)
-    for index, entry in enumerate(calls):
+    calls = []
+    for index, entry in enumerate(array(where, wire, limits.tool_calls)):
         here = f"{where}[{index}]"
         call = obj(here, entry)
         text(f"{here}.id", call.get("id"), 256, least=1)
@@ -161,4 +162,7 @@ def _tool_calls(wire: object, where: str, limits: Limits) -> tuple[dict[str, Any
         if not _TOOL_NAME.fullmatch(text(f"{here}.function.name", function.get("name"), 128, least=1)):
             raise refused(f"{here}.function.name", "letters, digits, dots, dashes and underscores")
         text(f"{here}.function.arguments", function.get("arguments"), limits.string_chars)
+        if _PARSED in function:
+            call = {**call, "function": {name: value for name, value in function.items() if name != _PARSED}}
+        calls.append(call)
     return tuple(calls)

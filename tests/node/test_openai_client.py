@@ -102,6 +102,29 @@ async def test_structured_output_is_parsed_into_the_callers_class(weir: Running,
     assert upstream.bodies[-1]["response_format"]["json_schema"]["strict"] is True
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")  # the client's own, about what it parsed itself
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_the_clients_helpers_made_of_an_answer_may_be_sent_back(
+    weir: Running, upstream: OpenAIStandIn, stream: bool
+) -> None:
+    """They add what they parsed to the message, null where it is nothing; no path is told of it."""
+    upstream.behaviour.json_answers["City"] = {"name": "Bern", "people": 134_000}
+    called: Any = {"tools": [openai.pydantic_function_tool(City)], "tool_choice": "required"}
+    async with weir.client() as client:
+        for asked in (called, {"response_format": City}):
+            if stream:
+                async with client.chat.completions.stream(model="auto", messages=HELLO, **asked) as events:
+                    answer = await events.get_final_completion()
+            else:
+                answer = await client.chat.completions.parse(model="auto", messages=HELLO, **asked)
+            message = answer.choices[0].message
+            results = [{"role": "tool", "tool_call_id": call.id, "content": "1"} for call in message.tool_calls or ()]
+            further: Any = [*HELLO, message, *results, {"role": "user", "content": "and now?"}]
+            again = await client.chat.completions.create(model="auto", messages=further)
+            assert again.choices[0].message.content == "and now?"
+            assert "parsed" not in str(upstream.bodies[-1]["messages"])
+
+
 async def test_a_json_object_is_passed_through(weir: Running, upstream: OpenAIStandIn) -> None:
     async with weir.client() as client:
         answer = await client.chat.completions.create(
