@@ -119,6 +119,12 @@ class Unsupported(BadRequest):
     code = "unsupported_parameter"
 
 
+class Unthreaded(Unsupported):
+    """The caller wants its conversation held here. Anthropic's SDK knows the code, and sends all of it instead."""
+
+    code = "thread_unsupported_request"
+
+
 class ContextTooLong(BadRequest):
     """The prompt does not fit into the context of the path."""
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from appliance.errors import BadRequest, Unsupported
+from appliance.errors import BadRequest, Unsupported, Unthreaded
 from appliance.intake.blocks import read_conversation
 from appliance.intake.body import read_object
 from appliance.intake.fields import Refuse, array, choice, flag, integer, missing, number, obj, refused, shown, text
@@ -287,6 +287,7 @@ MESSAGES: dict[str, Take] = COUNT | {
     "service_tier": _service_tier,
     "user_profile_id": Refuse("State the user in 'metadata.user_id'."),
     "workspace_id": Refuse("Keys belong to tenants here: leave it out."),
+    "thread": Refuse("No conversation is held: send all messages with each request.", error=Unthreaded),
     "container": Refuse("Nothing is run here: leave it out."),
     "diagnostics": Refuse("Response headers and `weir why` say what the cache did: leave it out."),
     "inference_geo": Refuse("State where a request may go in X-Weir-Residency."),

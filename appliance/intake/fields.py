@@ -122,10 +122,11 @@ class Refuse:
 
     why: str
     unless: tuple[object, ...] = ()
+    error: type[Unsupported] = Unsupported
 
     def __call__(self, _: Any, name: str, value: object) -> None:
         if not any(type(value) is type(trivial) and value == trivial for trivial in self.unless):
-            raise Unsupported(f"Parameter '{name}' is not supported.", param=name, next_step=self.why)
+            raise self.error(f"Parameter '{name}' is not supported.", param=name, next_step=self.why)
 
 
 def choice(where: str, value: object, known: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from appliance.errors import BadRequest, UpstreamFailed, WeirError
+from appliance.errors import BadRequest, Unthreaded, UpstreamFailed, WeirError
 from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
 from appliance.records.chunks import REDACTED, Chunk, Done, Reasoning, Signals, Text, ToolCall, Usage
@@ -231,7 +231,10 @@ def _event(kind: str, value: dict[str, Any]) -> bytes:
 def _error_form(error: WeirError) -> dict[str, Any]:
     ours = error.to_wire()["error"]
     assert isinstance(ours, dict)
-    return {"type": "error", "error": {**ours, "type": _type_of(error)}}
+    said = {**ours, "type": _type_of(error)}
+    if isinstance(error, Unthreaded):
+        said["details"] = {"error_code": error.code}  # where Anthropic's SDK looks for it
+    return {"type": "error", "error": said}
 
 
 def _type_of(error: WeirError) -> str:

@@ -11,8 +11,10 @@ import pytest
 from anthropic import Anthropic
 from pydantic import BaseModel
 
+from appliance.paths.contract import Done, ToolCall, Usage
 from tests.node.anthropic_rig import HELLO, PIXEL, TOOL, ask, client_of
-from tests.node.conftest import Running, Start, upstream_card
+from tests.node.conftest import Running, Start, fake_card, upstream_card
+from tests.node.doubles import FakePath, answer
 from tests.standins.openai_server import OpenAIStandIn
 
 
@@ -280,3 +282,31 @@ async def test_counting_says_that_it_estimates(weir: Running) -> None:
     async with client_of(weir) as client:
         count = await client.messages.count_tokens(model="auto", messages=HELLO)
     assert count.model_extra == {"weir": {"estimate": True}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_clients_tool_runner_sends_all_messages_where_it_is_told_that_no_thread_is_held(
+    start: Start, stream: bool
+) -> None:
+    @anthropic.beta_async_tool
+    async def weather(city: str) -> str:
+        """The weather of a city."""
+        return f"sunny in {city}"
+
+    call = {"index": 0, "id": "a", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
+    called = [ToolCall(call), Done(Usage(1, 1), ("tool_calls",))]
+    far = FakePath(
+        fake_card("fake/one", capabilities={"tools": True}),
+        lambda job: answer("sunny") if job.messages[-1].role == "tool" else called,
+    )
+    async with start(fakes=(far,)) as weir, client_of(weir) as client:
+        runner: Any = client.beta.messages.tool_runner(
+            model="auto", max_tokens=100, messages=HELLO, tools=[weather], stream=stream
+        )
+        message = await runner.until_done()
+        with pytest.raises(anthropic.BadRequestError) as caught:
+            await client.beta.messages.create(model="auto", max_tokens=9, messages=HELLO, thread={"type": "create"})
+    assert message.content[0].text == "sunny"
+    assert [[one.role for one in job.messages] for job in far.jobs] == [["user"], ["user", "assistant", "tool"]]
+    assert far.jobs[-1].messages[-1].content == "sunny in Bern"
+    assert caught.value.body["error"]["param"] == "thread"
