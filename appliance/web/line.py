@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.http import HttpVersion11
 
 from appliance.web.reply import SERVER
 
@@ -97,6 +98,8 @@ class Line:
 
     async def _begin(self, headers: Mapping[str, str]) -> None:
         self._response = web.StreamResponse(headers={**_SSE, **headers})
+        if self._request.version < HttpVersion11:
+            self._response.force_close()  # it has no chunks, so that nothing else says where the answer ends
         await self._response.prepare(self._request)
 
     def _look(self) -> None:

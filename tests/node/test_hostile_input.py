@@ -70,6 +70,18 @@ async def test_a_long_answer_is_not_cut_off_by_the_clock_of_headers(weir: Runnin
     assert raw.endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("kept", ["close", "keep-alive"])
+async def test_a_stream_without_chunks_ends_with_its_connection(weir: Running, kept: str) -> None:
+    """HTTP/1.0 has none, so that a connection that is kept would leave its client waiting."""
+    body = GOOD.replace(b"{", b'{"stream": true, ', 1)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    got = await send(weir, request(body, line=f"POST {CHAT} HTTP/1.0", Connection=kept))
+    assert loop.time() - began < 4
+    assert got.startswith(b"HTTP/1.0 200")
+    assert got.endswith(b"data: [DONE]\n\n")
+
+
 @pytest.mark.parametrize(
     "raw",
     [

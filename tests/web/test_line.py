@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from aiohttp import web
+from aiohttp.http import HttpVersion11
 
 from appliance.web import line as module
 from appliance.web.line import Line
@@ -69,7 +71,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Any:
     assert module.web.StreamResponse is Sent
 
     def make(clock: Clock) -> Line:
-        request: Any = object()
+        request: Any = SimpleNamespace(version=HttpVersion11)
         return Line(request, lambda: {"x-weir-path": ""}, b"sign", time=clock)
 
     return make
