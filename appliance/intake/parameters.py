@@ -193,7 +193,8 @@ def _n(draft: Draft, name: str, value: object) -> None:
 
 
 def _best_of(draft: Draft, name: str, value: object) -> None:
-    if value != draft.body.get("n", 1) or type(value) is not int:
+    answers = draft.body.get("n")
+    if type(value) is not int or value != (1 if answers is None else answers):
         raise Unsupported("Parameter 'best_of' is not supported.", param=name, next_step="Use 'n' instead.")
 
 

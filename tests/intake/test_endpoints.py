@@ -20,6 +20,7 @@ def test_a_completion_is_read() -> None:
     assert (request.kind, request.prompt, last_user_text(request)) == ("completion", "Once upon", "Once upon")
     assert (request.sampling.logprobs, request.sampling.top_logprobs) == (True, 3)
     assert completion(n=2, best_of=2).n == 2
+    assert completion(n=None, best_of=1).n == 1
 
 
 @pytest.mark.parametrize(
