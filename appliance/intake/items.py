@@ -17,7 +17,7 @@ from typing import Any
 from appliance.errors import BadRequest, Unsupported
 from appliance.intake.fields import array, choice, missing, obj, refused, text, wrong
 from appliance.intake.limits import Limits
-from appliance.intake.sources import is_image_address
+from appliance.intake.sources import DETAILS, is_image_address
 from appliance.records.chunks import REDACTED
 from appliance.records.request import Message
 
@@ -217,7 +217,7 @@ def _image(part: dict[str, Any], where: str, limits: Limits) -> dict[str, Any]:
         raise refused(f"{where}.image_url", "an http(s) URL or data:image/...;base64,...")
     image = {"url": url}
     if part.get("detail") is not None:
-        detail = choice(f"{where}.detail", part["detail"], ("auto", "low", "high"))
+        detail = choice(f"{where}.detail", part["detail"], DETAILS)
         if detail != "auto":  # which is what nothing said means
             image["detail"] = detail
     return {"type": "image_url", "image_url": image}

@@ -18,7 +18,7 @@ from typing import Any
 from appliance.errors import BadRequest
 from appliance.intake.fields import array, choice, missing, nearest, obj, refused, text, wrong
 from appliance.intake.limits import Limits
-from appliance.intake.sources import is_image_address
+from appliance.intake.sources import DETAILS, is_image_address
 from appliance.records.request import Message
 
 _PLAIN_ROLES = frozenset(("system", "user", "assistant", "developer"))
@@ -144,7 +144,7 @@ def _part(wire: object, where: str, role: str, limits: Limits) -> str | None:
         if not is_image_address(url):
             raise refused(f"{where}.image_url.url", "an http(s) URL or data:image/...;base64,...")
         if inner.get("detail") is not None:
-            choice(f"{where}.image_url.detail", inner["detail"], ("auto", "low", "high"))
+            choice(f"{where}.image_url.detail", inner["detail"], DETAILS)
     elif kind == "input_audio":
         text(f"{where}.input_audio.data", inner.get("data"), limits.body_bytes, least=1)
         choice(f"{where}.input_audio.format", inner.get("format"), ("wav", "mp3"))

@@ -16,6 +16,7 @@ from appliance.errors import BadRequest, Unsupported
 from appliance.intake.fields import array, choice, flag, missing, obj, refused, text
 from appliance.intake.limits import Limits
 
+DETAILS = ("auto", "low", "high", "original")  # in which a picture may be looked at, in OpenAI's words
 _MEDIA = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _BASE64 = f"{string.ascii_letters}{string.digits}+/".encode()
 _MOST_PADDING = 2

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
+from openai.types.responses.image_detail import ImageDetail
 
 from appliance.errors import Unsupported
 from appliance.intake.responses import RESPONSES, parse_responses
@@ -121,6 +122,17 @@ def test_what_is_given_back_changes_nothing_of_the_question() -> None:
     assert (plain.echo.seal, stated.echo.seal) == (False, True)
     back = orjson.loads(b"{" + stated.echo.fields.encode() + b"}")
     assert (back["metadata"], back["store"], back["user"]) == ({"a": "b"}, False, "ann")
+
+
+@pytest.mark.parametrize("detail", get_args(ImageDetail))
+def test_every_documented_detail_of_an_image_is_known(detail: str) -> None:
+    url = "data:image/png;base64,AA=="
+    asked = chat(messages=[
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url, "detail": detail}}]}
+    ])  # fmt: skip
+    said = responses(input=[{"role": "user", "content": [{"type": "input_image", "image_url": url, "detail": detail}]}])
+    assert asked.messages[0].parts[0]["image_url"]["detail"] == detail
+    assert said.messages[0].parts[0]["image_url"].get("detail", "auto") == detail
 
 
 def test_calls_of_one_turn_are_one_message_and_their_outputs_follow() -> None:
