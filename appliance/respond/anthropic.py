@@ -26,7 +26,7 @@ from appliance.records.card import ModelCard
 from appliance.records.chunks import REDACTED, Chunk, Done, Reasoning, Signals, Text, ToolCall, Usage
 from appliance.records.request import Thinking
 from appliance.respond.bodies import AUTO
-from appliance.respond.forms import write
+from appliance.respond.forms import call_id, write
 
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _NOTHING = Usage()
@@ -48,7 +48,7 @@ def message_body(answer: Answer, thinking: Thinking | None = None, *, id: str) -
         held = _input(call["function"]["arguments"])
         if held is not None:
             content.append(
-                {"type": "tool_use", "id": _id(call, place), "name": call["function"]["name"], "input": held}
+                {"type": "tool_use", "id": call_id(call, place), "name": call["function"]["name"], "input": held}
             )
         elif choice.finish_reason != "length":
             raise UpstreamFailed(
@@ -106,11 +106,6 @@ def _input(arguments: str) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return held if type(held) is dict else None
-
-
-def _id(call: dict[str, Any], place: int) -> str:
-    """What its result is to be told by; some servers leave it out."""
-    return call.get("id") or f"call_{place}"
 
 
 class MessageStream:
@@ -184,7 +179,7 @@ class MessageStream:
             if not name:
                 self._early[place] = id, arguments
                 return b""
-            block: dict[str, Any] = {"type": "tool_use", "id": _id({"id": id}, place), "name": name, "input": {}}
+            block: dict[str, Any] = {"type": "tool_use", "id": call_id({"id": id}, place), "name": name, "input": {}}
             begin = self._begin("tool_use", block)
             self._tool = place
         elif self._open != "tool_use" or place != self._tool:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from appliance.records.answer import Answer, Choice
 from appliance.records.card import ModelCard
-from appliance.respond.forms import chat_logprobs, completion_logprobs, completion_reason, usage_form, write
+from appliance.respond.forms import call_id, chat_logprobs, completion_logprobs, completion_reason, usage_form, write
 
 AUTO = ("auto", "auto:cheap", "auto:fast", "auto:best")
 
@@ -39,7 +39,7 @@ def _chat_choice(index: int, choice: Choice) -> dict[str, Any]:
         message["reasoning_content"] = choice.reasoning
     if choice.tool_calls:
         message["content"] = choice.text or None
-        message["tool_calls"] = choice.tool_calls
+        message["tool_calls"] = [{**call, "id": call_id(call, at)} for at, call in enumerate(choice.tool_calls)]
     return {
         "index": index,
         "message": message,

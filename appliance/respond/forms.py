@@ -8,7 +8,7 @@ Rules kept here:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -74,6 +74,11 @@ def completion_logprobs(tokens: Sequence[TokenLogprob], offset: int = 0) -> dict
         "top_logprobs": [{name: _finite(p) for name, p in token.top} for token in tokens],
         "text_offset": offsets,
     }
+
+
+def call_id(call: Mapping[str, Any], place: int) -> str:
+    """What a tool's result is to be told by; some servers leave it out."""
+    return call.get("id") or f"call_{place}"
 
 
 def completion_reason(reason: str) -> str:

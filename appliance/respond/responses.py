@@ -20,7 +20,7 @@ from appliance.errors import UpstreamFailed, WeirError
 from appliance.records.answer import Answer, Choice
 from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, TokenLogprob, ToolCall, Usage
 from appliance.records.request import Echo
-from appliance.respond.forms import chat_logprobs, write
+from appliance.respond.forms import call_id, chat_logprobs, write
 
 _NOTHING = Echo("")
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -74,7 +74,7 @@ def _items(choice: Choice, echo: Echo) -> list[dict[str, Any]]:
         items.append(_message([_text(choice.text, choice.logprobs)], status))
     for place, call in enumerate(choice.tool_calls):
         function = call["function"]
-        items.append(_call(call.get("id") or f"call_{place}", function["name"], function["arguments"], status))
+        items.append(_call(call_id(call, place), function["name"], function["arguments"], status))
     return items
 
 
@@ -223,7 +223,7 @@ class ResponseStream:
                 self._early[place] = id, arguments
                 return b""
             before = self._end_open()
-            stated = {"call_id": id or f"call_{place}", "name": name, "arguments": ""}
+            stated = {"call_id": call_id({"id": id}, place), "name": name, "arguments": ""}
             item, begun = self._begin("function_call", stated)
             before += begun
             self._calls[place] = item

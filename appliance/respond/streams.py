@@ -4,6 +4,7 @@ Rules kept here:
 1. Role first, then reasoning, content or tool calls, one finish event per choice, usage if asked for, then [DONE].
 2. After the first byte an error is an event, and nothing follows it: no [DONE], no second beginning.
 3. Whatever the text holds, an event stays one line: JSON writes every line break as an escape.
+4. The first piece of a call of a tool has its id, and no other has one.
 
 An event is made of bytes that are built once per stream and choice; only the text goes through orjson.
 """
@@ -15,7 +16,7 @@ import orjson
 from appliance.errors import WeirError
 from appliance.records.chunks import Chunk, Done, Reasoning, Signals, Text, ToolCall
 from appliance.respond.errors import error_event
-from appliance.respond.forms import chat_logprobs, completion_logprobs, completion_reason, usage_form, write
+from appliance.respond.forms import call_id, chat_logprobs, completion_logprobs, completion_reason, usage_form, write
 
 DONE = b"data: [DONE]\n\n"
 _FINISH_AT = b'},"logprobs":null,"finish_reason":'
@@ -85,6 +86,10 @@ class ChatStream(_Stream):
 
     kind = b"chat.completion.chunk"
 
+    def __init__(self, *, id: str, model: str, created: int, include_usage: bool = False) -> None:
+        super().__init__(id=id, model=model, created=created, include_usage=include_usage)
+        self._called: set[tuple[int, int]] = set()  # choices and places whose calls were begun
+
     def _begin(self, index: int) -> bytes:
         """The role event of a choice, at its first chunk."""
         start = self._head + b'{"index":%d,"delta":{' % index
@@ -105,7 +110,14 @@ class ChatStream(_Stream):
     def _tool_call(self, chunk: ToolCall) -> bytes:
         index = chunk.index
         begin = b"" if index in self._begun else self._begin(index)
-        delta = b'{"index":%d,"delta":{"tool_calls":[%b]' % (index, write(chunk.delta))
+        piece = chunk.delta
+        place = piece["index"]
+        if (index, place) not in self._called:
+            self._called.add((index, place))
+            piece = {**piece, "id": call_id(piece, place), "type": "function"}
+        elif "id" in piece or "type" in piece:  # clients join what comes again
+            piece = {name: value for name, value in piece.items() if name not in ("id", "type")}
+        delta = b'{"index":%d,"delta":{"tool_calls":[%b]' % (index, write(piece))
         return begin + self._head + delta + _FINISH_AT + b"null}" + self._tail
 
     def _reasoning(self, chunk: Reasoning) -> bytes:

@@ -39,6 +39,13 @@ FULL = Answer(
 TEXTS = st.text(st.one_of(st.characters(), st.sampled_from("\ud800\udbff\udc00\udfff")), max_size=30)
 
 
+def test_calls_whose_server_gave_no_ids_get_some_to_be_answered_by() -> None:
+    unnamed = {**CALL, "id": ""}
+    answer = Answer("id1", "site/m", 7, (Choice("", (unnamed, unnamed), "tool_calls"),))
+    (choice,) = ChatCompletion.model_validate_json(chat_body(answer)).choices
+    assert [call.id for call in choice.message.tool_calls or ()] == ["call_0", "call_1"]
+
+
 def test_a_chat_body_is_what_the_sdk_reads() -> None:
     read = ChatCompletion.model_validate_json(chat_body(FULL), strict=True)
     assert (read.id, read.model, read.created) == ("id1", "site/m", 1_700_000_000)

@@ -94,6 +94,21 @@ def test_tool_calls_stream_in_their_deltas() -> None:
     assert found[-2]["choices"][0]["finish_reason"] == "tool_calls"
 
 
+@pytest.mark.parametrize("id", [{}, {"id": ""}, {"id": None}, {"id": "c", "type": "function"}])
+def test_a_call_has_its_id_once_and_in_its_first_piece_whatever_its_server_says(id: dict[str, Any]) -> None:
+    """Clients join what comes in pieces, and cannot tell a tool's result where there is no id."""
+    pieces = [{"index": place, **id, "function": {"name": "f", "arguments": ""}} for place in (0, 1)]
+    pieces += [{"index": place, **id, "function": {"arguments": "{}"}} for place in (0, 1)]
+    read = deltas(events(chat_stream(), *map(ToolCall, pieces), Done(Usage(), ("tool_calls",))))[1:-1]
+    calls = [call for delta in read for call in delta["tool_calls"]]
+    named = ["c", "c"] if id.get("id") else ["call_0", "call_1"]
+    assert [(call.get("id"), call.get("type")) for call in calls] == [
+        *((one, "function") for one in named),
+        (None, None),
+        (None, None),
+    ]
+
+
 def test_log_probabilities_stream_with_their_text() -> None:
     chunk = Text("x", logprobs=(TokenLogprob("x", -0.5, (("y", -1.0),)),))
     read = ChatCompletionChunk.model_validate(events(chat_stream(), chunk)[1])
