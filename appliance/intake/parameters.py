@@ -39,6 +39,7 @@ from appliance.intake.shapes import read_format, read_guided_json, read_pattern,
 from appliance.records.request import Format
 
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _LARGEST_SEED = 2**63 - 1
 
 
@@ -283,6 +284,12 @@ def _modalities(draft: Draft, name: str, value: object) -> None:
     draft.forwarded[name] = value
 
 
+def effort(draft: Draft, name: str, value: object) -> None:
+    """How much is to be thought. No path knows more than `xhigh`."""
+    word = choice(name, value, _EFFORTS)
+    draft.forwarded["reasoning_effort"] = "xhigh" if word == "max" else word
+
+
 _SAMPLING: dict[str, Take] = {
     "model": model,
     "stream": _flag("stream"),
@@ -335,7 +342,7 @@ CHAT: dict[str, Take] = _SAMPLING | {
     "prompt_cache_key": _forward(_short),
     "prompt_cache_retention": _forward(_short),
     "prompt_cache_options": _forward(obj),
-    "reasoning_effort": _words("none", "minimal", "low", "medium", "high", "xhigh"),
+    "reasoning_effort": effort,
     "verbosity": _words("low", "medium", "high"),
     "prediction": _forward(obj),
     "web_search_options": _forward(obj),

@@ -21,12 +21,11 @@ from appliance.intake.body import read_object
 from appliance.intake.fields import Refuse, array, choice, flag, integer, missing, obj, refused, text, wrong
 from appliance.intake.items import read_input
 from appliance.intake.limits import Limits
-from appliance.intake.parameters import CHAT, Draft, Take, read_parameters
+from appliance.intake.parameters import CHAT, Draft, Take, effort, read_parameters
 from appliance.intake.parse import finish
 from appliance.intake.shapes import check_function, has_tool, read_named_schema
 from appliance.records.request import LOCAL, Echo, Format, Request
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES = ("auto", "concise", "detailed")
 _SEALED, _LOGPROBS = "reasoning.encrypted_content", "message.output_text.logprobs"
 _TOOL_FIELDS = ("name", "description", "parameters", "strict")
@@ -163,8 +162,7 @@ def _reasoning(draft: Draft, name: str, value: object) -> None:
     if not wire.keys() <= {"effort", "summary", "generate_summary"}:
         raise refused(name, "an object of 'effort' and 'summary'", "Leave the others out.")
     if wire.get("effort") is not None:
-        effort = choice(f"{name}.effort", wire["effort"], _EFFORTS)
-        draft.forwarded["reasoning_effort"] = "xhigh" if effort == "max" else effort
+        effort(draft, f"{name}.effort", wire["effort"])
     for field in ("summary", "generate_summary"):
         if wire.get(field) is not None:
             choice(f"{name}.{field}", wire[field], _SUMMARIES)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from openai.types.chat import ChatCompletion
+from openai.types.shared.reasoning_effort import ReasoningEffort
 
 from appliance.errors import UnknownModel, Unsupported
 from appliance.intake import Limits, parse_chat
@@ -131,6 +132,11 @@ def test_other_parameters_are_read(overrides: dict[str, Any], slot: str, value: 
 def test_what_weir_does_not_interpret_is_passed_on(name: str, value: object) -> None:
     overrides: dict[str, Any] = {name: value}
     assert chat(**overrides).forwarded == overrides
+
+
+@pytest.mark.parametrize("effort", get_args(get_args(ReasoningEffort)[0]))
+def test_every_documented_effort_is_known_and_the_greatest_is_the_greatest_that_paths_know(effort: str) -> None:
+    assert chat(reasoning_effort=effort).forwarded == {"reasoning_effort": "xhigh" if effort == "max" else effort}
 
 
 @pytest.mark.parametrize(
