@@ -46,7 +46,9 @@ def _refusal(decision: Decision, request: Asked | None) -> WeirError:
     named = _named(decision)
     nearest = tuple(dict.fromkeys((*named, *asked))) or decision.candidates
     covered = [c for c in nearest if c in named or all(reason.code != "scope" for reason in c.reasons)]
-    details = tuple(f"{c.path}: {reason.text}" for c in covered for reason in c.reasons) or (_uncovered(request),)
+    details = tuple(f"{c.path}: {reason.text}" for c in covered for reason in c.reasons)
+    if not details and any(reason.code == "scope" for c in nearest for reason in c.reasons):
+        details = (_uncovered(request),)
     if decision.refusal == "unknown-model":
         words = decision.unmet or "No model of that name is on this node"
         field = "models" if decision.unmet else "model"

@@ -90,6 +90,14 @@ async def test_models_are_tried_in_their_order_and_the_body_names_who_answered(t
     assert [one["why"] for one in row["decision"]["steps"]] == ["number 1 of 'models'"]
 
 
+async def test_a_preference_that_no_path_bears_is_not_laid_to_a_key(tmp_path: Path) -> None:
+    async with node(tmp_path, path("device/a", answer("a"))) as weir:
+        status, body, _ = await weir.ask(provider={"only": ["nobody"]})
+    assert (status, body["error"]["code"], body["error"]["param"]) == (404, "preference_unmet", "provider")
+    assert "names 'nobody'" in body["error"]["message"]
+    assert body["error"]["weir"] == {"kind": "bad_request"}
+
+
 async def test_a_preference_is_refused_by_name_and_explained(tmp_path: Path) -> None:
     kept = path("device/a", answer("a"), retention="logged")
     async with node(tmp_path, kept) as weir:
