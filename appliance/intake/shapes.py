@@ -19,6 +19,7 @@ from appliance.records.request import Format
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAMED = "1 to 64 letters, digits, dashes or underscores"
 _FORMAT_FIELDS = ("name", "description", "schema", "strict")
+_ELSEWHERE = "Leave the others out; a schema stands in 'json_schema.schema', with the type 'json_schema'."
 _CHOICES = ("none", "auto", "required")
 
 
@@ -49,6 +50,9 @@ def read_format(parameter: str, value: object, limits: Limits) -> Format | None:
     if wire.get("type") is None:
         raise missing(f"{parameter}.type", "text, json_object or json_schema")
     kind = choice(f"{parameter}.type", wire["type"], ("text", "json_object", "json_schema"))
+    known = ("type", "json_schema") if kind == "json_schema" else ("type",)
+    if any(value is not None and name not in known for name, value in wire.items()):
+        raise refused(parameter, "an object of only " + " and ".join(f"'{name}'" for name in known), _ELSEWHERE)
     if kind == "text":
         return None
     if kind == "json_object":

@@ -240,6 +240,12 @@ def test_a_model_that_cannot_be_an_id_is_not_known(model: str) -> None:
         ({"response_format": "json"}, "response_format"),
         ({"response_format": {}}, "response_format.type"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_object", "schema": SCHEMA}}, "response_format"),
+        ({"response_format": {"type": "text", "json_schema": {"name": "x", "schema": SCHEMA}}}, "response_format"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}, "strict": True}},
+            "response_format",
+        ),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
