@@ -65,6 +65,14 @@ def test_a_signature_that_is_taken_away_is_found(state: Path) -> None:
             tamper(state, "UPDATE entries SET signature = ? WHERE seq = ?", entry.signature, entry.seq)
 
 
+@pytest.mark.parametrize("spelling", ["{0} ", " {0}", "{1} {2}", "{1}\t{2}", "{0}\n", "{3}"])
+def test_a_signature_spelt_otherwise_is_found_in_the_last_entry_too(state: Path, spelling: str) -> None:
+    last = rows(state)[-1]
+    other = spelling.format(last.signature, last.signature[:64], last.signature[64:], last.signature.upper())
+    tamper(state, "UPDATE entries SET signature = ? WHERE seq = ?", other, last.seq)
+    assert (finding(state).seq, finding(state).code) == (last.seq, "forged")
+
+
 @pytest.mark.parametrize("value", [b"\x00\xff", 1.5, "a\udcff".encode("utf-8", "surrogateescape")])
 @pytest.mark.parametrize("column", COLUMNS[1:])
 def test_values_of_other_types_are_findings_and_no_crash(state: Path, column: str, value: object) -> None:

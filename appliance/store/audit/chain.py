@@ -57,10 +57,11 @@ class Mark:
 
     def signed_by(self, key: Ed25519PublicKey) -> bool:
         try:
-            key.verify(bytes.fromhex(self.signature), statement(self.seq, self.hash, self.time))
+            signature = bytes.fromhex(self.signature)
+            key.verify(signature, statement(self.seq, self.hash, self.time))
         except (InvalidSignature, ValueError):
             return False
-        return self.signature == self.signature.lower()  # one spelling
+        return self.signature == signature.hex()  # one spelling
 
     def line(self) -> bytes:
         """As one line of JSON, as audit.head and exports hold it."""
