@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -235,6 +236,19 @@ def test_an_export_proves_itself_and_no_change_to_it_passes(state: Path, tmp_pat
         assert verify_export(changed, key).finding is not None, variant
     other = filled(tmp_path / "other", 1)
     assert verify_export(file, identity.load_public(other / "audit.pub")).finding is not None
+
+
+@pytest.mark.parametrize("number", [2**53, 2**60, -(2**53), 2**70])
+@pytest.mark.parametrize("field", ["seq", "time"])
+def test_an_export_whose_mark_has_a_number_that_no_mark_has_is_a_finding_and_no_crash(
+    state: Path, tmp_path: Path, field: str, number: int
+) -> None:
+    file = tmp_path / "export.jsonl"
+    export(state, file, *ALL, now=77)
+    *rest, last = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(rest) + json.dumps(json.loads(last) | {field: number}).encode() + b"\n")
+    found = verify_export(file, identity.load_public(state / "audit.pub")).finding
+    assert found is not None and found.code == "cut"
 
 
 def test_a_log_that_was_touched_is_not_exported(state: Path, tmp_path: Path) -> None:

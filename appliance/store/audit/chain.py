@@ -112,9 +112,9 @@ def parse_mark(line: bytes) -> Mark | None:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
     texts, numbers = (mark.hash, mark.signature), (mark.seq, mark.time)
-    if len(value) != 4 or not all(type(t) is str for t in texts) or not all(type(n) is int for n in numbers):
+    if len(value) != 4 or not all(type(t) is str for t in texts):
         return None
-    return mark
+    return mark if all(type(n) is int and abs(n) < _WHOLE for n in numbers) else None
 
 
 def parse_marks(lines: Iterable[bytes]) -> list[Mark]:
