@@ -78,6 +78,29 @@ def test_a_gate_whose_scale_is_not_above_zero_is_a_finding(tmp_path: Path, scale
     assert "scale" in found
 
 
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e999"])
+@pytest.mark.parametrize(
+    ("file", "field"),
+    [
+        ("cards/device-small.json", "watts"),
+        ("cards/device-small.json", "speed.first_token_s"),
+        ("router/weights.json", "latency_weight"),
+        ("router/gate-g.json", "bias"),
+    ],
+)
+def test_a_number_that_json_cannot_carry_is_a_finding(tmp_path: Path, file: str, field: str, number: str) -> None:
+    """It would be none in the digest, so that other content had the same id."""
+    gate = factories.gate("g", "device/small", floor=0.9)
+    content = write_content(tmp_path, fake_card("device/small", gate="g"), gates=(gate,), latency_weight=0.1)
+    section, _, name = field.rpartition(".")
+    stated = json.loads((content / file).read_text())
+    (stated[section] if section else stated)[name] = "here"
+    (content / file).write_text(json.dumps(stated).replace('"here"', number))
+    with pytest.raises(ConfigInvalid) as caught:
+        load_generation(content)
+    assert any(found.startswith(f"{Path(file).name}: {field}: ") for found in caught.value.details)
+
+
 def test_prices_in_another_currency_than_the_weights_are_a_finding(tmp_path: Path) -> None:
     dear = upstream_card("http://127.0.0.1:1/v1", price={"currency": "EUR", "input_per_million": 1.0})
     (found,) = findings(tmp_path, dear)

@@ -27,9 +27,9 @@ NonNegative = Annotated[float, Field(ge=0.0)]
 
 
 class Frozen(BaseModel):
-    """Base of every value that crosses an edge."""
+    """Base of every value that crosses an edge. Its numbers are finite: JSON can carry no other."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Place(Frozen):

@@ -166,6 +166,7 @@ def test_one_key_of_several_is_revoked(weir: Weir, state: str) -> None:
         (("add", "x", "--locale", "!!"), "--locale"),
         (("add", "x", "--requests-per-minute", "0"), "--requests-per-minute:"),
         (("add", "x", "--budget-day", "nan"), "--budget-day:"),
+        (("add", "x", "--business-value", "inf"), "--business-value:"),
         (("add", "x", "--budget-day", "-1"), "--budget-day:"),
         (("add", "x", "--quality-floor", "2"), "--quality-floor:"),
         (("add", "x", "--expires", "soon"), "90d"),
