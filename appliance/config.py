@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from appliance.config_places import FILE_NAME, HOST, PORT, default_state_dir, url_of
+from appliance.config_places import FILE_NAME, HOST, PORT, absolute, default_state_dir, state_dir_of, url_of
 from appliance.config_read import Tree, parse_yaml
 from appliance.config_values import (
     REFERENCE,
@@ -248,7 +248,10 @@ class Loaded:
 
 
 def load(state: Path | None = None, *, file: Path | None = None) -> Config:
-    """The configuration for `--state state` and `--config file`. Raises ConfigInvalid with all findings."""
+    """The configuration for `--state state` and `--config file`.
+
+    Raises ConfigInvalid with all findings, and StateInvalid where a home directory is meant that nobody has.
+    """
     return load_with_origin(state, file=file).config
 
 
@@ -257,24 +260,23 @@ def load_with_origin(state: Path | None = None, *, file: Path | None = None) -> 
 
     A named file must exist; the file in the state directory may be missing, then the defaults hold.
     """
-    directory = (state or default_state_dir()).expanduser().absolute()
-    source = file.expanduser().absolute() if file else directory / FILE_NAME
+    source = absolute(file) if file else state_dir_of(state) / FILE_NAME
     # A directory that was named on the command line holds, whatever a copied file says.
-    chosen = {"state_dir": directory} if state else {}
+    chosen = {"state_dir": state_dir_of(state)} if state else {}
     try:
         with source.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         if file:
             raise ConfigInvalid(f"There is no file {source}.", next_step="Write it with 'weir init'.") from None
-        return Loaded(Config(state_dir=directory), None, {})
+        return Loaded(Config(state_dir=state_dir_of(state)), None, {})
     except OSError as error:
         raise ConfigInvalid(f"{source} cannot be read: {error.strerror}.") from None
     if len(raw) > MAX_FILE_BYTES:
         raise ConfigInvalid(f"{source} is larger than {MAX_FILE_BYTES} bytes.")
     tree = parse_yaml(raw)
     if file is None:
-        chosen = chosen or ({} if "state_dir" in tree.value else {"state_dir": directory})
+        chosen = chosen or ({} if "state_dir" in tree.value else {"state_dir": state_dir_of(state)})
     findings = list(tree.findings)
     config: Config | None = None
     try:

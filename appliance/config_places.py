@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from appliance.errors import StateInvalid
+
 FILE_NAME = "weir.yaml"
 OPERATOR_KEY = "operator.key"
 HOST = "127.0.0.1"
@@ -15,8 +17,24 @@ PORT = 8377
 
 
 def default_state_dir() -> Path:
-    """The system's directory for root, the user's otherwise."""
-    return Path("/var/lib/weir") if os.geteuid() == 0 else Path.home() / ".local" / "state" / "weir"
+    """The system's directory for root, the user's otherwise. Raises StateInvalid where the user has no home."""
+    return Path("/var/lib/weir") if os.geteuid() == 0 else absolute(Path("~/.local/state/weir"))
+
+
+def state_dir_of(named: Path | None) -> Path:
+    """The state directory that was named, else the default one. Raises StateInvalid as `absolute` does."""
+    return absolute(named) if named else default_state_dir()
+
+
+def absolute(path: Path) -> Path:
+    """The path with its home directory written out. Raises StateInvalid where this host does not know that home."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise StateInvalid(
+            f"This host knows no home directory for {path}.",
+            next_step="Name the state directory with --state DIR, from the root on.",
+        ) from None
 
 
 def operator_key_of(state_dir: Path) -> str:

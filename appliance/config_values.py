@@ -48,7 +48,10 @@ def _expand(value: object, info: ValidationInfo) -> object:
     if not value or "\0" in value:
         raise ValueError("must name a file or directory")
     base = (info.context or {}).get("base", ".")
-    return Path(base, Path(value).expanduser()).absolute()
+    try:
+        return Path(base, Path(value).expanduser()).absolute()
+    except RuntimeError:
+        raise ValueError("names a home directory that this host does not know") from None
 
 
 def _size(value: object) -> object:

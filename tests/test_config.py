@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from appliance import config_show
+from appliance.cli import client
 from appliance.config import Config, listening_on, load, load_with_origin, resolve_secret, secret_of
 from appliance.config_read import parse_yaml
-from appliance.errors import ConfigInvalid
+from appliance.doctor.check import Subject
+from appliance.errors import ConfigInvalid, StateInvalid
 
 
 def write(directory: Path, text: str) -> Path:
@@ -241,6 +245,32 @@ def test_a_relative_path_counts_from_the_file_and_a_tilde_from_home(
     assert load(file=tmp_path / "weir.yaml").state_dir == tmp_path / "state"
     write(tmp_path, "state_dir: ~/state\n")
     assert load(file=tmp_path / "weir.yaml").state_dir == Path("/home/someone/state")
+
+
+@pytest.mark.parametrize("text", ["state_dir: ~nobody.at.all/state", "bundles: {media: [~nobody.at.all/media]}"])
+def test_a_home_that_nobody_has_is_a_finding(tmp_path: Path, text: str) -> None:
+    write(tmp_path, f"{text}\n")
+    with pytest.raises(ConfigInvalid) as refused:
+        load(file=tmp_path / "weir.yaml")
+    (found,) = refused.value.details
+    assert "names a home directory that this host does not know, not '~nobody.at.all/" in found
+
+
+def test_a_user_without_a_home_is_told_to_name_the_state_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs under a number of no account."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(pwd, "getpwuid", dict[int, object]().__getitem__)
+    for ask in (load, lambda: client.find(None, None, None), lambda: Subject.of(None)):
+        with pytest.raises(StateInvalid, match=r"no home directory for ~/\.local/state/weir") as refused:
+            ask()
+        assert "--state DIR" in refused.value.next_step
+    file = write(tmp_path, "state_dir: /srv/weir\n")
+    assert load(file=file).state_dir == Path("/srv/weir")
+    assert client.find(None, file, None).state_dir == Path("/srv/weir")
+    assert load(tmp_path).state_dir == tmp_path
 
 
 def test_the_state_directory_of_the_command_line_wins_over_the_file(tmp_path: Path) -> None:

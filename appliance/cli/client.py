@@ -40,15 +40,14 @@ class Reply:
 
 
 def find(state: Path | None, config_file: Path | None, url: str | None) -> Where:
-    """Where the node is, by the options and the configuration. Raises ConfigInvalid."""
-    directory = (state or config_places.default_state_dir()).expanduser().absolute()
-    file = config_file or directory / config_places.FILE_NAME
+    """Where the node is, by the options and the configuration. Raises ConfigInvalid, StateInvalid."""
+    file = config_file or config_places.state_dir_of(state) / config_places.FILE_NAME
     host, port = config_places.HOST, config_places.PORT
     if config_file or file.exists():
         from appliance.config_read import parse_yaml
 
         try:
-            tree = parse_yaml(file.expanduser().read_bytes())
+            tree = parse_yaml(config_places.absolute(file).read_bytes())
         except OSError:
             tree = None
         listen = tree.value.get("listen") or {} if tree and not tree.findings else None
@@ -60,7 +59,7 @@ def find(state: Path | None, config_file: Path | None, url: str | None) -> Where
         host, port = listen.get("host", host), listen.get("port", port)
     if port == 0 and not url:
         raise CliError("The node listens on any free port.", next_step="Say which with --url.")
-    return _at(directory, url, config_places.url_of(str(host), port))
+    return _at(config_places.state_dir_of(state), url, config_places.url_of(str(host), port))
 
 
 def _at(state_dir: Path, url: str | None, configured: str) -> Where:

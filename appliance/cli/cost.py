@@ -10,6 +10,7 @@ import click
 
 from appliance.cli.common import OK, WeirCommand, json_option, where_options
 from appliance.cli.out import clean, emit_json, money, number, table
+from appliance.config_places import state_dir_of
 
 if TYPE_CHECKING:
     from appliance.records.totals import Sums
@@ -75,7 +76,7 @@ def command(
 def _state_dir(state: Path | None, config_file: Path | None) -> Path:
     """The directory that is named, and only else that of the configuration, which takes longer to read."""
     if state is not None:
-        return state.expanduser().absolute()
+        return state_dir_of(state)
     from appliance.config import load
 
     return load(None, file=config_file).state_dir

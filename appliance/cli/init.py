@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.common import CliError, WeirCommand, json_option
-from appliance.config_places import FILE_NAME, default_state_dir
+from appliance.config_places import FILE_NAME, state_dir_of
 
 NODE_ID = "node-id"
 
@@ -29,7 +29,7 @@ def command(state: Path | None, as_json: bool) -> None:
     """
     from appliance.config_show import example
 
-    directory = (state or default_state_dir()).expanduser().absolute()
+    directory = state_dir_of(state)
     file = directory / FILE_NAME
     if os.path.lexists(file):
         raise CliError(f"{file} is there already.", code="exists", next_step="Edit it, or name another --state.")

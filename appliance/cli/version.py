@@ -17,7 +17,7 @@ import click
 from appliance import __version__
 from appliance.cli.common import WeirCommand, json_option
 from appliance.cli.out import clean, emit_json
-from appliance.config_places import default_state_dir
+from appliance.config_places import state_dir_of
 
 LIBRARIES = (
     "aiohttp",
@@ -43,7 +43,7 @@ BUILD_FILE = "build.json"
 @json_option
 def command(state: Path | None, as_json: bool) -> None:
     """Show the version, the build and the model digests."""
-    about = describe((state or default_state_dir()).expanduser())
+    about = describe(state_dir_of(state))
     if as_json:
         emit_json(about)
         return

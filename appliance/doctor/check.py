@@ -12,7 +12,7 @@ from typing import Any, Literal
 from appliance.bundle import generations
 from appliance.bundle.in_force import InForce, in_force
 from appliance.config import Config, listening_on, load
-from appliance.config_places import default_state_dir
+from appliance.config_places import state_dir_of
 from appliance.doctor.shelf import CardFile, read_cards
 from appliance.errors import ConfigInvalid
 
@@ -67,8 +67,7 @@ class Subject:
         try:
             return cls(listening_on(load(state, file=config_file), host, port))
         except ConfigInvalid as error:
-            directory = (state or default_state_dir()).expanduser().absolute()
-            return cls(Config(state_dir=directory), error)
+            return cls(Config(state_dir=state_dir_of(state)), error)
 
     @cached_property
     def shelf(self) -> tuple[tuple[CardFile, ...], tuple[str, ...]]:

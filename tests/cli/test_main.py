@@ -90,6 +90,15 @@ def test_every_read_command_offers_json() -> None:
         assert has is (path not in ("serve", "completion", "probe"))
 
 
+@pytest.mark.parametrize("words", ["init", "status", "version", "cost", "doctor --only config", "bundle list"])
+def test_a_home_that_nobody_has_is_said_in_a_sentence(weir: Weir, words: str) -> None:
+    ran = weir(*words.split(), "--state", "~nobody.at.all/weir")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(
+        "weir: This host knows no home directory for ~nobody.at.all/weir. Name the state directory"
+    )
+
+
 def test_the_version_is_said_as_an_option_too(weir: Weir) -> None:
     assert weir("--version").out == f"weir {__version__}\n"
 
