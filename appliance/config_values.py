@@ -61,7 +61,10 @@ def _size(value: object) -> object:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", value.strip())
     if found is None or found[2].lower() not in _UNITS:
         raise ValueError("must be a number of bytes, or a number with KiB, MiB, GiB, kB, MB or GB")
-    return int(float(found[1]) * _UNITS[found[2].lower()])
+    try:
+        return int(float(found[1]) * _UNITS[found[2].lower()])
+    except OverflowError:
+        raise ValueError("must be a smaller number of bytes") from None
 
 
 def _address(value: str) -> str:

@@ -237,6 +237,11 @@ def test_a_size_is_bytes_or_has_a_unit(tmp_path: Path, text: str, expected: int)
     assert load(tmp_path).limits.body_bytes == expected
 
 
+def test_a_size_beyond_all_numbers_is_a_finding(tmp_path: Path) -> None:
+    (found,) = findings(tmp_path, f"limits: {{body_bytes: {'9' * 400} GiB}}\n")
+    assert found.startswith("1:22: limits.body_bytes: must be a smaller number of bytes")
+
+
 def test_a_relative_path_counts_from_the_file_and_a_tilde_from_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
