@@ -21,7 +21,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -136,6 +136,7 @@ class ExactCache:
         self._reader: sqlite3.Connection | None = None  # opened by the first look
         self._lock = threading.Lock()
         self._changes = self._count_changes()
+        store.writer.put("cache", partial(_shorten, ttl_s))
 
     def close(self) -> None:
         if self._reader is not None:
@@ -305,6 +306,15 @@ class ExactCache:
         except sqlite3.Error:
             return None
         return None if row is None else entry_of(key, row)
+
+
+def _shorten(ttl_s: float, connection: sqlite3.Connection) -> None:
+    """What was kept while answers might live longer lives no longer than they may now."""
+    for table in ("exact", "semantic"):
+        connection.execute(
+            f"UPDATE {table} SET expires = created + ? WHERE expires > created + ?",  # noqa: S608 - constant
+            (ttl_s, ttl_s),
+        )
 
 
 @lru_cache(maxsize=1)

@@ -306,3 +306,16 @@ def test_side_by_side_finds_what_a_plain_search_of_the_newest_finds(
     query = generator.normal(size=8).astype(np.float32)
     alive = sorted((one for one in newest if one not in dead), key=lambda one: -float(plain[one] @ query))
     assert [found for found, _ in flat.nearest(query, most)] == alive[:most]
+
+
+def test_answers_that_were_kept_before_the_host_let_them_live_less_live_no_longer(tmp_path: Path) -> None:
+    with rigged(tmp_path, ttl_s=86_400.0) as rig:
+        rig.keep("old")
+        rig.keep("short", ttl_s=2.0)
+    with rigged(tmp_path, ttl_s=5.0) as rig:
+        rig.flush()
+        for name, lives in (("old", 5.0), ("short", 2.0)):
+            assert rig.exact.look_up(key(name), NOW + lives - 0.5) is not None
+            assert [near.text for near in rig.near(name, now=NOW + lives - 0.5) if near.key == key(name)]
+            assert rig.exact.look_up(key(name), NOW + lives) is None
+            assert not [near for near in rig.near(name, now=NOW + lives) if near.key == key(name)]
