@@ -190,8 +190,7 @@ class _Schema:
 
     def _object(self, schema: dict[str, Any], keys: set[str], depth: int) -> str:
         self._only(keys, {"type", "properties", "required", "additionalProperties"})
-        properties = schema.get("properties", {})
-        required = set(schema.get("required", ()))
+        properties, required = self._members(schema)
         extra = schema.get("additionalProperties", not properties)
         if not properties and extra is True and not required:
             return "object"
@@ -219,6 +218,16 @@ class _Schema:
             can_be_empty = can_be_empty and not needed
         return self._rule(f'"{{" ws {first}{"?" if can_be_empty else ""} ws "}}"')
 
+    @staticmethod
+    def _members(schema: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+        """The properties by name, and which of them must be there."""
+        properties, required = schema.get("properties", {}), schema.get("required", [])
+        if not isinstance(properties, dict):
+            raise _refuse("'properties' that are not listed by name")
+        if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+            raise _refuse("'required' that is no list of names")
+        return properties, set(required)
+
     def _array(self, schema: dict[str, Any], keys: set[str], depth: int) -> str:
         self._only(keys, {"type", "items", "prefixItems", "minItems", "maxItems"})
         if "prefixItems" in keys:
@@ -236,14 +245,16 @@ class _Schema:
     def _string(self, schema: dict[str, Any], keys: set[str]) -> str:
         if "pattern" in keys:
             self._only(keys, {"type", "pattern"})
+            if not isinstance(schema["pattern"], str):
+                raise _refuse("'pattern' that is no text")
             prefix = f"r{len(self._rules)}s"
-            rules = regex.to_gbnf(str(schema["pattern"]), prefix, self._effort, json_string=True)
+            rules = regex.to_gbnf(schema["pattern"], prefix, self._effort, json_string=True)
             name = self._rule(f'"\\"" {next(iter(rules))} "\\""')
             self._states |= rules
             return name
         if "format" in keys:
             self._only(keys, {"type", "format"})
-            if schema["format"] not in _FORMATS:
+            if not isinstance(schema["format"], str) or schema["format"] not in _FORMATS:
                 raise _refuse(f"the string format {json.dumps(schema['format'])[:40]}")
             return self._rule(f'"\\"" {_FORMATS[schema["format"]]} "\\""')
         self._only(keys, {"type", "minLength", "maxLength"})
@@ -256,7 +267,7 @@ class _Schema:
     def _bounds(schema: dict[str, Any], low_key: str, high_key: str) -> tuple[int, int | None]:
         low, high = schema.get(low_key, 0), schema.get(high_key)
         for value in (low, 0 if high is None else high):
-            if not isinstance(value, int) or not 0 <= value <= regex.MAX_REPEAT:
+            if type(value) is not int or not 0 <= value <= regex.MAX_REPEAT:
                 raise _refuse(f"{low_key!r} or {high_key!r} outside 0 to {regex.MAX_REPEAT}")
         if high is not None and high < low:
             raise _refuse(f"{high_key!r} below {low_key!r}")

@@ -173,6 +173,7 @@ async def test_forms_that_cannot_be_held_are_refused_by_name(path: LlamaCppPath)
     for form, name in [
         (Format("regex", pattern=r"(a)\1"), "back-reference"),
         (Format("json_schema", schema={"type": "string", "not": {}}), "'not'"),
+        (Format("json_schema", schema={"type": "object", "properties": {"a": {}}, "required": 1}), "'required'"),
     ]:
         with pytest.raises(PathError, match=name) as caught:
             await answer(path, make_job(format=form))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -109,12 +110,44 @@ def test_constructs_that_no_grammar_has_are_named(pattern: str, name: str) -> No
         ({"type": "object", "required": ["a"]}, "required property"),
         ({"type": "fish"}, "fish"),
         ({"type": "string", "maxLength": 10**6}, "maxLength"),
+        ({"type": "string", "minLength": True}, "minLength"),
+        ({"type": "string", "format": ["date"]}, "format"),
+        ({"type": "string", "pattern": 5}, "pattern"),
+        ({"type": "object", "properties": ["a"]}, "properties"),
+        ({"type": "object", "properties": {"a": {}}, "required": 5}, "required"),
+        ({"type": "object", "properties": {"a": {}}, "required": [["a"]]}, "required"),
+        ({"type": "object", "properties": {"a": {}}, "required": "a"}, "required"),
     ],
 )
 def test_schema_keywords_that_cannot_be_held_are_named(schema: dict[str, object], name: str) -> None:
     with pytest.raises(PathError, match=name) as caught:
         grammar.of(Format("json_schema", schema=schema))
     assert caught.value.fault == "unsupported"
+
+
+KEYWORDS = sorted(
+    {"type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "format"}
+    | {"pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "enum", "const", "$ref", "anyOf"}
+    | {"oneOf", "allOf", "title", "$defs"}
+)
+leaf = st.sampled_from([None, True, 0, 5, -1.5, "", "a", "#", "#/$defs/a", "date", "(", *grammar._TYPES])
+anything = st.recursive(
+    leaf,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=4)
+        | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(st.sampled_from(KEYWORDS), anything, max_size=5))
+def test_whatever_a_schema_holds_there_is_a_grammar_or_a_refusal(schema: dict[str, object]) -> None:
+    """Anything else would end the worker, with all that it does for others."""
+    with suppress(PathError):
+        assert "root ::= " in str(grammar.of(Format("json_schema", schema=schema)))
 
 
 def test_a_deep_schema_is_refused() -> None:
