@@ -101,6 +101,20 @@ def test_a_number_that_json_cannot_carry_is_a_finding(tmp_path: Path, file: str,
     assert any(found.startswith(f"{Path(file).name}: {field}: ") for found in caught.value.details)
 
 
+@pytest.mark.parametrize(("file", "field"), [("cards/device-small.json", "parameters"), ("router/gate-g.json", "rows")])
+def test_a_whole_number_that_no_digest_can_hold_is_a_finding(tmp_path: Path, file: str, field: str) -> None:
+    gate = factories.gate("g", "device/small", floor=0.9)
+    content = write_content(tmp_path, fake_card("device/small", gate="g"), gates=(gate,))
+    for number, holds in ((2**63 - 1, True), (2**64, False), (10**400, False)):
+        (content / file).write_text(json.dumps(json.loads((content / file).read_text()) | {field: number}))
+        if holds:
+            assert load_generation(content).id
+            continue
+        with pytest.raises(ConfigInvalid) as caught:
+            load_generation(content)
+        assert f"{Path(file).name}: a whole number in it has more than 64 bits" in caught.value.details
+
+
 def test_prices_in_another_currency_than_the_weights_are_a_finding(tmp_path: Path) -> None:
     dear = upstream_card("http://127.0.0.1:1/v1", price={"currency": "EUR", "input_per_million": 1.0})
     (found,) = findings(tmp_path, dear)

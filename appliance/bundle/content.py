@@ -130,7 +130,9 @@ def _read_policy(folder: Path, findings: list[str]) -> Policy | None:
 
 def _read(path: Path, kind: type[M], findings: list[str]) -> M | None:
     try:
-        return kind.model_validate_json(path.read_bytes())
+        read = kind.model_validate_json(path.read_bytes())
+        _canonical(read.model_dump(mode="json"))
+        return read
     except FileNotFoundError:
         findings.append(f"{path.name}: missing")
     except OSError as error:
@@ -139,6 +141,8 @@ def _read(path: Path, kind: type[M], findings: list[str]) -> M | None:
         for item in error.errors(include_input=False, include_url=False):
             field = ".".join(str(part) for part in item["loc"]) or "(file)"
             findings.append(f"{path.name}: {field}: {item['msg']}")
+    except TypeError:
+        findings.append(f"{path.name}: a whole number in it has more than 64 bits")
     return None
 
 
@@ -233,4 +237,9 @@ def _digest(
     }
     if strategies is not None:
         content["strategies"] = strategies.model_dump(mode="json")
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    return hashlib.sha256(_canonical(content)).hexdigest()[:16]
+
+
+def _canonical(content: object) -> bytes:
+    """What the digest is made of. Raises TypeError for a whole number that it cannot write."""
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
