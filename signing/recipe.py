@@ -191,7 +191,7 @@ def _parsed(path: Path) -> Recipe:
     text = files.read(path, "recipe_invalid", _RECIPE_BYTES)
     try:
         said = YAML(typ="safe", pure=True).load(text.decode("utf-8"))
-    except (YAMLError, UnicodeDecodeError):
+    except (YAMLError, ValueError, RecursionError):  # a day that there is not, or brackets without an end
         raise _invalid(path, ("it is not YAML",)) from None
     return _recipe(said, path)
 

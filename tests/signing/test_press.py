@@ -254,6 +254,8 @@ def test_a_day_in_a_card_needs_no_quotes(publisher: Publisher, content: Path, tm
     [
         "",
         "[",
+        "[" * 5000,
+        "name: site\nchangelog: 2026-13-45",
         "name: UPPER",
         "name: site",
         "name: site\nsurprise: 1",
