@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -84,9 +85,13 @@ def read(path: Path, name: str | None = None) -> Contents:
         if found.pop(gone, None) is None:
             raise _invalid(path, (f"remove: {gone} is not in the content",))
     found |= {into: beside / source for into, source in recipe.add.items()}
-    for card in recipe.cards:
-        found[f"cards/{_file_name(card.get('id'))}.json"] = _written(card, path)
+    cards = [(f"cards/{_file_name(card.get('id'))}.json", card) for card in recipe.cards]
+    found |= {into: _written(card, path) for into, card in cards}
     findings = [] if found else ["it names no file"]
+    written = Counter(into for into, _ in cards)
+    findings += [
+        f"cards: {count} of them would be {into}; give them other ids" for into, count in written.items() if count > 1
+    ]
     for into in found:
         try:
             check_path(into)
@@ -132,7 +137,7 @@ def for_model(model: Path, content: Path, name: str | None = None) -> str:
     said = _kept(content)
     said["name"] = f"with-{_slug(id)}"
     said["add"] = said.get("add", {}) | {into: str(model.absolute())}
-    said["cards"] = [*said.get("cards", []), card]
+    said["cards"] = [*(other for other in said.get("cards", []) if other.get("id") != id), card]
     said["changelog"] = f"Adds the model {id}."
     # That it runs to an end; what it must say, only whoever knows the model can state.
     runs = {"name": f"{id} runs", "card": id, "prompt": "Hello", "min_characters": 0}

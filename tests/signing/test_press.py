@@ -268,6 +268,8 @@ def test_a_day_in_a_card_needs_no_quotes(publisher: Publisher, content: Path, tm
         "name: site\ncontent: content\nadd: {evals/x: gone}",
         "name: site\ncontent: content\ncards: [{id: remote, n: !!binary aGVsbG8=}]",
         "name: site\ncontent: content\ncards: [{id: remote, n: .nan}]",
+        "name: site\ncontent: content\ncards: [{id: site/one}, {id: site-one}]",
+        "name: site\ncontent: content\ncards: [{id: one}, {id: one}]",
         "name: site\ncontent: content\ncards: [{id: remote, n: &n {n: *n}}]",
     ],
 )
@@ -582,6 +584,25 @@ def test_a_recipe_that_adds_to_another_keeps_all_that_it_says(tmp_path: Path, co
     assert found.recipe.health.denials == before.recipe.health.denials
     assert found.recipe.security_epoch == 2
     assert found.files.keys() == before.files.keys() | {"models/mine.gguf", "cards/mine.json"}
+
+
+def test_cards_that_would_be_one_file_are_named_and_none_is_lost(tmp_path: Path, content: Path) -> None:
+    (tmp_path / "site.yaml").write_text("name: site\ncontent: content\ncards: [{id: site/one}, {id: site-one}]\n")
+    with pytest.raises(BenchError) as refused:
+        recipe.read(tmp_path / "site.yaml")
+    assert refused.value.details == ("cards: 2 of them would be cards/site-one.json; give them other ids",)
+
+
+def test_a_model_that_is_added_again_takes_the_place_of_the_one_before(
+    tmp_path: Path, content: Path, bench: Bench
+) -> None:
+    model, first, second = tmp_path / "mine.gguf", tmp_path / "first.yaml", tmp_path / "second.yaml"
+    model.write_bytes(gguf())
+    first.write_text(bench("recipe", model, "--content", content).out)
+    model.write_bytes(gguf(chat=b"another"))
+    second.write_text(bench("recipe", model, "--content", first).out)
+    (card,) = recipe.read(second).recipe.cards
+    assert card["files"][0]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
 
 
 def test_the_recipe_of_the_readme_keeps_the_starters_golden_prompts(tmp_path: Path, bench: Bench) -> None:
