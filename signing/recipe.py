@@ -13,7 +13,7 @@
     changelog: What is new, for people.
 
 Rules kept here:
-1. Regular files only; a link in the content is refused, since what it points at may change unseen.
+1. Regular files only; in the content a link is refused too, since what it points at may change unseen.
 2. A card's files are in the generation, with the digest and the length that the card states.
 """
 
@@ -84,7 +84,8 @@ def read(path: Path, name: str | None = None) -> Contents:
     for gone in recipe.remove:
         if found.pop(gone, None) is None:
             raise _invalid(path, (f"remove: {gone} is not in the content",))
-    found |= {into: beside / source for into, source in recipe.add.items()}
+    added = {into: beside / source for into, source in recipe.add.items()}
+    found |= added
     cards = [(f"cards/{_file_name(card.get('id'))}.json", card) for card in recipe.cards]
     found |= {into: _written(card, path) for into, card in cards}
     findings = [] if found else ["it names no file"]
@@ -92,6 +93,7 @@ def read(path: Path, name: str | None = None) -> Contents:
     findings += [
         f"cards: {count} of them would be {into}; give them other ids" for into, count in written.items() if count > 1
     ]
+    findings += [f"add: {source} is not a regular file" for source in added.values() if _is_special(source)]
     for into in found:
         try:
             check_path(into)
@@ -189,6 +191,11 @@ def _walk(content: Path) -> dict[str, Path]:
         if path.is_file():
             found[inside.as_posix()] = path
     return found
+
+
+def _is_special(source: Path) -> bool:
+    """Whether it is there and no file: a device has no end, or an empty one, and a pipe waits."""
+    return source.exists() and not source.is_file()
 
 
 def _parsed(path: Path) -> Recipe:

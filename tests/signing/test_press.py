@@ -266,6 +266,8 @@ def test_a_day_in_a_card_needs_no_quotes(publisher: Publisher, content: Path, tm
         "name: site\ncontent: content\nsecurity_epoch: -1",
         "name: site\ncontent: content\nadd: {../x: site.yaml}",
         "name: site\ncontent: content\nadd: {evals/x: gone}",
+        "name: site\ncontent: content\nadd: {evals/x: /dev/zero}",
+        "name: site\ncontent: content\nadd: {evals/x: content}",
         "name: site\ncontent: content\ncards: [{id: remote, n: !!binary aGVsbG8=}]",
         "name: site\ncontent: content\ncards: [{id: remote, n: .nan}]",
         "name: site\ncontent: content\ncards: [{id: site/one}, {id: site-one}]",
