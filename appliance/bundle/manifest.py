@@ -41,6 +41,7 @@ MAX_MANIFEST = 8 * 1024 * 1024
 MAX_BLOB = 1024**3
 MAX_ROOTS = 256  # new roots followed in one import
 MAX_ROLES = 32  # delegated roles
+MAX_VERSION = 2**53 - 1  # of any role: beyond it readers of JSON disagree, and the audit takes no number
 MAX_FILES = 10_000
 MAX_BLOBS = 100_000
 MAX_DEPTH = 4  # components of a path

@@ -78,6 +78,8 @@ def generation(verification: Verification) -> Generator[Want, bytes | None, Trus
     versions = {Root.type: root.version, Timestamp.type: verification.timestamp.version}
     versions[Snapshot.type] = verification.snapshot.version
     versions |= {name.removesuffix(".json"): meta.version for name, meta in verification.snapshot.meta.items()}
+    if over := sorted(name for name, version in versions.items() if version > form.MAX_VERSION):
+        raise BundleRefused("bad_metadata", f"{', '.join(over)}: the version is above {form.MAX_VERSION} (R11).")
     role = {each.name: each for each in verification.roles}
     floors = Floors(
         versions,

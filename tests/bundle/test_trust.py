@@ -451,6 +451,17 @@ def test_versions_that_a_stolen_key_drove_up_are_forgotten_with_the_key(
     assert found.floors.epoch == after.floors.epoch
 
 
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "models"])
+def test_a_version_that_the_audit_could_not_write_down_is_refused(
+    publisher: Publisher, state: TrustState, tmp_path: Path, role: str
+) -> None:
+    publisher.versions[role] = form.MAX_VERSION - 1
+    accepted = verify.accepted(state, offered(publisher.release(), state, tmp_path))
+    assert accepted.floors.versions[role] == form.MAX_VERSION
+    found = refused(publisher.release(), accepted, tmp_path)
+    assert (found.reason, role in found.message) == ("bad_metadata", True)
+
+
 def test_a_key_that_is_only_added_forgets_nothing(publisher: Publisher, state: TrustState, tmp_path: Path) -> None:
     second = (publisher.release(), publisher.release())[1]
     after = verify.accepted(state, offered(second, state, tmp_path))
