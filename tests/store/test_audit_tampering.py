@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -256,6 +257,19 @@ def test_a_log_that_was_touched_is_not_exported(state: Path, tmp_path: Path) -> 
     with pytest.raises(StateInvalid, match="from entry 3 on"):
         export(state, tmp_path / "export.jsonl", *ALL, now=1)
     assert not list(tmp_path.glob("*export*"))
+
+
+def test_an_export_puts_nothing_out_of_its_place_that_is_no_file(state: Path, tmp_path: Path) -> None:
+    """As root it made a file of /dev/null."""
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_text("of somebody else")
+    link.symlink_to(file)
+    for place in (pipe, link):
+        with pytest.raises(StateInvalid, match="no regular file"):
+            export(state, place, *ALL, now=77)
+    assert pipe.is_fifo() and link.is_symlink() and file.read_text() == "of somebody else"
+    assert export(state, file, *ALL, now=77)[0] == 18
 
 
 cell = st.one_of(st.integers(-5, 2**40), st.text(max_size=70), st.binary(max_size=8), st.floats(allow_nan=False))

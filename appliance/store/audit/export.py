@@ -4,12 +4,14 @@ Rules kept here:
 1. Only a log that verifies is exported: nothing that was touched gets a new signature.
 2. Entries that lie between the first and the last of the time asked for are all there, whatever their own time says:
    a host's clock may be set back.
-3. The file is whole or not there.
+3. The file is whole or not there. What is no file (a device, a pipe, a link to one such as /dev/stdout) is not put out
+   of its place.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -41,8 +43,10 @@ def export(state_dir: Path, file: Path, begin: int, end: int, *, now: int) -> tu
     """Write the entries from `begin` until before `end` (microseconds); returns how many and the mark.
 
     `now` is the time that the mark states. Raises StateInvalid where the log does not verify, nothing lies in between,
-    or the file cannot be written.
+    or the file is none or cannot be written.
     """
+    if os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
+        raise StateInvalid(f"{file} is there and no regular file.", next_step="Name a file to be made.")
     key = identity.load(state_dir)
     wanted = Range(begin, end)
     found = verify(state_dir, key.public, visit=wanted.visit)
