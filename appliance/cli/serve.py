@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import shlex
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,12 @@ def command(state: Path | None, config_file: Path | None, host: str | None, port
     try:
         return server.run(config, found)
     except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+        unknown = isinstance(error, socket.gaierror)  # as of an interface that is not there: fe80::1%eth7
+        if not unknown and error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise
         where = f"{config.listen.host}:{config.listen.port}"
         raise CliError(
-            f"The node cannot listen on {where}: {os.strerror(error.errno)}.",
+            f"The node cannot listen on {where}: {error.strerror if unknown else os.strerror(error.errno or 0)}.",
             code="cannot_listen",
             next_step=f"'{_look(state, config_file, host, port)}' says what holds it; --port takes another.",
         ) from None

@@ -56,14 +56,28 @@ def test_init_of_a_directory_that_cannot_be_made_is_a_sentence(weir: Weir, tmp_p
     assert "cannot be used as a state directory" in ended.err
 
 
-def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path) -> None:
-    (tmp_path / "content" / "cards").mkdir(parents=True)
-    policies.write(tmp_path / "content" / "policy")
-    (tmp_path / "content" / "detectors.json").write_text("{}")
+def with_a_server(state: Path) -> Path:
+    """The state directory of a node with one server, which nobody asks."""
+    (state / "content" / "cards").mkdir(parents=True)
+    policies.write(state / "content" / "policy")
+    (state / "content" / "detectors.json").write_text("{}")
     card = {"id": "m", "runtime": "openai_http", "tier": "site", "modalities": ["chat"]}
     endpoint = {"base_url": "http://127.0.0.1:9", "model": "m"}
-    (tmp_path / "content" / "cards" / "m.json").write_text(json.dumps({**card, "endpoint": endpoint}))
-    install(tmp_path, tmp_path / "content")
+    (state / "content" / "cards" / "m.json").write_text(json.dumps({**card, "endpoint": endpoint}))
+    install(state, state / "content")
+    return state
+
+
+def test_serve_on_an_address_of_no_interface_is_a_sentence(weir: Weir, tmp_path: Path) -> None:
+    ended = weir("serve", "--state", str(with_a_server(tmp_path)), "--host", "::1%nowhere", "--port", "0")
+    assert ended.code == 2
+    assert "weir: The node cannot listen on ::1%nowhere:0: " in ended.err
+    assert "'weir doctor --only port " in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_serve_on_a_port_that_is_taken_is_a_sentence(weir: Weir, tmp_path: Path) -> None:
+    with_a_server(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = weir("serve", "--state", str(tmp_path), "--port", port)
