@@ -11,6 +11,7 @@ import pytest
 from appliance.bundle.content import load_generation
 from appliance.errors import ConfigInvalid
 from appliance.judge import FEATURES
+from appliance.records.card import File
 from tests import factories
 from tests.node.conftest import fake_card, upstream_card, write_content
 
@@ -113,6 +114,16 @@ def test_a_whole_number_that_no_digest_can_hold_is_a_finding(tmp_path: Path, fil
         with pytest.raises(ConfigInvalid) as caught:
             load_generation(content)
         assert f"{Path(file).name}: a whole number in it has more than 64 bits" in caught.value.details
+
+
+@pytest.mark.parametrize("path", ["../elsewhere/m.gguf", "/dev/zero", "models/../../m.gguf", "models//m.gguf", "", "."])
+def test_a_card_names_no_file_outside_of_the_content(tmp_path: Path, path: str) -> None:
+    """A device has no end: the import hung until its time ran out."""
+    files = (File(path=path, sha256="0" * 64, bytes=1),)
+    (found,) = findings(tmp_path, fake_card("device/small", files=files))
+    assert found.startswith("cards: 'device/small' names a file that is no part of the content: ")
+    sound = (File(path="models/small/m.gguf", sha256="0" * 64, bytes=1),)
+    assert findings(tmp_path / "sound", fake_card("device/small", files=sound)) == []
 
 
 def test_prices_in_another_currency_than_the_weights_are_a_finding(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from appliance.bundle.manifest import check_path
 from appliance.decide.generation import Gate, Generation, Weights
 from appliance.decide.labels import Detectors
 from appliance.decide.similar import Promise, Similar, Verifier
@@ -189,6 +190,7 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
         if card.id in seen:
             findings.append(f"cards: id '{card.id}' stands twice")
         seen.add(card.id)
+        findings += _strange_files(card)
         if card.gate and card.gate not in {gate.id for gate in gates}:
             findings.append(f"cards: '{card.id}' names gate '{card.gate}', which is not there")
         if card.runtime == "openai_http" and card.endpoint is None:
@@ -204,6 +206,17 @@ def _cross_check(cards: list[ModelCard], gates: list[Gate]) -> list[str]:
             findings.append(f"gates: '{gate.id}' was fitted on other signals than this program computes")
         if not len(gate.mean) == len(gate.scale) == len(gate.weights) == len(gate.features):
             findings.append(f"gates: '{gate.id}' has vectors of different lengths")
+    return findings
+
+
+def _strange_files(card: ModelCard) -> list[str]:
+    """Files of a card that no generation can hold, such as one of the host's own."""
+    findings = []
+    for file in card.files:
+        try:
+            check_path(file.path)
+        except ValueError as error:
+            findings.append(f"cards: '{card.id}' names a file that is no part of the content: {error}")
     return findings
 
 
