@@ -56,10 +56,15 @@ class Span(click.ParamType[float]):
 
     name = "SPAN"
 
+    def __init__(self, *, empty: bool = True) -> None:
+        """`empty`: whether no time at all will do."""
+        self._empty = empty
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
-        if found is None:
-            self.fail("must be a number with m, h or d, such as 90d", param, ctx)
+        if found is None or not (self._empty or int(found[1])):
+            least = "" if self._empty else " above 0"
+            self.fail(f"must be a number{least} with m, h or d, such as 90d", param, ctx)
         return int(found[1]) * _UNITS[found[2]]
 
 

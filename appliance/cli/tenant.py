@@ -53,7 +53,7 @@ def settings_options(command: F) -> F:
     return command
 
 
-expires_option = click.option("--expires", type=Span(), help="The key ends after this time: 90d, 12h, 30m.")
+expires_option = click.option("--expires", type=Span(empty=False), help="The key ends after this time: 90d, 12h, 30m.")
 
 
 @click.group("tenant", short_help="Make, show, change and revoke tenants and their keys.")

@@ -167,6 +167,8 @@ def test_one_key_of_several_is_revoked(weir: Weir, state: str) -> None:
         (("add", "x", "--requests-per-minute", "0"), "--requests-per-minute:"),
         (("add", "x", "--budget-day", "nan"), "--budget-day:"),
         (("add", "x", "--business-value", "inf"), "--business-value:"),
+        (("add", "x", "--expires", "0d"), "must be a number above 0 with m, h or d"),
+        (("rotate", "acme", "--expires", "0m"), "must be a number above 0 with m, h or d"),
         (("add", "x", "--budget-day", "-1"), "--budget-day:"),
         (("add", "x", "--quality-floor", "2"), "--quality-floor:"),
         (("add", "x", "--expires", "soon"), "90d"),
