@@ -160,9 +160,9 @@ class Semantic:
         if stated is None:
             return None
         now, labels = self._clock(), request.labels
-        best, score = self._nearest(question, similar, now, labels.cache_max_age_s)
         held = self._of(generation.id, similar)
         standing = held.standing
+        best, score = self._nearest(question, similar, standing, now, labels.cache_max_age_s)
         if draw is None or labels.cache_score is not None:  # who asks for more than is promised says nothing of it
             ruling = standing.explain(question.task, score, now=now)
         else:
@@ -174,18 +174,22 @@ class Semantic:
         return Match(best.entry, question.language, score, p_good, serve, ruling.drawn, held)
 
     def _nearest(
-        self, question: Question, similar: Similar, now: float, max_age_s: float | None
+        self, question: Question, similar: Similar, standing: Standing, now: float, max_age_s: float | None
     ) -> tuple[Near | None, float]:
-        """The best of the nearest, and its score; 0 where there is none that a guard lets pass."""
+        """The best of the nearest, and its score; 0 where there is none that a guard lets pass. One that was taken for
+        another task has to be served under that task's threshold as well.
+        """
         asked = read(question.text, question.language)
         best, score = None, 0.0
         for near in self.cache.nearest(question.partition, question.vector, now):
-            if near.language != question.language or near.cell != question.task:
+            if near.language != question.language:
                 continue
             if max_age_s is not None and now - near.entry.created > max_age_s:
                 continue
             compared = compare(similar.verifier, read(near.text, near.language), asked, near.cosine)
-            if not compared.objections and compared.score > score:
+            if compared.objections or compared.score <= score:
+                continue
+            if near.cell == question.task or standing.explain(near.cell, compared.score, now=now).serve:
                 best, score = near, compared.score
         return best, score
 

@@ -4,7 +4,8 @@ Rules kept here:
 1. Every step is the node's own code on the starter's own files: language, embedder, task classifier, staticity, reading,
    guards, measures, verifier, promise. Nothing is tuned, chosen or mended here.
 2. What the node would not look up is a miss here too: a language that guards do not know, a question of the moment.
-3. A threshold is the cell's own; a cell that abstains serves nothing, unless the benchmark was told a threshold.
+3. A threshold is the stricter of both turns' cells; a cell that abstains serves nothing, unless the benchmark was told a
+   threshold.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Compared:
     objections: tuple[str, ...]
     score: float
     unguarded: float
-    cell: str  # of the turn that was asked: whose threshold counts
+    cell: str  # of the turn that was asked
+    stored_cell: str
 
 
 class Chain:
@@ -88,18 +90,21 @@ class Chain:
         cosine = min(1.0, float(stored.vector @ asked.vector))
         if stored.reading is None or asked.reading is None:
             why = {turn.why for turn in (stored, asked)} - {""}
-            return Compared(cosine, tuple(sorted(why)), 0.0, 0.0, asked.cell)
+            return Compared(cosine, tuple(sorted(why)), 0.0, 0.0, asked.cell, stored.cell)
         found = self.judge(stored.reading, asked.reading, cosine)
         alone = found.score
         if found.objections and found.objections != ("error",):
             alone = self.verifier.score(measures(stored.reading, asked.reading, cosine))
-        return Compared(cosine, found.objections, found.score, alone, asked.cell)
+        return Compared(cosine, found.objections, found.score, alone, asked.cell, stored.cell)
 
     def judge(self, stored: Reading, asked: Reading, cosine: float) -> Comparison:
         return compare(self.verifier, stored, asked, cosine)
 
-    def threshold(self, cell: str) -> float:
-        """Infinite where the cell abstains."""
+    def limit(self, *cells: str) -> float:
+        """What a score has to reach for turns of these cells; infinite where one of them abstains."""
+        return max(map(self._threshold, cells))
+
+    def _threshold(self, cell: str) -> float:
         promised = self.promise.cell(cell)
         threshold = None if promised is None else promised.threshold
         return math.inf if threshold is None else threshold

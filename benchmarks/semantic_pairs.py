@@ -225,7 +225,7 @@ def measured(name: str, pairs: list[Pair], chain: Chain) -> dict[str, Any]:
     peers.show("What could be had", table)
     cells = by_task(found, halves[OURS, "at 1 %"], same)
     peers.show(f"{OURS}, at 1 %, by cell", [("cell", *HEAD), *((task, *of.cells()) for task, of in cells.items())])
-    served = [not one.objections and one.score >= chain.threshold(one.cell) for one in found]
+    served = [not one.objections and one.score >= chain.limit(one.stored_cell, one.cell) for one in found]
     promised = by_task(found, served, same)
     verdicts = {task: verdict(task, of, chain) for task, of in promised.items()}
     table = [("cell", *HEAD, ""), *((task, *of.cells(), verdicts[task]) for task, of in promised.items())]

@@ -158,8 +158,10 @@ class Ours:
         resumed = time.thread_time_ns()
         answer, best = None, 0.0
         if asked.reading is not None:
-            limit = self._chain.threshold(asked.cell) if self._threshold is None else self._threshold
             for near in self._semantic.nearest("bench", asked.vector, now):
+                if near.language != asked.language:
+                    continue
+                limit = self._chain.limit(near.cell, asked.cell) if self._threshold is None else self._threshold
                 found = self._chain.judge(read(near.text, near.language), asked.reading, near.cosine)
                 if not found.objections and found.score >= limit and found.score > best:
                     answer, best = near.entry.answer.choices[0].text, found.score

@@ -86,7 +86,7 @@ def run(rows: list[dict[str, Any]], chain: Chain, *, threshold: float | None, st
     for row in rows:
         tongue = row["language"] if stated else None
         found = chain.compare(chain.turn(row["a"], tongue), chain.turn(row["b"], tongue))
-        limit = chain.threshold(found.cell) if threshold is None else threshold
+        limit = chain.limit(found.stored_cell, found.cell) if threshold is None else threshold
         kinds.setdefault(row["kind"], Kind(row["kind"], row["same"])).add(row, found, limit)
     return list(kinds.values())
 

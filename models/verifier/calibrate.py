@@ -1,9 +1,9 @@
 """Certifies the verifier's thresholds cell by cell: `python models/verifier/calibrate.py`, after train.py.
 
 Rules kept here:
-1. Look-ups are drawn as a cache sees them: of half of a cell's intents one text is stored, of every intent one text is
-   asked, once, against its nearest five; the best score of what no guard objects to is what would be served. Wrong is
-   an answer that belongs to another intent.
+1. Look-ups are drawn as a cache sees them: of half of all intents, whatever their cell, one text is stored, of every
+   intent of a cell one text is asked, once, against its nearest five; the best score of what no guard objects to is what
+   would be served. Wrong is an answer that belongs to another intent.
 2. Thresholds are certified on the calibration split alone (`similar.promise`), and reported on the test split, which
    only the margin was chosen by (and see 4).
 3. A threshold is the stricter of what the cell's English look-ups certify and of what the look-ups in all other
@@ -48,12 +48,21 @@ from appliance.similar.verifier import compare, fits  # noqa: E402
 STARTER = ROOT / "bundles" / "starter"
 DELTA, MARGIN, SEED, NEAREST, STORED, MOST_MIXED = 0.01, 2.0, 13, 5, 0.5, 2000
 LOOSEST = 0.895
-MIXED, MIXED_WHOLE = "other", "(all)"
+MIXED = "other"
 GIVEN = "no labels: the answer hangs on each word, number or passage that the request brings; exact hits only"
 REASONS = {
     "creative": "no labels: what is written for its own sake is to differ from time to time; exact hits only",
     "math": "no labels: one number or sign makes another problem; exact hits only",
 }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One look-up of a cell's, and whether an answer of its own was stored."""
+
+    cell: str
+    stored: bool
+    look_up: LookUp
 
 
 @dataclass(frozen=True)
@@ -64,35 +73,33 @@ class Made:
     stored: int
 
 
-def look_ups(found: list[Intent], texts: Texts, verifier: Verifier, seed: int = SEED) -> tuple[Made, Made]:
-    """One look-up of each intent: those in English, and those in other languages."""
+def look_ups(found: list[Intent], texts: Texts, verifier: Verifier, seed: int = SEED) -> list[Asked]:
+    """One look-up of each intent, in one store of half of them. Each intent has two texts at least."""
     rng = random.Random(f"look-ups:{seed}")
     stored: list[tuple[str, int]] = []
-    asked: list[tuple[str, int]] = []
+    asked: list[str] = []
     for at, each in enumerate(found):
-        one, other = rng.sample(each.texts, 2) if len(each.texts) > 1 else (each.texts[0], each.texts[0])
-        asked.append((one, at))
+        one, other = rng.sample(each.texts, 2)
+        asked.append(one)
         if rng.random() < STORED:
             stored.append((other, at))
-    held, wanted = texts.vectors([text for text, _ in stored]), texts.vectors([text for text, _ in asked])
+    held = texts.vectors([text for text, _ in stored])
     owners = {owner for _, owner in stored}
-    made: tuple[list[LookUp], list[LookUp]] = ([], [])
-    for (text, at), vector in zip(asked, wanted, strict=True):
-        cosines = held @ vector
+    made: list[Asked] = []
+    for at, (text, vector) in enumerate(zip(asked, texts.vectors(asked), strict=True)):
+        language, cosines = found[at].language, held @ vector
         best, wrong = 0.0, False
         for near in np.argsort(-cosines, kind="stable")[:NEAREST]:
             old, owner = stored[near]
-            if found[owner].language != found[at].language:
+            if found[owner].language != language:
                 continue
-            language = found[at].language
             comparison = compare(
                 verifier, texts.reading(old, language), texts.reading(text, language), float(cosines[near])
             )
             if not comparison.objections and comparison.score > best:
                 best, wrong = comparison.score, owner != at
-        made[found[at].language != "en"].append(LookUp(best, wrong))
-    english = sum(found[owner].language == "en" for owner in owners)
-    return Made(made[0], english), Made(made[1], len(owners) - english)
+        made.append(Asked(found[at].cell, at in owners, LookUp(best, wrong)))
+    return made
 
 
 def rungs_of(made: Made, others: Made, strictest: float) -> tuple[Rung, ...]:
@@ -110,15 +117,20 @@ def rungs_of(made: Made, others: Made, strictest: float) -> tuple[Rung, ...]:
     return tuple(found)
 
 
-def by_cell(split: str) -> dict[str, list[Intent]]:
-    """The intents of each cell, a draw of all of them for the mixed one, and all."""
+def by_cell(split: str, texts: Texts, verifier: Verifier) -> tuple[dict[str, Made], Made]:
+    """The English look-ups of each cell, for the mixed one a draw of all of them; and those in other languages."""
     every = [each for each in typed(split, seed=SEED) if len(each.texts) > 1]
-    cells: dict[str, list[Intent]] = {}
-    for each in every:
+    english = look_ups([each for each in every if each.language == "en"], texts, verifier)
+    others = look_ups([each for each in every if each.language != "en"], texts, verifier)
+    cells: dict[str, list[Asked]] = {}
+    for each in english:
         cells.setdefault(each.cell, []).append(each)
-    cells[MIXED_WHOLE] = every
-    cells[MIXED] = random.Random(SEED).sample(every, min(MOST_MIXED, len(every)))
-    return cells
+    cells[MIXED] = random.Random(SEED).sample(english, min(MOST_MIXED, len(english)))
+    return {cell: together(asked) for cell, asked in cells.items()}, together(others)
+
+
+def together(asked: list[Asked]) -> Made:
+    return Made([each.look_up for each in asked], sum(each.stored for each in asked))
 
 
 def seen(made: Made, threshold: float) -> dict[str, Any]:
@@ -145,33 +157,31 @@ def main() -> None:
     if problem := fits(verifier, embedder.digest):
         raise SystemExit(f"verifier.json cannot be used: {problem}; run train.py first")
     texts = Texts(embedder, options.cache)
-    cells, held_out = by_cell("calibration"), by_cell("test")
+    (cells, others), (held_out, others_held_out) = (
+        by_cell(split, texts, verifier) for split in ("calibration", "test")
+    )
     tasks = [task["id"] for task in json.loads((STARTER / "taxonomy.json").read_bytes())["tasks"]]
-    foreign = {
-        split: look_ups([each for each in of[MIXED_WHOLE] if each.language != "en"], texts, verifier)[1]
-        for split, of in (("calibration", cells), ("test", held_out))
-    }
     promised: dict[str, CellPromise] = {}
     report: dict[str, Any] = {}
     for task in sorted(tasks, key=lambda task: task == MIXED):
         if task not in cells:
             promised[task] = CellPromise(delta=DELTA, reason=REASONS.get(task, GIVEN))
             continue
-        made, _ = look_ups(cells[task], texts, verifier)
+        made = cells[task]
         strictest = max([0.0, *(cell.threshold or 0.0 for cell in promised.values())]) if task == MIXED else 0.0
         reason = f"nothing could be certified of {len(made.look_ups)} look-ups (at least {FEWEST} are needed)"
-        rungs = rungs_of(made, foreign["calibration"], strictest)
+        rungs = rungs_of(made, others, strictest)
         cell = CellPromise(
             delta=DELTA,
             ladder=rungs,
             reason="" if rungs else reason,
             source=f"models/verifier, calibration split, {len(made.look_ups)} look-ups, {made.stored} of them with an "
-            f"answer stored; and {len(foreign['calibration'].look_ups)} in other languages",
+            f"answer stored; and {len(others.look_ups)} in other languages",
         )
         report[task] = {"threshold": cell.threshold, "rungs": len(rungs)}
         if cell.threshold is not None:
             report[task]["calibration"] = seen(made, cell.threshold)
-            tested = seen(look_ups(held_out[task], texts, verifier)[0], cell.threshold)
+            tested = seen(held_out[task], cell.threshold)
             report[task]["test"] = tested
             if tested["wrong_per_look_up"] > DELTA:
                 said = f"{tested['wrong']} of {tested['look_ups']} look-ups of the test split were wrong"
@@ -180,8 +190,8 @@ def main() -> None:
         promised[task] = cell
     served = [cell.threshold for cell in promised.values() if cell.threshold is not None]
     if served:
-        for split, of in foreign.items():
-            report.setdefault("other languages, at the loosest threshold", {})[split] = seen(of, min(served))
+        loosest = {"calibration": seen(others, min(served)), "test": seen(others_held_out, min(served))}
+        report["other languages, at the loosest threshold"] = loosest
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
     if not options.dry_run:
         promise = Promise(verifier=verifier.digest, embedder=embedder.digest, cells=promised)

@@ -199,6 +199,21 @@ async def test_without_a_promise_or_where_the_host_is_stricter_nothing_similar_i
             assert (await by.ask(ASKED))[0] != (await by.ask(SAME))[0], name
 
 
+async def test_a_repeat_that_is_taken_for_another_task_is_held_to_the_promise_of_both(tmp_path: Path) -> None:
+    first, again = "Why was the trip to Rome canceled?", "Why was the trip to Rome cancelled?"
+    stored_as, asked_as, found = "", "", []
+    for name, without in (("both", ""), ("not of the stored", "stored"), ("not of the asked", "asked")):
+        (tmp_path / name).mkdir()
+        tasks = [task for task in TASKS if task != {"stored": stored_as, "asked": asked_as}.get(without)]
+        async with similar(tmp_path / name, promise=promise(verifier(), tasks=tasks)) as by:
+            answers = [await by.ask(text) for text in (first, again)]
+            rows = [await by.weir.record(headers["x-weir-decision"]) for _, headers in answers]
+        stored_as, asked_as = (row["features"]["cells"][0][0].partition("/")[0] for row in rows)
+        found.append(answers[0][0] == answers[1][0])
+    assert stored_as != asked_as, "or it shows nothing"
+    assert found == [True, False, False]
+
+
 async def test_it_outlives_the_node_and_goes_with_its_answer(tmp_path: Path) -> None:
     async with similar(tmp_path) as by:
         first, _ = await by.ask(ASKED)

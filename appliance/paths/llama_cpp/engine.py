@@ -134,8 +134,8 @@ class Engine:
                 except ValueError:
                     raise PathError("unsupported", "llama.cpp refuses the grammar of the wanted form.") from None
                 run.choices.append(Choice(run, index, sampler, limit))
-        except PathError as error:
-            self._faults.append([number, error.fault, error.message, error.param])
+        except Exception as error:  # noqa: BLE001 - rule 4
+            self._refuse(number, error)
             return
         self._jobs[number] = run
         self._waiting.extend(run.choices)
@@ -144,8 +144,13 @@ class Engine:
         """Report how long a job's prompt is, under its number."""
         try:
             self._ends.append([number, [], [len(self._prompt(job)), 0, 0], [], []])
-        except PathError as error:
-            self._faults.append([number, error.fault, error.message, error.param])
+        except Exception as error:  # noqa: BLE001 - rule 4
+            self._refuse(number, error)
+
+    def _refuse(self, number: int, error: Exception) -> None:
+        if not isinstance(error, PathError):
+            error = PathError("rejected", f"The runtime cannot read this request ({type(error).__name__}).")
+        self._faults.append([number, error.fault, error.message, error.param])
 
     def _prompt(self, job: Job) -> Ints:
         size = len(job.prompt) + sum(len(message.content) for message in job.messages)

@@ -32,6 +32,17 @@ async def test_streaming_and_whole_answers_are_the_same_text(path: LlamaCppPath,
     assert sum(chunk.tokens for chunk in streamed.texts) == streamed.done.usage.completion_tokens == 24
 
 
+async def test_a_job_that_nobody_thought_of_is_refused_and_ends_no_other(path: LlamaCppPath) -> None:
+    async def odd() -> PathError:
+        with pytest.raises(PathError) as caught:
+            await answer(path, make_job(messages=(Message("user", 5),)))  # type: ignore[arg-type]
+        return caught.value
+
+    other, error = await asyncio.gather(answer(path, make_job(logit_bias=NO_END)), odd())
+    assert (error.fault, error.message) == ("rejected", "The runtime cannot read this request (TypeError).")
+    assert other.done.usage.completion_tokens == 24
+
+
 async def test_a_seed_repeats_an_answer_and_another_seed_changes_it(path: LlamaCppPath) -> None:
     first, again, other = [(await answer(path, make_job(temperature=1.0, seed=seed))).text() for seed in (1, 1, 2)]
     assert first == again != other
