@@ -17,7 +17,7 @@ from benchmarks import semantic_pairs, semantic_peer, semantic_suite  # noqa: E4
 from benchmarks.semantic_chain import Compared, interval  # noqa: E402
 from benchmarks.semantic_pairs import Pair, certified, empirical, loosest, tally  # noqa: E402
 
-FOUND = Compared(0.9, (), 0.8, 0.8, "knowledge/easy")
+FOUND = Compared(0.9, (), 0.8, 0.8, "knowledge/easy", "knowledge/easy")
 
 
 def ran(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -69,7 +69,7 @@ def test_a_kind_counts_hits_objections_and_what_its_cell_would_not_serve() -> No
     kind.add(row("negation", same=False), FOUND, 0.8)
     kind.add(row("negation", same=False), FOUND, 0.81)
     kind.add(row("negation", same=False), FOUND, float("inf"))
-    kind.add(row("negation", same=False), Compared(0.9, ("negation",), 0.0, 0.9, "knowledge/easy"), 0.0)
+    kind.add(row("negation", same=False), Compared(0.9, ("negation",), 0.0, 0.9, "knowledge/easy", "chat/easy"), 0.0)
     assert (kind.pairs, kind.hits, kind.abstained, kind.objected["negation"]) == (4, 1, 1, 1)
 
 
