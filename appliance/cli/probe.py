@@ -16,7 +16,8 @@ from appliance.cli.common import WeirCommand
 )
 @click.argument("name")
 @click.argument("argument", default="{}")
-def command(name: str, argument: str) -> None:
+@click.option("--parent", type=int, help="End with this process, which started it.")
+def command(name: str, argument: str, parent: int | None) -> None:
     """Run one check of doctor in this process.
 
     Writes one line of JSON. Not for people: doctor calls it.
@@ -25,7 +26,10 @@ def command(name: str, argument: str) -> None:
 
     from appliance.cli.out import emit_json
     from appliance.doctor.probes import PROBES
+    from appliance.paths.confine.parent import end_with
 
     if name not in PROBES:
         raise click.UsageError(f"There is no probe {name!r}.")
+    if parent is not None:
+        end_with(parent)
     emit_json(PROBES[name](json.loads(argument)), line=True)

@@ -53,11 +53,11 @@ def ask(
 ) -> Answer:
     """Runs one of `probes.PROBES`. `env` replaces the environment. Never raises for what the child does.
 
-    `aside`: in a session of its own, in which it may give way.
+    `aside`: in a session of its own, in which it may give way. The child ends with the thread that asks.
     """
     try:
         child = subprocess.Popen(  # noqa: S603  our own program, our own arguments, no shell
-            [*command(), "probe", probe, json.dumps(dict(argument))],
+            [*command(), "probe", probe, json.dumps(dict(argument)), "--parent", str(os.getpid())],
             env=environment(os.environ if env is None else env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

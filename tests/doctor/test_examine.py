@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from appliance.doctor import CHECKS, Check, Result, Subject, verdict
 from appliance.doctor.check import CheckOutcome, examine_all, passed
 from appliance.doctor.child import ask
 from tests.doctor.subjects import subject
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_check_that_breaks_is_a_failure_and_does_not_hide_the_others(tmp_path: Path) -> None:
@@ -129,3 +135,33 @@ def test_a_child_that_crashes_hangs_or_babbles_is_an_answer_too(tmp_path: Path) 
 def test_results_are_plain_values() -> None:
     result = Result("a", "pass", "seen", "", {"n": 1})
     assert json.loads(json.dumps(result.as_json())) == dataclasses.asdict(result)
+
+
+def test_a_probe_ends_with_whoever_asked_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "endless")  # nobody writes: the probe waits for ever
+    asking = (
+        f"from appliance.doctor.child import ask; ask('gguf', {{'path': {str(tmp_path / 'endless')!r}}}, aside=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", asking], cwd=ROOT) as who:
+        asked = Path(f"/proc/{who.pid}/task/{who.pid}/children")
+        assert within(20.0, lambda: asked.read_text() != "")
+        child = asked.read_text().split()[0]
+        assert not within(1.0, lambda: ended(child)), "it waits"
+        who.kill()
+    assert within(20.0, lambda: ended(child))
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def ended(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True

@@ -12,7 +12,6 @@ Started by `supervisor` only: `python -m appliance.paths.llama_cpp.worker --fd N
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import resource
@@ -30,6 +29,7 @@ import jinja2
 from appliance.paths.confine import Confinement, NoFilter
 from appliance.paths.confine import confine as give_up
 from appliance.paths.confine.attempts import attempts
+from appliance.paths.confine.parent import end_with
 from appliance.paths.llama_cpp import library
 from appliance.paths.llama_cpp.engine import Engine
 from appliance.paths.llama_cpp.library import Context, LoadError, Model
@@ -53,7 +53,6 @@ from appliance.paths.llama_cpp.protocol import (
 )
 
 EXIT_LOAD = 3
-_PR_SET_PDEATHSIG = 1
 _SMALL = 30_000_000  # parameters; below, threads cost more in waiting for each other than they compute
 _MOST_THREADS = 8
 _DEFAULT_CONTEXT = 4096
@@ -67,9 +66,7 @@ def confine(parent: int, settings: Settings) -> Confinement:
 
     Raises NoFilter.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # the parent died before the call above
-        os._exit(0)
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node's own Ctrl-C is answered by the supervisor
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if settings.address_space:
