@@ -15,6 +15,7 @@ from appliance.paths.bedrock_http import BedrockDialect
 from appliance.paths.cohere_http import CohereDialect
 from appliance.paths.contract import Job, PathError
 from appliance.paths.gemini_http import GeminiDialect
+from appliance.paths.openai_http import OpenAIDialect
 from appliance.paths.registry import RUNTIMES, PathContext, build_path
 from appliance.records.card import Flavour, ModelCard
 from appliance.records.request import Message, Sampling
@@ -27,11 +28,12 @@ DIALECTS: dict[str, Any] = {
     "gemini_http": GeminiDialect,
     "bedrock_http": BedrockDialect,
     "cohere_http": CohereDialect,
+    "mistral": OpenAIDialect,
 }
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 SAMPLING: dict[str, Any] = {
     "seed": 1, "min_p": 0.1, "frequency_penalty": 1.0, "presence_penalty": 1.0, "repeat_penalty": 1.1,
-    "logit_bias": ((1, 1.0),), "logprobs": True,
+    "logit_bias": ((1, 1.0),), "logprobs": True, "top_k": 4,
 }  # fmt: skip
 FORWARDED: dict[str, Any] = {
     "verbosity": "low", "prediction": {}, "web_search_options": {}, "chat_template_kwargs": {}, "service_tier": "auto",
@@ -39,9 +41,10 @@ FORWARDED: dict[str, Any] = {
 
 
 def refused() -> list[tuple[str, str]]:
+    """Who refuses, a runtime or a flavour, and what."""
     table = PAGE.split("| `runtime` | parameters |", 1)[1].split("\n\n", 1)[0]
-    rows = [re.findall(r"`([^`]+)`", line) for line in table.splitlines()[2:]]
-    return [(runtime, name) for runtime, *names in rows for name in names]
+    rows = [[re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[1:3]] for line in table.splitlines()[2:]]
+    return [(whose[-1], name) for whose, names in rows for name in names]
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
@@ -56,9 +59,9 @@ def test_every_adapter_over_http_is_in_the_table() -> None:
     assert {name for name in RUNTIMES if name.endswith("_http")} == named
 
 
-@pytest.mark.parametrize(("runtime", "name"), refused())
-def test_what_is_said_to_be_refused_is_refused_by_its_name(runtime: str, name: str) -> None:
-    card = next(card for card in CARDS if card.runtime == runtime)
+@pytest.mark.parametrize(("whose", "name"), refused())
+def test_what_is_said_to_be_refused_is_refused_by_its_name(whose: str, name: str) -> None:
+    card = next(card for card in CARDS if card.endpoint and whose in (card.runtime, card.endpoint.flavour))
     assert card.endpoint is not None
     job = Job(id="j", kind="chat", messages=(Message("user", "a"),))
     if name in SAMPLING:
@@ -70,7 +73,7 @@ def test_what_is_said_to_be_refused_is_refused_by_its_name(runtime: str, name: s
     else:
         job = replace(job, tools=(TOOL,), parallel_tool_calls=False)
     with pytest.raises(PathError) as caught:
-        DIALECTS[runtime](card).call(job, card.endpoint, streaming=False)
+        DIALECTS[whose](card).call(job, card.endpoint, streaming=False)
     assert (caught.value.fault, caught.value.param) == ("unsupported", name)
 
 

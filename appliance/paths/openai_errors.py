@@ -110,6 +110,8 @@ def _fault(status: int, said: _ErrorBody) -> tuple[PathFault, str]:
     if code in ("rate_limit_exceeded", "insufficient_quota") or kind in (
         "rate_limit_error",
         "overloaded_error",
+        "rate_limited",  # Mistral's, and the next
+        "service_tier_capacity_exceeded",
     ):
         return "overloaded", "The server takes no more requests for now."
     if said.flagged:

@@ -1,7 +1,9 @@
-"""OpenAI's dialect, for any server that speaks it: OpenAI, Azure, vLLM, TGI, llama-server, OpenRouter, another Weir.
+"""OpenAI's dialect, for any server that speaks it: OpenAI, Azure, vLLM, TGI, llama-server, OpenRouter, Mistral, another
+Weir.
 
 Rules kept here:
-1. What such a server may know is sent as it is; what it does not know is for it to refuse.
+1. What such a server may know is sent as it is; what it does not know is for it to refuse. Mistral refuses every
+   field that it does not know, so what it is told is put into its own words (`mistral_wire`).
 2. A `base_url` without a path gets `/v1`; Azure's is addressed by deployment, with a header of its own for the key,
    unless it ends in `/openai/v1`, Azure's newer address, which names the deployment as the model.
 3. What a card says of OpenRouter is demanded of it with every request: that nothing is retained, or trained on, is true
@@ -24,6 +26,7 @@ from yarl import URL
 
 from appliance.paths.contract import Job, PathError
 from appliance.paths.dialect import Call, Reading, unsupported
+from appliance.paths.mistral_wire import GoneOnWith, mistral_body
 from appliance.paths.openai_errors import error_event, error_of
 from appliance.paths.openai_wire import Answered, Embedded, build_body
 from appliance.paths.prefixes import canonical_schema
@@ -44,7 +47,8 @@ class OpenAIDialect:
     def __init__(self, card: ModelCard | None = None, node: str = "") -> None:
         """`card` is the path's, `node` what this node calls itself towards another Weir."""
         endpoint = card.endpoint if card is not None else None
-        self._weir = endpoint is not None and endpoint.flavour == "weir"
+        self._flavour = endpoint.flavour if endpoint is not None else "openai"
+        self._reasoning = card.capabilities.reasoning if card is not None else "none"
         self._terms = terms_of(card) if card is not None else {}
         self._node = node
 
@@ -57,12 +61,15 @@ class OpenAIDialect:
         url, max_key, seals = address(
             endpoint.base_url, endpoint.flavour, endpoint.api_version, endpoint.model, _ADDRESS[job.kind]
         )
-        body = build_body(job, endpoint.model, max_key=max_key, streaming=streaming, seals=seals)
+        flavour = endpoint.flavour
+        if flavour == "mistral":
+            body = mistral_body(job, endpoint.model, self._reasoning, streaming=streaming)
+        else:
+            body = build_body(job, endpoint.model, max_key=max_key, streaming=streaming, seals=seals)
         if endpoint.cache_salt and job.kind != "embedding":
             body["cache_salt"] = job.tenant_salt
         if endpoint.continuous_usage and streaming and job.n == 1:  # of several choices each tells its own
-            body["stream_options"]["continuous_usage_stats"] = True
-        flavour = endpoint.flavour
+            body.setdefault("stream_options", {})["continuous_usage_stats"] = True
         if flavour == "weir":
             if job.continues:
                 raise unsupported("answers that are begun", "messages")
@@ -81,7 +88,9 @@ class OpenAIDialect:
     def reading(self, job: Job) -> Reading:
         if job.kind == "embedding":
             return Embedded(len(job.inputs))
-        return AnsweredByWeir(job) if self._weir else Answered(job)
+        if self._flavour == "weir":
+            return AnsweredByWeir(job)
+        return GoneOnWith(job) if job.continues and self._flavour == "mistral" else Answered(job)
 
     def error(self, status: int, headers: Mapping[str, str], raw: bytes, hidden: str) -> PathError:
         if status == 200:

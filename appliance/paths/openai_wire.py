@@ -7,14 +7,16 @@ Rules kept here:
    beginning of a prompt that they computed before. Messages keep theirs, and nothing of the moment is added.
 
 Thinking is read under both names that servers give it, `reasoning_content` (DeepSeek, vLLM before 0.11) and `reasoning`
-(vLLM since, OpenRouter); earlier thinking is not sent back. A refusal arrives as Text, with 'content_filter' as its
-finish reason, so that nobody takes it for an answer in form. It opens no connection.
+(vLLM since, OpenRouter), and as a part of a content that is a list (Mistral's models); earlier thinking is not sent
+back. A refusal arrives as Text, with 'content_filter' as its finish reason, so that nobody takes it for an answer in
+form. It opens no connection.
 """
 
 from __future__ import annotations
 
 import base64
 from array import array
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -32,11 +34,12 @@ _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",  # Mistral's
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-# What a server says that gave up and still ends its stream as if it had not: vLLM, OpenRouter, DeepSeek.
+# What a server says that gave up and still ends its stream as if it had not: vLLM, OpenRouter, Mistral, DeepSeek.
 _GAVE_UP = frozenset(("abort", "error", "insufficient_system_resource"))
 
 
@@ -241,14 +244,16 @@ class Answered(EventReading):
                 refusal = said.get("refusal")
                 if refusal:
                     self.refusals.add(index)
-                    text = f"{text or ''}{refusal}"
+                    said_so = {"type": "text", "text": refusal}
+                    text = [*text, said_so] if type(text) is list else f"{text or ''}{refusal}"
         else:
             text = choice.get("text")
         if text:
-            if type(text) is not str:
-                raise BrokenAnswer("content is not text")
             tokens = len(logprobs) if logprobs else 1 if key == "delta" else self._tokens_each()
-            chunks.append(Text(text, index, tokens, logprobs))
+            if type(text) is str:
+                chunks.append(Text(text, index, tokens, logprobs))
+            else:
+                self._parts(text, Text("", index, tokens, logprobs), key, chunks)
         if calls:
             for position, call in enumerate([calls] if type(calls) is dict else calls):  # TGI has a single one bare
                 # In a whole message the position is implied; the delta form says it, or leaves it to ids (`called`).
@@ -274,12 +279,35 @@ class Answered(EventReading):
             raise BrokenAnswer("reasoning is not text")
         chunks.append(Reasoning(thought, index, 1 if key == "delta" else self._thought_each()))
 
+    def _parts(self, parts: Any, first: Text, key: str, chunks: list[Chunk]) -> None:
+        """A content that is a list. `first` is what its first text is to be, but for the text itself."""
+        for part in parts:
+            kind = part["type"]
+            if kind == "text":
+                text = _text(part)
+                if text:
+                    chunks.append(replace(first, text=text))
+                    first = Text("", first.index)
+            elif kind == "thinking":
+                thought = "".join([_text(piece) for piece in part["thinking"] if piece["type"] != "reference"])
+                if thought:
+                    chunks.append(Reasoning(thought, first.index, 1 if key == "delta" else self._thought_each()))
+            elif kind != "reference":
+                raise BrokenAnswer("a part of the content is of an unknown kind")
+
     def _tokens_each(self) -> int:
         usage = self.usage
         return max(1, (usage.completion_tokens - usage.reasoning_tokens) // self.wanted) if usage else 1
 
     def _thought_each(self) -> int:
         return max(1, self.usage.reasoning_tokens // self.wanted) if self.usage else 1
+
+
+def _text(part: Any) -> str:
+    text = part["text"]
+    if part["type"] != "text" or type(text) is not str:
+        raise BrokenAnswer("a part of the content is not text")
+    return text
 
 
 def _dumped(arguments: dict[str, Any]) -> str:

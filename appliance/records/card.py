@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 Tier = Literal["cache", "reuse", "device", "site", "sovereign", "frontier"]
 TIERS: tuple[Tier, ...] = ("cache", "reuse", "device", "site", "sovereign", "frontier")
-Flavour = Literal["openai", "azure", "vllm", "tgi", "llama_server", "openrouter", "huggingface", "weir"]
+Flavour = Literal["openai", "azure", "vllm", "tgi", "llama_server", "openrouter", "huggingface", "mistral", "weir"]
 Modality = Literal["chat", "completion", "embedding", "classification", "image", "video"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]

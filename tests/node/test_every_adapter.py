@@ -26,7 +26,8 @@ from tests.standins.openai_server import OpenAIStandIn
 from tests.standins.provider import ProviderStandIn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-ADAPTERS = ("openai_http", *(provider.runtime for provider in PROVIDERS.values()))
+OPENAI = {"openai_http": "openai", "mistral": "mistral"}  # its dialect, and the flavour that has words of its own
+ADAPTERS = (*OPENAI, *(provider.runtime for provider in PROVIDERS.values()))
 FEATURES = ("chat", "streaming", "tools", "structured output", "images in")
 SAID = "one two three four"
 DATA = base64.b64encode(b"\x89PNG\r\n\x1a\n not much of a picture").decode()
@@ -81,14 +82,15 @@ async def _started(
     runtime: str, stack: AsyncExitStack, patch: pytest.MonkeyPatch
 ) -> tuple[OpenAIStandIn | ProviderStandIn, ModelCard]:
     capabilities = {"tools": True, "json_schema": True, "images_in": True}
-    if runtime == "openai_http":
-        plain = await stack.enter_async_context(OpenAIStandIn(Behaviour()))
-        return plain, upstream_card(plain.base_url, capabilities=capabilities)
+    if runtime in OPENAI:
+        plain = await stack.enter_async_context(OpenAIStandIn(Behaviour(flavour=OPENAI[runtime])))
+        endpoint = {"flavour": OPENAI[runtime]}
+        return plain, upstream_card(plain.base_url, capabilities=capabilities, endpoint=endpoint)
     provider = next(one for one in PROVIDERS.values() if one.runtime == runtime)
     server = await stack.enter_async_context(provider.stand_in(Behaviour(key=provider.key)))
     patch.setenv("WEIR_TEST_KEY", provider.secret)
-    endpoint = {"api_key_ref": "env:WEIR_TEST_KEY", **provider.endpoint}
-    over = {"runtime": runtime, "modalities": ("chat",), "capabilities": capabilities, "endpoint": endpoint}
+    stated = {"api_key_ref": "env:WEIR_TEST_KEY", **provider.endpoint}
+    over = {"runtime": runtime, "modalities": ("chat",), "capabilities": capabilities, "endpoint": stated}
     return server, upstream_card(server.base_url, **over)
 
 

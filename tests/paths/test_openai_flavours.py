@@ -133,6 +133,9 @@ async def test_who_gave_up_is_not_taken_for_one_that_ended(flavour: str, stream:
         ("llama_server", "too-long", "context_too_long"),
         ("tgi", "too-long", "context_too_long"),
         ("vllm", "too-long", "context_too_long"),
+        ("mistral", "too-long", "context_too_long"),
+        ("mistral", "429", "overloaded"),
+        ("mistral", "401", "auth"),
     ],
 )
 @both
@@ -154,7 +157,7 @@ async def test_a_form_is_said_in_the_server_s_words(flavour: str) -> None:
         assert said(await collect(path, job(format=form))) == '{"name": "Bern"}'
         sent = server.bodies[-1]["response_format"]
         assert sent["type"] == ("json" if flavour == "tgi" else "json_schema")
-        if flavour == "llama_server":
+        if flavour in ("llama_server", "mistral"):
             assert (await fault(path, job(format=Format("regex", pattern="a+")))).param == "response_format"
             return
         await collect(path, job(format=Format("regex", pattern="a+")))

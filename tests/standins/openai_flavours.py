@@ -9,6 +9,7 @@
 | azure | a first chunk without choices; annotations of its filter, alone too; a filter that refuses the prompt |
 | openrouter | comments while it waits; errors inside of a choice; what it cost; moderation |
 | huggingface | a model that is being loaded says for how long |
+| mistral | refuses what it does not know (`mistral_rules`); content as a list of parts; usage without being asked |
 
 Pure: it changes what the stand-in is about to say.
 """
@@ -20,10 +21,22 @@ from typing import Any
 
 import orjson
 
-FLAVOURS = ("openai", "vllm", "tgi", "llama_server", "azure", "openrouter", "huggingface")
+from tests.standins import mistral_rules
+
+FLAVOURS = ("openai", "vllm", "tgi", "llama_server", "azure", "openrouter", "huggingface", "mistral")
 SAFE = {name: {"filtered": False, "severity": "safe"} for name in ("hate", "self_harm", "sexual", "violence")}
 THOUGHT = ("Let me", " see.")
 _REASONING = {"vllm": "reasoning", "openrouter": "reasoning", "llama_server": "reasoning_content"}
+_MISTRALS: dict[str, tuple[int, dict[str, Any]]] = {
+    "too-long": mistral_rules.error(
+        400,
+        "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+        "invalid_request_prompt",
+        "3051",
+    ),
+    "429": mistral_rules.error(429, "Rate limit exceeded", "rate_limited", "1300"),
+    "401": (401, {"detail": "Unauthorized"}),
+}
 
 
 def before(flavour: str, frame: dict[str, Any]) -> list[bytes]:
@@ -63,6 +76,9 @@ def spoken(flavour: str, choice: dict[str, Any], *, streaming: bool) -> dict[str
                 for call in calls
             ]  # fmt: skip
             choice = {**choice, "message": {**choice["message"], "tool_calls": shown}}
+    elif flavour == "mistral":
+        if choice.get("finish_reason") in ("abort", "length"):
+            choice = {**choice, "finish_reason": "error" if choice["finish_reason"] == "abort" else "model_length"}
     elif flavour == "openrouter" and choice.get("finish_reason"):
         choice = {**choice, "native_finish_reason": "STOP"}
     elif flavour == "vllm":
@@ -70,9 +86,36 @@ def spoken(flavour: str, choice: dict[str, Any], *, streaming: bool) -> dict[str
     return choice
 
 
-def thinking(flavour: str) -> str:
-    """Where this server shows what its model thinks."""
-    return _REASONING.get(flavour, "reasoning_content")
+def thinking(flavour: str, *pieces: str) -> dict[str, Any]:
+    """What a model thinks, as this server shows it: fields of a message or a delta."""
+    if flavour == "mistral":
+        return {"content": [mistral_rules.thought(*pieces)]}
+    return {_REASONING.get(flavour, "reasoning_content"): "".join(pieces)}
+
+
+def after_thinking(flavour: str, text: str) -> Any:
+    """The content of what follows right behind the thinking."""
+    return [{"type": "text", "text": text}] if flavour == "mistral" else text
+
+
+def call_of(flavour: str, call: dict[str, Any]) -> dict[str, Any]:
+    """A tool call, with an id as this server makes them."""
+    return {**call, "id": mistral_rules.CALL_ID} if flavour == "mistral" else call
+
+
+def tells_usage(flavour: str) -> bool:
+    """Whether the last event of a stream states the usage though nobody asked."""
+    return flavour == "mistral"
+
+
+def begun(flavour: str, body: dict[str, Any]) -> list[str]:
+    """What of the request the answer says again before it goes on."""
+    return mistral_rules.begun(body) if flavour == "mistral" else []
+
+
+def insists(flavour: str, address: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+    """The status and body of an error for a request that this server does not take; None where it does."""
+    return mistral_rules.refusal(address, body) if flavour == "mistral" else None
 
 
 def frame_of(flavour: str, frame: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +143,8 @@ def inside(flavour: str, frame: dict[str, Any], quoted: str) -> bytes:
         return b"data: " + orjson.dumps(body) + b"\n\ndata: [DONE]\n\n"
     if flavour == "tgi":
         return b"data: " + orjson.dumps({"error": {"message": said, "http_status_code": 500}}) + b"\n\n"
+    if flavour == "mistral":
+        return b"data: " + orjson.dumps(mistral_rules.error(500, said, "internal_server_error", "1000")[1]) + b"\n\n"
     if flavour == "openrouter":
         choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
         body = {**frame, "error": {"code": "server_error", "message": said}, "choices": [choice]}
@@ -110,6 +155,8 @@ def inside(flavour: str, frame: dict[str, Any], quoted: str) -> bytes:
 
 def refusal(flavour: str, mode: str, quoted: str) -> tuple[int, dict[str, Any]] | None:
     """The status and body of an error that only this server has, or words in a way of its own; None: as OpenAI does."""
+    if flavour == "mistral" and mode in _MISTRALS:
+        return _MISTRALS[mode]
     if mode == "filtered":
         if flavour == "openrouter":
             metadata = {"reasons": ["violence"], "flagged_input": quoted, "provider_name": "Stand-in"}

@@ -120,6 +120,7 @@ class OpenAIStandIn(StandIn):
         if mode == "hang":
             await asyncio.sleep(3600)
         own = flavours.refusal(behaviour.flavour, mode, prompt_of(body))
+        own = own or flavours.insists(behaviour.flavour, address, body)
         if own is not None:
             return web.json_response(own[1], status=own[0])
         failure = self._failure(mode, given, prompt_of(body))
@@ -135,6 +136,9 @@ class OpenAIStandIn(StandIn):
         if behaviour.prefix_cache:
             answer.cached_tokens = self._cached(body)
         chat = address.endswith("chat/completions")
+        answer.tokens = [*flavours.begun(behaviour.flavour, body), *answer.tokens]
+        if answer.call is not None:
+            answer.call = flavours.call_of(behaviour.flavour, answer.call)
         if body.get("stream"):
             return await self._stream(request, body, answer, mode, chat=chat)
         if behaviour.tokens_per_s:
@@ -194,7 +198,8 @@ class OpenAIStandIn(StandIn):
         given = body["input"]
         rows = []
         for index, text in enumerate([given] if isinstance(given, str) else given):
-            values = [float(sum(map(ord, text)) % (k + 2)) + 0.5 for k in range(int(body.get("dimensions") or 8))]
+            wanted = int(body.get("dimensions") or body.get("output_dimension") or 8)
+            values = [float(sum(map(ord, text)) % (k + 2)) + 0.5 for k in range(wanted)]
             rows.append({"object": "embedding", "index": index, "embedding": values})
         count = max(1, sum(len(tokens_of(text)) for text in given))
         found: dict[str, Any] = {"object": "list", "data": rows[::-1], "model": body.get("model")}
@@ -234,7 +239,7 @@ class OpenAIStandIn(StandIn):
             else:
                 choice["text"] = text
             if mode == "think" and chat:
-                choice["message"][flavours.thinking(flavour)] = "".join(flavours.THOUGHT)
+                choice["message"] = _thoughtful(flavour, choice["message"])
             if mode == "abort":
                 choice["finish_reason"] = "abort"
             choices.append(flavours.spoken(flavour, choice, streaming=False))
@@ -302,23 +307,27 @@ class OpenAIStandIn(StandIn):
         top = int((body.get("top_logprobs", 0) if chat else body.get("logprobs")) or 0)
         if wants_usage:
             frame["usage"] = None
-        flavour = self.behaviour.flavour
+        flavour, states_usage = self.behaviour.flavour, mode not in ("no-usage", "no-done-no-usage")
+        unasked = flavours.tells_usage(flavour) and states_usage
 
         def event(index: int, delta: dict[str, Any], finish: str | None, token: str | None = None) -> bytes:
             choice: dict[str, Any] = {"index": index, "finish_reason": finish, "logprobs": None}
             if token is not None and wants_logprobs:
                 choice["logprobs"] = logprobs_of([token], top, chat=chat)
             choice |= {"delta": delta} if chat else {"text": delta.get("content", "")}
-            return orjson.dumps({**frame, "choices": [flavours.spoken(flavour, choice, streaming=True)]})
+            told = {"usage": answer.usage(n)} if unasked and finish is not None and index == n - 1 else {}
+            return orjson.dumps({**frame, **told, "choices": [flavours.spoken(flavour, choice, streaming=True)]})
 
         if chat:
             for index in range(n):
                 yield event(index, {"role": "assistant", "content": ""}, None)
-        for thought in flavours.THOUGHT if mode == "think" and chat else ():
-            yield event(0, {flavours.thinking(flavour): thought}, None)
-        for token in [] if mode == "refuse" else answer.tokens:
+        thinks = mode == "think" and chat
+        for thought in flavours.THOUGHT if thinks else ():
+            yield event(0, flavours.thinking(flavour, thought), None)
+        for count, token in enumerate([] if mode == "refuse" else answer.tokens):
+            content = flavours.after_thinking(flavour, token) if thinks and not count else token
             for index in range(n):
-                yield event(index, {"content": token}, None, token)
+                yield event(index, {"content": content}, None, token)
         for index in range(n):
             if mode == "refuse":
                 yield event(index, {"refusal": f"{LABEL}: I will not."}, None)
@@ -329,10 +338,18 @@ class OpenAIStandIn(StandIn):
                 for piece in re.findall(r".{1,8}", function["arguments"]):
                     yield event(index, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}, None)
             yield event(index, {}, "abort" if mode == "abort" else answer.finish)
-        if wants_usage and mode not in ("no-usage", "no-done-no-usage"):
+        if wants_usage and states_usage:
             yield orjson.dumps({**frame, "choices": [], "usage": flavours.usage_of(flavour, answer.usage(n))})
         if not mode.startswith("no-done"):
             yield b"[DONE]"
+
+
+def _thoughtful(flavour: str, message: dict[str, Any]) -> dict[str, Any]:
+    """A message whose model thought before it answered."""
+    thought = flavours.thinking(flavour, *flavours.THOUGHT)
+    if "content" not in thought:
+        return message | thought
+    return message | {"content": thought["content"] + flavours.after_thinking(flavour, message["content"])}
 
 
 def _spoil(raw: bytes, mode: str) -> bytes:
