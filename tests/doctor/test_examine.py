@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +150,11 @@ def test_a_probe_ends_with_whoever_asked_it(tmp_path: Path) -> None:
         child = asked.read_text().split()[0]
         assert not within(1.0, lambda: ended(child)), "it waits"
         who.kill()
-    assert within(20.0, lambda: ended(child))
+    try:
+        assert within(20.0, lambda: ended(child))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
