@@ -2,7 +2,8 @@
 
 Rules kept here:
 1. A question is compared only where its partition, its language and its words of time allow it, with questions of its
-   own task and language, and only where something is certified for that task. Whatever errs is a miss.
+   own language, and only where something is certified for its task. One that was stored under another task is held to
+   that task's promise as well. Whatever errs is a miss.
 2. Served is what no guard objects to and what scores at least the threshold in force: the certified one, or a stricter
    one where labels refuted it (`similar.standing`).
 3. Of the would-be hits a share is drawn by lot and answered anew; the new answer is compared with the stored one, and
