@@ -83,7 +83,9 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - it quotes what was sent
     ) -> web.StreamResponse:
-        """The answer to what aiohttp could not parse, or to what escaped a handler."""
+        """The answer to what aiohttp could not parse, or to what escaped a handler. Raises where the client is gone."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # aiohttp ends the connection with it
         log.info("bad-http" if status < 500 else "internal-error", kind=type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already; the connection ends with it")
