@@ -19,7 +19,7 @@ import orjson
 from appliance.paths.contract import Chunk, FinishReason, Job, PathError, Reasoning, Text, ToolCall, Usage
 from appliance.paths.dialect import MALFORMED, BrokenAnswer, ErrorEvent, EventReading, unsupported
 from appliance.paths.prefixes import canonical_schema, canonical_tools
-from appliance.paths.said import check_said, image_url, numbers, pieces, texts
+from appliance.paths.said import check_said, numbers, pieces, text_or_image, texts
 from appliance.paths.vectors import VectorReading
 from appliance.records.request import THINKING, Message
 
@@ -95,7 +95,7 @@ def _message(message: Message, at: int) -> dict[str, Any]:
     if len(parts) == 1 and parts[0]["type"] == "text":
         made["content"] = parts[0].get("text") or ""
     elif parts:
-        made["content"] = [_part(part, at) for part in parts]
+        made["content"] = [text_or_image(part, at) for part in parts]
     elif not message.tool_calls:
         made["content"] = ""
     if message.tool_calls:
@@ -107,16 +107,6 @@ def _message(message: Message, at: int) -> dict[str, Any]:
         if plan:
             made["tool_plan"] = plan
     return made
-
-
-def _part(part: dict[str, Any], at: int) -> dict[str, Any]:
-    if part["type"] == "text":
-        return {"type": "text", "text": part.get("text") or ""}
-    made: dict[str, Any] = {"url": image_url(part, at)}
-    inner = part["image_url"]
-    if isinstance(inner, dict) and inner.get("detail"):
-        made["detail"] = inner["detail"]
-    return {"type": "image_url", "image_url": made}
 
 
 def _called(function: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import Any
 from appliance.paths.contract import Chunk, Job, Text
 from appliance.paths.dialect import unsupported
 from appliance.paths.openai_wire import Answered, build_body
-from appliance.paths.said import HINTS, check_said, image_url, pieces, texts
+from appliance.paths.said import HINTS, check_said, pieces, text_or_image, texts
 from appliance.records.request import Message
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
@@ -96,7 +96,7 @@ def _message(message: Message, at: int) -> dict[str, Any]:
     if message.name is not None:
         raise unsupported("names of speakers", f"messages[{at}].name")
     if role == "user":
-        parts = [_part(part, at) for part in pieces(message, at)]
+        parts = [text_or_image(part, at) for part in pieces(message, at)]
     else:
         parts = [{"type": "text", "text": text} for text in texts(message, at)]
     plain = len(parts) == 1 and parts[0]["type"] == "text"
@@ -104,16 +104,6 @@ def _message(message: Message, at: int) -> dict[str, Any]:
     if message.tool_calls:
         made["tool_calls"] = [_call(call) for call in message.tool_calls]
     return made
-
-
-def _part(part: dict[str, Any], at: int) -> dict[str, Any]:
-    if part["type"] == "text":
-        return {"type": "text", "text": part.get("text") or ""}
-    made: dict[str, Any] = {"url": image_url(part, at)}
-    inner = part["image_url"]
-    if isinstance(inner, dict) and inner.get("detail"):
-        made["detail"] = inner["detail"]
-    return {"type": "image_url", "image_url": made}
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:

@@ -154,6 +154,17 @@ def image_url(part: dict[str, Any], at: int) -> str:
     return url
 
 
+def text_or_image(part: dict[str, Any], at: int) -> dict[str, Any]:
+    """A part as OpenAI has it, for who knows no more: of how closely a picture is looked at, 'original' is 'high'."""
+    if part["type"] == "text":
+        return {"type": "text", "text": part.get("text") or ""}
+    made: dict[str, Any] = {"url": image_url(part, at)}
+    inner = part["image_url"]
+    if isinstance(inner, dict) and inner.get("detail"):
+        made["detail"] = "high" if inner["detail"] == "original" else inner["detail"]
+    return {"type": "image_url", "image_url": made}
+
+
 def image_bytes(part: dict[str, Any], at: int) -> tuple[str, str]:
     """Media type in lower case and base64 of an image part that brings its bytes. Raises PathError for an address."""
     url = image_url(part, at)

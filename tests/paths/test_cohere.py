@@ -34,11 +34,12 @@ def body(job: Job) -> dict[str, Any]:
 def test_messages_tools_and_plans_are_said_in_cohere_s_words() -> None:
     plan = {"type": "thinking", "thinking": "I will look.", "signature": ""}
     sealed = {"type": "thinking", "thinking": "of another provider", "signature": "sig"}
-    image = {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "low"}}
+    image = {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "high"}}
+    original = {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "original"}}
     said = body(
         chat(
             Message("developer", "Be brief."),
-            Message("user", "look", parts=({"type": "text", "text": "look"}, image)),
+            Message("user", "look", parts=({"type": "text", "text": "look"}, original)),
             Message("assistant", "", tool_calls=(CALL,), parts=(plan, sealed)),
             Message("tool", "sunny", tool_call_id="c"),
             tools=TOOLS,
