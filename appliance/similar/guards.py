@@ -66,6 +66,7 @@ _PAST = frozenset({"past", "perfect", "pluperfect"})
 _KINDS_TOGETHER = frozenset({frozenset({"extent", "what"}), frozenset({"extent", "how"})})
 # Keys of English verbs that say little by themselves and do not stand for each other: 'make', 'take a call'.
 _ACTS = frozenset(["creat", "tak", "giv", "use", "cal", "ask", "try", "look_for"])
+_HANDING, _GETTING = frozenset({"giv", "mak", "sel", "send"}), frozenset({"get", "gets", "got"})
 _OTHERS = frozenset({"he", "she", "they", "they_f", "to_one", "to_many"})
 _SURELY = frozenset({"he", "she", "him", "er", "ihn", "ihm", "el", "ella", "ellos", "ellas", "lui", "eux"})
 _INFINITIVES = frozenset({"to", "zu", "de", "d'", "di", "a", "ad"})  # what an infinitive stands after
@@ -256,6 +257,8 @@ def _added(more: Reading, less: Reading, at: int, found: set[str]) -> None:
         if lead in _INFINITIVES and less.keys.count(key) == 1 and less.leads[less.keys.index(key)] != lead:
             found.add("modality")  # 'plan to close the harbour', 'close the harbour'
     before, after = at > 0 and not more.gaps[at], at + 1 < len(more.keys) and not more.gaps[at + 1]
+    if more.language == "en" and more.keys[at] in _HANDING and _GETTING & set(less.empty) - set(more.empty):
+        found.add("substituted")  # 'I gave a ticket', 'I got a ticket'
     if more.weights[at] < LEAST_WEIGHT and not less.persons and not _OTHERS.isdisjoint(more.persons):
         found.add("person")  # 'tell them about it', 'tell us about it'
     if more.forms[at] in _EACH_ANOTHER and (more.kind == "count" or not _COUNTING.isdisjoint(more.forms)):

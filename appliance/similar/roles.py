@@ -14,6 +14,7 @@ import itertools
 import re
 
 from appliance.similar.alignment import handed, paired
+from appliance.similar.families import other_word
 from appliance.similar.lexicon import lexicon
 from appliance.similar.reading import Reading
 from appliance.similar.reordered import reordered
@@ -60,6 +61,21 @@ _CLITICS = {
     "es": frozenset("lo la los las le les me te nos os el".split()),  # noqa: SIM905
     "it": frozenset("lo la li le gli mi ti vi ci".split()),  # noqa: SIM905
 }
+_ENDS_OF_VERBS = frozenset(
+    "up down off out with on in over away through for into back along around by at after about".split()  # noqa: SIM905
+)
+_ARTICLES = {"fr": frozenset(["un", "une"]), "es": frozenset(["un", "una"]), "it": frozenset(["il", "la"])}
+# German nouns whose article says which of two things is meant, and the articles that cannot be of one gender.
+_OF_TWO_GENDERS = frozenset(
+    """leiter steuer kiefer see band tor gehalt erbe kunde bund schild verdienst messer mast heide mark weise kaper flur
+    golf harz laster mangel pack single tau wehr marsch koppel hut jauche kristall militar otter partikel putte ruin
+    stift taube bulle alp fuchtel balg bauer hefe mandel niete nickel ohm positiv elf drilling""".split()  # noqa: SIM905
+)
+_OF_OTHER_GENDERS = frozenset(
+    frozenset(pair.split())
+    for pair in ("der die", "der das", "die das", "den die", "den das", "dem der", "einen eine", "ein eine",
+                 "einen ein", "einem einer")
+)  # fmt: skip
 MOST_MOVED = 24  # words whose places are compared
 _MOVES_ALONE = frozenset({"quantifier:only", "quantifier:nearly", "particle:even"})
 _THIS = frozenset(
@@ -83,6 +99,8 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
     """What the same words say in other parts, where at most one on each side differs (`same`: none does)."""
     if stored.focus != asked.focus and len(stored.focus) == len(asked.focus) and _refocused(stored, asked):
         found.add("quantifier")  # 'only I can', 'I can only'
+    if _reworded(stored, asked):
+        found.add("spelling")  # 'hoping', 'hopping'
     if stored.language in _GENDERED and _regendered(stored, asked):
         found.add("sibling")
     if (
@@ -100,6 +118,8 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
     for ours, theirs in ((_repeated(stored.keys), _repeated(asked.keys)), (_joined(stored), _joined(asked))):
         if ours != theirs and sorted(ours) == sorted(theirs):
             found.add("order")
+    if stored.keys == asked.keys and stored.language == "en" and _meant(stored, asked):
+        found.add("particle")  # 'what does "put up" mean', 'what does "put up with" mean'
     if stored.dangling and asked.dangling and stored.dangling != asked.dangling:
         found.add("direction")  # 'who is it about', 'who is it by'
     if _pointed(stored, asked):
@@ -113,6 +133,8 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("kind")
     if stored.keys == asked.keys and _exchanged(stored.articles, asked.articles):
         found.add("roles")  # 'der Hund den Mann', 'den Hund der Mann'
+    if stored.keys == asked.keys and stored.leads != asked.leads and _of_the_other_gender(stored, asked):
+        found.add("sibling")  # 'il fine', 'la fine'
     if stored.keys == asked.keys and _elsewhom(stored, asked):
         found.add("person")  # 'comment la contacter', 'comment le contacter'
     if stored.object != asked.object and stored.language != "en" and stored.passive == asked.passive:
@@ -121,8 +143,19 @@ def parts(stored: Reading, asked: Reading, found: set[str], *, same: bool) -> No
         found.add("roles")  # 'who do I call', 'who calls'
     if _for_whom(stored, asked) or _for_whom(asked, stored):
         found.add("roles")  # 'is it rude to hug guests', 'is it rude for guests to hug'
+    if _turned_about(stored, asked) or _turned_about(asked, stored):
+        found.add("roles")  # 'who was taught by Plato', 'who taught Plato'
     if (stored.doer and asked.passive) or (asked.doer and stored.passive):
         found.add("roles")  # 'by whom was he seen', 'who was seen by him'
+
+
+def _meant(stored: Reading, asked: Reading) -> bool:
+    """English: whether the expression that 'mean' stands behind ends in another particle."""
+    if "mean" not in stored.content:
+        return False
+    at = stored.keys.index("mean")
+    one, other = stored.leads[at], asked.leads[at]
+    return at > 0 and one != other and not _ENDS_OF_VERBS.isdisjoint({one, other})
 
 
 def _object(one: Reading, other: Reading) -> bool:
@@ -140,6 +173,19 @@ def _for_whom(one: Reading, other: Reading) -> bool:
         governor == "for" and lead == "to" and other.keys.index(verb) + 1 == other.keys.index(key)
         for key, governor, verb, lead in zip(one.keys, one.governors, one.keys[1:], one.leads[1:], strict=False)
     )
+
+
+def _turned_about(one: Reading, other: Reading) -> bool:
+    """Whether who does it in the passive of `one` stands behind the verb of `other`, as who it is done to."""
+    if not one.passive or other.passive or set(one.keys) != set(other.keys) or other.object:
+        return False
+    agent = lexicon(one.language).agent
+    for at, (key, governor) in enumerate(zip(one.keys, one.governors, strict=True)):
+        if at and governor == agent and one.keys[at - 1] in one.undergone:
+            behind, verb = other.keys.index(key), other.keys.index(one.keys[at - 1])
+            if behind > verb and other.governors[behind] in {"", "to"} and other.forms[verb][-3:] != "ing":
+                return True
+    return False
 
 
 def _suffered(one: Reading, other: Reading) -> bool:
@@ -276,6 +322,17 @@ def _elsewhom(stored: Reading, asked: Reading) -> bool:
     )
 
 
+def _of_the_other_gender(stored: Reading, asked: Reading) -> bool:
+    """Whether the article alone says that another thing of the same name is meant."""
+    articles = _ARTICLES.get(stored.language, frozenset())
+    for form, as_asked, one, other in zip(stored.forms, asked.forms, stored.leads, asked.leads, strict=True):
+        if form == as_asked and one != other:
+            named = stored.language == "de" and form in _OF_TWO_GENDERS and frozenset((one, other)) in _OF_OTHER_GENDERS
+            if named or {one, other} <= articles:
+                return True
+    return False
+
+
 def _exchanged(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return one != other and sorted(one) == sorted(other)
 
@@ -288,6 +345,12 @@ def _otherwise(one: str, other: str, language: str) -> bool:
     pattern = _DONE_AS.get(language)
     ours, theirs = (pattern.search(one), pattern.search(other)) if pattern else (None, None)
     return bool(ours and theirs and ours[1] != theirs[1])
+
+
+def _reworded(stored: Reading, asked: Reading) -> bool:
+    """Whether a stem that stands in both is another word in each."""
+    ours, theirs = (dict(zip(of.keys, of.forms, strict=True)) for of in (stored, asked))
+    return any(key in theirs and other_word(form, theirs[key], stored.language) for key, form in ours.items())
 
 
 def _regendered(stored: Reading, asked: Reading) -> bool:
@@ -328,7 +391,9 @@ def governed(stored: Reading, asked: Reading, found: set[str], *, near: bool, sa
             continue  # 'on Telegram', 'in Telegram'
         if same and one != other and {one, other} <= _AT_VERBS:
             verbs = {_before(stored, key), _before(asked, key)}
-            if len(verbs) == 1 and (verbs <= _CHANGED or _direct(stored, asked, key, one or other)):
+            if len(verbs) == 1 and (
+                verbs <= _CHANGED or (_direct(stored, asked, key, one) or _direct(stored, asked, key, other))
+            ):
                 found.add("direction")  # 'call a friend', 'call for a friend'
         if {one, other} in ({"", "in"}, {"in", "within"}, {"", "within"}) and _span(stored, asked, key):
             found.add("direction")  # 'park an hour', 'park in an hour'

@@ -102,8 +102,17 @@ WORDS = Words(
             gesamtes ganzes ganzer""",
         "quantifier:other": """andere anderen anderer anderes anderem weitere weiteren weiterer weiteres sonst
             woanders""",
-        "quantifier:through": """ganzen_tag ganze_nacht ganze_woche ganzen_monat ganze_jahr ganzes_jahr ganzen_sommer
-            ganzen_winter""",
+        "quantifier:through_day": "ganzen_tag",
+        "quantifier:through_night": "ganze_nacht",
+        "quantifier:through_morning": "ganzen_morgen ganzen_vormittag",
+        "quantifier:through_afternoon": "ganzen_nachmittag",
+        "quantifier:through_evening": "ganzen_abend",
+        "quantifier:through_week": "ganze_woche",
+        "quantifier:through_weekend": "ganze_wochenende",
+        "quantifier:through_month": "ganzen_monat",
+        "quantifier:through_year": "ganze_jahr ganzes_jahr",
+        "quantifier:through_summer": "ganzen_sommer",
+        "quantifier:through_winter": "ganzen_winter",
         "quantifier:partly": "teilweise teils",
         "quantifier:nearly": "fast beinahe nahezu",
         "quantifier:little": "wenig",
@@ -628,6 +637,12 @@ WORDS = Words(
     "schwere leichte starke schwache helle dunkle weiche harte umgekehrte falsche virtuelle elektrische rohe "
     "gefrorene wilde gekochte gebratene",
     anyone="man jemand irgendjemand",
+    families="""
+        reif/reife reifen; mal male; rat/rate raten; masse/massen maße; kraft kräften; buch/bücher buche/buchen;
+        schal/schals schale/schalen; fall/fälle falle/fallen; lager/lagern lage/lagen; tau taue; kohl kohle/kohlen;
+        wand/wände wandern; rind/rinder rinde/rinden; not/nöte note/noten; akt/akte akten; ball/bälle ballen;
+        last/lasten laster; grab/gräber graben
+    """,
     agent="from",
     separable="zurück ein aus an ab auf hinzu herunter hoch um vor weg zu los mit nach bei fest frei her "
     "hin runter rauf",

@@ -95,8 +95,18 @@ WORDS = Words(
         "quantifier:but": "but besides aside_from",
         "quantifier:other": "other others another else elsewhere",
         "quantifier:alternate": "every_other alternate alternating",
-        "quantifier:through": """all_day all_night all_week all_month all_year all_summer all_winter all_the_time
-            whole_day whole_night whole_week whole_month whole_year entire_day entire_week entire_month entire_year""",
+        "quantifier:through_rough": "all_the_time",
+        "quantifier:through_day": "all_day whole_day entire_day",
+        "quantifier:through_night": "all_night whole_night entire_night",
+        "quantifier:through_morning": "all_morning whole_morning entire_morning",
+        "quantifier:through_afternoon": "all_afternoon whole_afternoon entire_afternoon",
+        "quantifier:through_evening": "all_evening whole_evening entire_evening",
+        "quantifier:through_week": "all_week whole_week entire_week",
+        "quantifier:through_weekend": "all_weekend whole_weekend entire_weekend",
+        "quantifier:through_month": "all_month whole_month entire_month",
+        "quantifier:through_year": "all_year whole_year entire_year",
+        "quantifier:through_summer": "all_summer whole_summer entire_summer",
+        "quantifier:through_winter": "all_winter whole_winter entire_winter",
         "quantifier:partly": "partly partially",
         "quantifier:all": """all every each everyone everybody everything everywhere entire whole
             always any_and_all everything_but everyone_but all_but system_wide company_wide site_wide worldwide
@@ -852,6 +862,15 @@ WORDS = Words(
     yes_no="""is are was were am do does did can could will would shall should may might must has have had isnt arent
         doesnt dont didnt cant wont""",
     link="and",
+    families="""
+        custom customs; damage damages; glass glasses; saving savings; physic physics; moral/morals morale;
+        content contents; bath/baths bathe/bathes; breath/breaths breathe/breathes/breathing; cloth/cloths clothes;
+        short shorts; tight tights; premise premises; earning earnings; proceeding proceedings;
+        surrounding surroundings;
+        spirit spirits; draught draughts; dart darts; good goods; manner manners; ash ashes; security securities;
+        utility utilities; dinning dining; torte/tortes tort/torts; human/humans humane; odd odds; respect respects;
+        new news
+    """,
     agent="by",
     objects="whom",
     anyone="one someone somebody anyone anybody everyone everybody people",

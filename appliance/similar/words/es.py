@@ -69,7 +69,15 @@ WORDS = Words(
         "quantifier:all": """todo todos toda todas cada siempre cualquier cualquiera entero entera enteros enteras
             todo_menos todos_menos""",
         "quantifier:other": "otro otra otros otras demás",
-        "quantifier:through": "todo_el_día toda_la_noche toda_la_semana todo_el_mes todo_el_año",
+        "quantifier:through_day": "todo_el_día",
+        "quantifier:through_night": "toda_la_noche",
+        "quantifier:through_morning": "toda_la_mañana",
+        "quantifier:through_afternoon": "toda_la_tarde",
+        "quantifier:through_week": "toda_la_semana",
+        "quantifier:through_month": "todo_el_mes",
+        "quantifier:through_year": "todo_el_año",
+        "quantifier:through_summer": "todo_el_verano",
+        "quantifier:through_winter": "todo_el_invierno",
         "quantifier:partly": "parcialmente en_parte",
         "quantifier:nearly": "casi",
         "quantifier:little": "poco poca",
@@ -581,6 +589,12 @@ WORDS = Words(
         "we": "podemos debemos tenemos queremos hemos estamos somos vamos hacemos",
         "others": "puede debe tiene quiere ha está es va hace pueden deben tienen quieren han están son van hacen",
     },
+    families="""
+        hombre/hombres hombro/hombros; deber deberes; celo celos; bien bienes; corte/cortes corto/cortos;
+        parte/partes parto/partos; monte/montes monto/montos; polvo polvos; resto restos;
+        cuento/cuentos cuenta/cuentas; banco/bancos banca; puerto/puertos puerta/puertas; cargo/cargos carga/cargas;
+        suela/suelas suelo/suelos
+    """,
     agent="by",
     haves="ha han he has hemos",
     participle=r"\w{2,}(?:ado|ido|ados|idos|ada|ida|adas|idas|ído)|"

@@ -41,6 +41,7 @@ class Words:
     yes_no: str  # verbs that begin a question without a question word
     link: str  # what stands inside a number in words
     agent: str  # the governor of who does it in a passive
+    families: str = ""  # groups: words of one stem that are not one, the forms of each apart by `/`
     objects: str = ""  # question words that ask for the object
     gradable: str = ""  # adjectives of size, age, heat, weight, where no irregular form tells them
     anyone: str = ""  # words for whoever it may be: 'one', 'somebody'

@@ -595,6 +595,12 @@ WORDS = Words(
     "bas basse profond chaud froid lourd léger fort faible clair sombre mou dur inverse faux fausse virtuel électrique "
     "cru surgelé sauvage cuit cuite",
     anyone="on quelqu'",
+    families="""
+        cour/cours course/courses; cours cour; vacance vacances; toilette toilettes; lunette lunettes; échec échecs;
+        économie économies; devoir devoirs; port/ports porte/portes; point/points pointe/pointes; mont/monts monte;
+        cap/caps cape/capes; pot/pots pote/potes; bal/bals balle/balles; grain/grains graine/graines;
+        médecin/médecins médecine/médecines; foi foie/foies; date/dates datte/dattes
+    """,
     agent="by",
     haves="a ont ai as avez avons",
     participle=r"\w{3,}(?:é|ée|és|ées|u|ue|us|ues)|(?:\w*(?:construi|produi|condui|tradui|détrui|rédui|écri|décri|di|"

@@ -88,7 +88,14 @@ WORDS = Words(
             interi intere qualunque dappertutto
         """,
         "quantifier:other": "altro altra altri altre altrove",
-        "quantifier:through": "tutto_il_giorno tutta_la_notte tutta_la_settimana tutto_il_mese tutto_l'_anno",
+        "quantifier:through_day": "tutto_il_giorno",
+        "quantifier:through_night": "tutta_la_notte",
+        "quantifier:through_morning": "tutta_la_mattina",
+        "quantifier:through_afternoon": "tutto_il_pomeriggio",
+        "quantifier:through_evening": "tutta_la_sera",
+        "quantifier:through_week": "tutta_la_settimana",
+        "quantifier:through_month": "tutto_il_mese",
+        "quantifier:through_year": "tutto_l'_anno",
         "quantifier:partly": "parzialmente in_parte",
         "quantifier:nearly": "quasi",
         "quantifier:little": "poco poca",
@@ -575,6 +582,13 @@ WORDS = Words(
         "we": "possiamo dobbiamo vogliamo abbiamo siamo andiamo stiamo facciamo potremmo dovremmo",
         "others": "può deve vuole ha va sta fa potrebbe dovrebbe possono devono vogliono hanno vanno stanno",
     },
+    families="""
+        resto resti; membra membro/membri; legno/legni legna; frutto/frutti frutta; gesto/gesti gesta;
+        porto/porti porta/porte; colpo/colpi colpa/colpe; pasto/pasti pasta; costo/costi costa/coste;
+        foglio/fogli foglia/foglie; banco/banchi banca/banche; collo/colli colla/colle; monte/monti monta;
+        parte/parti parto; torto/torti torta/torte; busto/busti busta/buste; cassetto/cassetti cassetta/cassette;
+        gambo/gambi gamba/gambe; tappo/tappi tappa/tappe; volto/volti volta/volte; pianto pianta/piante
+    """,
     agent="from",
     haves="ha ho hanno hai abbiamo avete",
     participle=r"\w{2,}(?:ato|ata|ati|ate|uto|uta|uti|ute|ito|ita|iti|ite)|fatto|detto|visto|scritto|aperto|"
