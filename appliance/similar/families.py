@@ -16,7 +16,7 @@ from appliance.similar.lexicon import lexicon
 from appliance.similar.stems import fold
 
 # What is left of two English verbs or nouns when an `e` is taken off one: 'plan' and 'plane'.
-_SILENT_E = """bar can car cop cub cut din dot fat fil fin gap hat hop kit lath loath mad man mat mop pal pan past
+_SILENT_E = """bar can car cop cub cut din dot fat fil fin fir gap hat hop kit lath loath mad man mat mop pal pan past
     pil pin pip plan pol prim rag rat rid rip rob rol sag scal scar scrap sham shin sit slim slop snip
     sooth spar spin stag star stal strip stil swath tap teeth til ton tot trip tub tun twin urban wad
     wag win"""

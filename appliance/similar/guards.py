@@ -66,7 +66,7 @@ _PAST = frozenset({"past", "perfect", "pluperfect"})
 _KINDS_TOGETHER = frozenset({frozenset({"extent", "what"}), frozenset({"extent", "how"})})
 # Keys of English verbs that say little by themselves and do not stand for each other: 'make', 'take a call'.
 _ACTS = frozenset(["creat", "tak", "giv", "use", "cal", "ask", "try", "look_for"])
-_HANDING, _GETTING = frozenset({"giv", "mak", "sel", "send"}), frozenset({"get", "gets", "got"})
+_HANDING, _GETTING = frozenset({"giv", "creat", "sel", "send"}), frozenset({"get", "gets", "got"})
 _OTHERS = frozenset({"he", "she", "they", "they_f", "to_one", "to_many"})
 _SURELY = frozenset({"he", "she", "him", "er", "ihn", "ihm", "el", "ella", "ellos", "ellas", "lui", "eux"})
 _INFINITIVES = frozenset({"to", "zu", "de", "d'", "di", "a", "ad"})  # what an infinitive stands after

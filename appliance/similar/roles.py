@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 
 from appliance.similar.alignment import handed, paired
 from appliance.similar.families import other_word
@@ -155,7 +156,9 @@ def _meant(stored: Reading, asked: Reading) -> bool:
         return False
     at = stored.keys.index("mean")
     one, other = stored.leads[at], asked.leads[at]
-    return at > 0 and one != other and not _ENDS_OF_VERBS.isdisjoint({one, other})
+    if at == 0:
+        return bool(stored.dangling or asked.dangling) and stored.dangling != asked.dangling
+    return one != other and not _ENDS_OF_VERBS.isdisjoint({one, other})
 
 
 def _object(one: Reading, other: Reading) -> bool:
@@ -180,6 +183,9 @@ def _turned_about(one: Reading, other: Reading) -> bool:
     if not one.passive or other.passive or set(one.keys) != set(other.keys) or other.object:
         return False
     agent = lexicon(one.language).agent
+    if one.kind == "who" == other.kind and one.language != "de" and one.keys == other.keys:
+        own = zip(one.governors, other.governors, strict=True)
+        return any(governor == agent and then in {"", "to"} for governor, then in own)
     for at, (key, governor) in enumerate(zip(one.keys, one.governors, strict=True)):
         if at and governor == agent and one.keys[at - 1] in one.undergone:
             behind, verb = other.keys.index(key), other.keys.index(one.keys[at - 1])
@@ -348,9 +354,11 @@ def _otherwise(one: str, other: str, language: str) -> bool:
 
 
 def _reworded(stored: Reading, asked: Reading) -> bool:
-    """Whether a stem that stands in both is another word in each."""
-    ours, theirs = (dict(zip(of.keys, of.forms, strict=True)) for of in (stored, asked))
-    return any(key in theirs and other_word(form, theirs[key], stored.language) for key, form in ours.items())
+    """Whether a word of one text is in the other one of the same stem that is not the same word."""
+    if stored.forms == asked.forms:
+        return False
+    ours, theirs = Counter(stored.forms), Counter(asked.forms)
+    return any(other_word(one, other, stored.language) for one in ours - theirs for other in theirs - ours)
 
 
 def _regendered(stored: Reading, asked: Reading) -> bool:

@@ -17,6 +17,7 @@ DIFFERENT = {
 spelling | en | How do I stop hoping? | How do I stop hopping?
 spelling | en | How do I scrape a boat? | How do I scrap a boat?
 spelling | en | How do I file a form? | How do I fill a form?
+spelling | en | How do I pin a pine? | How do I pin a pin?
 spelling | en | Who planned the barn? | Who planed the barn?
 """,
     "forms of one stem": """
@@ -27,8 +28,10 @@ spelling | en | What is tort law? | What is torte law?
 spelling | de | Wie entferne ich Reif? | Wie entferne ich Reifen?
 spelling | de | Was kostet ein Fall? | Was kostet eine Falle?
 spelling | fr | Où sont les toilettes ? | Où est la toilette ?
+spelling | fr | Où trouver le médecin ? | Où trouver la médecine ?
 spelling | fr | Comment nettoyer le port ? | Comment nettoyer la porte ?
 spelling | es | ¿Cómo se cura un hombre? | ¿Cómo se cura un hombro?
+spelling | it | Come curo l'occhio? | Come curo l'occhiale?
 spelling | it | Quanto costa il collo? | Quanto costa la colla?
 """,
     "all of which time": """
@@ -46,6 +49,7 @@ sibling | it | Che cos'è il fine? | Che cos'è la fine?
 """,
     "who does it in a passive": """
 roles | en | Who invited the queen? | Who was invited by the queen?
+roles | en | Who adopted Caesar? | Who was adopted by Caesar?
 roles | en | Who taught Aristotle? | Who was taught by Aristotle?
 roles | fr | Qui a invité la reine ? | Qui a été invité par la reine ?
 roles | fr | J'ai été renversé par un cycliste, qui paie ? | J'ai renversé un cycliste, qui paie ?
@@ -53,10 +57,12 @@ roles | es | ¿Quién invitó a la reina? | ¿Quién fue invitado por la reina?
 roles | it | Chi ha invitato la regina? | Chi è stato invitato dalla regina?
 """,
     "got and gave": """
+substituted | en | I got an offer for a house, what next? | I made an offer for a house, what next?
 substituted | en | I got a parking ticket, can I appeal? | I gave a parking ticket, can I appeal?
 """,
     "the end of an expression": """
 particle | en | What does put up mean? | What does put up with mean?
+particle | en | What is the meaning of put up? | What is the meaning of put up with?
 particle | en | What does look down on mean? | What does look down mean?
 """,
     "whichever was stored": """
@@ -68,6 +74,7 @@ en | How do I plan a barn? | How can I plan a barn?
 en | How do I fill in a form? | How can I fill in a form?
 en | How do I clean a wine glass? | How can I clean a wine glass?
 en | Why does my hen cackle all day? | Why does my hen cackle the whole day?
+en | Who was hired by the firm? | Who did the firm hire?
 en | When was the castle built by the king? | When did the king build the castle?
 en | What does put up with mean? | what does put up with mean exactly
 en | Which planes land in Bergen? | Which plane lands in Bergen?

@@ -583,8 +583,8 @@ WORDS = Words(
         "others": "può deve vuole ha va sta fa potrebbe dovrebbe possono devono vogliono hanno vanno stanno",
     },
     families="""
-        resto resti; membra membro/membri; legno/legni legna; frutto/frutti frutta; gesto/gesti gesta;
-        porto/porti porta/porte; colpo/colpi colpa/colpe; pasto/pasti pasta; costo/costi costa/coste;
+        resto resti; occhio/occhi occhiale/occhiali; membra membro/membri; legno/legni legna; frutto/frutti frutta;
+        gesto/gesti gesta; porto/porti porta/porte; colpo/colpi colpa/colpe; pasto/pasti pasta; costo/costi costa/coste;
         foglio/fogli foglia/foglie; banco/banchi banca/banche; collo/colli colla/colle; monte/monti monta;
         parte/parti parto; torto/torti torta/torte; busto/busti busta/buste; cassetto/cassetti cassetta/cassette;
         gambo/gambi gamba/gambe; tappo/tappi tappa/tappe; volto/volti volta/volte; pianto pianta/piante
