@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from appliance.similar.alignment import Alignment, align
 from appliance.similar.lexicon import LANGUAGES, lexicon
+from appliance.similar.places import governed, places
 from appliance.similar.reading import COMPASS, Reading, read
-from appliance.similar.roles import governed, parts, places
+from appliance.similar.roles import parts
 from appliance.similar.surface import unlike
 
 GUARDS: tuple[str, ...] = (
